@@ -1,0 +1,1 @@
+//! Embedded loopback SSH hosts for the demo and for tests.

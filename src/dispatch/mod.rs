@@ -1,0 +1,1 @@
+//! The engine: board effects become I/O.

@@ -1,0 +1,1 @@
+//! Which runner takes which job.

@@ -1,0 +1,21 @@
+//! The pure core of Shuntyard: what a filter matches, what a configuration says, how a job may
+//! change state, which runner takes which job, and the shapes that travel between the crates.
+//!
+//! Nothing here reads a clock, a file, a socket or the environment; `clippy.toml` beside this file
+//! forbids it. Time and identifiers are arguments.
+
+pub mod board;
+pub mod closed;
+pub mod explain;
+pub mod facts;
+pub mod filter;
+pub mod ids;
+pub mod job;
+pub mod outcome;
+pub mod output;
+pub mod phase;
+pub mod project_config;
+pub mod queue;
+pub mod runner;
+pub mod wire;
+pub mod wrapper;

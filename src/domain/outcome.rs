@@ -1,0 +1,79 @@
+//! How jobs end, why they were stopped, and why they never ran: closed sets.
+
+use serde::{Deserialize, Serialize};
+
+use crate::closed::closed_list;
+
+closed_list!(
+    /// How a job ended. Final.
+    Outcome {
+        /// Exit code 0.
+        Succeeded = "succeeded",
+        /// Any other exit code.
+        Failed = "failed",
+        /// Stopped on request, and the host confirmed it; or it was cancelled before it was sent.
+        Cancelled = "cancelled",
+        /// Stopped because a limit of the job was reached.
+        TimedOut = "timed_out",
+        /// It can be proved that the result is gone.
+        Lost = "lost",
+        /// It waited longer in the queue than it was allowed to.
+        Expired = "expired",
+        /// An admin gave it up while it may still be running.
+        Abandoned = "abandoned",
+    }
+);
+
+closed_list!(
+    /// Why a running job was stopped.
+    StopReason {
+        /// Somebody asked for it.
+        User = "user",
+        /// The job ran longer than its limit.
+        RunLimit = "run_limit",
+        /// The job wrote nothing for longer than its limit.
+        SilenceLimit = "silence_limit",
+        /// Nobody attached within the job's orphan grace.
+        Orphaned = "orphaned",
+        /// A sibling row failed and the phase is `fail_fast`.
+        FailFast = "fail_fast",
+    }
+);
+
+closed_list!(
+    /// Why a job never ran.
+    NotRunReason {
+        /// Cancelled while it waited.
+        CancelledWhileQueued = "cancelled_while_queued",
+        /// Waited longer than its queue limit.
+        QueueLimit = "queue_limit",
+        /// Every placement was refused by its host, with proof of no start.
+        PlacementsExhausted = "placements_exhausted",
+        /// A sibling row failed first and the phase is `fail_fast`.
+        FailFast = "fail_fast",
+    }
+);
+
+closed_list!(
+    /// The proof that an attempt is lost.
+    LostEvidence {
+        /// The host has booted since the attempt started.
+        Rebooted = "rebooted",
+        /// The runner's instance id is another: re-imaged, or its base directory was removed.
+        InstanceChanged = "instance_changed",
+        /// The spool of the attempt is gone although nobody acknowledged it.
+        SpoolGone = "spool_gone",
+        /// The wrapper died without writing a result (killed from outside).
+        WrapperKilled = "wrapper_killed",
+    }
+);
+
+/// What is known about a stored log when its job ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogSummary {
+    pub bytes: u64,
+    /// POSIX `cksum` of all bytes.
+    pub cksum: u32,
+    /// Set when the stored log is not the whole output.
+    pub truncated: bool,
+}

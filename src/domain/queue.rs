@@ -1,0 +1,1 @@
+//! Waiting jobs of one class in order.

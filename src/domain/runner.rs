@@ -1,0 +1,193 @@
+//! The inventory record of a host.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::closed::closed_list;
+use crate::facts::Facts;
+use crate::filter::Attributes;
+use crate::ids::RunnerId;
+
+closed_list!(
+    /// What the inventory says about a runner. Contact is not part of it.
+    RunnerState {
+        /// Known, but its bootstrap has not passed Test.
+        Pending = "pending",
+        /// May be given jobs.
+        Enrolled = "enrolled",
+        /// Finishes what it has and takes no more.
+        Draining = "draining",
+        /// Takes nothing.
+        Disabled = "disabled",
+        /// Showed a host key that is not pinned; nothing is sent to it.
+        Quarantined = "quarantined",
+    }
+);
+
+/// Which organisations a runner serves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Every organisation.
+    #[default]
+    Enterprise,
+    /// One organisation only.
+    Org(String),
+}
+
+/// The last Test, in Chef's words.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Health {
+    #[default]
+    Untested,
+    Pending,
+    Ok {
+        command_output: String,
+    },
+    Error {
+        command_output: String,
+    },
+}
+
+/// How the dispatcher reaches the account under which jobs run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Host name or IP address to connect to.
+    pub address: String,
+    pub port: u16,
+    pub user: String,
+    /// Pinned host keys as `ALGORITHM BASE64` lines; never empty for an enrolled runner.
+    pub host_keys: Vec<String>,
+}
+
+/// What the bootstrap left on the host, and what it learnt about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Installation {
+    /// Absolute path of the wrapper file.
+    pub wrapper_path: String,
+    /// Absolute path of the base directory (spools, work directories).
+    pub base_dir: String,
+    /// Content hash of the wrapper, as in its file name.
+    pub wrapper_version: String,
+    /// Random, made once per base directory.
+    pub instance_id: String,
+    pub boot_id: String,
+    /// `job_runner` with a root-owned keys file, made with root's rights; else the login user.
+    pub system_mode: bool,
+    /// Programs found on the host: `setsid`, `tail`, `git` …
+    pub tools: BTreeSet<String>,
+}
+
+/// A host that takes jobs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Runner {
+    pub id: RunnerId,
+    /// The runner's name in the inventory; unique.
+    pub hostname: String,
+    pub endpoint: Endpoint,
+    /// Public half of the key made for this runner, as an OpenSSH line ending in `job_runner@HOSTNAME`.
+    pub openssh_public_key: String,
+    pub installation: Installation,
+    pub facts: Facts,
+    pub labels: BTreeSet<String>,
+    pub capabilities: BTreeSet<String>,
+    pub scope: Scope,
+    /// Jobs it may run at a time.
+    pub slots: u32,
+    pub state: RunnerState,
+    pub health: Health,
+    pub created_at_ms: i64,
+    pub last_seen_at_ms: Option<i64>,
+    pub version: i64,
+}
+
+impl Runner {
+    /// What filters look at.
+    #[must_use]
+    pub fn attributes(&self) -> Attributes {
+        Attributes {
+            hostname: self.hostname.clone(),
+            facts: self.facts.clone(),
+            labels: self.labels.clone(),
+            capabilities: self.capabilities.clone(),
+        }
+    }
+}
+
+/// A name that cannot be a runner's, a label's or a user's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} `{found}` is not allowed: {allowed}")]
+pub struct BadName {
+    pub what: &'static str,
+    pub found: String,
+    pub allowed: &'static str,
+}
+
+/// Accepts host names and addresses: letters, digits, `.`, `-`, `_` and `:`, not starting with `-` or `.`.
+///
+/// # Errors
+/// `BadName` for anything else, shell characters included.
+pub fn check_hostname(text: &str) -> Result<(), BadName> {
+    let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+    let good = (1..=253).contains(&text.len()) && text.chars().all(letters) && !text.starts_with(['-', '.']);
+    name(good, "host name", text, "1 to 253 letters, digits, `.`, `-`, `_` or `:`, not starting with `-` or `.`")
+}
+
+/// Accepts POSIX user names: `[a-z_][a-z0-9_-]*`, also upper case and `.`, up to 32 characters.
+///
+/// # Errors
+/// `BadName` for anything else.
+pub fn check_user(text: &str) -> Result<(), BadName> {
+    let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let good = (1..=32).contains(&text.len()) && text.chars().all(letters) && !text.starts_with(['-', '.']);
+    name(good, "user name", text, "1 to 32 letters, digits, `.`, `-` or `_`, not starting with `-` or `.`")
+}
+
+/// Accepts labels and capabilities: `^[a-z0-9][a-z0-9._-]*$`, optionally `key=value` of two such words, up to 63 each.
+///
+/// # Errors
+/// `BadName` for anything else.
+pub fn check_label(text: &str) -> Result<(), BadName> {
+    let word = |w: &str| {
+        (1..=63).contains(&w.len())
+            && w.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+            && w.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-'))
+    };
+    let good = match text.split_once('=') {
+        Some((key, value)) => word(key) && word(value),
+        None => word(text),
+    };
+    name(
+        good,
+        "label",
+        text,
+        "word or key=value, each a-z, 0-9, `.`, `_`, `-`, starting with a letter or digit, up to 63",
+    )
+}
+
+fn name(good: bool, what: &'static str, found: &str, allowed: &'static str) -> Result<(), BadName> {
+    if good { Ok(()) } else { Err(BadName { what, found: found.chars().take(80).collect(), allowed }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_shell_characters_are_refused() {
+        for bad in ["", "-oProxyCommand=x", "a b", "a;b", "$(id)", "a'b", "a\nb", ".a", "ä"] {
+            assert!(check_hostname(bad).is_err(), "{bad:?}");
+            assert!(check_user(bad).is_err(), "{bad:?}");
+            assert!(check_label(bad).is_err(), "{bad:?}");
+        }
+        for good in ["build-1.example.com", "10.0.0.7", "fe80::1", "u_1"] {
+            assert_eq!(check_hostname(good), Ok(()));
+        }
+        for good in ["gpu", "region=eu", "cuda-12.4"] {
+            assert_eq!(check_label(good), Ok(()));
+        }
+        assert!(check_label("a=b=c").is_err());
+    }
+}

@@ -1,0 +1,363 @@
+//! The JSON bodies of the HTTP API, shared by the daemon and the command line.
+//!
+//! Chef Automate Workflow's keys come first and keep their spelling; ours stand beside them.
+//! Times of ours are RFC 3339 in UTC.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::facts::Facts;
+use crate::filter::Filter;
+use crate::ids::{JobId, PhaseRunId, RunnerId};
+use crate::job::{Job, JobState};
+use crate::outcome::{LostEvidence, NotRunReason, Outcome, StopReason};
+use crate::phase::{Phase, Stage};
+use crate::runner::{Health, Runner, RunnerState, Scope};
+use crate::wire::time_text::{chef_duration, chef_time, rfc3339};
+
+/// Every error answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// Stable word for programs: `bad_request`, `not_found`, `precondition_failed` …
+    pub error: String,
+    /// One sentence for people.
+    #[serde(default)]
+    pub message: String,
+    /// JSON path of the offending value in the request body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<String>,
+    #[serde(default)]
+    pub request_id: String,
+}
+
+/// Chef's change reference; ad-hoc jobs carry empty strings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeRef {
+    pub id: String,
+    pub title: String,
+}
+
+/// `GET /jobs/:id` and each element of `GET /jobs`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobBody {
+    pub id: JobId,
+    pub project: String,
+    pub change: ChangeRef,
+    pub org: String,
+    pub stage: Option<Stage>,
+    pub phase: Option<Phase>,
+    /// Chef's word: `pending`, `running`; `finished` for history.
+    pub status: String,
+    #[serde(rename = "submittedAt")]
+    pub submitted_at: String,
+    #[serde(rename = "timeInState")]
+    pub time_in_state: String,
+
+    pub title: String,
+    pub phase_run: Option<PhaseRunId>,
+    pub row: u32,
+    /// The full state: queued, assigned, starting, running, or the outcome.
+    pub state: String,
+    pub attempt: u32,
+    /// Host name of the runner, once there is one.
+    pub runner: Option<String>,
+    pub filter: Filter,
+    pub priority: i32,
+    pub created_at: String,
+    pub started_at: Option<String>,
+    pub finished_at: Option<String>,
+    pub cancel_requested_at: Option<String>,
+    pub outcome: Option<Outcome>,
+    pub stop_reason: Option<StopReason>,
+    pub not_run_reason: Option<NotRunReason>,
+    pub lost_evidence: Option<LostEvidence>,
+    pub exit_code: Option<i32>,
+    pub log_bytes: u64,
+    pub log_cksum: Option<u32>,
+    pub truncated: bool,
+    pub run_limit_s: Option<u32>,
+}
+
+impl JobBody {
+    /// Builds the answer; `runner` is the host name behind the job's runner id, `log_bytes` what is stored now.
+    #[must_use]
+    pub fn of(job: &Job, runner: Option<String>, log_bytes: u64, now_ms: i64) -> Self {
+        let finished = match &job.state {
+            JobState::Finished(finished) => Some(finished),
+            _ => None,
+        };
+        let started_at_ms = match &job.state {
+            JobState::Running { started_at_ms, .. } => Some(*started_at_ms),
+            JobState::Finished(finished) => finished.started_at_ms,
+            _ => None,
+        };
+        let status = match &job.state {
+            JobState::Queued => "pending",
+            JobState::Assigned { .. } | JobState::Starting { .. } | JobState::Running { .. } => "running",
+            JobState::Finished(_) => "finished",
+        };
+        Self {
+            id: job.id,
+            project: job.origin.project.clone(),
+            change: ChangeRef::default(),
+            org: job.origin.org.clone(),
+            stage: job.origin.stage,
+            phase: job.origin.phase,
+            status: status.into(),
+            submitted_at: chef_time(job.created_at_ms),
+            time_in_state: chef_duration(now_ms - job.state_at_ms),
+            title: job.origin.title.clone(),
+            phase_run: job.origin.phase_run,
+            row: job.origin.row,
+            state: job.state.name().into(),
+            attempt: job.attempt,
+            runner,
+            filter: job.filter.clone(),
+            priority: job.priority,
+            created_at: rfc3339(job.created_at_ms),
+            started_at: started_at_ms.map(rfc3339),
+            finished_at: job.finished_at_ms.map(rfc3339),
+            cancel_requested_at: job.cancel.as_ref().map(|c| rfc3339(c.at_ms)),
+            outcome: finished.map(|f| f.outcome),
+            stop_reason: finished.and_then(|f| f.stop_reason),
+            not_run_reason: finished.and_then(|f| f.not_run_reason),
+            lost_evidence: finished.and_then(|f| f.lost_evidence),
+            exit_code: finished.and_then(|f| f.exit_code),
+            log_bytes: finished.map_or(log_bytes, |f| f.log.bytes),
+            log_cksum: finished.map(|f| f.log.cksum),
+            truncated: finished.is_some_and(|f| f.log.truncated),
+            run_limit_s: job.spec.run_limit_s,
+        }
+    }
+}
+
+/// Chef's health: `{}` when never tested.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthBody {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_output: Option<String>,
+}
+
+impl From<&Health> for HealthBody {
+    fn from(health: &Health) -> Self {
+        let (status, command_output) = match health {
+            Health::Untested => (None, None),
+            Health::Pending => (Some("pending"), None),
+            Health::Ok { command_output } => (Some("ok"), Some(command_output.clone())),
+            Health::Error { command_output } => (Some("error"), Some(command_output.clone())),
+        };
+        Self { status: status.map(Into::into), command_output }
+    }
+}
+
+/// Whether the dispatcher has a live connection to the runner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactBody {
+    /// `connected`, `connecting`, `unreachable`.
+    pub status: String,
+    pub since: String,
+    /// Why it is unreachable, in one sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// `GET /runners/:hostname` and each element of `GET /runners`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunnerBody {
+    pub id: RunnerId,
+    pub hostname: String,
+    /// Chef's `job`: `{}` when idle, else the change of one running job.
+    pub job: Map<String, Value>,
+    pub openssh_public_key: String,
+    pub health: HealthBody,
+    pub os: String,
+    pub platform: String,
+    pub platform_family: String,
+    pub platform_version: String,
+
+    pub address: String,
+    pub port: u16,
+    pub user: String,
+    pub facts: Facts,
+    pub labels: BTreeSet<String>,
+    pub capabilities: BTreeSet<String>,
+    pub scope: Scope,
+    pub slots: u32,
+    pub slots_free: u32,
+    pub state: RunnerState,
+    pub contact: ContactBody,
+    /// `SHA256:…` of every pinned host key.
+    pub host_keys: Vec<String>,
+    pub running_jobs: Vec<JobId>,
+    pub wrapper_version: String,
+    pub base_dir: String,
+    pub system_mode: bool,
+    pub last_seen_at: Option<String>,
+    pub created_at: String,
+}
+
+/// What a runner's answer needs beside its record.
+#[derive(Clone, Debug)]
+pub struct RunnerLive {
+    pub contact: ContactBody,
+    pub running_jobs: Vec<JobId>,
+    /// Chef's `job` object of one of them; empty when idle.
+    pub job: Map<String, Value>,
+    pub host_keys: Vec<String>,
+}
+
+impl RunnerBody {
+    #[must_use]
+    pub fn of(runner: &Runner, live: RunnerLive) -> Self {
+        let busy = u32::try_from(live.running_jobs.len()).unwrap_or(u32::MAX);
+        Self {
+            id: runner.id,
+            hostname: runner.hostname.clone(),
+            job: live.job,
+            openssh_public_key: runner.openssh_public_key.clone(),
+            health: HealthBody::from(&runner.health),
+            os: runner.facts.os.clone(),
+            platform: runner.facts.platform.clone(),
+            platform_family: runner.facts.platform_family.clone(),
+            platform_version: runner.facts.platform_version.clone(),
+            address: runner.endpoint.address.clone(),
+            port: runner.endpoint.port,
+            user: runner.endpoint.user.clone(),
+            facts: runner.facts.clone(),
+            labels: runner.labels.clone(),
+            capabilities: runner.capabilities.clone(),
+            scope: runner.scope.clone(),
+            slots: runner.slots,
+            slots_free: runner.slots.saturating_sub(busy),
+            state: runner.state,
+            contact: live.contact,
+            host_keys: live.host_keys,
+            running_jobs: live.running_jobs,
+            wrapper_version: runner.installation.wrapper_version.clone(),
+            base_dir: runner.installation.base_dir.clone(),
+            system_mode: runner.installation.system_mode,
+            last_seen_at: runner.last_seen_at_ms.map(rfc3339),
+            created_at: rfc3339(runner.created_at_ms),
+        }
+    }
+}
+
+/// `POST /jobs`: one ad-hoc job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubmitJob {
+    /// A POSIX shell script.
+    pub script: String,
+    /// One line for people; the script's first line when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    #[serde(default)]
+    pub filter: Filter,
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    #[serde(default)]
+    pub priority: i32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_limit_s: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence_limit_s: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_grace_s: Option<u32>,
+    #[serde(default)]
+    pub project: String,
+}
+
+/// `POST /phase_runs`: the jobs of one phase of a project's config.json.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubmitPhaseRun {
+    pub project: String,
+    pub phase: Phase,
+    /// The whole text of config.json; checked again by the server.
+    pub config: String,
+    /// Added to the environment of every row.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    #[serde(default)]
+    pub priority: i32,
+}
+
+/// The answer to `POST /phase_runs` and `GET /phase_runs/:id`; rows in matrix order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseRunBody {
+    pub id: PhaseRunId,
+    pub project: String,
+    pub phase: Phase,
+    /// The configuration skips this phase: there are no jobs.
+    pub skipped: bool,
+    pub jobs: Vec<JobBody>,
+}
+
+/// `POST /runners/:hostname/install`. Exactly one of `password` and `private_key`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstallRunner {
+    /// Where to connect; the host name when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    #[serde(default = "default_ssh_port")]
+    pub port: u16,
+    /// The login that does the bootstrap.
+    pub user: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// An OpenSSH private key, as text; used for this bootstrap only, never stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private_key: Option<String>,
+    /// Passphrase of `private_key`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passphrase: Option<String>,
+    /// `SHA256:…` the host must show. Absent on a first try: the stream then ends with
+    /// `host_key_unconfirmed` and the fingerprint, and nothing was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_key: Option<String>,
+    /// Jobs run as the login user; nothing is done with root's rights.
+    #[serde(default)]
+    pub no_sudo: bool,
+    /// Absent: keep what an earlier enrolment set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<BTreeSet<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slots: Option<u32>,
+}
+
+/// The port of sshd.
+#[must_use]
+pub const fn default_ssh_port() -> u16 {
+    22
+}
+
+/// One event of the install, delete and test streams (SSE `data`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum StepEvent {
+    /// A step began.
+    Began { step: String, title: String },
+    /// A step ended well; `detail` is one line for people.
+    Done { step: String, detail: String },
+    /// The host showed a key that nobody has confirmed; nothing was changed. Try again with `host_key`.
+    HostKeyUnconfirmed { fingerprint: String, key_type: String },
+    /// A step failed and what was done was undone.
+    Failed { step: String, why: String, try_next: String, rolled_back: Vec<String>, left_behind: Vec<String> },
+    /// All is done.
+    Finished { runner: Option<Box<RunnerBody>>, left_behind: Vec<String> },
+}
+
+/// SSE `data` of `GET /jobs/:id/log/streaming`; the event's id is the offset after the chunk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogChunk {
+    pub offset: u64,
+    /// Standard base64 of the raw bytes.
+    pub base64: String,
+}

@@ -1,0 +1,1 @@
+//! Control lines from the wrapper.

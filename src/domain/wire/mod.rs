@@ -1,0 +1,6 @@
+//! Shapes that travel: to the runner's wrapper (`frame`, `control`) and over HTTP (`api`).
+
+pub mod api;
+pub mod control;
+pub mod frame;
+pub mod time_text;

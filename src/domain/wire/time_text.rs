@@ -1,0 +1,39 @@
+//! Times as text: RFC 3339 for our keys, Chef's two forms for Chef's keys.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+/// `2026-11-21T11:40:00.123Z` for unix milliseconds; times before 1970 read as 1970.
+#[must_use]
+pub fn rfc3339(unix_ms: i64) -> String {
+    humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(u64::try_from(unix_ms).unwrap_or(0)))
+        .to_string()
+}
+
+/// `2026-11-21 11:40:00`, UTC: Chef's `submittedAt`.
+#[must_use]
+pub fn chef_time(unix_ms: i64) -> String {
+    rfc3339(unix_ms).chars().take(19).map(|c| if c == 'T' { ' ' } else { c }).collect()
+}
+
+/// `HH:MM:SS`, or `Nd HH:MM:SS` from one day on: Chef's `timeInState`. Negative durations read as zero.
+#[must_use]
+pub fn chef_duration(ms: i64) -> String {
+    let seconds = ms.max(0) / 1000;
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    let clock = format!("{:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60);
+    if days == 0 { clock } else { format!("{days}d {clock}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_chef_and_rfc_3339_write_them() {
+        assert_eq!(rfc3339(1_700_000_000_123), "2023-11-14T22:13:20.123Z");
+        assert_eq!(chef_time(1_700_000_000_123), "2023-11-14 22:13:20");
+        assert_eq!(chef_duration(59_999), "00:00:59");
+        assert_eq!(chef_duration(2 * 86_400_000 + 3_661_000), "2d 01:01:01");
+        assert_eq!(chef_duration(-5), "00:00:00");
+    }
+}

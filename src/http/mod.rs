@@ -1,0 +1,1 @@
+//! REST, SSE and pages.

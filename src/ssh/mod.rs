@@ -1,0 +1,1 @@
+//! Connections to runners; with `demo` the only place that names russh.

@@ -1,0 +1,1 @@
+//! diesel over SQLite and PostgreSQL; the only place that knows SQL.

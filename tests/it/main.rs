@@ -1,0 +1,10 @@
+//! The integration tests: one binary, one module per area.
+
+mod api;
+mod cli;
+mod dispatch;
+mod ssh;
+mod store;
+mod support;
+mod tidy;
+mod wrapper;
