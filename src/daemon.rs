@@ -1,1 +1,144 @@
 //! The composition root: starts every layer in order and stops it in order.
+
+use std::fs::{self, File, TryLockError};
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::info_span;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::dispatch::{Dispatcher, Parts};
+use crate::http::{self, AdminToken, Api};
+use crate::logs::LogStore;
+use crate::sealed::Sealer;
+use crate::shutdown::Tasks;
+use crate::ssh::Pool;
+use crate::store::{Store, StoreOptions};
+
+/// How long answers under way may take once the daemon stops.
+const HTTP_DEADLINE: Duration = Duration::from_secs(5);
+
+/// A running daemon.
+pub struct Daemon {
+    dispatcher: Dispatcher,
+    store: Store,
+    server: Tasks,
+    address: SocketAddr,
+    /// Held while the daemon runs: two daemons on one data directory would fight over its files.
+    _lock: File,
+}
+
+impl Daemon {
+    /// Starts everything; when this answers, the API accepts requests.
+    ///
+    /// # Errors
+    /// The first layer that could not start, with the path or address it is about.
+    pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        let paths = config.paths();
+        make_private_dir(&paths.data_dir)?;
+        let lock = lock(&paths.lock)?;
+        let clock = Clock::system();
+        let store = Store::open(&config.store_url()?, StoreOptions::default())
+            .with_context(|| format!("cannot open the store {}", config.store_url().map_or_else(|e| e.to_string(), |u| u.to_string())))?;
+        let logs = LogStore::open(&paths.logs)?;
+        let sealer = Sealer::from_key_file(&paths.master_key)?;
+        AdminToken::ensure(&paths.admin_token, &store, clock.now_ms()).await?;
+        // Bound before the engine starts: a port that is taken must not leave connections behind.
+        let listener = TcpListener::bind(config.server.listen)
+            .await
+            .with_context(|| format!("cannot listen on {} ([server] listen)", config.server.listen))?;
+        let address = listener.local_addr()?;
+        let tasks = Tasks::new();
+        let pool = Pool::new(tasks.child(), config.ssh.settings());
+        let dispatcher = Dispatcher::start(Parts {
+            store: store.clone(),
+            logs,
+            clock,
+            sealer,
+            tasks,
+            pool,
+            placement: config.dispatch.placement(),
+        })
+        .await
+        .context("cannot take up what is in the store")?;
+        let server = Tasks::new();
+        let api = Api { dispatcher: dispatcher.clone() };
+        server.spawn(info_span!("http"), |stop| async move {
+            if let Err(error) = http::serve(listener, api, stop).await {
+                tracing::error!(%error, "the HTTP server ended");
+            }
+        });
+        tracing::info!(%address, data_dir = %paths.data_dir.display(), "ready");
+        Ok(Self { dispatcher, store, server, address, _lock: lock })
+    }
+
+    /// Where the API listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    #[must_use]
+    pub const fn dispatcher(&self) -> &Dispatcher {
+        &self.dispatcher
+    }
+
+    /// Stops in order: no new requests, jobs detach and go on, connections close, the store finishes.
+    pub async fn stop(self) {
+        tracing::info!("stopping; running jobs go on and are taken up at the next start");
+        let http = self.server.stop(HTTP_DEADLINE);
+        let engine = self.dispatcher.stop();
+        tokio::join!(http, engine);
+        self.store.close();
+    }
+}
+
+/// Resolves on the first SIGINT or SIGTERM.
+///
+/// # Errors
+/// When the process may not handle signals.
+pub async fn stop_signal() -> anyhow::Result<()> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => (),
+        _ = terminate.recv() => (),
+    }
+    Ok(())
+}
+
+/// Runs the daemon until a signal or `stop`.
+///
+/// # Errors
+/// As `Daemon::start`.
+pub async fn serve(config: &Config, stop: CancellationToken) -> anyhow::Result<()> {
+    let daemon = Daemon::start(config).await?;
+    tokio::select! {
+        stopped = stop_signal() => stopped?,
+        () = stop.cancelled() => (),
+    }
+    daemon.stop().await;
+    Ok(())
+}
+
+fn make_private_dir(path: &Path) -> anyhow::Result<()> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.with_context(|| format!("cannot create the data directory {} ([data] dir)", path.display()))
+}
+
+fn lock(path: &Path) -> anyhow::Result<File> {
+    let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!("another shuntd runs on this data directory (it holds {}); stop it, or choose another [data] dir", path.display())
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+    }
+}

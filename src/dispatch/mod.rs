@@ -1,1 +1,171 @@
-//! The engine: board effects become I/O.
+//! The engine: the board's effects become connections, commits and log bytes.
+//!
+//! One task (`event_loop`) owns the board. Every placement is a task (`run_job`) that talks to its
+//! host, commits each step through `store::job_apply` before it acts on it, and tells the loop when
+//! the slot is free. Nothing but the board and the connections lives only in memory.
+
+mod access;
+mod engine_error;
+mod event_loop;
+mod feed;
+mod follow;
+mod install;
+mod inventory;
+mod keeper;
+mod log_sink;
+mod recover;
+mod run_job;
+mod runners;
+mod submit;
+mod test_runner;
+mod uninstall;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use shuntyard_domain::board::{BoardEvent, Placement};
+use shuntyard_domain::ids::JobId;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::info_span;
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::logs::LogStore;
+use crate::sealed::Sealer;
+use crate::shutdown::Tasks;
+use crate::ssh::Pool;
+use crate::store::Store;
+
+pub use engine_error::DispatchError;
+pub use feed::{Change, Feed, JobPulse};
+pub use submit::DEFAULT;
+pub use inventory::Contact;
+pub use runners::RunnerPatch;
+
+use event_loop::LoopEvent;
+use inventory::Inventory;
+
+/// How long a stopping daemon waits for its tasks to let go of their jobs.
+const STOP_DEADLINE: Duration = Duration::from_secs(20);
+
+/// What the engine is made of.
+pub struct Parts {
+    pub store: Store,
+    pub logs: LogStore,
+    pub clock: Clock,
+    pub sealer: Sealer,
+    pub tasks: Tasks,
+    pub pool: Pool,
+    pub placement: Placement,
+}
+
+/// The engine; cheap to clone.
+#[derive(Clone)]
+pub struct Dispatcher(Arc<Engine>);
+
+struct Engine {
+    store: Store,
+    logs: LogStore,
+    clock: Clock,
+    sealer: Sealer,
+    tasks: Tasks,
+    pool: Pool,
+    feed: Feed,
+    inventory: Inventory,
+    loop_events: mpsc::UnboundedSender<LoopEvent>,
+    /// The cancel signal of every job that a task of this process looks after.
+    active: Mutex<HashMap<JobId, CancellationToken>>,
+}
+
+impl Dispatcher {
+    /// Starts the engine: loads the inventory, connects to the runners, and takes up every unfinished job.
+    ///
+    /// # Errors
+    /// `DispatchError` when the store cannot be read or a runner's key cannot be opened.
+    pub async fn start(parts: Parts) -> Result<Self, DispatchError> {
+        // Unbounded: senders are request handlers and job tasks, each of which waits for its own answer elsewhere.
+        let (loop_events, inbox) = mpsc::unbounded_channel();
+        let dispatcher = Self(Arc::new(Engine {
+            store: parts.store,
+            logs: parts.logs,
+            clock: parts.clock,
+            sealer: parts.sealer,
+            tasks: parts.tasks,
+            pool: parts.pool,
+            feed: Feed::default(),
+            inventory: Inventory::default(),
+            loop_events,
+            active: Mutex::default(),
+        }));
+        let engine = dispatcher.clone();
+        dispatcher.0.tasks.spawn(info_span!("event_loop"), move |stop| {
+            event_loop::run(engine, parts.placement, inbox, stop)
+        });
+        recover::take_up(&dispatcher).await?;
+        Ok(dispatcher)
+    }
+
+    /// Stops: nothing is assigned any more, job tasks detach (the jobs go on), connections close.
+    pub async fn stop(&self) {
+        if !self.0.tasks.stop(STOP_DEADLINE).await {
+            tracing::warn!("some tasks did not stop in time; their jobs are taken up at the next start");
+        }
+        self.0.pool.close().await;
+    }
+
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    #[must_use]
+    pub fn logs(&self) -> &LogStore {
+        &self.0.logs
+    }
+
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    #[must_use]
+    pub fn feed(&self) -> &Feed {
+        &self.0.feed
+    }
+
+    /// The signal that the daemon is stopping; streams end on it.
+    #[must_use]
+    pub fn stop_signal(&self) -> CancellationToken {
+        self.0.tasks.stop_signal()
+    }
+
+    fn tell_board(&self, event: BoardEvent) {
+        // The loop ends only with the daemon; what it would have done is found again at the next start.
+        let _ = self.0.loop_events.send(LoopEvent::Board(event));
+    }
+
+    /// Registers a job's task; `cancelled` when the request was made before.
+    fn activate(&self, job: JobId, cancelled: bool) -> CancellationToken {
+        let token = CancellationToken::new();
+        if cancelled {
+            token.cancel();
+        }
+        self.0.active.lock().unwrap_or_else(PoisonError::into_inner).insert(job, token.clone());
+        token
+    }
+
+    fn deactivate(&self, job: JobId) {
+        self.0.active.lock().unwrap_or_else(PoisonError::into_inner).remove(&job);
+    }
+
+    fn cancel_signal(&self, job: JobId) -> Option<CancellationToken> {
+        self.0.active.lock().unwrap_or_else(PoisonError::into_inner).get(&job).cloned()
+    }
+}
+
+/// A new identifier; later ones sort behind earlier ones.
+fn new_id() -> Uuid {
+    Uuid::now_v7()
+}

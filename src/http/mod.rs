@@ -1,1 +1,80 @@
-//! REST, SSE and pages.
+//! The HTTP API: Chef's resource tree with our additions, as JSON and event streams.
+
+mod auth;
+mod body;
+mod error;
+mod jobs;
+mod log;
+mod phase_runs;
+mod query;
+mod request_id;
+mod runners;
+mod sse;
+mod status;
+mod steps;
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::dispatch::Dispatcher;
+
+pub use auth::{AdminToken, TokenError};
+
+/// A request body larger than this is refused; scripts and configurations fit easily.
+const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
+
+/// What every handler is given.
+#[derive(Clone)]
+pub struct Api {
+    pub dispatcher: Dispatcher,
+}
+
+/// All routes.
+pub fn router(api: Api) -> Router {
+    let tree = Router::new()
+        .route("/runners", get(runners::list))
+        .route("/runners/streaming", get(runners::streaming))
+        .route("/runners/{hostname}", get(runners::show).patch(runners::patch).delete(runners::delete))
+        .route("/runners/{hostname}/health", post(runners::test))
+        .route("/runners/{hostname}/install", post(runners::install))
+        .route("/jobs", get(jobs::list).post(jobs::submit))
+        .route("/jobs/streaming", get(jobs::streaming))
+        .route("/jobs/{id}", get(jobs::show).delete(jobs::cancel))
+        .route("/jobs/{id}/explain", get(jobs::explain))
+        .route("/jobs/{id}/events", get(jobs::events))
+        .route("/jobs/{id}/log", get(log::download))
+        .route("/jobs/{id}/log/streaming", get(log::streaming))
+        .route("/phase_runs", post(phase_runs::submit))
+        .route("/phase_runs/{id}", get(phase_runs::show))
+        .route("/orgs", get(status::orgs))
+        .route("/users/{user}/verify-token", get(status::verify_token))
+        .layer(from_fn_with_state(api.clone(), auth::require))
+        .route("/saml/enabled", get(status::saml));
+    Router::new()
+        .nest("/api/v0/e/{enterprise}", tree.clone())
+        .nest("/workflow/api/v0/e/{enterprise}", tree)
+        .route("/api/_status", get(status::status))
+        .route("/healthz", get(status::healthz))
+        .fallback(error::invalid_route)
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(axum::middleware::from_fn(request_id::tag))
+        .with_state(api)
+}
+
+/// Serves until `stop`; requests under way are finished, streams end by themselves on the same signal.
+///
+/// # Errors
+/// The listener's error when accepting fails for good.
+pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) -> std::io::Result<()> {
+    let service = router(api).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await
+}

@@ -1,0 +1,52 @@
+//! From an inventory entry to a place on a connection.
+
+use shuntyard_domain::ids::RunnerId;
+
+use super::inventory::{Contact, Known};
+use super::{DispatchError, Dispatcher};
+use crate::ssh::{ConnectError, Dial, Lease, Target};
+
+impl Known {
+    /// How the pool reaches this runner.
+    pub(super) fn target(&self) -> Target {
+        let endpoint = &self.runner.endpoint;
+        Target {
+            runner: self.runner.id,
+            dial: Dial { address: endpoint.address.clone(), port: endpoint.port, user: endpoint.user.clone() },
+            host_keys: endpoint.host_keys.clone(),
+            key: self.key.clone(),
+        }
+    }
+}
+
+impl Dispatcher {
+    /// A place for one job's channel.
+    pub(super) async fn lease_job(&self, known: &Known) -> Result<Lease, ConnectError> {
+        self.0.pool.lease_job(&known.target()).await
+    }
+
+    /// A place for a short call that is not a job.
+    pub(super) async fn lease_service(&self, known: &Known) -> Result<Lease, ConnectError> {
+        self.0.pool.lease_service(&known.target()).await
+    }
+
+    pub(super) fn known(&self, id: RunnerId) -> Result<Known, DispatchError> {
+        self.0.inventory.get(id).ok_or_else(|| DispatchError::NoRunner(id.to_string()))
+    }
+
+    pub(super) fn known_by_name(&self, hostname: &str) -> Result<Known, DispatchError> {
+        self.0.inventory.by_name(hostname).ok_or_else(|| DispatchError::NoRunner(hostname.to_owned()))
+    }
+
+    /// Changes what is known about a runner, and tells board and listeners.
+    pub(super) fn update_runner(&self, id: RunnerId, change: impl FnOnce(&mut Known)) {
+        if let Some(known) = self.0.inventory.update(id, change) {
+            self.tell_board(shuntyard_domain::board::BoardEvent::RunnerChanged(known.for_board()));
+            self.0.feed.runner_changed(id);
+        }
+    }
+
+    pub(super) fn set_contact(&self, id: RunnerId, contact: Contact) {
+        self.update_runner(id, |known| known.contact = contact);
+    }
+}

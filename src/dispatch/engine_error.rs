@@ -1,0 +1,41 @@
+//! What the engine answers when it cannot do what was asked.
+
+use shuntyard_domain::ids::JobId;
+use shuntyard_domain::project_config::Fault;
+use shuntyard_domain::runner::BadName;
+
+use crate::logs::LogError;
+use crate::sealed::SealError;
+use crate::ssh::{ConnectError, KeyError};
+use crate::store::{ApplyError, StoreError};
+
+/// An operation of the engine failed.
+#[derive(Debug, thiserror::Error)]
+pub enum DispatchError {
+    #[error("there is no job {0}")]
+    NoJob(JobId),
+    #[error("there is no runner `{0}`")]
+    NoRunner(String),
+    #[error("the configuration has {} fault(s); the first: {}", .0.len(), .0.first().map_or("", |f| &f.message))]
+    BadConfig(Vec<Fault>),
+    #[error("{path}: {message}")]
+    BadRequest { path: String, message: String, allowed: Vec<String> },
+    #[error("runner `{hostname}` has {running} running job(s); cancel them first, or use force")]
+    RunnerBusy { hostname: String, running: usize },
+    #[error(transparent)]
+    BadName(#[from] BadName),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    #[error("a blocking task was interrupted by shutdown")]
+    Interrupted,
+}

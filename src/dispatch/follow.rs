@@ -1,0 +1,334 @@
+//! Following one attempt: output to the log by offset, the host's word to the store.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use shuntyard_domain::ids::RunnerId;
+use shuntyard_domain::job::{Job, JobEvent, JobState};
+use shuntyard_domain::outcome::{LogSummary, LostEvidence};
+use shuntyard_domain::wire::control::{LostWhy, ResultRecord};
+use shuntyard_domain::wire::frame::Word;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::Dispatcher;
+use super::keeper::Backoff;
+use super::log_sink::LogSink;
+use crate::ssh::attempt::{self, Attempt, AttemptEvent};
+use crate::store::{ApplyError, job_apply};
+
+/// Output is stored in pieces of at most about this size when it comes faster than the disk takes it.
+const BATCH_BYTES: usize = 1024 * 1024;
+/// How long the rest of the output may take after the end line.
+const TAIL_DEADLINE: Duration = Duration::from_secs(20);
+/// How long beyond the job's own grace a host may take to confirm a cancel on the job's channel.
+const CONFIRM_MARGIN: Duration = Duration::from_secs(5);
+
+/// What following came to.
+pub(super) enum Followed {
+    Attached(Attempt),
+    /// The end is stored.
+    Over,
+    /// The daemon stops; the job goes on.
+    Detached,
+    NeverStarted(String),
+    LinkLost(String),
+}
+
+/// How the attempt ended, as the host says it.
+#[derive(Clone, Copy)]
+enum End {
+    Result(ResultRecord),
+    Lost { evidence: LostEvidence, size: u64 },
+}
+
+impl End {
+    const fn size(&self) -> u64 {
+        match self {
+            Self::Result(record) => record.size,
+            Self::Lost { size, .. } => *size,
+        }
+    }
+}
+
+/// One job's attempt, followed over as many channels as it takes.
+pub(super) struct Following<'e> {
+    engine: &'e Dispatcher,
+    job: Job,
+    sink: LogSink,
+    cancel: CancellationToken,
+    cancel_sent: bool,
+    kill_at: Option<Instant>,
+    stop: CancellationToken,
+    /// The commit of `running`, under way beside the output.
+    running: Option<BoxFuture<'static, Result<Job, ApplyError>>>,
+}
+
+/// What the loop woke up for.
+enum Woken {
+    Event(AttemptEvent),
+    Running(Result<Job, ApplyError>),
+    Cancel,
+    Kill,
+    TailOverdue,
+    Stop,
+}
+
+impl<'e> Following<'e> {
+    pub(super) fn new(engine: &'e Dispatcher, job: Job, cancel: CancellationToken, stop: CancellationToken) -> Self {
+        let sink = LogSink::new(engine.0.logs.clone(), job.attempt_id());
+        Self { engine, job, sink, cancel, cancel_sent: false, kill_at: None, stop, running: None }
+    }
+
+    pub(super) const fn job(&self) -> &Job {
+        &self.job
+    }
+
+    /// Waits before the next try; true when the daemon stops instead.
+    pub(super) async fn wait_or_stop(&self, delay: Duration) -> bool {
+        tokio::select! {
+            () = self.stop.cancelled() => true,
+            () = tokio::time::sleep(delay) => false,
+        }
+    }
+
+    /// Opens a channel to the attempt from the first byte that is not stored.
+    pub(super) async fn attach(&mut self, runner: RunnerId) -> Followed {
+        self.cancel_sent = false;
+        let Ok(known) = self.engine.known(runner) else {
+            return Followed::LinkLost("the runner is not in the inventory".into());
+        };
+        let wrapper = &known.runner.installation.wrapper_path;
+        let connect = async {
+            let lease = self.engine.lease_job(&known).await.map_err(|e| e.to_string())?;
+            attempt::attach(lease, wrapper, self.job.attempt_id(), self.sink.stored_bytes()).await.map_err(|e| e.to_string())
+        };
+        tokio::select! {
+            () = self.stop.cancelled() => Followed::Detached,
+            attached = connect => attached.map_or_else(Followed::LinkLost, Followed::Attached),
+        }
+    }
+
+    /// Takes events until the attempt's end is stored or the channel is gone.
+    pub(super) async fn follow(&mut self, mut stream: Attempt, backoff: &mut Backoff) -> Followed {
+        let mut end: Option<End> = None;
+        let mut tail_deadline: Option<Instant> = None;
+        loop {
+            if let Some(reached) = end.filter(|e| self.sink.stored_bytes() >= e.size()) {
+                return self.settle(stream, reached).await;
+            }
+            let followed = match self.wake(&mut stream, tail_deadline).await {
+                Woken::Event(AttemptEvent::Output(bytes)) => {
+                    *backoff = Backoff::new(super::run_job::REATTACH_FIRST, super::run_job::REATTACH_CAP);
+                    self.store_output(&mut stream, bytes, &mut end).await
+                }
+                Woken::Event(event) => self.on_event(event, &mut end).await,
+                Woken::Running(stored) => self.on_running(stored),
+                Woken::Cancel => self.send_cancel(&mut stream).await,
+                Woken::Kill => self.kill().await,
+                Woken::TailOverdue => Some(Followed::LinkLost("the end came without the rest of the output".into())),
+                Woken::Stop => {
+                    // The job goes on whether the host hears this or not.
+                    let _ = stream.send(Word::Bye).await;
+                    Some(Followed::Detached)
+                }
+            };
+            if let Some(followed) = followed {
+                return followed;
+            }
+            if end.is_some() && tail_deadline.is_none() {
+                tail_deadline = Some(Instant::now() + TAIL_DEADLINE);
+            }
+        }
+    }
+
+    async fn wake(&mut self, stream: &mut Attempt, tail_deadline: Option<Instant>) -> Woken {
+        let running = async {
+            match self.running.as_mut() {
+                Some(commit) => commit.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            event = stream.recv() => Woken::Event(event),
+            stored = running => Woken::Running(stored),
+            () = self.cancel.cancelled(), if !self.cancel_sent => Woken::Cancel,
+            () = sleep_until(self.kill_at.unwrap_or_else(Instant::now)), if self.kill_at.is_some() => Woken::Kill,
+            () = sleep_until(tail_deadline.unwrap_or_else(Instant::now)), if tail_deadline.is_some() => Woken::TailOverdue,
+            () = self.stop.cancelled() => Woken::Stop,
+        }
+    }
+
+    /// Stores one chunk and whatever has arrived behind it.
+    async fn store_output(&mut self, stream: &mut Attempt, first: Bytes, end: &mut Option<End>) -> Option<Followed> {
+        let offset = self.sink.stored_bytes();
+        let mut size = first.len();
+        let mut chunks = vec![first];
+        let mut other = None;
+        while size < BATCH_BYTES && other.is_none() {
+            match stream.recv().now_or_never() {
+                Some(AttemptEvent::Output(bytes)) => {
+                    size += bytes.len();
+                    chunks.push(bytes);
+                }
+                Some(event) => other = Some(event),
+                None => break,
+            }
+        }
+        match self.sink.append(offset, chunks).await {
+            Ok(stored) => self.engine.0.feed.log_grew(self.job.id, stored),
+            Err(error) => {
+                tracing::error!(%error, "output could not be stored; it stays on the runner until it can");
+                return Some(Followed::LinkLost("output could not be stored".into()));
+            }
+        }
+        match other {
+            Some(event) => self.on_event(event, end).await,
+            None => None,
+        }
+    }
+
+    async fn on_event(&mut self, event: AttemptEvent, end: &mut Option<End>) -> Option<Followed> {
+        match event {
+            AttemptEvent::Output(_) => None,
+            AttemptEvent::Started { .. } | AttemptEvent::Attached => {
+                self.commit_running();
+                None
+            }
+            AttemptEvent::Ended(record) => {
+                *end = Some(End::Result(record));
+                None
+            }
+            AttemptEvent::Lost { why, size } => {
+                let evidence = match why {
+                    LostWhy::Reboot => LostEvidence::Rebooted,
+                    LostWhy::Killed | LostWhy::NoStart => LostEvidence::WrapperKilled,
+                };
+                *end = Some(End::Lost { evidence, size });
+                None
+            }
+            AttemptEvent::Unknown => Some(self.on_unknown().await),
+            AttemptEvent::Fenced => Some(Followed::NeverStarted("the attempt was fenced".into())),
+            AttemptEvent::Refused { code, detail } => Some(self.on_refused(format!("{code:?} {detail}"))),
+            AttemptEvent::Gone { why } => Some(Followed::LinkLost(format!("{why:?}"))),
+        }
+    }
+
+    /// Only a job that is still `starting` can prove by a refusal that it never ran.
+    fn on_refused(&self, why: String) -> Followed {
+        match self.job.state {
+            JobState::Starting { .. } if self.running.is_none() => Followed::NeverStarted(format!("the host refused: {why}")),
+            _ => Followed::LinkLost(format!("the host refused to attach: {why}")),
+        }
+    }
+
+    /// The host knows no such attempt. Fencing it turns "not yet" into "never".
+    async fn on_unknown(&mut self) -> Followed {
+        let Some(known) = self.job.state.runner().and_then(|id| self.engine.known(id).ok()) else {
+            return Followed::LinkLost("the runner is not in the inventory".into());
+        };
+        if matches!(self.job.state, JobState::Running { .. }) {
+            let log = LogSummary { truncated: true, ..self.sink.seal().await.unwrap_or_default() };
+            return self.finish(JobEvent::LostProven { evidence: LostEvidence::SpoolGone, log }).await;
+        }
+        let Ok(lease) = self.engine.lease_service(&known).await else {
+            return Followed::LinkLost("the runner cannot be reached".into());
+        };
+        match attempt::fence(lease, &known.runner.installation.wrapper_path, self.job.attempt_id()).await {
+            Ok(true) => Followed::NeverStarted("the start never reached the host, and is fenced now".into()),
+            Ok(false) => Followed::LinkLost("the attempt exists after all".into()),
+            Err(error) => Followed::LinkLost(error.to_string()),
+        }
+    }
+
+    /// Begins the commit of `running`; output is taken meanwhile.
+    fn commit_running(&mut self) {
+        if self.running.is_some() || !matches!(self.job.state, JobState::Starting { .. }) {
+            return;
+        }
+        let (store, id, now_ms) = (self.engine.0.store.clone(), self.job.id, self.engine.0.clock.now_ms());
+        self.running = Some(
+            async move { store.write(move |c| job_apply(c, id, None, &JobEvent::Started, now_ms)).await }.boxed(),
+        );
+    }
+
+    fn on_running(&mut self, stored: Result<Job, ApplyError>) -> Option<Followed> {
+        self.running = None;
+        match stored {
+            Ok(job) => {
+                self.engine.0.feed.job_changed(job.id, job.version);
+                self.job = job;
+                None
+            }
+            Err(error) => Some(Followed::LinkLost(format!("`running` could not be stored: {error}"))),
+        }
+    }
+
+    async fn send_cancel(&mut self, stream: &mut Attempt) -> Option<Followed> {
+        self.cancel_sent = true;
+        let grace_s = self.job.spec.stop_grace_s;
+        self.kill_at = Some(Instant::now() + Duration::from_secs(u64::from(grace_s)) + CONFIRM_MARGIN);
+        match stream.send(Word::Cancel { grace_s }).await {
+            Ok(()) => None,
+            Err(error) => Some(Followed::LinkLost(error.to_string())),
+        }
+    }
+
+    /// Cancels from another channel: the job's own did not answer in time.
+    async fn kill(&mut self) -> Option<Followed> {
+        self.kill_at = Some(Instant::now() + CONFIRM_MARGIN);
+        let known = self.engine.known(self.job.state.runner()?).ok()?;
+        let lease = self.engine.lease_service(&known).await.ok()?;
+        let wrapper = &known.runner.installation.wrapper_path;
+        if let Err(error) = attempt::kill(lease, wrapper, self.job.attempt_id(), 0).await {
+            tracing::warn!(%error, "the kill was not confirmed; trying again");
+        }
+        Some(Followed::LinkLost("asking for the result after a kill".into()))
+    }
+
+    /// Everything is here: stores the end, then lets the host forget the attempt.
+    async fn settle(&mut self, stream: Attempt, end: End) -> Followed {
+        let summary = match self.sink.seal().await {
+            Ok(summary) => summary,
+            Err(error) => return Followed::LinkLost(error.to_string()),
+        };
+        if let Some(commit) = self.running.take() {
+            // Committed in the order of submission; an error shows again in the next commit.
+            if let Ok(job) = commit.await {
+                self.engine.0.feed.job_changed(job.id, job.version);
+                self.job = job;
+            }
+        }
+        let event = match end {
+            End::Result(record) => JobEvent::Exited {
+                exit_code: record.exit_code,
+                stopped: record.stopped,
+                log: LogSummary { truncated: summary.bytes != record.size || summary.cksum != record.cksum, ..summary },
+            },
+            End::Lost { evidence, size } => {
+                JobEvent::LostProven { evidence, log: LogSummary { truncated: summary.bytes != size, ..summary } }
+            }
+        };
+        let followed = self.finish(event).await;
+        if matches!(followed, Followed::Over) {
+            self.engine.0.tasks.spawn(tracing::Span::current(), move |_| stream.acknowledge());
+        }
+        followed
+    }
+
+    async fn finish(&mut self, event: JobEvent) -> Followed {
+        let (id, now_ms) = (self.job.id, self.engine.0.clock.now_ms());
+        match self.engine.0.store.write(move |c| job_apply(c, id, None, &event, now_ms)).await {
+            Ok(job) => {
+                tracing::info!(state = job.state.name(), "job ended");
+                self.engine.0.feed.job_changed(id, job.version);
+                Followed::Over
+            }
+            // An admin gave the job up meanwhile: its record is final.
+            Err(ApplyError::Illegal(_) | ApplyError::NotFound(_)) => Followed::Over,
+            Err(error) => Followed::LinkLost(format!("the end could not be stored: {error}")),
+        }
+    }
+}

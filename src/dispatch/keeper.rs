@@ -1,0 +1,178 @@
+//! Keeps one warm connection to each runner, and says when there is none.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shuntyard_domain::ids::{AttemptId, RunnerId};
+use shuntyard_domain::runner::{Runner, RunnerState};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, info_span};
+
+use super::inventory::{Contact, Known};
+use super::{DispatchError, Dispatcher};
+use crate::ssh::{ConnectError, RunnerKey, attempt};
+use crate::store::{jobs, runners};
+
+const BACKOFF_FIRST: Duration = Duration::from_millis(500);
+const BACKOFF_CAP: Duration = Duration::from_secs(30);
+
+/// Doubling delays with jitter, back to the first after a success.
+pub(super) struct Backoff {
+    next: Duration,
+    cap: Duration,
+}
+
+impl Backoff {
+    pub(super) const fn new(first: Duration, cap: Duration) -> Self {
+        Self { next: first, cap }
+    }
+
+    /// The delay to wait now: 50–100 % of the step, so that many waiters spread out.
+    pub(super) fn delay(&mut self) -> Duration {
+        let step = self.next;
+        self.next = (step * 2).min(self.cap);
+        let mut random = [0_u8; 2];
+        // Without random bytes the delay is the whole step: correct, only less spread.
+        let share = getrandom::fill(&mut random).map_or(u16::MAX, |()| u16::from_ne_bytes(random));
+        step.mul_f64(0.5 + 0.5 * f64::from(share) / f64::from(u16::MAX))
+    }
+}
+
+impl Dispatcher {
+    /// Puts a runner into the inventory and starts its keeper.
+    pub(super) fn keep(&self, runner: Runner, key: Arc<RunnerKey>) {
+        let keeper_stop = self.0.tasks.stop_signal().child_token();
+        let known = Known {
+            contact: Contact::Connecting { since_ms: self.0.clock.now_ms() },
+            runner: runner.into(),
+            key,
+            keeper_stop: keeper_stop.clone(),
+        };
+        let id = known.runner.id;
+        let span = info_span!("keeper", runner.name = %known.runner.hostname);
+        self.0.inventory.put(known);
+        self.update_runner(id, |_| ());
+        let engine = self.clone();
+        self.0.tasks.spawn(span, move |_| async move {
+            tokio::select! {
+                () = keeper_stop.cancelled() => (),
+                () = keep_warm(&engine, id) => (),
+            }
+        });
+    }
+}
+
+/// The associated data under which a runner's private key is sealed.
+pub(super) fn key_context(runner: RunnerId) -> String {
+    format!("runner:{runner}:private_key")
+}
+
+/// Connects, waits for the end, and connects again, until the runner leaves the inventory.
+async fn keep_warm(engine: &Dispatcher, id: RunnerId) {
+    let mut backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_CAP);
+    while let Some(known) = engine.0.inventory.get(id) {
+        if matches!(known.runner.state, RunnerState::Quarantined | RunnerState::Pending) {
+            return;
+        }
+        match engine.0.pool.warm(&known.target()).await {
+            Ok(()) => {
+                backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_CAP);
+                on_connected(engine, &known).await;
+                engine.0.pool.connection_closed(id).await;
+                unreachable(engine, id, "the connection ended".into());
+            }
+            Err(error @ ConnectError::HostKeyMismatch { .. }) => {
+                tracing::error!(%error, "the runner shows a key that is not pinned; quarantined");
+                quarantine(engine, id, error.to_string()).await;
+                return;
+            }
+            Err(error) => {
+                tracing::debug!(%error, "cannot connect");
+                unreachable(engine, id, error.to_string());
+            }
+        }
+        tokio::time::sleep(backoff.delay()).await;
+    }
+}
+
+async fn on_connected(engine: &Dispatcher, known: &Known) {
+    let now_ms = engine.0.clock.now_ms();
+    engine.update_runner(known.runner.id, |entry| {
+        let mut runner = (*entry.runner).clone();
+        runner.last_seen_at_ms = Some(now_ms);
+        entry.runner = runner.into();
+        entry.contact = Contact::Connected { since_ms: now_ms };
+    });
+    tracing::info!("connected");
+    if let Err(error) = sweep_spools(engine, known).instrument(info_span!("sweep_spools")).await {
+        tracing::debug!(%error, "the spools were not swept");
+    }
+}
+
+fn unreachable(engine: &Dispatcher, id: RunnerId, why: String) {
+    let since_ms = match engine.0.inventory.get(id).map(|k| k.contact) {
+        Some(Contact::Unreachable { since_ms, .. }) => since_ms,
+        _ => engine.0.clock.now_ms(),
+    };
+    engine.set_contact(id, Contact::Unreachable { since_ms, why });
+}
+
+async fn quarantine(engine: &Dispatcher, id: RunnerId, why: String) {
+    let stored = engine
+        .0
+        .store
+        .write(move |c| {
+            let Some(mut runner) = runners::runner_by_id(c, id)? else { return Ok(None) };
+            runner.state = RunnerState::Quarantined;
+            runners::runner_update(c, &runner).map(Some)
+        })
+        .await;
+    match stored {
+        Ok(Some(runner)) => engine.update_runner(id, |entry| entry.runner = runner.into()),
+        Ok(None) => (),
+        Err(error) => tracing::error!(%error, "the quarantine could not be stored; it holds until the next start"),
+    }
+    unreachable(engine, id, why);
+}
+
+/// Removes the spools of attempts that are finished and stored: an acknowledgement can be lost with its link.
+async fn sweep_spools(engine: &Dispatcher, known: &Known) -> Result<(), DispatchError> {
+    let lease = engine.lease_service(known).await?;
+    let Ok(spools) = attempt::status(lease, &known.runner.installation.wrapper_path).await else { return Ok(()) };
+    let ids: Vec<AttemptId> = spools.into_iter().map(|(id, _)| id).collect();
+    let stale: Vec<AttemptId> = engine
+        .0
+        .store
+        .read(move |c| {
+            let mut stale = Vec::new();
+            for id in ids {
+                if jobs::job_find(c, id.job)?.is_some_and(|job| job.state.is_finished()) {
+                    stale.push(id);
+                }
+            }
+            Ok::<_, crate::store::StoreError>(stale)
+        })
+        .await?;
+    if !stale.is_empty() {
+        tracing::info!(spools = stale.len(), "removing spools of finished jobs");
+        let lease = engine.lease_service(known).await?;
+        // What stays is found again at the next connect.
+        let _ = attempt::remove(lease, &known.runner.installation.wrapper_path, &stale).await;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_up_to_the_cap() {
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(5));
+        let ranges = [(0.5, 1.0), (1.0, 2.0), (2.0, 4.0), (2.5, 5.0), (2.5, 5.0)];
+        for (low, high) in ranges {
+            let delay = backoff.delay().as_secs_f64();
+            assert!((low..=high).contains(&delay), "{delay} is outside {low}..={high}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Runners as the API shows them, and changes by hand.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use shuntyard_domain::board::BoardEvent;
+use shuntyard_domain::ids::{JobId, RunnerId};
+use shuntyard_domain::job::Job;
+use shuntyard_domain::runner::{Runner, RunnerState, check_label};
+use shuntyard_domain::wire::api::{ContactBody, RunnerBody, RunnerLive};
+use shuntyard_domain::wire::time_text::rfc3339;
+
+use super::inventory::{Contact, Known};
+use super::{DispatchError, Dispatcher};
+use crate::ssh;
+use crate::store::{StoreError, jobs, runners};
+
+/// More slots than any host is asked to run.
+const MAX_SLOTS: u32 = 1000;
+const MAX_LABELS: usize = 64;
+
+/// What may be changed by hand; absent values stay.
+#[derive(Clone, Debug, Default)]
+pub struct RunnerPatch {
+    pub labels: Option<BTreeSet<String>>,
+    pub capabilities: Option<BTreeSet<String>>,
+    pub slots: Option<u32>,
+    pub state: Option<RunnerState>,
+}
+
+impl RunnerPatch {
+    pub(super) fn check(&self) -> Result<(), DispatchError> {
+        for (path, labels) in [("labels", &self.labels), ("capabilities", &self.capabilities)] {
+            let labels = labels.iter().flatten();
+            if labels.clone().count() > MAX_LABELS {
+                return Err(bad(path, "too many of them", "up to 64"));
+            }
+            labels.map(|l| check_label(l)).collect::<Result<(), _>>()?;
+        }
+        if self.slots.is_some_and(|slots| !(1..=MAX_SLOTS).contains(&slots)) {
+            return Err(bad("slots", "not a number of slots", "1 to 1000"));
+        }
+        if matches!(self.state, Some(RunnerState::Pending | RunnerState::Quarantined)) {
+            return Err(bad("state", "only the dispatcher itself sets this state", "enrolled, draining, disabled"));
+        }
+        Ok(())
+    }
+}
+
+fn bad(path: &str, message: &str, allowed: &str) -> DispatchError {
+    DispatchError::BadRequest { path: path.into(), message: message.into(), allowed: vec![allowed.into()] }
+}
+
+impl Dispatcher {
+    /// # Errors
+    /// `NoRunner` for an unknown name.
+    pub fn runner(&self, hostname: &str) -> Result<Arc<Runner>, DispatchError> {
+        Ok(self.known_by_name(hostname)?.runner)
+    }
+
+    /// The name of a runner that is in the inventory.
+    #[must_use]
+    pub fn runner_name(&self, id: RunnerId) -> Option<String> {
+        Some(self.0.inventory.get(id)?.runner.hostname.clone())
+    }
+
+    /// Every runner with its live side, by name.
+    ///
+    /// # Errors
+    /// `Store` when the running jobs cannot be read.
+    pub async fn runner_bodies(&self) -> Result<Vec<RunnerBody>, DispatchError> {
+        let jobs = self.0.store.read(|c| jobs::jobs_placed(c)).await.map_err(|e: StoreError| e)?;
+        let mut by_runner: HashMap<RunnerId, Vec<Job>> = HashMap::new();
+        for job in jobs {
+            if let Some(runner) = job.state.runner() {
+                by_runner.entry(runner).or_default().push(job);
+            }
+        }
+        let body = |known: Known| {
+            let running = by_runner.remove(&known.runner.id).unwrap_or_default();
+            RunnerBody::of(&known.runner, live(&known, &running))
+        };
+        Ok(self.0.inventory.all().into_iter().map(body).collect())
+    }
+
+    /// One runner with its live side.
+    ///
+    /// # Errors
+    /// `NoRunner` for an unknown name.
+    pub async fn runner_body(&self, hostname: &str) -> Result<RunnerBody, DispatchError> {
+        let known = self.known_by_name(hostname)?;
+        let running = self.jobs_on(known.runner.id).await?;
+        Ok(RunnerBody::of(&known.runner, live(&known, &running)))
+    }
+
+    /// Jobs that a runner has been given and that have not ended.
+    pub(super) async fn jobs_on(&self, id: RunnerId) -> Result<Vec<Job>, DispatchError> {
+        let jobs = self.0.store.read(move |c| jobs::jobs_placed(c)).await.map_err(|e: StoreError| e)?;
+        Ok(jobs.into_iter().filter(|job| job.state.runner() == Some(id)).collect())
+    }
+
+    /// Changes labels, capabilities, slots or state; jobs that run already are not touched.
+    ///
+    /// # Errors
+    /// `BadName` or `BadRequest` for values outside the rules; nothing is changed then.
+    pub async fn patch_runner(&self, hostname: &str, patch: RunnerPatch) -> Result<(), DispatchError> {
+        patch.check()?;
+        let known = self.known_by_name(hostname)?;
+        if known.runner.state == RunnerState::Quarantined && patch.state.is_some() {
+            return Err(bad("state", "the runner shows an unknown host key", "install it again to confirm the new key"));
+        }
+        let id = known.runner.id;
+        let stored = self
+            .0
+            .store
+            .write(move |c| {
+                let Some(mut runner) = runners::runner_by_id(c, id)? else { return Ok(None) };
+                runner.labels = patch.labels.unwrap_or(runner.labels);
+                runner.capabilities = patch.capabilities.unwrap_or(runner.capabilities);
+                runner.slots = patch.slots.unwrap_or(runner.slots);
+                runner.state = patch.state.unwrap_or(runner.state);
+                runners::runner_update(c, &runner).map(Some)
+            })
+            .await;
+        let stored: Runner =
+            stored.map_err(|e: StoreError| e)?.ok_or_else(|| DispatchError::NoRunner(hostname.to_owned()))?;
+        self.update_runner(id, |entry| entry.runner = stored.into());
+        Ok(())
+    }
+
+    /// Takes a runner out of the inventory, the board and the pool.
+    pub(super) async fn forget_runner(&self, id: RunnerId) -> Result<(), DispatchError> {
+        self.0.store.write(move |c| runners::runner_delete(c, id)).await.map_err(|e: StoreError| e)?;
+        self.0.inventory.remove(id);
+        self.0.pool.forget(id).await;
+        self.tell_board(BoardEvent::RunnerRemoved(id));
+        self.0.feed.runner_changed(id);
+        Ok(())
+    }
+}
+
+fn live(known: &Known, running: &[Job]) -> RunnerLive {
+    RunnerLive {
+        contact: contact_body(&known.contact),
+        running_jobs: running.iter().map(|job| job.id).collect::<Vec<JobId>>(),
+        job: running.first().map(chef_job).unwrap_or_default(),
+        host_keys: known.runner.endpoint.host_keys.iter().map(|line| ssh::fingerprint(line)).collect(),
+    }
+}
+
+/// Chef's `job` of a busy runner names the change; a job outside a pipeline names itself.
+fn chef_job(job: &Job) -> Map<String, Value> {
+    let value = json!({
+        "id": job.id, "title": job.origin.title, "org": job.origin.org, "project": job.origin.project,
+    });
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+fn contact_body(contact: &Contact) -> ContactBody {
+    let (status, since_ms, reason) = match contact {
+        Contact::Connecting { since_ms } => ("connecting", since_ms, None),
+        Contact::Connected { since_ms } => ("connected", since_ms, None),
+        Contact::Unreachable { since_ms, why } => ("unreachable", since_ms, Some(why.clone())),
+    };
+    ContactBody { status: status.into(), since: rfc3339(*since_ms), reason }
+}

@@ -1,0 +1,218 @@
+//! New jobs, and requests to stop them.
+
+use std::collections::BTreeMap;
+
+use shuntyard_domain::board::BoardEvent;
+use shuntyard_domain::filter::Filter;
+use shuntyard_domain::ids::{JobId, PhaseRunId};
+use shuntyard_domain::job::{Job, JobEvent, JobOrigin, JobSpec, JobState};
+use shuntyard_domain::outcome::StopReason;
+use shuntyard_domain::project_config::{self, PhaseConfig};
+use shuntyard_domain::wire::api::{SubmitJob, SubmitPhaseRun};
+
+use super::{DispatchError, Dispatcher, new_id};
+use crate::store::{StoreError, job_apply, jobs, phase_runs};
+
+/// The tenant of jobs until there are others.
+pub const DEFAULT: &str = "default";
+/// A script larger than this belongs into a file of the project.
+const MAX_SCRIPT_BYTES: usize = 1024 * 1024;
+const MAX_LIMIT_S: u32 = 30 * 24 * 3600;
+const MAX_GRACE_S: u32 = 3600;
+
+impl Dispatcher {
+    /// Queues one ad-hoc job; it is stored when this answers.
+    ///
+    /// # Errors
+    /// `BadRequest` names the offending key; nothing is stored then.
+    pub async fn submit(&self, request: SubmitJob) -> Result<Job, DispatchError> {
+        check_job(&request)?;
+        let first_line = request.script.lines().find(|l| !l.trim().is_empty()).unwrap_or_default();
+        let title = request.title.unwrap_or_else(|| first_line.chars().take(120).collect());
+        let spec = JobSpec {
+            env: request.env,
+            run_limit_s: request.run_limit_s,
+            silence_limit_s: request.silence_limit_s,
+            stop_grace_s: request.stop_grace_s.unwrap_or(JobSpec::default_stop_grace_s()),
+            ..JobSpec::shell(request.script)
+        };
+        let origin = JobOrigin { title, ..origin(request.project) };
+        let job = self.new_job(origin, spec, request.filter, request.priority);
+        let stored = job.clone();
+        self.0.store.write(move |c| jobs::job_insert(c, &stored)).await?;
+        self.announce(&job);
+        Ok(job)
+    }
+
+    /// Queues one job per row of a phase's matrix, all of them or none.
+    ///
+    /// # Errors
+    /// `BadConfig` with every fault of the configuration; `BadRequest` when the phase has nothing to run.
+    pub async fn submit_phase_run(&self, request: SubmitPhaseRun) -> Result<(PhaseRunId, Vec<Job>), DispatchError> {
+        let config = project_config::parse(&request.config).map_err(DispatchError::BadConfig)?;
+        check_env("env", &request.env)?;
+        let phase = config.phase(request.phase);
+        let id = PhaseRunId(new_id());
+        let jobs = if phase.skip { Vec::new() } else { self.rows(id, &request, &phase)? };
+        let row = phase_runs::PhaseRunRow {
+            id,
+            enterprise: DEFAULT.into(),
+            org: DEFAULT.into(),
+            project: request.project,
+            phase: request.phase,
+            stage: None,
+            config: request.config,
+            created_at_ms: self.0.clock.now_ms(),
+            skipped: phase.skip,
+        };
+        let stored = jobs.clone();
+        self.0
+            .store
+            .write(move |c| {
+                phase_runs::phase_run_insert(c, &row)?;
+                stored.iter().try_for_each(|job| jobs::job_insert(c, job))
+            })
+            .await?;
+        jobs.iter().for_each(|job| self.announce(job));
+        Ok((id, jobs))
+    }
+
+    fn rows(&self, id: PhaseRunId, request: &SubmitPhaseRun, phase: &PhaseConfig) -> Result<Vec<Job>, DispatchError> {
+        let Some(script) = &phase.run else {
+            return Err(bad(
+                format!("phases.{}.run", request.phase),
+                format!("the configuration does not say what phase `{}` runs", request.phase),
+                &["a shell script"],
+            ));
+        };
+        let mut env = phase.env.clone();
+        env.extend(request.env.clone());
+        let spec = JobSpec {
+            env,
+            run_limit_s: phase.timeout_s,
+            silence_limit_s: phase.silence_s,
+            stop_grace_s: phase.stop_grace_s,
+            ..JobSpec::shell(script.clone())
+        };
+        let job = |(row, filter): (usize, &Filter)| {
+            let origin = JobOrigin {
+                phase: Some(request.phase),
+                phase_run: Some(id),
+                row: u32::try_from(row).unwrap_or(u32::MAX),
+                title: project_config::row_title(request.phase, filter),
+                ..origin(request.project.clone())
+            };
+            self.new_job(origin, spec.clone(), filter.clone(), request.priority)
+        };
+        Ok(phase.filters.iter().enumerate().map(job).collect())
+    }
+
+    fn new_job(&self, origin: JobOrigin, spec: JobSpec, filter: Filter, priority: i32) -> Job {
+        let now_ms = self.0.clock.now_ms();
+        Job {
+            id: JobId(new_id()),
+            origin,
+            spec,
+            filter,
+            priority,
+            state: JobState::Queued,
+            attempt: 0,
+            version: 1,
+            created_at_ms: now_ms,
+            state_at_ms: now_ms,
+            cancel: None,
+            finished_at_ms: None,
+        }
+    }
+
+    fn announce(&self, job: &Job) {
+        self.queue(job);
+        self.0.feed.job_changed(job.id, job.version);
+    }
+
+    /// Asks for a job's end. A queued job ends at once and never starts; a running one ends when its
+    /// host confirms. Asking twice, or for a finished job, changes nothing.
+    ///
+    /// # Errors
+    /// `NoJob` for an unknown id.
+    pub async fn cancel(&self, id: JobId, by: &str, reason: StopReason) -> Result<Job, DispatchError> {
+        let before = self.job(id).await?;
+        if before.state.is_finished() || before.cancel.is_some() {
+            return Ok(before);
+        }
+        let (event, now_ms) = (JobEvent::CancelRequested { by: by.to_owned(), reason }, self.0.clock.now_ms());
+        let job = match self.0.store.write(move |c| job_apply(c, id, None, &event, now_ms)).await {
+            Ok(job) => job,
+            // It ended between the look and the request.
+            Err(crate::store::ApplyError::Illegal(_)) => return self.job(id).await,
+            Err(error) => return Err(error.into()),
+        };
+        tracing::info!(job.id = %id, state = job.state.name(), by, "cancel requested");
+        if job.state.is_finished() {
+            self.tell_board(BoardEvent::JobDropped(id));
+        } else if let Some(signal) = self.cancel_signal(id) {
+            signal.cancel();
+        }
+        self.0.feed.job_changed(id, job.version);
+        Ok(job)
+    }
+
+    /// # Errors
+    /// `NoJob` for an unknown id.
+    pub async fn job(&self, id: JobId) -> Result<Job, DispatchError> {
+        let found = self.0.store.read(move |c| jobs::job_find(c, id)).await;
+        found.map_err(|e: StoreError| e)?.ok_or(DispatchError::NoJob(id))
+    }
+}
+
+fn origin(project: String) -> JobOrigin {
+    JobOrigin { enterprise: DEFAULT.into(), org: DEFAULT.into(), project, ..JobOrigin::default() }
+}
+
+fn bad(path: impl Into<String>, message: impl Into<String>, allowed: &[&str]) -> DispatchError {
+    DispatchError::BadRequest {
+        path: path.into(),
+        message: message.into(),
+        allowed: allowed.iter().map(|a| (*a).to_owned()).collect(),
+    }
+}
+
+fn check_job(request: &SubmitJob) -> Result<(), DispatchError> {
+    if request.script.trim().is_empty() {
+        return Err(bad("script", "the script is empty", &["a shell script"]));
+    }
+    if request.script.contains('\0') {
+        return Err(bad("script", "the script holds a NUL byte, which no shell can read", &["text"]));
+    }
+    if request.script.len() > MAX_SCRIPT_BYTES {
+        return Err(bad("script", format!("the script has {} bytes", request.script.len()), &["up to 1 MiB"]));
+    }
+    check_env("env", &request.env)?;
+    check_limit("run_limit_s", request.run_limit_s)?;
+    check_limit("silence_limit_s", request.silence_limit_s)?;
+    if request.stop_grace_s.is_some_and(|s| s > MAX_GRACE_S) {
+        return Err(bad("stop_grace_s", "the grace is too long", &["0 to 3600 seconds"]));
+    }
+    Ok(())
+}
+
+fn check_limit(path: &str, limit: Option<u32>) -> Result<(), DispatchError> {
+    match limit {
+        Some(0) => Err(bad(path, "a limit of 0 seconds would end the job before it starts", &["1 to 2592000 seconds"])),
+        Some(s) if s > MAX_LIMIT_S => Err(bad(path, format!("{s} seconds are too many"), &["1 to 2592000 seconds"])),
+        _ => Ok(()),
+    }
+}
+
+fn check_env(path: &str, env: &BTreeMap<String, String>) -> Result<(), DispatchError> {
+    for (name, value) in env {
+        let word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if name.is_empty() || !word || name.starts_with(|c: char| c.is_ascii_digit()) {
+            return Err(bad(format!("{path}.{name}"), "not a name of an environment variable", &["[A-Za-z_][A-Za-z0-9_]*"]));
+        }
+        if value.contains('\0') {
+            return Err(bad(format!("{path}.{name}"), "the value holds a NUL byte", &["text"]));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! The only place that knows status codes for errors.
+
+use std::any::Any;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use shuntyard_domain::wire::api::ErrorBody;
+
+use super::request_id;
+use crate::dispatch::DispatchError;
+use crate::store::StoreError;
+
+/// An answer that is not a success.
+#[derive(Debug)]
+pub(super) enum ApiError {
+    /// No or an unknown token.
+    TokenDenied,
+    NotFound(String),
+    BadRequest { path: Option<String>, message: String, allowed: Vec<String> },
+    /// A range of a log that does not exist.
+    BadRange { length: u64 },
+    TooLarge(String),
+    /// A step on a runner's host failed.
+    StepFailed(String),
+    Dispatch(DispatchError),
+}
+
+impl From<DispatchError> for ApiError {
+    fn from(error: DispatchError) -> Self {
+        Self::Dispatch(error)
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::Dispatch(DispatchError::Store(error))
+    }
+}
+
+struct Shown {
+    status: StatusCode,
+    error: &'static str,
+    message: String,
+    path: Option<String>,
+    allowed: Vec<String>,
+}
+
+impl Shown {
+    fn new(status: StatusCode, error: &'static str, message: impl Into<String>) -> Self {
+        Self { status, error, message: message.into(), path: None, allowed: Vec::new() }
+    }
+}
+
+fn shown(error: ApiError) -> Shown {
+    match error {
+        ApiError::TokenDenied => Shown::new(
+            StatusCode::UNAUTHORIZED,
+            "token_denied",
+            "the request carries no valid token; send `Authorization: Bearer TOKEN`",
+        ),
+        ApiError::NotFound(message) => Shown::new(StatusCode::NOT_FOUND, "not_found", message),
+        ApiError::BadRequest { path, message, allowed } => {
+            Shown { path, allowed, ..Shown::new(StatusCode::BAD_REQUEST, "bad_request", message) }
+        }
+        ApiError::BadRange { length } => Shown::new(
+            StatusCode::RANGE_NOT_SATISFIABLE,
+            "bad_range",
+            format!("the log has {length} bytes; the range begins behind them"),
+        ),
+        ApiError::StepFailed(message) => Shown::new(StatusCode::BAD_GATEWAY, "step_failed", message),
+        ApiError::TooLarge(message) => Shown::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message),
+        ApiError::Dispatch(error) => shown_dispatch(error),
+    }
+}
+
+fn shown_dispatch(error: DispatchError) -> Shown {
+    use DispatchError as E;
+    let message = error.to_string();
+    match error {
+        E::NoJob(_) | E::NoRunner(_) => Shown::new(StatusCode::NOT_FOUND, "not_found", message),
+        E::BadConfig(faults) => {
+            let first = faults.first();
+            Shown {
+                path: first.map(|f| f.path.clone()),
+                allowed: first.map(|f| f.allowed.clone()).unwrap_or_default(),
+                ..Shown::new(StatusCode::BAD_REQUEST, "bad_config", message)
+            }
+        }
+        E::BadRequest { path, message, allowed } => {
+            Shown { path: Some(path), allowed, ..Shown::new(StatusCode::BAD_REQUEST, "bad_request", message) }
+        }
+        E::BadName(_) => Shown::new(StatusCode::BAD_REQUEST, "bad_request", message),
+        E::RunnerBusy { .. } => Shown::new(StatusCode::CONFLICT, "runner_busy", message),
+        E::Connect(_) => Shown::new(StatusCode::BAD_GATEWAY, "runner_unreachable", message),
+        E::Key(_) | E::Apply(_) | E::Store(_) | E::Log(_) | E::Seal(_) | E::Interrupted => {
+            tracing::error!(error = message, "a request failed");
+            Shown::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal_error",
+                "the server could not do this; its log says why under this request id",
+            )
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let denied = matches!(self, Self::TokenDenied);
+        let shown = shown(self);
+        let body = ErrorBody {
+            error: shown.error.into(),
+            message: shown.message,
+            path: shown.path,
+            allowed: shown.allowed,
+            request_id: request_id::current(),
+        };
+        let mut response = (shown.status, Json(body)).into_response();
+        if denied {
+            let challenge = HeaderValue::from_static("ChefToken realm=\"ChefDelivery\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+/// Chef's answer to a path that is not an API route.
+pub(super) async fn invalid_route() -> Response {
+    let body = ErrorBody {
+        error: "invalid_route".into(),
+        message: "there is no such route; API routes begin with /api/v0/e/default/".into(),
+        path: None,
+        allowed: Vec::new(),
+        request_id: request_id::current(),
+    };
+    (StatusCode::NOT_FOUND, Json(body)).into_response()
+}
+
+/// The `Allow` header is set by the router.
+pub(super) async fn method_not_allowed() -> Response {
+    let body = ErrorBody {
+        error: "method_not_allowed".into(),
+        message: "this route does not know the method; the Allow header lists those it knows".into(),
+        path: None,
+        allowed: Vec::new(),
+        request_id: request_id::current(),
+    };
+    (StatusCode::METHOD_NOT_ALLOWED, Json(body)).into_response()
+}
+
+/// A handler panicked: a fault of ours that must not end the connection without an answer.
+pub(super) fn panicked(_: Box<dyn Any + Send>) -> Response {
+    ApiError::Dispatch(DispatchError::Interrupted).into_response()
+}

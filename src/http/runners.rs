@@ -1,0 +1,138 @@
+//! `/runners`: the inventory, Test, install, delete.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde::Deserialize;
+use shuntyard_domain::runner::RunnerState;
+use shuntyard_domain::wire::api::{InstallRunner, RunnerBody, StepEvent};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+
+use super::body::ApiJson;
+use super::error::ApiError;
+use super::query::{ApiQuery, PathHost};
+use super::sse::{self, EventStream};
+use super::{Api, steps};
+use crate::dispatch::{Change, RunnerPatch};
+
+const LIST_PAUSE: Duration = Duration::from_millis(200);
+
+pub(super) async fn list(State(api): State<Api>) -> Result<Json<Vec<RunnerBody>>, ApiError> {
+    Ok(Json(api.dispatcher.runner_bodies().await?))
+}
+
+pub(super) async fn show(
+    State(api): State<Api>,
+    PathHost(hostname): PathHost,
+) -> Result<Json<RunnerBody>, ApiError> {
+    Ok(Json(api.dispatcher.runner_body(&hostname).await?))
+}
+
+/// Chef's `runners_state_updated`: the whole inventory at once, and again after every change.
+pub(super) async fn streaming(State(api): State<Api>) -> EventStream {
+    let (stop, changes) = (api.dispatcher.stop_signal(), api.dispatcher.feed().changes());
+    let lists = stream::unfold((api, changes, true), |(api, mut changes, first)| async move {
+        if !first {
+            // A job that starts or ends changes its runner's free slots.
+            match changes.recv().await {
+                Ok(Change::Job(_) | Change::Runner(_)) | Err(RecvError::Lagged(_)) => (),
+                Err(RecvError::Closed) => return None,
+            }
+            tokio::time::sleep(LIST_PAUSE).await;
+        }
+        changes = changes.resubscribe();
+        let runners = api.dispatcher.runner_bodies().await.ok()?;
+        Some((sse::event("runners_state_updated", &runners), (api, changes, false)))
+    });
+    sse::answer(lists, stop)
+}
+
+/// Keys that are absent stay as they are.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PatchBody {
+    labels: Option<BTreeSet<String>>,
+    capabilities: Option<BTreeSet<String>>,
+    slots: Option<u32>,
+    state: Option<RunnerState>,
+}
+
+pub(super) async fn patch(
+    State(api): State<Api>,
+    PathHost(hostname): PathHost,
+    ApiJson(body): ApiJson<PatchBody>,
+) -> Result<Json<RunnerBody>, ApiError> {
+    let patch =
+        RunnerPatch { labels: body.labels, capabilities: body.capabilities, slots: body.slots, state: body.state };
+    api.dispatcher.patch_runner(&hostname, patch).await?;
+    Ok(Json(api.dispatcher.runner_body(&hostname).await?))
+}
+
+/// Bootstraps a host; the answer is a stream of its steps.
+pub(super) async fn install(
+    State(api): State<Api>,
+    PathHost(hostname): PathHost,
+    ApiJson(request): ApiJson<InstallRunner>,
+) -> Result<EventStream, ApiError> {
+    let stop = api.dispatcher.stop_signal();
+    Ok(steps::answer(api.dispatcher.install(hostname, request)?, stop))
+}
+
+/// Tests a runner. With `Accept: text/event-stream` the steps are streamed; else Chef's way: the
+/// answer is the runner with health `pending`, and the result shows in `GET /runners/:hostname`.
+pub(super) async fn test(
+    State(api): State<Api>,
+    PathHost(hostname): PathHost,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let steps = api.dispatcher.test(&hostname).await?;
+    if wants_stream(&headers) {
+        return Ok(steps::answer(steps, api.dispatcher.stop_signal()).into_response());
+    }
+    Ok(Json(api.dispatcher.runner_body(&hostname).await?).into_response())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeleteQuery {
+    /// Delete the record although the host cannot be cleaned.
+    #[serde(default)]
+    force: bool,
+}
+
+/// Cleans the host and removes the runner: 204, or a stream of the steps when asked for.
+pub(super) async fn delete(
+    State(api): State<Api>,
+    PathHost(hostname): PathHost,
+    ApiQuery(query): ApiQuery<DeleteQuery>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let steps = api.dispatcher.uninstall(&hostname, query.force).await?;
+    if wants_stream(&headers) {
+        return Ok(steps::answer(steps, api.dispatcher.stop_signal()).into_response());
+    }
+    wait_for_end(steps).await
+}
+
+async fn wait_for_end(mut steps: mpsc::UnboundedReceiver<StepEvent>) -> Result<Response, ApiError> {
+    while let Some(step) = steps.recv().await {
+        match step {
+            StepEvent::Finished { .. } => return Ok(StatusCode::NO_CONTENT.into_response()),
+            StepEvent::Failed { step, why, try_next, .. } => {
+                return Err(ApiError::StepFailed(format!("{step}: {why}. {try_next}")));
+            }
+            StepEvent::Began { .. } | StepEvent::Done { .. } | StepEvent::HostKeyUnconfirmed { .. } => (),
+        }
+    }
+    Err(ApiError::StepFailed("the operation was interrupted".into()))
+}
+
+fn wants_stream(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("text/event-stream"))
+}

@@ -1,0 +1,70 @@
+//! Appending to one attempt's log.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+
+use shuntyard_domain::ids::AttemptId;
+use shuntyard_domain::outcome::LogSummary;
+use shuntyard_domain::output::{Cksum, new_part};
+
+use super::LogError;
+
+/// The one writer of an attempt's log; it knows how much is stored and its sum.
+pub struct LogWriter {
+    attempt: AttemptId,
+    file: File,
+    sum: Cksum,
+}
+
+impl LogWriter {
+    pub(super) fn open(attempt: AttemptId, path: &Path) -> Result<Self, LogError> {
+        let at = |what| move |source| LogError::File { what, attempt, source };
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(at("create the directory of"))?;
+        }
+        let mut file = OpenOptions::new().create(true).append(true).read(true).open(path).map_err(at("open"))?;
+        let mut sum = Cksum::default();
+        let mut buffer = vec![0_u8; 64 * 1024];
+        loop {
+            match file.read(&mut buffer).map_err(at("read"))? {
+                0 => break,
+                n => sum.update(&buffer[..n]),
+            }
+        }
+        Ok(Self { attempt, file, sum })
+    }
+
+    /// Bytes stored.
+    #[must_use]
+    pub const fn stored_bytes(&self) -> u64 {
+        self.sum.bytes()
+    }
+
+    /// Appends what of `bytes`, which begin at `offset`, is not stored yet; answers the new length.
+    ///
+    /// # Errors
+    /// `LogError::Gap` when bytes between are missing, `LogError::File` when the disk refuses. After
+    /// an error the log holds what it held, or more of the same bytes: open a new writer.
+    pub fn append(&mut self, offset: u64, bytes: &[u8]) -> Result<u64, LogError> {
+        let attempt = self.attempt;
+        let new = new_part(self.stored_bytes(), offset, bytes).map_err(|gap| LogError::Gap { attempt, gap })?;
+        self.file.write_all(new).map_err(|source| LogError::File { what: "append to", attempt, source })?;
+        self.sum.update(new);
+        Ok(self.stored_bytes())
+    }
+
+    /// Makes what is stored survive a power cut.
+    ///
+    /// # Errors
+    /// `LogError::File` when the disk refuses.
+    pub fn sync(&self) -> Result<(), LogError> {
+        self.file.sync_data().map_err(|source| LogError::File { what: "sync", attempt: self.attempt, source })
+    }
+
+    /// Length and sum of what is stored.
+    #[must_use]
+    pub fn summary(&self) -> LogSummary {
+        LogSummary { bytes: self.stored_bytes(), cksum: self.sum.value(), truncated: false }
+    }
+}
