@@ -26,6 +26,7 @@ use crate::phase::Phase;
 pub use self::document::MAX_BYTES;
 pub use self::fault::Fault;
 pub use self::report::{CheckReport, PhaseReport, check_report};
+pub use self::settings::SettingKey;
 
 /// Where a project keeps its configuration, relative to its directory; the first that exists is read.
 pub const CANDIDATES: [&str; 3] = [".shuntyard/config.json", ".delivery/config.json", "config.json"];
