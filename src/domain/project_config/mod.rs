@@ -1,1 +1,125 @@
-//! The project configuration `config.json`.
+//! The project configuration `config.json`: Chef's `job_dispatch` and what each phase does.
+//!
+//! A text becomes a `ProjectConfig`, or the list of everything that is wrong with it. Layers, from the
+//! text up: `json` (values with positions), `fault` (paths and positions of faults), `shape` (recurring
+//! types), `dispatch` and `settings` (the two big keys), `document` (the whole).
+
+mod dispatch;
+mod document;
+mod fault;
+mod json;
+#[cfg(test)]
+mod json_tests;
+mod report;
+mod settings;
+mod shape;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use self::document::Document;
+use crate::filter::Filter;
+use crate::job::JobSpec;
+use crate::phase::Phase;
+
+pub use self::document::MAX_BYTES;
+pub use self::fault::Fault;
+pub use self::report::{CheckReport, PhaseReport, check_report};
+pub use self::settings::SettingKey;
+
+/// Where a project keeps its configuration, relative to its directory; the first that exists is read.
+pub const CANDIDATES: [&str; 3] = [".shuntyard/config.json", ".delivery/config.json", "config.json"];
+
+/// A configuration without faults.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProjectConfig {
+    document: Document,
+}
+
+/// One phase, with every default applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PhaseConfig {
+    /// One row per job, in the order written; never empty.
+    pub filters: Vec<Filter>,
+    /// The filter was written as a list, even of one.
+    pub is_matrix: bool,
+    /// Seconds a job may run; `None` = no limit.
+    pub timeout_s: Option<u32>,
+    /// The phase has no jobs and counts as passed.
+    pub skip: bool,
+    /// A POSIX shell script; `None` when the configuration does not say what the phase does.
+    pub run: Option<String>,
+    pub env: BTreeMap<String, String>,
+    /// Seconds a job may write nothing; `None` = no limit.
+    pub silence_s: Option<u32>,
+    /// Seconds between TERM and KILL.
+    pub stop_grace_s: u32,
+    /// The first failed row stops its siblings.
+    pub fail_fast: bool,
+    /// Patterns of files to keep.
+    pub artifacts: Vec<String>,
+    /// A job whose result is lost may be started again.
+    pub retry_on_lost: bool,
+}
+
+/// Reads the text of a config.json.
+///
+/// # Errors
+/// Every fault of the text, in its order; never an empty list.
+pub fn parse(text: &str) -> Result<ProjectConfig, Vec<Fault>> {
+    document::read(text).map(|document| ProjectConfig { document })
+}
+
+impl ProjectConfig {
+    /// What one phase resolves to.
+    ///
+    /// A phase's filter replaces the default one, without merging. Its time limit is
+    /// `phases.<name>.timeout_s`, else `phase_timeouts.<name>`, else `phase_timeouts.default`.
+    #[must_use]
+    pub fn phase(&self, phase: Phase) -> PhaseConfig {
+        let Document { dispatch, skip, timeouts, settings, .. } = &self.document;
+        let (filters, is_matrix) = match dispatch.phases.get(&phase) {
+            Some(rows) => (rows.filters.clone(), rows.is_matrix),
+            None => (vec![dispatch.default.clone()], false),
+        };
+        let settings = settings.get(&phase).cloned().unwrap_or_default();
+        PhaseConfig {
+            filters,
+            is_matrix,
+            timeout_s: settings.timeout_s.or(timeouts.phases.get(&phase).copied()).or(timeouts.default_s),
+            skip: skip.contains(&phase),
+            run: settings.run,
+            env: settings.env,
+            silence_s: settings.silence_s,
+            stop_grace_s: settings.stop_grace_s.unwrap_or(JobSpec::default_stop_grace_s()),
+            fail_fast: settings.fail_fast,
+            artifacts: settings.artifacts,
+            retry_on_lost: settings.retry_on_lost,
+        }
+    }
+
+    /// Projects that must be healthy before this one is deployed, in the order written, each once.
+    #[must_use]
+    pub fn dependencies(&self) -> &[String] {
+        &self.document.dependencies
+    }
+
+    /// Top-level keys that mean nothing here, as written: `version`, `build_cookbook` and any other.
+    #[must_use]
+    pub const fn ignored(&self) -> &Map<String, Value> {
+        &self.document.ignored
+    }
+
+    /// Ignored top-level keys that look like a misspelling, each with the key that was probably meant.
+    #[must_use]
+    pub fn misspelt(&self) -> Vec<(String, &'static str)> {
+        document::misspelt(&self.document.ignored)
+    }
+}
+
+/// One line for people that tells the rows of a phase apart: `unit {"platform":["ubuntu"]}`.
+#[must_use]
+pub fn row_title(phase: Phase, filter: &Filter) -> String {
+    format!("{phase} {filter}")
+}

@@ -1,0 +1,119 @@
+//! `phases.<name>`: what a phase does.
+
+use std::collections::BTreeMap;
+
+use super::fault::{Faults, Path};
+use super::json::{Json, Node};
+use super::shape::{self, MAX_LIMIT_S};
+use crate::closed::closed_list;
+use crate::phase::Phase;
+
+/// The longest time between TERM and KILL: one hour.
+const MAX_STOP_GRACE_S: u32 = 3600;
+
+closed_list!(
+    /// The keys of `phases.<name>`.
+    SettingKey {
+        Run = "run", Env = "env", TimeoutS = "timeout_s", SilenceS = "silence_s", StopGraceS = "stop_grace_s",
+        Artifacts = "artifacts", FailFast = "fail_fast", Retry = "retry",
+    }
+);
+
+/// What `phases.<name>` says; `None` and empty where it says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Settings {
+    pub(super) run: Option<String>,
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) timeout_s: Option<u32>,
+    pub(super) silence_s: Option<u32>,
+    pub(super) stop_grace_s: Option<u32>,
+    pub(super) artifacts: Vec<String>,
+    pub(super) fail_fast: bool,
+    pub(super) retry_on_lost: bool,
+}
+
+/// Reads the value of `phases`.
+pub(super) fn read(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> BTreeMap<Phase, Settings> {
+    let mut phases = BTreeMap::new();
+    for member in shape::members(node, path, faults) {
+        let path = path.key(&member.key);
+        match shape::phase(&member.key) {
+            Some(phase) => {
+                phases.insert(phase, settings(&member.node, &path, faults));
+            }
+            None => {
+                faults.unknown(&path, &member.key_span, "unknown phase", &member.key, &shape::phase_words(&[]));
+            }
+        }
+    }
+    phases
+}
+
+fn settings(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> Settings {
+    let mut settings = Settings::default();
+    for member in shape::members(node, path, faults) {
+        let (path, node) = (path.key(&member.key), &member.node);
+        match member.key.parse::<SettingKey>() {
+            Ok(SettingKey::Run) => settings.run = shape::non_empty(node, &path, faults),
+            Ok(SettingKey::Env) => settings.env = environment(node, &path, faults),
+            Ok(SettingKey::TimeoutS) => settings.timeout_s = shape::seconds(node, &path, faults, 1, MAX_LIMIT_S),
+            Ok(SettingKey::SilenceS) => settings.silence_s = shape::seconds(node, &path, faults, 1, MAX_LIMIT_S),
+            Ok(SettingKey::StopGraceS) => {
+                settings.stop_grace_s = shape::seconds(node, &path, faults, 0, MAX_STOP_GRACE_S);
+            }
+            Ok(SettingKey::Artifacts) => settings.artifacts = artifacts(node, &path, faults),
+            Ok(SettingKey::FailFast) => settings.fail_fast = shape::boolean(node, &path, faults).unwrap_or_default(),
+            Ok(SettingKey::Retry) => settings.retry_on_lost = retry(node, &path, faults),
+            Err(unknown) => {
+                faults.unknown(&path, &member.key_span, "unknown key of a phase", &member.key, &unknown.allowed);
+            }
+        }
+    }
+    settings
+}
+
+fn environment(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> BTreeMap<String, String> {
+    let mut environment = BTreeMap::new();
+    for member in shape::members(node, path, faults) {
+        let path = path.key(&member.key);
+        if !is_variable_name(&member.key) {
+            let message = "this is no name of an environment variable";
+            faults.add(&path, &member.key_span, message, &["letters, digits and `_`, not starting with a digit"]);
+        }
+        match &member.node.value {
+            Json::Text(text) if text.contains('\0') => {
+                let message = "must not contain the character NUL";
+                faults.add(&path, &member.node.span, message, &["a string without NUL"]);
+            }
+            Json::Text(text) => {
+                environment.insert(member.key.clone(), text.clone());
+            }
+            _ => shape::wrong_type(&member.node, &path, faults, &["a string"]),
+        }
+    }
+    environment
+}
+
+/// POSIX.1-2017, 3.235 Name.
+fn is_variable_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+fn artifacts(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> Vec<String> {
+    let patterns = shape::strings(node, path, faults, "file pattern");
+    patterns.into_iter().filter_map(|(index, _, node)| shape::non_empty(node, &path.index(index), faults)).collect()
+}
+
+fn retry(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> bool {
+    let mut on_lost = false;
+    for member in shape::members(node, path, faults) {
+        let path = path.key(&member.key);
+        if member.key == "on_lost" {
+            on_lost = shape::boolean(&member.node, &path, faults).unwrap_or_default();
+        } else {
+            faults.unknown(&path, &member.key_span, "unknown key of `retry`", &member.key, &["on_lost"]);
+        }
+    }
+    on_lost
+}
