@@ -1,1 +1,39 @@
 //! diesel over SQLite and PostgreSQL; the only place that knows SQL.
+//!
+//! One file per table; a query is a function on a [`Connection`]. Reads run on a pool, writes on one
+//! thread that commits them in groups (`writer`). A job changes state through `job_apply` only.
+
+mod base64_text;
+mod connection;
+mod error;
+mod job_apply;
+mod job_events;
+mod job_page;
+mod job_row;
+mod jobs;
+mod migrate;
+mod open;
+mod phase_runs;
+mod runner_row;
+mod runners;
+mod schema;
+mod settings;
+mod tokens;
+mod url;
+mod writer;
+
+pub use connection::StoreConnection as Connection;
+pub use error::StoreError;
+pub use job_apply::{ApplyError, job_apply};
+pub use job_events::{JobEventRow, RecordedEvent, job_events};
+pub use job_page::{JobQuery, job_page};
+pub use jobs::{job_find, job_insert, jobs_runner_hostnames, jobs_unfinished};
+pub use open::{Store, StoreOptions, StoreStats};
+pub use phase_runs::{PhaseRunRow, phase_run_find, phase_run_insert};
+pub use runners::{
+    runner_by_id, runner_delete, runner_find, runner_insert, runner_list, runner_replace_key, runner_sealed_key,
+    runner_update,
+};
+pub use settings::{setting_find, setting_or_insert, setting_set};
+pub use tokens::{TokenRow, token_find_by_sha256, token_insert, token_list, token_revoke, token_used};
+pub use url::StoreUrl;

@@ -1,0 +1,84 @@
+//! The one door through which a job changes state.
+
+use diesel::prelude::*;
+use diesel::result::QueryResult;
+
+use shuntyard_domain::ids::{JobId, RunnerId};
+use shuntyard_domain::job::{IllegalTransition, Job, JobEvent, transition};
+
+use super::connection::StoreConnection;
+use super::error::{About, StoreError};
+use super::job_events::job_event_insert;
+use super::job_row::JobStateColumns;
+use super::jobs::{JOB, job_find};
+use super::schema::{jobs, runners};
+
+/// Why a job did not change; nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    #[error("there is no job `{0}`")]
+    NotFound(JobId),
+    /// Somebody else changed the job first: look again and decide anew.
+    #[error("the job has version {found}, not {expected}")]
+    Raced { expected: i64, found: i64 },
+    #[error(transparent)]
+    Illegal(#[from] IllegalTransition),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Takes the job through `event` and returns it as it is after.
+///
+/// The new state and the event are written together, or neither. `expected_version` is the version on which
+/// the caller decided; `None` means whatever is there now. `now_ms` is unix time in milliseconds.
+///
+/// # Errors
+/// `Raced` when the version is another one, at first sight or when writing; `Illegal` when the state does not
+/// allow the event.
+pub fn job_apply(
+    c: &mut StoreConnection,
+    id: JobId,
+    expected_version: Option<i64>,
+    event: &JobEvent,
+    now_ms: i64,
+) -> Result<Job, ApplyError> {
+    let job = job_find(c, id)?.ok_or(ApplyError::NotFound(id))?;
+    if let Some(expected) = expected_version
+        && expected != job.version
+    {
+        return Err(ApplyError::Raced { expected, found: job.version });
+    }
+    let next = transition(&job, event, now_ms)?;
+    let key = id.to_string();
+    let about = About { what: JOB, key: &key };
+    let columns = JobStateColumns::new(about, &next)?;
+    let body = about.json("event", event)?;
+    let written = c
+        .transaction(|c| {
+            let target = jobs::table.filter(jobs::id.eq(&key)).filter(jobs::version.eq(job.version));
+            if diesel::update(target).set(columns).execute(c)? == 0 {
+                return Ok(false);
+            }
+            if job.state.runner() != next.state.runner() {
+                record_hostname(c, &key, next.state.runner())?;
+            }
+            job_event_insert(c, &key, next.version, now_ms, event.name(), Some(&body))?;
+            Ok(true)
+        })
+        .map_err(|source| about.update(source))?;
+    if written {
+        return Ok(next);
+    }
+    let found = job_find(c, id)?.ok_or(ApplyError::NotFound(id))?.version;
+    Err(ApplyError::Raced { expected: job.version, found })
+}
+
+/// Keeps the runner's name with the job, for the time after the runner was deleted.
+fn record_hostname(c: &mut StoreConnection, key: &str, runner: Option<RunnerId>) -> QueryResult<()> {
+    let hostname: Option<String> = match runner {
+        Some(runner) => runners::table.find(runner.to_string()).select(runners::hostname).first(c).optional()?,
+        None => None,
+    };
+    diesel::update(jobs::table.find(key)).set(jobs::runner_hostname.eq(hostname)).execute(c)?;
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! Jobs page by page, newest first, for lists and history.
+
+use diesel::prelude::*;
+
+use shuntyard_domain::ids::{JobId, PhaseRunId, RunnerId};
+use shuntyard_domain::job::Job;
+use shuntyard_domain::outcome::Outcome;
+
+use super::connection::StoreConnection;
+use super::error::StoreError;
+use super::job_row::JobRow;
+use super::schema::jobs;
+
+/// Which jobs are asked for. `None` asks for any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobQuery {
+    /// A state's word, or `pending` (queued, assigned or starting), `unfinished`, `finished`; any other word finds none.
+    pub state: Option<String>,
+    pub project: Option<String>,
+    pub runner: Option<RunnerId>,
+    pub phase_run: Option<PhaseRunId>,
+    /// Older than this job: the last one of the page before.
+    pub before: Option<JobId>,
+    /// 1 to 500; taken to the nearer end otherwise.
+    pub limit: u32,
+}
+
+/// Returns one page, newest first; fewer than `limit` jobs mean that it is the last.
+pub fn job_page(c: &mut StoreConnection, query: &JobQuery) -> Result<Vec<Job>, StoreError> {
+    let mut found = jobs::table.select(JobRow::as_select()).into_boxed();
+    // The conditions on finished_at_ms repeat what the state says, so that the partial indexes serve.
+    found = match query.state.as_deref() {
+        None => found,
+        Some("unfinished") => found.filter(jobs::finished_at_ms.is_null()),
+        Some("finished") => found.filter(jobs::finished_at_ms.is_not_null()),
+        Some("pending") => found
+            .filter(jobs::finished_at_ms.is_null())
+            .filter(jobs::state.eq("queued").or(jobs::state.eq("assigned")).or(jobs::state.eq("starting"))),
+        Some(word) if word.parse::<Outcome>().is_ok() => {
+            found.filter(jobs::finished_at_ms.is_not_null()).filter(jobs::state.eq(word.to_owned()))
+        }
+        Some(word) => found.filter(jobs::finished_at_ms.is_null()).filter(jobs::state.eq(word.to_owned())),
+    };
+    if let Some(project) = &query.project {
+        found = found.filter(jobs::project.eq(project.clone()));
+    }
+    if let Some(runner) = query.runner {
+        found = found.filter(jobs::runner_id.eq(runner.to_string()));
+    }
+    if let Some(phase_run) = query.phase_run {
+        found = found.filter(jobs::phase_run_id.eq(phase_run.to_string()));
+    }
+    if let Some(before) = query.before {
+        found = found.filter(jobs::id.lt(before.to_string()));
+    }
+    let rows: Vec<JobRow> = found
+        .order(jobs::id.desc())
+        .limit(i64::from(query.limit.clamp(1, 500)))
+        .load(c)
+        .map_err(|source| StoreError::List { what: "jobs", source })?;
+    rows.into_iter().map(JobRow::into_job).collect()
+}

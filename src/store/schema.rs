@@ -1,0 +1,103 @@
+//! The tables as diesel sees them; `migrations/` is the truth.
+
+diesel::table! {
+    settings (name) {
+        name -> Text,
+        value -> Text,
+    }
+}
+
+diesel::table! {
+    runners (id) {
+        id -> Text,
+        hostname -> Text,
+        endpoint -> Text,
+        openssh_public_key -> Text,
+        sealed_private_key -> Text,
+        installation -> Text,
+        facts -> Text,
+        labels -> Text,
+        capabilities -> Text,
+        scope_org -> Nullable<Text>,
+        slots -> BigInt,
+        state -> Text,
+        health -> Text,
+        created_at_ms -> BigInt,
+        last_seen_at_ms -> Nullable<BigInt>,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    phase_runs (id) {
+        id -> Text,
+        enterprise -> Text,
+        org -> Text,
+        project -> Text,
+        phase -> Text,
+        stage -> Nullable<Text>,
+        config_digest -> Text,
+        config_text -> Text,
+        created_at_ms -> BigInt,
+        skipped -> Bool,
+    }
+}
+
+diesel::table! {
+    jobs (id) {
+        id -> Text,
+        enterprise -> Text,
+        org -> Text,
+        project -> Text,
+        stage -> Nullable<Text>,
+        phase -> Nullable<Text>,
+        phase_run_id -> Nullable<Text>,
+        matrix_row -> BigInt,
+        title -> Text,
+        spec -> Text,
+        filter -> Text,
+        priority -> Integer,
+        created_at_ms -> BigInt,
+        state -> Text,
+        state_at_ms -> BigInt,
+        attempt -> BigInt,
+        version -> BigInt,
+        runner_id -> Nullable<Text>,
+        runner_hostname -> Nullable<Text>,
+        started_at_ms -> Nullable<BigInt>,
+        finished_at_ms -> Nullable<BigInt>,
+        cancel_at_ms -> Nullable<BigInt>,
+        cancel_by -> Nullable<Text>,
+        cancel_reason -> Nullable<Text>,
+        exit_code -> Nullable<Integer>,
+        stop_reason -> Nullable<Text>,
+        not_run_reason -> Nullable<Text>,
+        lost_evidence -> Nullable<Text>,
+        log_bytes -> Nullable<BigInt>,
+        log_cksum -> Nullable<BigInt>,
+        log_truncated -> Nullable<Bool>,
+    }
+}
+
+diesel::table! {
+    job_events (job_id, version) {
+        job_id -> Text,
+        version -> BigInt,
+        at_ms -> BigInt,
+        kind -> Text,
+        body -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    tokens (id) {
+        id -> Text,
+        name -> Text,
+        prefix -> Text,
+        sha256 -> Text,
+        created_at_ms -> BigInt,
+        last_used_at_ms -> Nullable<BigInt>,
+        expires_at_ms -> Nullable<BigInt>,
+        revoked_at_ms -> Nullable<BigInt>,
+    }
+}
