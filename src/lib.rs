@@ -8,6 +8,7 @@ pub mod dispatch;
 pub mod http;
 pub mod logs;
 pub mod sealed;
+pub mod showcase;
 pub mod shutdown;
 pub mod ssh;
 pub mod store;

@@ -11,7 +11,7 @@ use tracing::{Instrument as _, info_span};
 use super::inventory::{Contact, Known};
 use super::{DispatchError, Dispatcher};
 use crate::ssh::{ConnectError, RunnerKey, attempt};
-use crate::store::{jobs, runners};
+use crate::store::{StoreError, job_find, runner_by_id, runner_update};
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 const BACKOFF_CAP: Duration = Duration::from_secs(30);
@@ -122,9 +122,9 @@ async fn quarantine(engine: &Dispatcher, id: RunnerId, why: String) {
         .0
         .store
         .write(move |c| {
-            let Some(mut runner) = runners::runner_by_id(c, id)? else { return Ok(None) };
+            let Some(mut runner) = runner_by_id(c, id)? else { return Ok(None) };
             runner.state = RunnerState::Quarantined;
-            runners::runner_update(c, &runner).map(Some)
+            runner_update(c, &runner).map(Some)
         })
         .await;
     match stored {
@@ -146,11 +146,11 @@ async fn sweep_spools(engine: &Dispatcher, known: &Known) -> Result<(), Dispatch
         .read(move |c| {
             let mut stale = Vec::new();
             for id in ids {
-                if jobs::job_find(c, id.job)?.is_some_and(|job| job.state.is_finished()) {
+                if job_find(c, id.job)?.is_some_and(|job| job.state.is_finished()) {
                     stale.push(id);
                 }
             }
-            Ok::<_, crate::store::StoreError>(stale)
+            Ok::<_, StoreError>(stale)
         })
         .await?;
     if !stale.is_empty() {

@@ -10,12 +10,12 @@ use tracing::info_span;
 use super::keeper::key_context;
 use super::{DispatchError, Dispatcher, run_job};
 use crate::ssh::load_private_key;
-use crate::store::{StoreError, job_apply, jobs, runners};
+use crate::store::{StoreError, job_apply, jobs_unfinished, runner_list, runner_sealed_key};
 
 /// Loads everything that is not finished. Slots are taken before the first waiting job is queued.
 pub(super) async fn take_up(engine: &Dispatcher) -> Result<(), DispatchError> {
     load_runners(engine).await?;
-    let unfinished = engine.0.store.read(|c| jobs::jobs_unfinished(c)).await.map_err(|e: StoreError| e)?;
+    let unfinished = engine.0.store.read(|c| jobs_unfinished(c)).await.map_err(|e: StoreError| e)?;
     let (waiting, placed): (Vec<Job>, Vec<Job>) =
         unfinished.into_iter().partition(|job| matches!(job.state, JobState::Queued));
     tracing::info!(waiting = waiting.len(), placed = placed.len(), "taking up unfinished jobs");
@@ -32,8 +32,8 @@ async fn load_runners(engine: &Dispatcher) -> Result<(), DispatchError> {
         .store
         .read(|c| {
             let mut stored = Vec::new();
-            for runner in runners::runner_list(c)? {
-                stored.push((runners::runner_sealed_key(c, runner.id)?, runner));
+            for runner in runner_list(c)? {
+                stored.push((runner_sealed_key(c, runner.id)?, runner));
             }
             Ok::<_, StoreError>(stored)
         })

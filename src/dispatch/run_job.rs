@@ -14,7 +14,7 @@ use super::inventory::Known;
 use super::keeper::Backoff;
 use super::{DispatchError, Dispatcher};
 use crate::ssh::attempt;
-use crate::store::{ApplyError, job_apply};
+use crate::store::{ApplyError, job_apply, job_find};
 
 /// Placements with proof of no start before the job ends as failed.
 const MAX_PLACEMENTS: u32 = 5;
@@ -160,7 +160,7 @@ async fn never_started(engine: &Dispatcher, id: JobId, why: String) -> Placed {
         .0
         .store
         .write(move |c| {
-            let attempt = crate::store::jobs::job_find(c, id)?.map_or(0, |job| job.attempt);
+            let attempt = job_find(c, id)?.map_or(0, |job| job.attempt);
             let event = if attempt >= MAX_PLACEMENTS {
                 JobEvent::PlacementsExhausted { why }
             } else {

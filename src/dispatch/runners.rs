@@ -14,7 +14,7 @@ use shuntyard_domain::wire::time_text::rfc3339;
 use super::inventory::{Contact, Known};
 use super::{DispatchError, Dispatcher};
 use crate::ssh;
-use crate::store::{StoreError, jobs, runners};
+use crate::store::{StoreError, jobs_placed, runner_by_id, runner_delete, runner_update};
 
 /// More slots than any host is asked to run.
 const MAX_SLOTS: u32 = 1000;
@@ -70,7 +70,7 @@ impl Dispatcher {
     /// # Errors
     /// `Store` when the running jobs cannot be read.
     pub async fn runner_bodies(&self) -> Result<Vec<RunnerBody>, DispatchError> {
-        let jobs = self.0.store.read(|c| jobs::jobs_placed(c)).await.map_err(|e: StoreError| e)?;
+        let jobs = self.0.store.read(|c| jobs_placed(c)).await.map_err(|e: StoreError| e)?;
         let mut by_runner: HashMap<RunnerId, Vec<Job>> = HashMap::new();
         for job in jobs {
             if let Some(runner) = job.state.runner() {
@@ -96,7 +96,7 @@ impl Dispatcher {
 
     /// Jobs that a runner has been given and that have not ended.
     pub(super) async fn jobs_on(&self, id: RunnerId) -> Result<Vec<Job>, DispatchError> {
-        let jobs = self.0.store.read(move |c| jobs::jobs_placed(c)).await.map_err(|e: StoreError| e)?;
+        let jobs = self.0.store.read(move |c| jobs_placed(c)).await.map_err(|e: StoreError| e)?;
         Ok(jobs.into_iter().filter(|job| job.state.runner() == Some(id)).collect())
     }
 
@@ -115,12 +115,12 @@ impl Dispatcher {
             .0
             .store
             .write(move |c| {
-                let Some(mut runner) = runners::runner_by_id(c, id)? else { return Ok(None) };
+                let Some(mut runner) = runner_by_id(c, id)? else { return Ok(None) };
                 runner.labels = patch.labels.unwrap_or(runner.labels);
                 runner.capabilities = patch.capabilities.unwrap_or(runner.capabilities);
                 runner.slots = patch.slots.unwrap_or(runner.slots);
                 runner.state = patch.state.unwrap_or(runner.state);
-                runners::runner_update(c, &runner).map(Some)
+                runner_update(c, &runner).map(Some)
             })
             .await;
         let stored: Runner =
@@ -131,7 +131,7 @@ impl Dispatcher {
 
     /// Takes a runner out of the inventory, the board and the pool.
     pub(super) async fn forget_runner(&self, id: RunnerId) -> Result<(), DispatchError> {
-        self.0.store.write(move |c| runners::runner_delete(c, id)).await.map_err(|e: StoreError| e)?;
+        self.0.store.write(move |c| runner_delete(c, id)).await.map_err(|e: StoreError| e)?;
         self.0.inventory.remove(id);
         self.0.pool.forget(id).await;
         self.tell_board(BoardEvent::RunnerRemoved(id));

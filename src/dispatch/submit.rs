@@ -10,8 +10,10 @@ use shuntyard_domain::outcome::StopReason;
 use shuntyard_domain::project_config::{self, PhaseConfig};
 use shuntyard_domain::wire::api::{SubmitJob, SubmitPhaseRun};
 
+use sha2::{Digest as _, Sha256};
+
 use super::{DispatchError, Dispatcher, new_id};
-use crate::store::{StoreError, job_apply, jobs, phase_runs};
+use crate::store::{ApplyError, PhaseRunRow, StoreError, job_apply, job_find, job_insert, phase_run_insert};
 
 /// The tenant of jobs until there are others.
 pub const DEFAULT: &str = "default";
@@ -39,7 +41,7 @@ impl Dispatcher {
         let origin = JobOrigin { title, ..origin(request.project) };
         let job = self.new_job(origin, spec, request.filter, request.priority);
         let stored = job.clone();
-        self.0.store.write(move |c| jobs::job_insert(c, &stored)).await?;
+        self.0.store.write(move |c| job_insert(c, &stored)).await?;
         self.announce(&job);
         Ok(job)
     }
@@ -54,14 +56,15 @@ impl Dispatcher {
         let phase = config.phase(request.phase);
         let id = PhaseRunId(new_id());
         let jobs = if phase.skip { Vec::new() } else { self.rows(id, &request, &phase)? };
-        let row = phase_runs::PhaseRunRow {
+        let row = PhaseRunRow {
             id,
             enterprise: DEFAULT.into(),
             org: DEFAULT.into(),
             project: request.project,
             phase: request.phase,
             stage: None,
-            config: request.config,
+            config_digest: Sha256::digest(request.config.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect(),
+            config_text: request.config,
             created_at_ms: self.0.clock.now_ms(),
             skipped: phase.skip,
         };
@@ -69,8 +72,8 @@ impl Dispatcher {
         self.0
             .store
             .write(move |c| {
-                phase_runs::phase_run_insert(c, &row)?;
-                stored.iter().try_for_each(|job| jobs::job_insert(c, job))
+                phase_run_insert(c, &row)?;
+                stored.iter().try_for_each(|job| job_insert(c, job))
             })
             .await?;
         jobs.iter().for_each(|job| self.announce(job));
@@ -144,7 +147,7 @@ impl Dispatcher {
         let job = match self.0.store.write(move |c| job_apply(c, id, None, &event, now_ms)).await {
             Ok(job) => job,
             // It ended between the look and the request.
-            Err(crate::store::ApplyError::Illegal(_)) => return self.job(id).await,
+            Err(ApplyError::Illegal(_)) => return self.job(id).await,
             Err(error) => return Err(error.into()),
         };
         tracing::info!(job.id = %id, state = job.state.name(), by, "cancel requested");
@@ -160,7 +163,7 @@ impl Dispatcher {
     /// # Errors
     /// `NoJob` for an unknown id.
     pub async fn job(&self, id: JobId) -> Result<Job, DispatchError> {
-        let found = self.0.store.read(move |c| jobs::job_find(c, id)).await;
+        let found = self.0.store.read(move |c| job_find(c, id)).await;
         found.map_err(|e: StoreError| e)?.ok_or(DispatchError::NoJob(id))
     }
 }

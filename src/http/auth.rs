@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::Api;
 use super::error::ApiError;
-use crate::store::{Store, StoreError, tokens};
+use crate::store::{Store, StoreError, TokenRow, token_find_by_sha256, token_insert};
 
 const TOKEN_BYTES: usize = 24;
 const TOKEN_PREFIX: &str = "shy_";
@@ -43,14 +43,14 @@ impl AdminToken {
     pub async fn ensure(path: &Path, store: &Store, now_ms: i64) -> Result<(), TokenError> {
         if let Ok(text) = fs::read_to_string(path) {
             let sha256 = hash(text.trim());
-            if store.read(move |c| tokens::token_find_by_sha256(c, &sha256)).await?.is_some() {
+            if store.read(move |c| token_find_by_sha256(c, &sha256)).await?.is_some() {
                 return Ok(());
             }
         }
         let mut random = [0_u8; TOKEN_BYTES];
         getrandom::fill(&mut random).map_err(|_| TokenError::Random)?;
         let token = format!("{TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
-        let row = tokens::TokenRow {
+        let row = TokenRow {
             id: Uuid::now_v7().to_string(),
             name: "admin".into(),
             prefix: token.chars().take(8).collect(),
@@ -60,7 +60,7 @@ impl AdminToken {
             expires_at_ms: None,
             revoked_at_ms: None,
         };
-        store.write(move |c| tokens::token_insert(c, &row)).await?;
+        store.write(move |c| token_insert(c, &row)).await?;
         write_private(path, &token).map_err(|source| TokenError::File { path: path.to_owned(), source })
     }
 }
@@ -83,7 +83,7 @@ fn hash(token: &str) -> Vec<u8> {
 pub(super) async fn require(State(api): State<Api>, request: Request, next: Next) -> Result<Response, ApiError> {
     let sha256 = hash(&presented(&request).ok_or(ApiError::TokenDenied)?);
     let now_ms = api.dispatcher.clock().now_ms();
-    let known = api.dispatcher.store().read(move |c| tokens::token_find_by_sha256(c, &sha256)).await?;
+    let known = api.dispatcher.store().read(move |c| token_find_by_sha256(c, &sha256)).await?;
     match known {
         Some(token) if token.revoked_at_ms.is_none() && token.expires_at_ms.is_none_or(|at| at > now_ms) => {
             Ok(next.run(request).await)

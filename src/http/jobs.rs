@@ -1,19 +1,17 @@
 //! `/jobs`: the queue, one job, new jobs, cancelling.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
 use serde::Deserialize;
 use shuntyard_domain::explain::Explanation;
 use shuntyard_domain::ids::{JobId, PhaseRunId};
 use shuntyard_domain::job::Job;
 use shuntyard_domain::outcome::StopReason;
 use shuntyard_domain::wire::api::{JobBody, SubmitJob};
-use tokio::sync::broadcast::error::RecvError;
 
 use super::Api;
 use super::body::ApiJson;
@@ -21,14 +19,10 @@ use super::error::ApiError;
 use super::query::{ApiQuery, PathId};
 use super::sse::{self, EventStream};
 use crate::dispatch::Change;
-use crate::store::job_events::JobEventRow;
-use crate::store::jobs::{self, JobQuery};
-use crate::store::{StoreError, job_events};
+use crate::store::{JobEventRow, JobQuery, StoreError, job_events, job_page, jobs_runner_hostnames};
 
 const DEFAULT_PAGE: u32 = 100;
 const MAX_PAGE: u32 = 500;
-/// Whole-list streams send at most one list in this time.
-const LIST_PAUSE: Duration = Duration::from_millis(200);
 
 /// `GET /jobs` without `state` lists unfinished jobs, as Chef does.
 #[derive(Debug, Default, Deserialize)]
@@ -54,8 +48,9 @@ impl JobFilter {
             return Err(bad("limit", format!("{limit} jobs a page"), &["1 to 500"]));
         }
         let state = self.state.clone().unwrap_or_else(|| "unfinished".into());
-        if !JobQuery::STATES.contains(&state.as_str()) {
-            return Err(bad("state", format!("there is no state `{state}`"), JobQuery::STATES));
+        if state != "all" && !JobQuery::STATES.contains(&state.as_str()) {
+            let allowed: Vec<&str> = ["all"].into_iter().chain(JobQuery::STATES.iter().copied()).collect();
+            return Err(bad("state", format!("there is no state `{state}`"), &allowed));
         }
         let runner = match &self.runner {
             Some(hostname) => Some(api.dispatcher.runner(hostname)?.id),
@@ -79,17 +74,33 @@ fn bad(path: &str, message: String, allowed: &[&str]) -> ApiError {
 
 impl Api {
     /// The answer for one job as it is now.
-    pub(super) fn job_body(&self, job: &Job) -> JobBody {
+    pub(super) async fn job_body(&self, job: &Job) -> Result<JobBody, ApiError> {
+        let mut bodies = self.job_bodies(std::slice::from_ref(job)).await?;
+        bodies.pop().ok_or(ApiError::NotFound(job.id.to_string()))
+    }
+
+    /// The answers for jobs as they are now; a runner that was deleted keeps its name on its jobs.
+    pub(super) async fn job_bodies(&self, jobs: &[Job]) -> Result<Vec<JobBody>, ApiError> {
         let dispatcher = &self.dispatcher;
-        let runner = job.state.runner().and_then(|id| dispatcher.runner_name(id));
-        let stored = if job.state.is_finished() { 0 } else { dispatcher.logs().stored_bytes(job.attempt_id()) };
-        JobBody::of(job, runner, stored, dispatcher.clock().now_ms())
+        let name = |job: &Job| job.state.runner().and_then(|id| dispatcher.runner_name(id));
+        let nameless = jobs.iter().filter(|job| job.state.runner().is_some() && name(job).is_none());
+        let nameless: Vec<JobId> = nameless.map(|job| job.id).collect();
+        let mut kept = BTreeMap::new();
+        if !nameless.is_empty() {
+            kept = dispatcher.store().read(move |c| jobs_runner_hostnames(c, &nameless)).await.map_err(|e: StoreError| e)?;
+        }
+        let now_ms = dispatcher.clock().now_ms();
+        let body = |job: &Job| {
+            let stored = if job.state.is_finished() { 0 } else { dispatcher.logs().stored_bytes(job.attempt_id()) };
+            JobBody::of(job, name(job).or_else(|| kept.get(&job.id).cloned()), stored, now_ms)
+        };
+        Ok(jobs.iter().map(body).collect())
     }
 
     async fn page(&self, query: JobQuery) -> Result<Vec<JobBody>, ApiError> {
-        let page = self.dispatcher.store().read(move |c| jobs::job_page(c, &query)).await;
+        let page = self.dispatcher.store().read(move |c| job_page(c, &query)).await;
         let page: Vec<Job> = page.map_err(|e: StoreError| e)?;
-        Ok(page.iter().map(|job| self.job_body(job)).collect())
+        self.job_bodies(&page).await
     }
 }
 
@@ -115,7 +126,7 @@ pub(super) async fn list(
 }
 
 pub(super) async fn show(State(api): State<Api>, PathId(id): PathId<JobId>) -> Result<Json<JobBody>, ApiError> {
-    Ok(Json(api.job_body(&api.dispatcher.job(id).await?)))
+    Ok(Json(api.job_body(&api.dispatcher.job(id).await?).await?))
 }
 
 pub(super) async fn submit(
@@ -123,7 +134,7 @@ pub(super) async fn submit(
     ApiJson(request): ApiJson<SubmitJob>,
 ) -> Result<(StatusCode, Json<JobBody>), ApiError> {
     let job = api.dispatcher.submit(request).await?;
-    Ok((StatusCode::CREATED, Json(api.job_body(&job))))
+    Ok((StatusCode::CREATED, Json(api.job_body(&job).await?)))
 }
 
 /// Chef's answer to a cancel is 204 for a job in any state.
@@ -150,25 +161,14 @@ pub(super) async fn events(
     PathId(id): PathId<JobId>,
 ) -> Result<Json<Vec<JobEventRow>>, ApiError> {
     let job = api.dispatcher.job(id).await?;
-    let events = api.dispatcher.store().read(move |c| job_events::job_events(c, job.id)).await;
+    let events = api.dispatcher.store().read(move |c| job_events(c, job.id)).await;
     Ok(Json(events.map_err(|e: StoreError| e)?))
 }
 
 /// Chef's `update_job_queue`: the whole queue at once, and again after every change.
 pub(super) async fn streaming(State(api): State<Api>) -> EventStream {
-    let (stop, changes) = (api.dispatcher.stop_signal(), api.dispatcher.feed().changes());
-    let lists = stream::unfold((api, changes, true), |(api, mut changes, mut first)| async move {
-        while !std::mem::take(&mut first) {
-            match changes.recv().await {
-                Ok(Change::Job(_)) | Err(RecvError::Lagged(_)) => break,
-                Ok(Change::Runner(_)) => (),
-                Err(RecvError::Closed) => return None,
-            }
-        }
-        tokio::time::sleep(LIST_PAUSE).await;
-        changes = changes.resubscribe();
-        let queue = api.page(JobFilter { limit: Some(MAX_PAGE), ..JobFilter::default() }.query(&api).ok()?).await.ok()?;
-        Some((sse::event("update_job_queue", &queue), (api, changes, false)))
-    });
-    sse::answer(lists, stop)
+    sse::lists(api, "update_job_queue", |change| matches!(change, Change::Job(_)), |api| async move {
+        let queue = JobFilter { limit: Some(MAX_PAGE), ..JobFilter::default() };
+        api.page(queue.query(&api)?).await
+    })
 }

@@ -114,7 +114,7 @@ async fn next_event(mut tail: Tail) -> Option<(Event, Tail)> {
         let job = tail.api.dispatcher.job(tail.id).await.ok()?;
         if job.version != tail.version && !job.state.is_finished() {
             tail.version = job.version;
-            return Some((sse::event("state", &tail.api.job_body(&job)), tail));
+            return Some((sse::event("state", &tail.api.job_body(&job).await.ok()?), tail));
         }
         if job.attempt > 0 {
             let bytes = tail.api.log_chunk(job.attempt_id(), tail.offset, u64::MAX).await.ok()?;
@@ -126,7 +126,7 @@ async fn next_event(mut tail: Tail) -> Option<(Event, Tail)> {
         }
         if job.state.is_finished() {
             tail.ended = true;
-            return Some((sse::event("end", &tail.api.job_body(&job)), tail));
+            return Some((sse::event("end", &tail.api.job_body(&job).await.ok()?), tail));
         }
         tail.pulse.changed().await.ok()?;
     }

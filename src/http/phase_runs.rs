@@ -10,8 +10,7 @@ use super::Api;
 use super::body::ApiJson;
 use super::error::ApiError;
 use super::query::PathId;
-use crate::store::jobs::{self, JobQuery};
-use crate::store::{StoreError, phase_runs};
+use crate::store::{JobQuery, StoreError, job_page, phase_run_find};
 
 /// Matrices are bounded by the size of config.json; a page holds them all.
 const MAX_ROWS: u32 = 500;
@@ -22,7 +21,7 @@ pub(super) async fn submit(
 ) -> Result<(StatusCode, Json<PhaseRunBody>), ApiError> {
     let (project, phase) = (request.project.clone(), request.phase);
     let (id, jobs) = api.dispatcher.submit_phase_run(request).await?;
-    let jobs: Vec<_> = jobs.iter().map(|job| api.job_body(job)).collect();
+    let jobs = api.job_bodies(&jobs).await?;
     Ok((StatusCode::CREATED, Json(PhaseRunBody { id, project, phase, skipped: jobs.is_empty(), jobs })))
 }
 
@@ -35,11 +34,11 @@ pub(super) async fn show(
         .store()
         .read(move |c| {
             let query = JobQuery { phase_run: Some(id), limit: MAX_ROWS, ..JobQuery::default() };
-            Ok::<_, StoreError>((phase_runs::phase_run_find(c, id)?, jobs::job_page(c, &query)?))
+            Ok::<_, StoreError>((phase_run_find(c, id)?, job_page(c, &query)?))
         })
         .await?;
     let (Some(run), mut rows) = found else { return Err(ApiError::NotFound(format!("there is no phase run {id}"))) };
     rows.sort_by_key(|job| job.origin.row);
-    let jobs = rows.iter().map(|job| api.job_body(job)).collect();
+    let jobs = api.job_bodies(&rows).await?;
     Ok(Json(PhaseRunBody { id, project: run.project, phase: run.phase, skipped: run.skipped, jobs }))
 }

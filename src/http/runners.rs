@@ -1,17 +1,14 @@
 //! `/runners`: the inventory, Test, install, delete.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
 use serde::Deserialize;
 use shuntyard_domain::runner::RunnerState;
 use shuntyard_domain::wire::api::{InstallRunner, RunnerBody, StepEvent};
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 
 use super::body::ApiJson;
@@ -19,9 +16,7 @@ use super::error::ApiError;
 use super::query::{ApiQuery, PathHost};
 use super::sse::{self, EventStream};
 use super::{Api, steps};
-use crate::dispatch::{Change, RunnerPatch};
-
-const LIST_PAUSE: Duration = Duration::from_millis(200);
+use crate::dispatch::RunnerPatch;
 
 pub(super) async fn list(State(api): State<Api>) -> Result<Json<Vec<RunnerBody>>, ApiError> {
     Ok(Json(api.dispatcher.runner_bodies().await?))
@@ -36,21 +31,8 @@ pub(super) async fn show(
 
 /// Chef's `runners_state_updated`: the whole inventory at once, and again after every change.
 pub(super) async fn streaming(State(api): State<Api>) -> EventStream {
-    let (stop, changes) = (api.dispatcher.stop_signal(), api.dispatcher.feed().changes());
-    let lists = stream::unfold((api, changes, true), |(api, mut changes, first)| async move {
-        if !first {
-            // A job that starts or ends changes its runner's free slots.
-            match changes.recv().await {
-                Ok(Change::Job(_) | Change::Runner(_)) | Err(RecvError::Lagged(_)) => (),
-                Err(RecvError::Closed) => return None,
-            }
-            tokio::time::sleep(LIST_PAUSE).await;
-        }
-        changes = changes.resubscribe();
-        let runners = api.dispatcher.runner_bodies().await.ok()?;
-        Some((sse::event("runners_state_updated", &runners), (api, changes, false)))
-    });
-    sse::answer(lists, stop)
+    // A job that starts or ends changes its runner's free slots: every change counts.
+    sse::lists(api, "runners_state_updated", |_| true, |api| async move { Ok(api.dispatcher.runner_bodies().await?) })
 }
 
 /// Keys that are absent stay as they are.

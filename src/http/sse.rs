@@ -1,16 +1,25 @@
 //! Event streams: one line of data an event, a comment every 15 s, an end when the daemon stops.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::time::Duration;
 
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::{Event, KeepAlive, KeepAliveStream, Sse};
+use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt as _};
 use serde::Serialize;
+use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-const HEARTBEAT: Duration = Duration::from_secs(15);
+use super::Api;
+use super::error::ApiError;
+use crate::dispatch::Change;
 
-pub(super) type EventStream = Sse<axum::response::sse::KeepAliveStream<futures_util::stream::BoxStream<'static, Result<Event, Infallible>>>>;
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Whole-list streams send at most one list in this time.
+const LIST_PAUSE: Duration = Duration::from_millis(200);
+
+pub(super) type EventStream = Sse<KeepAliveStream<BoxStream<'static, Result<Event, Infallible>>>>;
 
 /// Sends `events` until they end or `stop` is given.
 pub(super) fn answer(events: impl Stream<Item = Event> + Send + 'static, stop: CancellationToken) -> EventStream {
@@ -22,4 +31,35 @@ pub(super) fn answer(events: impl Stream<Item = Event> + Send + 'static, stop: C
 pub(super) fn event<T: Serialize>(name: &str, body: &T) -> Event {
     // Bodies are plain structs: they serialise.
     Event::default().event(name).data(serde_json::to_string(body).unwrap_or_default())
+}
+
+/// Chef's streams: `list` at once, and again after each change that matters; a burst is sent as one.
+pub(super) fn lists<T, F>(
+    api: Api,
+    name: &'static str,
+    matters: fn(Change) -> bool,
+    list: impl Fn(Api) -> F + Send + 'static,
+) -> EventStream
+where
+    T: Serialize,
+    F: Future<Output = Result<Vec<T>, ApiError>> + Send,
+{
+    let (stop, changes) = (api.dispatcher.stop_signal(), api.dispatcher.feed().changes());
+    let events = stream::unfold((api, changes, list, true), move |(api, mut changes, list, first)| async move {
+        while !first {
+            match changes.recv().await {
+                Ok(change) if !matters(change) => (),
+                Ok(_) | Err(RecvError::Lagged(_)) => {
+                    tokio::time::sleep(LIST_PAUSE).await;
+                    // What happened in the pause is in the list that is read now.
+                    changes = changes.resubscribe();
+                    break;
+                }
+                Err(RecvError::Closed) => return None,
+            }
+        }
+        let body = list(api.clone()).await.ok()?;
+        Some((event(name, &body), (api, changes, list, false)))
+    });
+    answer(events, stop)
 }

@@ -1,15 +1,22 @@
 //! Small answers: liveness and what Chef's clients ask before anything else.
 
 use axum::Json;
+use axum::extract::State;
 use serde_json::{Value, json};
 
-pub(super) async fn status() -> Json<Value> {
+use super::Api;
+use crate::store::setting_find;
+
+/// Chef's status; `postgres` stands for whichever store this daemon has.
+pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
+    let asked = api.dispatcher.store().read(|c| setting_find(c, "status")).await;
+    let store = if asked.is_ok() { "pong" } else { "fail" };
     Json(json!({
-        "status": "pong",
+        "status": store,
         "configuration_mode": "standalone",
         "fips_mode": false,
         "upstreams": [{
-            "postgres": {"status": "pong"},
+            "postgres": {"status": store},
             "lsyncd": {"status": "not_running"},
             "rabbitmq": {"status": "not_running"},
         }],

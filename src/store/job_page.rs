@@ -25,6 +25,14 @@ pub struct JobQuery {
     pub limit: u32,
 }
 
+impl JobQuery {
+    /// The words that `state` may be.
+    pub const STATES: &[&str] = &[
+        "unfinished", "finished", "pending", "queued", "assigned", "starting", "running", "succeeded", "failed",
+        "cancelled", "timed_out", "lost", "expired", "abandoned",
+    ];
+}
+
 /// Returns one page, newest first; fewer than `limit` jobs mean that it is the last.
 pub fn job_page(c: &mut StoreConnection, query: &JobQuery) -> Result<Vec<Job>, StoreError> {
     let mut found = jobs::table.select(JobRow::as_select()).into_boxed();

@@ -56,6 +56,18 @@ pub fn jobs_unfinished(c: &mut StoreConnection) -> Result<Vec<Job>, StoreError> 
     Ok(found)
 }
 
+/// Returns every job that has been given to a runner and has not ended; oldest first.
+pub fn jobs_placed(c: &mut StoreConnection) -> Result<Vec<Job>, StoreError> {
+    let rows: Vec<JobRow> = jobs::table
+        .filter(jobs::finished_at_ms.is_null())
+        .filter(jobs::runner_id.is_not_null())
+        .order(jobs::id.asc())
+        .select(JobRow::as_select())
+        .load(c)
+        .map_err(|source| StoreError::List { what: "placed jobs", source })?;
+    rows.into_iter().map(JobRow::into_job).collect()
+}
+
 /// Returns the host names that the jobs' runners had when the jobs were placed, deleted runners included.
 ///
 /// A job without a runner, or with one that the inventory did not know, is left out.

@@ -27,7 +27,7 @@ pub use error::StoreError;
 pub use job_apply::{ApplyError, job_apply};
 pub use job_events::{JobEventRow, RecordedEvent, job_events};
 pub use job_page::{JobQuery, job_page};
-pub use jobs::{job_find, job_insert, jobs_runner_hostnames, jobs_unfinished};
+pub use jobs::{job_find, job_insert, jobs_placed, jobs_runner_hostnames, jobs_unfinished};
 pub use open::{Store, StoreOptions, StoreStats};
 pub use phase_runs::{PhaseRunRow, phase_run_find, phase_run_insert};
 pub use runners::{
