@@ -1,1 +1,27 @@
 //! Connections to runners; with `demo` the only place that names russh.
+//!
+//! `Session` is one SSH connection, `Channel` one command on it, `pool::Pool` keeps warm connections per runner
+//! and counts their slots, `attempt` speaks the wrapper's verbs.
+
+mod authenticate;
+mod channel;
+mod connect;
+mod credentials;
+mod error;
+mod events;
+mod exec;
+mod host_keys;
+pub mod pool;
+mod session;
+mod settings;
+mod socket;
+
+pub use channel::{Channel, ChannelEvent, ChannelReader, ChannelWriter};
+pub use credentials::{Credential, generate_runner_key, load_private_key};
+pub use error::{ChannelGone, ConnectError, ExecError, KeyError, Phase};
+pub use exec::{ExecLimits, ExecOutput};
+pub use host_keys::{HostKeyPolicy, fingerprint};
+pub use pool::{Lease, Pool, Target};
+pub use russh::keys::PrivateKey;
+pub use session::{Dial, Session};
+pub use settings::Settings;

@@ -1,0 +1,189 @@
+//! Warm connections: one or more per runner, with their sessions counted.
+//!
+//! sshd allows ten sessions on a connection (MaxSessions) and frees one when its process ends. So a connection has
+//! eight slots for jobs and two for everything else, and a further connection is made when they are taken.
+
+mod connection;
+mod lease;
+mod pace;
+mod site;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use shuntyard_domain::ids::RunnerId;
+
+pub use lease::Lease;
+
+use super::error::ConnectError;
+use super::session::{Dial, Session};
+use super::settings::Settings;
+use crate::shutdown::Tasks;
+use connection::Kind;
+use pace::Pace;
+use russh::keys::PrivateKey;
+use site::{Site, Step};
+
+/// A runner to connect to.
+#[derive(Clone)]
+pub struct Target {
+    pub runner: RunnerId,
+    pub dial: Dial,
+    /// Pinned `ALGORITHM BASE64` lines.
+    pub host_keys: Vec<String>,
+    pub key: Arc<PrivateKey>,
+}
+
+/// The connections to all runners. Clones share it.
+#[derive(Clone)]
+pub struct Pool {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    tasks: Tasks,
+    settings: Settings,
+    sites: Mutex<HashMap<RunnerId, Arc<Site>>>,
+    pace: Arc<Pace>,
+}
+
+/// How long the farewells of all connections may take together.
+const CLOSE_WAIT: Duration = Duration::from_secs(2);
+
+impl Pool {
+    #[must_use]
+    pub fn new(tasks: &Tasks) -> Self {
+        Self::with_settings(tasks, Settings::default())
+    }
+
+    /// A pool whose connections have other limits.
+    #[must_use]
+    pub fn with_settings(tasks: &Tasks, settings: Settings) -> Self {
+        let shared = Shared { tasks: tasks.clone(), settings, sites: Mutex::default(), pace: Arc::new(Pace::new()) };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Takes a slot for a job, connecting when needed and waiting while every slot is taken.
+    ///
+    /// # Errors
+    /// The `ConnectError` of the attempt that this call shared, when there is no connection at all.
+    pub async fn lease_job(&self, target: &Target) -> Result<Lease, ConnectError> {
+        self.lease(target, Kind::Job).await
+    }
+
+    /// Takes a slot for a short command (status, kill, test) that must not wait behind jobs.
+    ///
+    /// # Errors
+    /// As `lease_job`.
+    pub async fn lease_service(&self, target: &Target) -> Result<Lease, ConnectError> {
+        self.lease(target, Kind::Service).await
+    }
+
+    /// Makes sure that there is a connection and returns it, without a slot.
+    ///
+    /// # Errors
+    /// As `lease_job`.
+    pub async fn warm(&self, target: &Target) -> Result<Session, ConnectError> {
+        let site = self.site(target);
+        loop {
+            if let Some(session) = site.session() {
+                return Ok(session);
+            }
+            self.connect(&site, target).await?;
+        }
+    }
+
+    /// Ends the connections of a runner that was deleted, disabled or quarantined; attempts under way come to nothing.
+    pub fn forget(&self, runner: RunnerId) {
+        let removed = self.sites().remove(&runner);
+        if let Some(site) = removed {
+            self.end(site.retire());
+        }
+    }
+
+    /// Resolves when the runner has no connection; at once when it has none now.
+    pub async fn connection_closed(&self, runner: RunnerId) {
+        let site = self.sites().get(&runner).cloned();
+        if let Some(site) = site {
+            site.without_connection().await;
+        }
+    }
+
+    /// True when a connection to the runner is up.
+    #[must_use]
+    pub fn is_connected(&self, runner: RunnerId) -> bool {
+        self.sites().get(&runner).is_some_and(|site| site.session().is_some())
+    }
+
+    /// Connections to the runner that are up.
+    #[must_use]
+    pub fn connection_count(&self, runner: RunnerId) -> usize {
+        self.sites().get(&runner).map_or(0, |site| site.connection_count())
+    }
+
+    /// Ends every connection, politely and in parallel.
+    pub async fn close(&self) {
+        let sites: Vec<_> = self.sites().drain().map(|(_, site)| site).collect();
+        let farewells = sites.iter().flat_map(|site| site.retire()).map(|session| async move { session.close().await });
+        let _ = tokio::time::timeout(CLOSE_WAIT, futures_util::future::join_all(farewells)).await;
+    }
+
+    async fn lease(&self, target: &Target, kind: Kind) -> Result<Lease, ConnectError> {
+        loop {
+            let site = self.site(target);
+            let changed = site.changed();
+            match site.step(kind) {
+                Step::Leased(slot) => return Ok(Lease::new(self.clone(), target.clone(), slot)),
+                Step::Full => changed.await,
+                Step::Connect { first: true } => self.connect(&site, target).await?,
+                // The others are full: whichever comes first, a freed slot or a further connection. When none can
+                // be had, the slots that there are must do.
+                Step::Connect { first: false } => tokio::select! {
+                    () = changed => {}
+                    made = self.connect(&site, target) => if made.is_err() { site.changed().await },
+                },
+            }
+        }
+    }
+
+    /// Waits for the attempt that is under way, or starts one: callers share it and its error.
+    async fn connect(&self, site: &Arc<Site>, target: &Target) -> Result<(), ConnectError> {
+        let mut outcome = site.attempt(target, &self.shared.tasks, &self.shared.settings, &self.shared.pace);
+        let stopped = || ConnectError::Stopped { at: target.dial.at() };
+        match outcome.wait_for(Option::is_some).await {
+            Ok(outcome) => outcome.clone().unwrap_or_else(|| Err(stopped())),
+            Err(_) => Err(stopped()),
+        }
+    }
+
+    /// The runner's site; another login (key, host keys, address) than last time replaces it.
+    fn site(&self, target: &Target) -> Arc<Site> {
+        let mut sites = self.sites();
+        if let Some(site) = sites.get(&target.runner) {
+            if site.is_for(target) {
+                return Arc::clone(site);
+            }
+            // Leases that are out keep their connection until they are returned.
+            drop(site.retire());
+        }
+        let site = Arc::new(Site::new(target));
+        sites.insert(target.runner, Arc::clone(&site));
+        site
+    }
+
+    fn end(&self, sessions: Vec<Session>) {
+        for session in sessions {
+            self.shared.tasks.spawn(tracing::debug_span!("farewell"), |_stop| async move { session.close().await });
+        }
+    }
+
+    fn sites(&self) -> MutexGuard<'_, HashMap<RunnerId, Arc<Site>>> {
+        lock(&self.shared.sites)
+    }
+}
+
+/// Nothing here panics while it holds a lock, so a poisoned one is still whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
