@@ -225,6 +225,10 @@ fn seeds() -> Vec<String> {
     bad.chain(configs("configs/good", "phases")).map(|(_, text, _)| text).chain([HELLO.into()]).collect()
 }
 
+fn seeds_with_values() -> Vec<String> {
+    seeds().into_iter().filter(|seed| seed.contains([':', '['])).collect()
+}
+
 /// Holds for any text: an error has faults, and every fault stands inside the text.
 fn check_any(text: &str) {
     let Err(faults) = parse(text) else { return };
@@ -259,11 +263,10 @@ proptest! {
 
     #[test]
     fn values_of_the_wrong_type_anywhere_are_judged_without_panic(
-        seed in prop::sample::select(seeds()), at in any::<prop::sample::Index>(),
+        seed in prop::sample::select(seeds_with_values()), at in any::<prop::sample::Index>(),
         put in prop::sample::select(vec!["null", "0", "-1", "1e3", "true", "\"\"", "\"unit\"", "[]", "{}", "[1]"]),
     ) {
         let values: Vec<usize> = seed.match_indices([':', '[']).map(|(index, _)| index + 1).collect();
-        prop_assume!(!values.is_empty());
         let from = values[at.index(values.len())];
         let to = seed[from..].find([',', '}', ']', '\n']).map_or(seed.len(), |length| from + length);
         check_any(&format!("{}{put}{}", &seed[..from], &seed[to..]));
