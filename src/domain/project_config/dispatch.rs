@@ -12,12 +12,17 @@ use crate::runner::check_label;
 /// The longest value of a filter, in bytes.
 const MAX_VALUE_BYTES: usize = 255;
 
+/// The keys directly in `job_dispatch` that mean something.
+pub(super) const READ: &[&str] = &["version", "filters"];
+
 /// What `job_dispatch` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Dispatch {
     /// For phases without an entry of their own.
     pub(super) default: Filter,
     pub(super) phases: BTreeMap<Phase, Rows>,
+    /// Keys that mean nothing.
+    pub(super) ignored: Vec<String>,
 }
 
 /// The filters of one phase.
@@ -38,7 +43,7 @@ pub(super) fn read(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> Dis
         match member.key.as_str() {
             "version" => version(&member.node, &path, faults),
             "filters" => filters(&member.node, &path, faults, &mut dispatch),
-            _ => {}
+            key => dispatch.ignored.push(key.into()),
         }
     }
     if matches!(node.value, Json::Object(_)) && !members.iter().any(|member| member.key == "version") {

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use super::dispatch::{self, Dispatch};
 use super::fault::{Fault, Faults, Path, nearest};
-use super::json::{self, Json, Node};
+use super::json::{Json, Node};
+use super::reader;
 use super::settings::{self, Settings};
 use super::shape::{self, MAX_LIMIT_S};
 use crate::phase::Phase;
@@ -49,14 +50,21 @@ pub(super) fn read(text: &str) -> Result<Document, Vec<Fault>> {
         faults.add(&Path::Root, &(0..text.len()), message, &["at most 262144 bytes"]);
         return Err(faults.into_sorted());
     }
-    let document = json::read(text, &mut faults).map(|node| top_level(&node, &mut faults)).unwrap_or_default();
+    let document = reader::read(text, &mut faults).map(|node| top_level(&node, &mut faults)).unwrap_or_default();
     if faults.is_empty() { Ok(document) } else { Err(faults.into_sorted()) }
 }
 
-/// The top-level keys that do nothing and look like a misspelling of one that would; each with that one.
-pub(super) fn misspelt(ignored: &Map<String, Value>) -> Vec<(String, &'static str)> {
-    let unknown = ignored.keys().filter(|key| !CHEFS.contains(&key.as_str()));
-    unknown.filter_map(|key| Some((key.clone(), nearest(key, READ)?))).collect()
+impl Document {
+    /// The ignored keys that are nearly one that is read; each path with that one.
+    pub(super) fn misspelt(&self) -> Vec<(String, &'static str)> {
+        let here = self.ignored.keys().filter(|key| !CHEFS.contains(&key.as_str()));
+        let here = here.filter_map(|key| Some((Path::Root.key(key).to_string(), nearest(key, READ)?)));
+        let dispatch_path = Path::Root.key("job_dispatch");
+        let in_dispatch = self.dispatch.ignored.iter();
+        let in_dispatch =
+            in_dispatch.filter_map(|key| Some((dispatch_path.key(key).to_string(), nearest(key, dispatch::READ)?)));
+        here.chain(in_dispatch).collect()
+    }
 }
 
 fn top_level(node: &Node, faults: &mut Faults<'_>) -> Document {

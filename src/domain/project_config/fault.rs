@@ -113,7 +113,9 @@ impl<'t> Faults<'t> {
         word: &str,
         allowed: &[&str],
     ) {
-        self.push(path, span, None, &message, allowed, nearest(word, allowed));
+        // The search costs more than the rest of a fault: not for those that are only counted.
+        let nearest = if self.list.len() < MAX_FAULTS { nearest(word, allowed) } else { None };
+        self.push(path, span, None, &message, allowed, nearest);
     }
 
     /// Every fault in the order of the text; empty for a correct one.

@@ -1,15 +1,16 @@
 //! The project configuration `config.json`: Chef's `job_dispatch` and what each phase does.
 //!
 //! A text becomes a `ProjectConfig`, or the list of everything that is wrong with it. Layers, from the
-//! text up: `json` (values with positions), `fault` (paths and positions of faults), `shape` (recurring
-//! types), `dispatch` and `settings` (the two big keys), `document` (the whole).
+//! text up: `fault` (paths and positions of faults), `json` and `reader` (values with positions), `shape`
+//! (recurring types), `dispatch` and `settings` (the two big keys), `document` (the whole).
 
 mod dispatch;
 mod document;
 mod fault;
 mod json;
+mod reader;
 #[cfg(test)]
-mod json_tests;
+mod reader_tests;
 mod report;
 mod settings;
 mod shape;
@@ -111,10 +112,12 @@ impl ProjectConfig {
         &self.document.ignored
     }
 
-    /// Ignored top-level keys that look like a misspelling, each with the key that was probably meant.
+    /// Ignored keys that look like a misspelling: the JSON path of each, and the key that was probably meant.
+    ///
+    /// They are no faults, because Chef ignores them too; whoever shows a configuration may warn.
     #[must_use]
     pub fn misspelt(&self) -> Vec<(String, &'static str)> {
-        document::misspelt(&self.document.ignored)
+        self.document.misspelt()
     }
 }
 

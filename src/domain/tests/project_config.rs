@@ -168,9 +168,13 @@ fn every_setting_of_a_phase_arrives_and_has_its_default() {
 
 #[test]
 fn unknown_keys_are_kept_and_near_misses_of_ours_are_pointed_out() {
-    let config = parse(r#"{"version": "2", "job_dispach": {}, "notes": [1, {"a": null}]}"#).unwrap();
-    assert_eq!(config.ignored()["notes"], serde_json::json!([1, {"a": null}]));
-    assert_eq!(config.misspelt(), [("job_dispach".to_string(), "job_dispatch")]);
+    let text =
+        r#"{"version": "2", "skip-phase": 1, "job_dispatch": {"version": "v2", "filter": {}, "x": 1}, "notes": [{}]}"#;
+    let config = parse(text).unwrap();
+    assert_eq!(config.ignored()["notes"], serde_json::json!([{}]));
+    let misspelt = config.misspelt();
+    let misspelt: Vec<_> = misspelt.iter().map(|(path, meant)| (path.as_str(), *meant)).collect();
+    assert_eq!(misspelt, [("skip-phase", "skip_phases"), ("job_dispatch.filter", "filters")]);
     let chefs = parse(include_str!("../../../fixtures/configs/good/build-nodes-beside-v2.json")).unwrap();
     assert_eq!(chefs.misspelt(), []);
     assert_eq!(chefs.dependencies(), ["BackendAPI", "Billing"]);
@@ -221,6 +225,10 @@ fn seeds() -> Vec<String> {
     bad.chain(configs("configs/good", "phases")).map(|(_, text, _)| text).chain([HELLO.into()]).collect()
 }
 
+fn seeds_with_values() -> Vec<String> {
+    seeds().into_iter().filter(|seed| seed.contains([':', '['])).collect()
+}
+
 /// Holds for any text: an error has faults, and every fault stands inside the text.
 fn check_any(text: &str) {
     let Err(faults) = parse(text) else { return };
@@ -255,11 +263,10 @@ proptest! {
 
     #[test]
     fn values_of_the_wrong_type_anywhere_are_judged_without_panic(
-        seed in prop::sample::select(seeds()), at in any::<prop::sample::Index>(),
-        put in prop::sample::select(vec!["null", "0", "-1", "1e3", "true", "\"\"", "\"unit\"", "[]", "{}", "[{}]", "{\"default\":1}"]),
+        seed in prop::sample::select(seeds_with_values()), at in any::<prop::sample::Index>(),
+        put in prop::sample::select(vec!["null", "0", "-1", "1e3", "true", "\"\"", "\"unit\"", "[]", "{}", "[1]"]),
     ) {
         let values: Vec<usize> = seed.match_indices([':', '[']).map(|(index, _)| index + 1).collect();
-        prop_assume!(!values.is_empty());
         let from = values[at.index(values.len())];
         let to = seed[from..].find([',', '}', ']', '\n']).map_or(seed.len(), |length| from + length);
         check_any(&format!("{}{put}{}", &seed[..from], &seed[to..]));

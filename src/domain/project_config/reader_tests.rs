@@ -4,11 +4,11 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::fault::{Fault, Faults};
-use super::json;
+use super::reader;
 
 fn read(text: &str) -> Result<Value, Vec<Fault>> {
     let mut faults = Faults::of(text);
-    let node = json::read(text, &mut faults);
+    let node = reader::read(text, &mut faults);
     match (node, faults.into_sorted()) {
         (Some(node), faults) if faults.is_empty() => Ok(node.value.plain()),
         (_, faults) => {
@@ -31,11 +31,13 @@ fn compare(text: &str) {
 
 #[test]
 fn the_grammars_edges_are_those_of_serde_json() {
-    let numbers =
-        "0 -0 00 01 -01 1. .5 1.5 -1.5e10 1e 1e+ 1e+5 1E-5 +1 - 1e400 -1e400 1e-400 0x10 1_0 NaN 18446744073709551616";
-    let strings = r#""" "a "\"" "\x" "\u00e4" "\u00E4" "\u12" "\u+123" "\ud83d\ude00" "\ud83d" "\ude00" "\ud83d\u0041" "\ud83d\ud83d" "\u0000" "\" "\/\b\f\n\r\t\\" 'a'"#;
-    let shapes = "[] {} [,] [1,] [1,,2] [1 2] {,} {\"a\"} {\"a\":} {\"a\":1,} {\"a\":1\"b\":2} {a:1} [1} {\"a\":1] ] } [ { true True nul null,";
-    for text in numbers.split(' ').chain(strings.split(' ')).chain(shapes.split(' ')) {
+    let numbers = "0 -0 00 01 -01 1. .5 1.5 -1.5e10 1e 1e+ 1e+5 1E-5 +1 - 1e400 -1e400 1e-400 0x10 1_0 NaN";
+    let escapes = r#""" "a "\"" "\x" "\u00e4" "\u00E4" "\u12" "\u+123" "\u0000" "\" "\/\b\f\n\r\t\\" 'a'"#;
+    let surrogates = r#""\ud83d\ude00" "\ud83d" "\ude00" "\ud83d\u0041" "\ud83d\ud83d" "\ud83d\n""#;
+    let lists = r#"[] [,] [1,] [1,,2] [1 2] ["a""b"] [{}{}] [1} [ ] ]] null, 18446744073709551616"#;
+    let objects = r#"{} {,} {"a"} {"a":} {"a":1,} {"a":1"b":2} {"a":1,"b":2} {a:1} {"a":1] { } }} {1:1} {"a"1}"#;
+    let words = "true True nul null nullx false0 // # undefined";
+    for text in [numbers, escapes, surrogates, lists, objects, words].into_iter().flat_map(|texts| texts.split(' ')) {
         compare(text);
         compare(&format!("[{text}]"));
         compare(&format!("{{\"k\": {text}\n}}"));
@@ -103,7 +105,8 @@ proptest! {
 
     #[test]
     fn damaged_json_is_refused_exactly_when_serde_json_refuses_it(
-        value in any_json(), at in any::<prop::sample::Index>(), cut in 0usize..3, put in r#"["\[\]{},:\\u0-9eE.+ntf -]{0,3}"#,
+        value in any_json(), at in any::<prop::sample::Index>(), cut in 0usize..3,
+        put in r#"["\[\]{},:\\u0-9eE.+ntf -]{0,3}"#,
     ) {
         let mut text: Vec<char> = value.to_string().chars().collect();
         let at = at.index(text.len());
@@ -112,7 +115,9 @@ proptest! {
     }
 
     #[test]
-    fn json_like_noise_is_refused_exactly_when_serde_json_refuses_it(text in r#"["\[\]{},:\\u0-9eE.+truefalsn \n-]{0,24}"#) {
+    fn json_like_noise_is_refused_exactly_when_serde_json_refuses_it(
+        text in r#"["\[\]{},:\\u0-9eE.+truefalsn \n-]{0,24}"#,
+    ) {
         compare(&text);
     }
 }
