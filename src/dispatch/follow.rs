@@ -211,8 +211,8 @@ impl<'e> Following<'e> {
             }
             AttemptEvent::Unknown => Some(self.on_unknown().await),
             AttemptEvent::Fenced => Some(Followed::NeverStarted("the attempt was fenced".into())),
-            AttemptEvent::Refused { code, detail } => Some(self.on_refused(format!("{code:?} {detail}"))),
-            AttemptEvent::Gone { why } => Some(Followed::LinkLost(format!("{why:?}"))),
+            AttemptEvent::Refused { why } => Some(self.on_refused(why)),
+            AttemptEvent::Gone { why } => Some(Followed::LinkLost(why.to_string())),
         }
     }
 
@@ -270,7 +270,7 @@ impl<'e> Following<'e> {
         self.cancel_sent = true;
         let grace_s = self.job.spec.stop_grace_s;
         self.kill_at = Some(Instant::now() + Duration::from_secs(u64::from(grace_s)) + CONFIRM_MARGIN);
-        match stream.send(Word::Cancel { grace_s }).await {
+        match stream.send(Word::Cancel { grace_s: Some(grace_s) }).await {
             Ok(()) => None,
             Err(error) => Some(Followed::LinkLost(error.to_string())),
         }

@@ -3,6 +3,7 @@
 //! `Session` is one SSH connection, `Channel` one command on it, `pool::Pool` keeps warm connections per runner
 //! and counts their slots, `attempt` speaks the wrapper's verbs.
 
+pub mod attempt;
 mod authenticate;
 mod channel;
 mod connect;
@@ -22,6 +23,6 @@ pub use error::{ChannelGone, ConnectError, ExecError, KeyError, Phase};
 pub use exec::{ExecLimits, ExecOutput};
 pub use host_keys::{HostKeyPolicy, fingerprint};
 pub use pool::{Lease, Pool, Target};
-pub use russh::keys::PrivateKey;
+pub use russh::keys::PrivateKey as RunnerKey;
 pub use session::{Dial, Session};
 pub use settings::Settings;
