@@ -45,9 +45,9 @@ pub(crate) fn answer<'a>(asked: &Asked<'a>, inventory: impl Iterator<Item = Seen
         clauses: tally.clauses.into_iter().map(Clause::told).collect(),
         scope_excluded: tally.out_of_scope.names(),
         scope_excluded_total: tally.out_of_scope.total,
-        candidates: tally.candidates.first.into_iter().map(|(_, candidate)| candidate).collect(),
+        candidates: tally.candidates.first.into_values().collect(),
         candidates_total,
-        nearest: tally.nearest.first.into_iter().map(|(_, miss)| miss).collect(),
+        nearest: tally.nearest.first.into_values().collect(),
         summary: String::new(),
         unblock: String::new(),
     };

@@ -114,7 +114,7 @@ impl Reference {
             let ready = host.runner.availability == Availability::Ready && host.runner.slots > 0;
             ready && !rivals.iter().any(|rival| host.may_take(rival))
         };
-        let verdict = match (mine.is_empty(), mine.iter().any(|host| takes(host))) {
+        let verdict = match (mine.is_empty(), mine.iter().any(takes)) {
             (true, _) => Verdict::Never,
             (_, true) => Verdict::Next,
             (_, false) => Verdict::NotNow,

@@ -1,0 +1,187 @@
+//! Test: the staged check of a runner, over its own connection and through its own wrapper.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use shuntyard_domain::ids::{AttemptId, JobId};
+use shuntyard_domain::job::JobSpec;
+use shuntyard_domain::output::Cksum;
+use shuntyard_domain::runner::{Health, Runner};
+use shuntyard_domain::wire::api::StepEvent;
+use shuntyard_domain::wire::control::{Hello, ResultRecord};
+use shuntyard_domain::wire::frame::Frame;
+use tokio::sync::mpsc;
+use tracing::info_span;
+
+use super::steps::{Failure, Steps};
+use super::{DispatchError, Dispatcher, new_id};
+use crate::ssh::attempt::{self, Attempt, AttemptEvent};
+use crate::ssh::{Lease, Target};
+use crate::store::{StoreError, runner_by_id, runner_update};
+
+const JOB_DEADLINE: Duration = Duration::from_secs(30);
+/// Below this a runner cannot be expected to hold a job's output.
+const MIN_FREE_BYTES: u64 = 16 << 20;
+
+/// A runner that passed.
+pub(super) struct Passed {
+    pub hello: Hello,
+    /// One line a probe, Chef's `command_output`.
+    pub report: String,
+}
+
+/// What a Test needs to know of a runner that may not be enrolled yet.
+pub(super) struct Examinee<'r> {
+    pub target: Target,
+    pub wrapper_path: &'r str,
+    pub wrapper_version: &'r str,
+}
+
+impl Dispatcher {
+    /// Tests a runner; its health is `pending` when this answers, and the result is stored at the end.
+    ///
+    /// # Errors
+    /// `NoRunner` for an unknown name; `Store` when the health cannot be stored.
+    pub async fn test(&self, hostname: &str) -> Result<mpsc::UnboundedReceiver<StepEvent>, DispatchError> {
+        let known = self.known_by_name(hostname)?;
+        self.store_health(&known.runner, Health::Pending).await?;
+        let (steps, listener) = Steps::new();
+        let engine = self.clone();
+        let span = info_span!("test", runner.name = hostname);
+        self.0.tasks.spawn(span, move |_| async move {
+            let examinee = Examinee {
+                target: known.target(),
+                wrapper_path: &known.runner.installation.wrapper_path,
+                wrapper_version: &known.runner.installation.wrapper_version,
+            };
+            let examined = engine.examine(&examinee, &steps).await;
+            let health = match &examined {
+                Ok(passed) => Health::Ok { command_output: passed.report.clone() },
+                Err((step, failure)) => Health::Error {
+                    command_output: format!("{step}: {}\n{}", failure.why, failure.try_next),
+                },
+            };
+            if let Err(error) = engine.store_health(&known.runner, health).await {
+                tracing::error!(%error, "the result of the Test could not be stored");
+            }
+            match examined {
+                Ok(_) => steps.finished(engine.runner_body(&known.runner.hostname).await.ok(), Vec::new()),
+                Err((step, failure)) => steps.failed(step, failure, Vec::new(), Vec::new()),
+            }
+        });
+        Ok(listener)
+    }
+
+    async fn store_health(&self, runner: &Runner, health: Health) -> Result<(), DispatchError> {
+        let id = runner.id;
+        let stored = self
+            .0
+            .store
+            .write(move |c| {
+                let Some(mut runner) = runner_by_id(c, id)? else { return Ok(None) };
+                runner.health = health;
+                runner_update(c, &runner).map(Some)
+            })
+            .await;
+        if let Some(runner) = stored.map_err(|e: StoreError| e)? {
+            self.update_runner(id, |entry| entry.runner = runner.into());
+        }
+        Ok(())
+    }
+
+    /// The probes, each ending with what was found. The name of the failed one comes with its failure.
+    pub(super) async fn examine(
+        &self,
+        examinee: &Examinee<'_>,
+        steps: &Steps,
+    ) -> Result<Passed, (&'static str, Failure)> {
+        let mut report = String::new();
+        let mut done = |step: &'static str, detail: String| {
+            report.push_str(&format!("{step}: {detail}\n"));
+            steps.done(step, detail);
+        };
+        steps.began("login", "connecting with the runner's own key");
+        let lease = self.test_lease(examinee).await.map_err(|failure| ("login", failure))?;
+        done("login", format!("{} at {}", examinee.target.dial.user, lease.session().at()));
+
+        steps.began("wrapper", "asking the wrapper who it is");
+        let asked = Instant::now();
+        let hello = attempt::hello(lease, examinee.wrapper_path).await.map_err(|error| {
+            ("wrapper", Failure::new(error, "install the runner again: the wrapper is missing or damaged"))
+        })?;
+        let hello = check_hello(hello, examinee).map_err(|failure| ("wrapper", failure))?;
+        done(
+            "wrapper",
+            format!("version {}, {} MiB free in {}", hello.wrapper_version, hello.free_bytes >> 20, hello.base_dir),
+        );
+
+        steps.began("job", "running a small job through the wrapper");
+        let lease = self.test_lease(examinee).await.map_err(|failure| ("job", failure))?;
+        run_probe(lease, examinee.wrapper_path).await.map_err(|failure| ("job", failure))?;
+        done("job", format!("started, streamed and ended in {} ms", asked.elapsed().as_millis()));
+        Ok(Passed { hello, report })
+    }
+
+    async fn test_lease(&self, examinee: &Examinee<'_>) -> Result<Lease, Failure> {
+        self.0.pool.lease_service(&examinee.target).await.map_err(|error| {
+            let try_next = "see that sshd runs, accepts keys (PubkeyAuthentication) and lets this user in (AllowUsers), \
+                            or install the runner again";
+            Failure::new(error, try_next)
+        })
+    }
+}
+
+fn check_hello(hello: Hello, examinee: &Examinee<'_>) -> Result<Hello, Failure> {
+    if hello.wrapper_version != examinee.wrapper_version {
+        return Err(Failure::new(
+            format!("the wrapper is version {}, not {}", hello.wrapper_version, examinee.wrapper_version),
+            "install the runner again: it refreshes the wrapper",
+        ));
+    }
+    if hello.free_bytes < MIN_FREE_BYTES {
+        return Err(Failure::new(
+            format!("only {} KiB are free in {}", hello.free_bytes >> 10, hello.base_dir),
+            "free some space there: job output is kept on the runner until it is stored here",
+        ));
+    }
+    Ok(hello)
+}
+
+/// A job that nobody submitted: its output must come back whole, with the right sum.
+async fn run_probe(lease: Lease, wrapper_path: &str) -> Result<(), Failure> {
+    let again = "install the runner again; if it stays, run the Test with `shuntd` logging at debug level";
+    let id = AttemptId { job: JobId(new_id()), attempt: 1 };
+    let expected = format!("shuntyard {id}\n");
+    let spec = JobSpec { run_limit_s: Some(20), ..JobSpec::shell(format!("echo 'shuntyard {id}'")) };
+    let frame = Frame { spec: &spec, env: &BTreeMap::new() }.encode().map_err(|error| Failure::new(error, again))?;
+    let stream = attempt::start(lease, wrapper_path, id, frame, 0).await.map_err(|error| Failure::new(error, again))?;
+    let probe = tokio::time::timeout(JOB_DEADLINE, probe_result(stream)).await;
+    let (record, output) = probe
+        .map_err(|_| Failure::new("the small job did not end within 30 s", "see what the host is busy with"))?
+        .map_err(|why| Failure::new(why, again))?;
+    let mut sum = Cksum::default();
+    sum.update(&output);
+    if output != expected.as_bytes() || record.exit_code != 0 || record.cksum != sum.value() {
+        let said = String::from_utf8_lossy(&output).chars().take(200).collect::<String>();
+        return Err(Failure::new(format!("the small job ended with {} and wrote {said:?}", record.exit_code), again));
+    }
+    Ok(())
+}
+
+async fn probe_result(mut stream: Attempt) -> Result<(ResultRecord, Vec<u8>), String> {
+    let (mut output, mut result) = (Vec::new(), None);
+    loop {
+        if let Some(record) = result.filter(|r: &ResultRecord| output.len() as u64 >= r.size) {
+            stream.acknowledge().await;
+            return Ok((record, output));
+        }
+        match stream.recv().await {
+            AttemptEvent::Started { .. } | AttemptEvent::Attached => (),
+            AttemptEvent::Output(bytes) => output.extend_from_slice(&bytes),
+            AttemptEvent::Ended(record) => result = Some(record),
+            AttemptEvent::Refused { why } => return Err(format!("the host refused the job: {why}")),
+            AttemptEvent::Gone { why } => return Err(why.to_string()),
+            other => return Err(format!("the host said {other:?}")),
+        }
+    }
+}
