@@ -1,1 +1,134 @@
-//! Configuration of the daemon.
+//! Configuration of the daemon: file, then environment, then flags; the later wins.
+//!
+//! Every key is documented in `config/shuntd.toml`. A wrong value in any of the three is a fault, also when a
+//! later one would have replaced it, and all faults are reported at once.
+
+mod fault;
+mod given;
+mod layers;
+mod load;
+mod paths;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+pub use fault::{ConfigFault, ConfigFaults};
+pub use load::{ConfigSources, FlagOverrides, default_file, process_environment};
+pub use paths::{DataDirError, DataPaths};
+
+/// Everything that the daemon can be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    pub server: ServerConfig,
+    pub data: DataConfig,
+    pub store: StoreConfig,
+    pub log: LogConfig,
+    pub ssh: SshConfig,
+    pub dispatch: DispatchConfig,
+}
+
+/// `[server]`: the HTTP API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerConfig {
+    pub listen: SocketAddr,
+    /// Allows a `listen` that is not loopback although HTTP is not encrypted.
+    pub insecure_http: bool,
+}
+
+/// `[data]`: the daemon's own files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataConfig {
+    /// Absolute.
+    pub dir: PathBuf,
+}
+
+/// `[store]`: the database.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// As the store reads it: `sqlite:/ABSOLUTE/PATH` or `postgres://…`, which may hold a password.
+    pub url: Zeroizing<String>,
+}
+
+impl fmt::Debug for StoreConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreConfig").field("url", &given::scheme_of(&self.url)).finish()
+    }
+}
+
+/// `[log]`: the daemon's own log, on stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    pub level: LogLevel,
+    pub format: LogFormat,
+}
+
+/// `[ssh]`: connections to runners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SshConfig {
+    /// For TCP, key exchange and login together.
+    pub connect_timeout: Duration,
+    /// Silence after which the runner is asked whether it is still there.
+    pub keepalive: Duration,
+    /// Unanswered questions that the link may have; one more and it counts as lost.
+    pub keepalive_max: u32,
+}
+
+/// `[dispatch]`: placing and stopping jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DispatchConfig {
+    pub placement: PlacementRule,
+    /// Between TERM and KILL, for jobs that do not say it themselves.
+    pub stop_grace: Duration,
+}
+
+/// Declares an enum whose members are the words of a key.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$member:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$member])* $variant),+ }
+
+        impl $name {
+            pub(crate) const WORDS: &'static [(&'static str, Self)] = &[$(($text, Self::$variant)),+];
+
+            /// The word in the configuration.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+    };
+}
+
+words!(
+    /// The least important events that are logged.
+    LogLevel { Error = "error", Warn = "warn", Info = "info", Debug = "debug", Trace = "trace" }
+);
+
+words!(
+    LogFormat {
+        /// Lines for people; colour only on a terminal.
+        Text = "text",
+        /// One JSON object a line.
+        Json = "json",
+    }
+);
+
+words!(
+    /// Which of several free runners takes a job.
+    PlacementRule {
+        /// The one with the most room.
+        LeastLoaded = "least_loaded",
+        /// Any.
+        Random = "random",
+        /// The fullest one with room, so that others stay empty.
+        Pack = "pack",
+    }
+);

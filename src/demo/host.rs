@@ -12,7 +12,7 @@ use russh::keys::{HashAlg, PrivateKey, ssh_key};
 use russh::{SshId, server};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument as _, debug_span};
+use tracing::debug_span;
 
 use super::processes::Processes;
 use super::root::HostRoot;
@@ -220,7 +220,7 @@ fn split_off_cut(socket: TcpStream) -> io::Result<(TcpStream, std::net::TcpStrea
 
 /// Kills until no task and no process is left: a command may have been starting a moment ago.
 async fn take_down(host: &Host) {
-    let mut ended = pin!(host.tasks.stop(STOP_DEADLINE).in_current_span());
+    let mut ended = pin!(host.tasks.stop(STOP_DEADLINE));
     loop {
         host.processes.kill_all();
         tokio::select! {

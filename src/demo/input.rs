@@ -70,3 +70,21 @@ impl InputFeed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn more_than_the_queue_holds_is_refused_and_a_closed_stdin_takes_no_memory() {
+        let (input, feed) = input();
+        let half = vec![0; QUEUE_BYTES / 2];
+        assert!(input.push(&half).is_ok());
+        drop(feed);
+        assert!(input.push(&half).is_ok() && input.push(b"x").is_ok(), "lost, as the command wants no more");
+
+        let (input, _feed) = super::input();
+        assert!(input.push(&half).is_ok() && input.push(&half).is_ok());
+        assert!(input.push(b"x").is_err());
+    }
+}

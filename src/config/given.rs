@@ -1,0 +1,118 @@
+//! One value as it was given, and what it can be read as.
+
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::fault::nearest;
+
+/// From the file a TOML value; from environment and flags a text that may stand for any type.
+#[derive(Clone, Debug)]
+pub(super) enum Given {
+    Toml(toml::Value),
+    Text(String),
+}
+
+/// Why a value was refused.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub allowed: String,
+    pub nearest: Option<String>,
+}
+
+fn allowed<T>(sentence: impl Into<String>) -> Result<T, Refused> {
+    Err(Refused { allowed: sentence.into(), nearest: None })
+}
+
+impl Given {
+    /// The value in a message; what may hold a password shows its scheme only.
+    pub fn shown(&self, key: &str) -> String {
+        match self {
+            Self::Toml(toml::Value::String(text)) | Self::Text(text) if key == "store.url" => {
+                format!("`{}`", scheme_of(text))
+            }
+            Self::Toml(toml::Value::String(text)) | Self::Text(text) => {
+                format!("`{}`", text.chars().take(80).collect::<String>())
+            }
+            Self::Toml(toml::Value::Table(_)) => "a table".to_owned(),
+            Self::Toml(toml::Value::Array(_)) => "a list".to_owned(),
+            Self::Toml(other) => format!("`{other}`"),
+        }
+    }
+
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Toml(value) => value.as_str(),
+            Self::Text(text) => Some(text),
+        }
+    }
+
+    pub fn boolean(&self) -> Result<bool, Refused> {
+        let read = match self {
+            Self::Toml(value) => value.as_bool(),
+            Self::Text(text) => text.parse().ok(),
+        };
+        read.map_or_else(|| allowed("true or false"), Ok)
+    }
+
+    /// A whole number of `unit` within the range.
+    pub fn whole(&self, range: RangeInclusive<u32>, unit: &str) -> Result<u32, Refused> {
+        let read = match self {
+            Self::Toml(value) => value.as_integer(),
+            Self::Text(text) => text.parse().ok(),
+        };
+        match read.and_then(|number| u32::try_from(number).ok()).filter(|number| range.contains(number)) {
+            Some(number) => Ok(number),
+            None => allowed(format!("a whole number of {unit} from {} to {}", range.start(), range.end())),
+        }
+    }
+
+    pub fn word<T: Copy>(&self, words: &[(&'static str, T)]) -> Result<T, Refused> {
+        let text = self.text();
+        if let Some((_, value)) = words.iter().find(|(word, _)| Some(*word) == text) {
+            return Ok(*value);
+        }
+        let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        Err(Refused { allowed: names.join(", "), nearest: text.and_then(|text| nearest(text, names)) })
+    }
+
+    pub fn socket_address(&self) -> Result<SocketAddr, Refused> {
+        let read = self.text().and_then(|text| text.parse().ok());
+        read.map_or_else(|| allowed("an IP address and a port, such as 127.0.0.1:8920 or [::1]:8920"), Ok)
+    }
+
+    /// An absolute path; `~/` stands for `home`.
+    pub fn directory(&self, home: Option<&Path>) -> Result<PathBuf, Refused> {
+        let path = match (self.text(), home) {
+            (Some(text), Some(home)) if text.starts_with("~/") => home.join(text.trim_start_matches("~/")),
+            (Some(text), _) => PathBuf::from(text),
+            (None, _) => PathBuf::new(),
+        };
+        if path.is_absolute() { Ok(path) } else { allowed("an absolute path, or one that starts with ~/") }
+    }
+
+    /// A database; None is SQLite in the data directory. The store itself reads the rest of the URL.
+    pub fn store_url(&self) -> Result<Option<Zeroizing<String>>, Refused> {
+        let text = self.text().unwrap_or_default();
+        let is_path = |path: &str| path.starts_with('/');
+        let sqlite = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:")).is_some_and(is_path);
+        let postgres = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
+        match text {
+            "sqlite" => Ok(None),
+            _ if sqlite || postgres => Ok(Some(Zeroizing::new(text.to_owned()))),
+            _ => allowed(
+                "sqlite (a file in the data directory), sqlite:/ABSOLUTE/PATH, or postgres://USER@HOST/DATABASE?sslmode=…",
+            ),
+        }
+    }
+}
+
+/// What of a database URL may be shown.
+pub(super) fn scheme_of(url: &str) -> String {
+    match url.split_once(':') {
+        Some((scheme, _)) => format!("{}:…", scheme.chars().take(20).collect::<String>()),
+        None => url.chars().take(20).collect(),
+    }
+}

@@ -1,0 +1,175 @@
+//! Puts the configuration together.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::fault::{ConfigFault, ConfigFaults};
+use super::layers::{FILE_VARIABLE, Layers};
+use super::{
+    Config, DataConfig, DataPaths, DispatchConfig, LogConfig, LogFormat, LogLevel, PlacementRule, ServerConfig,
+    SshConfig, StoreConfig,
+};
+
+/// What the configuration is made of.
+#[derive(Clone, Debug, Default)]
+pub struct ConfigSources<E> {
+    /// A file that is named must exist.
+    pub file: Option<PathBuf>,
+    pub env: E,
+    pub flags: FlagOverrides,
+}
+
+/// Flags that replace keys for one start.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct FlagOverrides {
+    /// Address and port of the HTTP API
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    /// Allow an address that is not loopback although HTTP is not encrypted
+    #[arg(long)]
+    pub insecure_http: bool,
+    /// Directory of the daemon's own files
+    #[arg(long, value_name = "DIRECTORY")]
+    pub data_dir: Option<PathBuf>,
+    /// Database: sqlite, sqlite:/PATH or postgres://…
+    #[arg(long, value_name = "URL")]
+    pub store_url: Option<String>,
+    /// error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+    /// text or json
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<String>,
+}
+
+impl FlagOverrides {
+    fn given(&self) -> Vec<(&'static str, &'static str, String)> {
+        // A path on the command line is meant from where the command was typed.
+        let data_dir = self.data_dir.as_ref().map(|dir| std::path::absolute(dir).unwrap_or_else(|_| dir.clone()));
+        let flags = [
+            ("server.listen", "--listen", self.listen.clone()),
+            ("server.insecure_http", "--insecure-http", self.insecure_http.then(|| "true".to_owned())),
+            ("data.dir", "--data-dir", data_dir.map(|dir| dir.to_string_lossy().into_owned())),
+            ("store.url", "--store-url", self.store_url.clone()),
+            ("log.level", "--log-level", self.log_level.clone()),
+            ("log.format", "--log-format", self.log_format.clone()),
+        ];
+        flags.into_iter().filter_map(|(key, flag, value)| Some((key, flag, value?))).collect()
+    }
+}
+
+impl Config {
+    /// Reads file, environment and flags; the later wins.
+    ///
+    /// # Errors
+    /// Every fault of all three, not the first.
+    pub fn load<E>(sources: ConfigSources<E>) -> Result<Self, ConfigFaults>
+    where
+        E: IntoIterator<Item = (String, String)>,
+    {
+        let env: BTreeMap<String, String> = sources.env.into_iter().collect();
+        let mut layers = Layers::default();
+        if let Some(file) = &sources.file {
+            layers.add_file(file);
+        }
+        layers.add_environment(env.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        layers.add_flags(sources.flags.given());
+        let config = Self::read(&mut layers, &env);
+        if layers.faults.is_empty() { Ok(config) } else { Err(ConfigFaults(layers.faults)) }
+    }
+
+    fn read(layers: &mut Layers, env: &BTreeMap<String, String>) -> Self {
+        let server = read_server(layers);
+        let dir = read_data_dir(layers, env);
+        let url = layers.read("store.url", |given| given.store_url()).flatten();
+        let url =
+            url.unwrap_or_else(|| Zeroizing::new(format!("sqlite:{}", DataPaths::in_dir(&dir).database.display())));
+        Self {
+            server,
+            data: DataConfig { dir },
+            store: StoreConfig { url },
+            log: LogConfig {
+                level: layers.read("log.level", |given| given.word(LogLevel::WORDS)).unwrap_or(LogLevel::Info),
+                format: layers.read("log.format", |given| given.word(LogFormat::WORDS)).unwrap_or(LogFormat::Text),
+            },
+            ssh: SshConfig {
+                connect_timeout: read_seconds(layers, "ssh.connect_timeout_s", 1, 600, 15),
+                keepalive: read_seconds(layers, "ssh.keepalive_s", 1, 3_600, 5),
+                keepalive_max: layers.read("ssh.keepalive_max", |given| given.whole(1..=100, "questions")).unwrap_or(3),
+            },
+            dispatch: DispatchConfig {
+                placement: layers
+                    .read("dispatch.placement", |given| given.word(PlacementRule::WORDS))
+                    .unwrap_or(PlacementRule::LeastLoaded),
+                stop_grace: read_seconds(layers, "dispatch.stop_grace_s", 0, 86_400, 10),
+            },
+        }
+    }
+}
+
+fn read_seconds(layers: &mut Layers, key: &'static str, least: u32, most: u32, default: u32) -> Duration {
+    let seconds = layers.read(key, |given| given.whole(least..=most, "seconds")).unwrap_or(default);
+    Duration::from_secs(seconds.into())
+}
+
+fn read_server(layers: &mut Layers) -> ServerConfig {
+    let listen = layers.read("server.listen", |given| given.socket_address());
+    let listen = listen.unwrap_or_else(|| ([127, 0, 0, 1], 8920).into());
+    let insecure_http = layers.read("server.insecure_http", |given| given.boolean()).unwrap_or(false);
+    if !listen.ip().is_loopback() && !insecure_http {
+        layers.faults.push(ConfigFault {
+            path: layers.place_of("server.listen"),
+            found: format!("`{listen}`"),
+            allowed:
+                "a loopback address: HTTP is not encrypted yet (TLS comes later), so tokens and output would cross \
+                      the network readable; where that is acceptable set server.insecure_http = true"
+                    .to_owned(),
+            nearest: None,
+        });
+    }
+    ServerConfig { listen, insecure_http }
+}
+
+/// The XDG base directory specification: a relative XDG_DATA_HOME does not count.
+fn read_data_dir(layers: &mut Layers, env: &BTreeMap<String, String>) -> PathBuf {
+    let home = absolute(env, "HOME");
+    if let Some(dir) = layers.read("data.dir", |given| given.directory(home.as_deref())) {
+        return dir;
+    }
+    let data_home = absolute(env, "XDG_DATA_HOME").or_else(|| Some(home?.join(".local/share")));
+    if let Some(data_home) = data_home {
+        return data_home.join("shuntyard");
+    }
+    layers.faults.push(ConfigFault {
+        path: "data.dir".to_owned(),
+        found: "nothing, and neither XDG_DATA_HOME nor HOME is set".to_owned(),
+        allowed: "an absolute path".to_owned(),
+        nearest: None,
+    });
+    PathBuf::new()
+}
+
+fn absolute(env: &BTreeMap<String, String>, name: &str) -> Option<PathBuf> {
+    env.get(name).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+/// Finds the file that is read when none is named: `$SHUNTD_CONFIG`, which must exist, else
+/// `$XDG_CONFIG_HOME/shuntyard/shuntd.toml`, `~/.config/…`, `/etc/shuntyard/shuntd.toml`, when there is one.
+#[must_use]
+pub fn default_file(env: impl IntoIterator<Item = (String, String)>) -> Option<PathBuf> {
+    let env: BTreeMap<String, String> = env.into_iter().collect();
+    if let Some(named) = env.get(FILE_VARIABLE) {
+        return Some(named.into());
+    }
+    let user = absolute(&env, "XDG_CONFIG_HOME").or_else(|| Some(absolute(&env, "HOME")?.join(".config")));
+    let candidates = user.into_iter().chain([Path::new("/etc").to_owned()]);
+    candidates.map(|dir| dir.join("shuntyard/shuntd.toml")).find(|file| file.exists())
+}
+
+/// The variables of this process; one that is not UTF-8 cannot be one of ours.
+pub fn process_environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}

@@ -1,0 +1,65 @@
+//! The daemon's files in its data directory.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use super::Config;
+
+/// Where each of the daemon's files is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataPaths {
+    pub data_dir: PathBuf,
+    /// The embedded database, unless `store.url` names another.
+    pub database: PathBuf,
+    /// Job output.
+    pub logs: PathBuf,
+    /// Opens the sealed values of the database; without it they are lost.
+    pub master_key: PathBuf,
+    /// By this file `shunt` on the same machine logs in.
+    pub admin_token: PathBuf,
+    /// Held while a daemon uses the directory.
+    pub lock: PathBuf,
+}
+
+/// The data directory cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot make the directory {}", path.display())]
+pub struct DataDirError {
+    pub path: PathBuf,
+    #[source]
+    source: io::Error,
+}
+
+impl Config {
+    #[must_use]
+    pub fn paths(&self) -> DataPaths {
+        DataPaths::in_dir(&self.data.dir)
+    }
+}
+
+impl DataPaths {
+    pub(super) fn in_dir(dir: &Path) -> Self {
+        Self {
+            data_dir: dir.to_owned(),
+            database: dir.join("shuntyard.db"),
+            logs: dir.join("logs"),
+            master_key: dir.join("master.key"),
+            admin_token: dir.join("admin.token"),
+            lock: dir.join("shuntd.lock"),
+        }
+    }
+
+    /// Makes the data directory and `logs` where they are missing, readable by their owner only.
+    ///
+    /// # Errors
+    /// `DataDirError` when the file system refuses.
+    pub fn create(&self) -> Result<(), DataDirError> {
+        for path in [&self.data_dir, &self.logs] {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+            made.map_err(|source| DataDirError { path: path.clone(), source })?;
+        }
+        Ok(())
+    }
+}
