@@ -1,1 +1,0 @@
-//! Which runner takes which job.

@@ -1,0 +1,179 @@
+//! What each event does to the board.
+
+use super::classes::ClassKey;
+use super::{Board, BoardRunner, Effect, QueuedJob, Waiting};
+use crate::ids::{JobId, RunnerId};
+use crate::queue::Rank;
+
+impl Board {
+    /// Gives the job to a free runner of its class, or lets it wait.
+    pub(super) fn job_queued(&mut self, job: QueuedJob) -> Vec<Effect> {
+        self.take_off_the_queue(job.id);
+        let class = self.class_of(ClassKey { filter: job.filter.canonical(), org: job.org });
+        if let Some(runner) = self.placer.pick(&self.classes[class].seats) {
+            self.classes.touch(class, self.tick);
+            self.runners[runner].take(job.id, self.tick);
+            self.reseat(runner);
+            return vec![Effect::Assign { job: job.id, runner: self.runners[runner].runner.id }];
+        }
+        self.classes.push(class, Rank::new(job.priority, job.id));
+        self.waiting.insert(job.id, Waiting { class, priority: job.priority });
+        Vec::new()
+    }
+
+    /// Removes a job that waits; one that does not is left alone.
+    pub(super) fn take_off_the_queue(&mut self, job: JobId) {
+        if let Some(Waiting { class, priority }) = self.waiting.remove(&job) {
+            self.classes.remove(class, Rank::new(priority, job), self.tick);
+        }
+    }
+
+    /// Learns what a runner is now, and gives it what it may take.
+    pub(super) fn runner_changed(&mut self, runner: BoardRunner) -> Vec<Effect> {
+        let index = match self.runners.find(runner.id) {
+            Some(index) => {
+                let old = &self.runners[index].runner;
+                if (&old.attributes, &old.scope) != (&runner.attributes, &runner.scope) {
+                    self.leave_classes(index);
+                    self.runners[index].runner = runner;
+                    self.join_classes(index);
+                } else {
+                    self.runners[index].runner = runner;
+                }
+                index
+            }
+            None => self.runner_added(runner),
+        };
+        let effects = self.fill(index);
+        self.reseat(index);
+        effects
+    }
+
+    /// Forgets a runner and the jobs on it.
+    pub(super) fn runner_removed(&mut self, runner: RunnerId) {
+        self.early.remove(&runner);
+        if let Some(index) = self.runners.find(runner) {
+            self.leave_classes(index);
+            self.runners.remove(index);
+        }
+    }
+
+    /// Notes a job that is on a runner without our having placed it there.
+    pub(super) fn slot_taken(&mut self, runner: RunnerId, job: JobId) {
+        self.take_off_the_queue(job);
+        let Some(index) = self.runners.find(runner) else {
+            self.early.entry(runner).or_default().insert(job);
+            return;
+        };
+        if !self.runners[index].running.contains_key(&job) {
+            self.runners[index].take(job, self.tick);
+            self.reseat(index);
+        }
+    }
+
+    /// Frees a slot and gives it to the best job that may have it.
+    pub(super) fn slot_freed(&mut self, runner: RunnerId, job: JobId) -> Vec<Effect> {
+        let Some(index) = self.runners.find(runner) else {
+            if let Some(early) = self.early.get_mut(&runner) {
+                early.remove(&job);
+            }
+            self.early.retain(|_, jobs| !jobs.is_empty());
+            return Vec::new();
+        };
+        if !self.runners[index].free(job) {
+            return Vec::new();
+        }
+        let effects = self.fill(index);
+        self.reseat(index);
+        effects
+    }
+
+    /// Keeps the number of classes without jobs within its bound.
+    pub(super) fn forget_idle_classes(&mut self) {
+        while let Some(class) = self.classes.forget_one() {
+            self.runners.leave_class(class);
+        }
+    }
+
+    /// The class with this key; a new one learns its runners here.
+    fn class_of(&mut self, key: ClassKey) -> u32 {
+        if let Some(class) = self.classes.find(&key) {
+            return class;
+        }
+        let class = self.classes.add(key, self.tick);
+        let known = &mut self.classes[class];
+        for entry in self.runners.iter_mut() {
+            if known.key.accepts(&entry.runner.attributes, &entry.runner.scope) {
+                entry.classes.insert(class);
+                known.seats.extend(entry.seat);
+            }
+        }
+        class
+    }
+
+    /// Adds a runner, with the slots that were taken on it before it was known.
+    fn runner_added(&mut self, runner: BoardRunner) -> u32 {
+        let early = self.early.remove(&runner.id).unwrap_or_default();
+        let index = self.runners.add(runner);
+        for job in early {
+            self.runners[index].take(job, self.tick);
+        }
+        self.join_classes(index);
+        index
+    }
+
+    /// Puts a runner without a seat into the classes whose jobs it may take.
+    fn join_classes(&mut self, index: u32) {
+        let entry = &mut self.runners[index];
+        for (class, held) in self.classes.iter() {
+            if held.key.accepts(&entry.runner.attributes, &entry.runner.scope) {
+                entry.classes.insert(class);
+            }
+        }
+    }
+
+    /// Takes a runner out of its classes, and its seat with it.
+    fn leave_classes(&mut self, index: u32) {
+        let entry = &mut self.runners[index];
+        let classes = std::mem::take(&mut entry.classes);
+        if let Some(seat) = entry.seat.take() {
+            for class in classes.iter() {
+                self.classes[class].seats.remove(&seat);
+            }
+        }
+    }
+
+    /// Gives the runner the best waiting jobs until it is full or none is left for it.
+    fn fill(&mut self, index: u32) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        while self.runners[index].is_free() {
+            let entry = &mut self.runners[index];
+            let Some((rank, class)) = self.classes.best(&entry.classes) else { break };
+            entry.take(rank.job(), self.tick);
+            self.classes.remove(class, rank, self.tick);
+            self.waiting.remove(&rank.job());
+            effects.push(Effect::Assign { job: rank.job(), runner: entry.runner.id });
+        }
+        effects
+    }
+
+    /// Makes the runner's seat in its classes agree with its free slots.
+    ///
+    /// Runs once an event, after the waiting jobs were looked at: a runner that is full again never gets
+    /// a seat, so that a busy house pays nothing for the order of free runners.
+    fn reseat(&mut self, index: u32) {
+        let entry = &mut self.runners[index];
+        let seat = entry.is_free().then(|| self.placer.seat(index, entry.used, entry.runner.slots, entry.last_used));
+        let old = std::mem::replace(&mut entry.seat, seat);
+        if old == seat {
+            return;
+        }
+        for class in entry.classes.iter() {
+            let seats = &mut self.classes[class].seats;
+            if let Some(old) = old {
+                seats.remove(&old);
+            }
+            seats.extend(seat);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Why a job waits.
+//!
+//! The answer is made from the same `Filter::clause_matches` by which the board places. Lists of names
+//! are short on purpose (a house may have 10,000 runners); the numbers beside them are complete.
+
+mod inquiry;
+mod sentence;
+
+use serde::{Deserialize, Serialize};
+
+use crate::closed::closed_list;
+use crate::ids::JobId;
+
+pub(crate) use inquiry::{Asked, Seen, answer};
+
+/// Names and jobs that one list of an explanation holds at most.
+pub const LISTED_MAX: usize = 20;
+/// Near misses that an explanation holds at most.
+pub const NEAREST_MAX: usize = 5;
+
+closed_list!(
+    /// Whether the job can run at all.
+    Verdict {
+        /// No runner of the inventory may take it, whatever its availability.
+        Never = "never",
+        /// Some runner may take it, but none will take it next.
+        NotNow = "not_now",
+        /// The next slot that becomes free on one of its runners is its own.
+        Next = "next",
+    }
+);
+
+closed_list!(
+    /// Why a runner that matches does not take the job now.
+    WhyNot {
+        /// Available, and all its slots are taken.
+        Busy = "busy",
+        /// The dispatcher has no contact with it.
+        Unreachable = "unreachable",
+        /// Its last Test failed.
+        Unhealthy = "unhealthy",
+        Draining = "draining",
+        Disabled = "disabled",
+        Quarantined = "quarantined",
+        /// Its bootstrap has not passed Test.
+        Pending = "pending",
+    }
+);
+
+/// The whole answer to "why does this job wait?".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    pub job: JobId,
+    /// Its place among the waiting jobs with the same filter and organisation, from 1.
+    pub position: usize,
+    /// Waiting jobs that one of its runners would take before it, those of the same class included.
+    pub ahead: usize,
+    pub verdict: Verdict,
+    /// One for each key of the filter, in the order of `FilterKey`.
+    pub clauses: Vec<ClauseExplanation>,
+    /// Host names of runners that serve another organisation only; the first 20 by name.
+    pub scope_excluded: Vec<String>,
+    pub scope_excluded_total: usize,
+    /// Runners that match scope and filter; the first 20, busy ones first, then by name.
+    pub candidates: Vec<CandidateExplanation>,
+    pub candidates_total: usize,
+    /// Runners in scope that match all clauses but one; at most 5, available ones first, then by name.
+    pub nearest: Vec<NearMiss>,
+    /// One sentence for people: why it waits.
+    pub summary: String,
+    /// One sentence for people: what would let it start.
+    pub unblock: String,
+}
+
+/// What one clause of the filter does, counted over the runners in scope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClauseExplanation {
+    /// The key's word, as in `FilterKey`.
+    pub key: String,
+    /// The values asked for, sorted.
+    pub wanted: Vec<String>,
+    pub matching: usize,
+    pub excluded: usize,
+    /// Host names of the excluded runners; the first 20 by name.
+    pub excluded_runners: Vec<String>,
+}
+
+/// A runner that may take the job, but not now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CandidateExplanation {
+    pub hostname: String,
+    pub why: WhyNot,
+    /// Jobs that hold its slots, in order of submission; at most 20.
+    pub busy_with: Vec<JobId>,
+}
+
+/// A runner that one clause keeps from the job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NearMiss {
+    pub hostname: String,
+    /// The key of that clause.
+    pub key: String,
+    /// What the runner has there; labels and capabilities joined by `, `.
+    pub has: String,
+}
