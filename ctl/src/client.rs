@@ -100,9 +100,9 @@ impl Client {
             let bytes = response.bytes().await.map_err(|e| ClientError::Cut(innermost(&e)))?;
             Ok(Answer { bytes: bytes.into(), server_time })
         };
-        tokio::time::timeout(ANSWER_LIMIT, exchange).await.unwrap_or_else(|_| {
-            Err(self.unreachable(format!("no answer within {} s", ANSWER_LIMIT.as_secs())))
-        })
+        tokio::time::timeout(ANSWER_LIMIT, exchange)
+            .await
+            .unwrap_or_else(|_| Err(self.unreachable(format!("no answer within {} s", ANSWER_LIMIT.as_secs()))))
     }
 
     /// Sends one request and returns the answer as soon as its head is here; `None` for an answer without a body.
@@ -163,7 +163,11 @@ impl Client {
             request = request.header(AUTHORIZATION, value);
         }
         let response = request.send().await.map_err(|e| {
-            if e.is_connect() || e.is_timeout() { self.unreachable(innermost(&e)) } else { ClientError::Cut(innermost(&e)) }
+            if e.is_connect() || e.is_timeout() {
+                self.unreachable(innermost(&e))
+            } else {
+                ClientError::Cut(innermost(&e))
+            }
         })?;
         if response.status().is_success() { Ok(response) } else { Err(self.refusal(&method, response).await) }
     }

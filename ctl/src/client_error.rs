@@ -124,7 +124,9 @@ mod tests {
     #[test]
     fn a_refusal_reads_as_the_servers_sentence_with_path_and_allowed_values() {
         assert_eq!(
-            refused(r#"{"error":"bad_request","message":"Unknown phase.","path":"$.phase","allowed":["unit","lint"],"request_id":"r1"}"#),
+            refused(
+                r#"{"error":"bad_request","message":"Unknown phase.","path":"$.phase","allowed":["unit","lint"],"request_id":"r1"}"#
+            ),
             "Unknown phase, at $.phase; allowed: unit, lint (400 bad_request, request r1)"
         );
         assert_eq!(refused(r#"{"error":"bad_request"}"#), "the server answered bad_request to /x (400 bad_request)");

@@ -110,10 +110,14 @@ fn find_token(flag: Option<&Path>, server: &Url) -> Result<Token, Failure> {
     }
     // The local daemon's token is for the local daemon: it is never offered to another machine.
     if !is_loopback(server) {
-        return Ok(Token::Missing("no token is set: name one with --token-file, SHUNT_TOKEN_FILE or SHUNT_TOKEN".into()));
+        return Ok(Token::Missing(
+            "no token is set: name one with --token-file, SHUNT_TOKEN_FILE or SHUNT_TOKEN".into(),
+        ));
     }
     let Some(path) = daemon_token_path() else {
-        return Ok(Token::Missing("neither XDG_DATA_HOME nor HOME is set, so the daemon's token was not looked for".into()));
+        return Ok(Token::Missing(
+            "neither XDG_DATA_HOME nor HOME is set, so the daemon's token was not looked for".into(),
+        ));
     };
     match std::fs::read_to_string(&path) {
         Ok(text) => Ok(Token::Known(text.trim().to_owned())),
@@ -162,7 +166,9 @@ mod tests {
         for server in ["http://127.0.0.1:1", "http://127.9.9.9", "http://[::1]:1", "http://localhost:1"] {
             assert!(local(server), "{server}");
         }
-        for server in ["http://10.0.0.1", "http://127.0.0.1.example.com", "http://[fe80::1]", "http://localhost.example"] {
+        for server in
+            ["http://10.0.0.1", "http://127.0.0.1.example.com", "http://[fe80::1]", "http://localhost.example"]
+        {
             assert!(!local(server), "{server}");
         }
     }

@@ -11,7 +11,7 @@ use crate::terminal::plain;
 pub fn render(header: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     // Never wrapped: one line per row is what `grep` and `awk` expect.
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header.iter());
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header.iter());
     for row in rows {
         table.add_row(row.iter().map(|cell| if cell.is_empty() { "-".to_owned() } else { plain(cell) }));
     }
@@ -27,7 +27,8 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_and_lines_have_no_trailing_blanks() {
-        let text = render(&["NAME", "STATE"], vec![vec!["a-long-name".into(), "ok".into()], vec!["b".into(), "".into()]]);
+        let text =
+            render(&["NAME", "STATE"], vec![vec!["a-long-name".into(), "ok".into()], vec!["b".into(), "".into()]]);
         assert_eq!(text, "NAME         STATE\na-long-name  ok\nb            -\n");
     }
 }

@@ -85,9 +85,9 @@ fn address(client: &Client, path: &str) -> Result<Url, Usage> {
     if path.split('/').any(|segment| segment == "..") {
         return Err(bad("it has a `..`"));
     }
-    let from_root = ["api", "workflow/api"].iter().any(|root| {
-        path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    });
+    let from_root = ["api", "workflow/api"]
+        .iter()
+        .any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
     let mut url = if from_root { client.connection().server.clone() } else { client.url("", &[]) };
     url.set_path(&format!("{}/{path}", url.path().trim_end_matches('/')));
     url.set_query(query);

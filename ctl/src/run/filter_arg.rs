@@ -15,7 +15,8 @@ pub fn parse(args: &[String]) -> Result<Filter, Usage> {
     for arg in args {
         let bad = |why: String| Usage::BadFilter { found: plain(arg), why };
         // Labels may hold a `=` themselves: only the first one separates.
-        let (key, values) = arg.split_once('=').ok_or_else(|| bad("write it as KEY=VALUE or KEY=VALUE,VALUE".into()))?;
+        let (key, values) =
+            arg.split_once('=').ok_or_else(|| bad("write it as KEY=VALUE or KEY=VALUE,VALUE".into()))?;
         let key: FilterKey = key.parse().map_err(|e: shuntyard_domain::closed::UnknownWord| bad(e.to_string()))?;
         for value in values.split(',') {
             check(key, value).map_err(bad)?;

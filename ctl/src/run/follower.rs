@@ -115,8 +115,8 @@ impl Follower {
         let url = client.url(&path(self.job), &[]);
         let last = (self.offset > 0).then(|| self.offset.to_string());
         let response = client.stream(Method::GET, &url, None, last.as_deref()).await?;
-        let response = response
-            .ok_or_else(|| ClientError::NotStream { path: path(self.job), found: "an empty answer".into() })?;
+        let response =
+            response.ok_or_else(|| ClientError::NotStream { path: path(self.job), found: "an empty answer".into() })?;
         self.reached = true;
         self.stream = Some((response, SseParser::default()));
         Ok(())

@@ -54,7 +54,10 @@ mod tests {
 
     #[test]
     fn rows_are_named_by_what_tells_them_apart() {
-        assert_eq!(names(&[row(0, &["ubuntu"]), row(1, &["debian", "centos"])]), ["unit[ubuntu]", "unit[debian|centos]"]);
+        assert_eq!(
+            names(&[row(0, &["ubuntu"]), row(1, &["debian", "centos"])]),
+            ["unit[ubuntu]", "unit[debian|centos]"]
+        );
         assert_eq!(names(&[row(0, &["ubuntu"]), row(1, &["ubuntu"])]), ["unit#1", "unit#2"]);
         assert_eq!(names(&[row(0, &[])]), ["unit"]);
         assert_eq!(names(&[row(0, &["a-very-long-name-of-a-platform-that-nobody-reads"])]), ["unit#1"]);
