@@ -18,6 +18,7 @@ pub struct ConnectionArgs {
         global = true,
         value_name = "URL",
         env = "SHUNT_SERVER",
+        hide_env_values = true,
         default_value = "http://127.0.0.1:8920",
         help_heading = "Connection"
     )]

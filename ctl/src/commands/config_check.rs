@@ -60,18 +60,14 @@ pub fn faults_text(path: &Path, faults: &[Fault]) -> String {
     text + &paint(colour, style::RED, &format!("{count} in {}", path.display()))
 }
 
+/// One line per job: a matrix has as many as it has rows.
 fn phases_table(report: &CheckReport) -> String {
     let mut rows = Vec::new();
     for (phase, of) in &report.phases {
-        // A matrix has one line per row; the phase's own cells stand on its first line.
-        for (index, filter) in of.filters.iter().enumerate() {
-            let first = |text: String| if index == 0 { text } else { "\"".into() };
-            rows.push(vec![
-                first(phase.to_string()),
-                filter.to_string(),
-                first(of.timeout_s.map_or_else(|| "none".into(), |s| format!("{s}s"))),
-                first(if of.skip { "skipped" } else { "" }.into()),
-            ]);
+        let timeout = of.timeout_s.map_or_else(|| "none".into(), |s| format!("{s}s"));
+        let skip = if of.skip { "skipped" } else { "" };
+        for filter in &of.filters {
+            rows.push(vec![phase.to_string(), filter.to_string(), timeout.clone(), skip.into()]);
         }
     }
     table::render(&["PHASE", "FILTER", "TIMEOUT", "SKIP"], rows)

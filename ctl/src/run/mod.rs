@@ -37,7 +37,12 @@ use crate::terminal::{note, print, stderr_colour, stdout_colour};
 /// Ends with the job's exit code; of several jobs, with the highest. A job that was cancelled, timed out, lost, expired
 /// or abandoned counts as at least 1. Ctrl-C cancels and waits for the end (exit code 130); a second one leaves at once.
 #[derive(Args, Debug)]
-#[command(group = ArgGroup::new("what").required(true).args(["phase", "script", "command"]))]
+#[command(
+    group = ArgGroup::new("what").required(true).args(["phase", "script", "command"]),
+    override_usage = "shunt run --phase <PHASE> [--project <DIR>] [OPTIONS]\n       \
+                      shunt run [--filter <KEY=VALUE,…>]… [OPTIONS] -- <COMMAND>…\n       \
+                      shunt run [--filter <KEY=VALUE,…>]… [OPTIONS] --script <FILE>"
+)]
 pub struct RunArgs {
     /// Phase of the project to run
     #[arg(long, value_parser = PossibleValuesParser::new(Phase::ALL.iter().map(|p| p.as_str())).try_map(|p| p.parse::<Phase>()))]

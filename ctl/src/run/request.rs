@@ -17,7 +17,7 @@ use crate::terminal::{note, plain};
 #[derive(Debug)]
 pub enum Request {
     Phase(SubmitPhaseRun),
-    AdHoc(SubmitJob),
+    AdHoc(Box<SubmitJob>),
     /// The configuration has faults; they were shown.
     FaultyConfig,
 }
@@ -30,7 +30,7 @@ pub fn resolve(args: RunArgs) -> Result<Request, Failure> {
     let env = args.env.iter().map(|text| parse_env(text)).collect::<Result<BTreeMap<_, _>, _>>()?;
     match args.phase {
         Some(phase) => phase_run(args.project.as_deref(), args.config, phase, env, args.priority),
-        None => ad_hoc(args, env).map(Request::AdHoc),
+        None => ad_hoc(args, env).map(|body| Request::AdHoc(Box::new(body))),
     }
 }
 

@@ -46,7 +46,7 @@ struct Row {
 }
 
 enum News {
-    Followed(usize, Follower, Result<Followed, ClientError>),
+    Followed(usize, Box<Follower>, Result<Followed, ClientError>),
     WaitsFor(usize, Option<String>),
     CancelAnswered(usize, Result<(), ClientError>),
 }
@@ -84,7 +84,7 @@ impl<'a> Watch<'a> {
             interrupted: false,
         };
         for (index, job) in jobs.iter().enumerate() {
-            watch.follow(index, Follower::of_accepted(job.id));
+            watch.follow(index, Box::new(Follower::of_accepted(job.id)));
         }
         watch
     }
@@ -119,7 +119,7 @@ impl<'a> Watch<'a> {
         Ok(Watched::Ended { jobs, interrupted: self.interrupted })
     }
 
-    fn follow(&self, index: usize, mut follower: Follower) {
+    fn follow(&self, index: usize, mut follower: Box<Follower>) {
         let client = self.client;
         self.underway.push(Box::pin(async move {
             let followed = follower.next(client).await;
