@@ -116,8 +116,7 @@ fn shortened(title: &str) -> String {
 }
 
 /// `12s`, `5m`, `3h`, `2d`: one unit, rounded down.
-#[must_use]
-pub fn short_duration(duration: Duration) -> String {
+fn short_duration(duration: Duration) -> String {
     match duration.as_secs() {
         s @ 0..60 => format!("{s}s"),
         s @ 60..3600 => format!("{}m", s / 60),

@@ -126,9 +126,10 @@ pub async fn run(connect: impl Fn() -> Result<Client, Failure>, args: RunArgs) -
         return Ok(0);
     }
     let Submitted { jobs, single, interrupted } = submitted;
-    let view = View::new(&names::names(&jobs), flags.json, flags.quiet);
+    let names = names::names(&jobs);
+    let view = View::new(&names, flags.json, flags.quiet);
     match Watch::new(&client, &jobs, view).run(interrupts, interrupted).await {
-        Ok(Watched::Ended { jobs, interrupted }) => finish(&jobs, single, interrupted, &flags),
+        Ok(Watched::Ended { jobs, interrupted }) => finish(&names, &jobs, single, interrupted, &flags),
         Ok(Watched::Left) => Ok(EXIT_INTERRUPTED),
         Err(failure) => {
             for job in &jobs {
@@ -199,14 +200,14 @@ fn print_bodies(jobs: &[JobBody], single: bool) -> Result<(), Failure> {
     print(pretty(&value, stdout_colour()).as_bytes())
 }
 
-fn finish(ended: &[JobBody], single: bool, interrupted: bool, flags: &Flags) -> Result<u8, Failure> {
+fn finish(names: &[String], ended: &[JobBody], single: bool, interrupted: bool, flags: &Flags) -> Result<u8, Failure> {
     let colour = stderr_colour();
     if flags.json {
         print_bodies(ended, single)?;
     } else if !flags.quiet {
         match ended {
             [job] => note(&result::line(job, colour)),
-            jobs => note(result::summary(&names::names(jobs), jobs).trim_end()),
+            jobs => note(result::summary(names, jobs).trim_end()),
         }
     }
     let worst = result::worst(ended);

@@ -1,6 +1,6 @@
 //! Where the jobs' output and our remarks about them go.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use crate::failure::Failure;
 use crate::run::names;
@@ -17,6 +17,8 @@ pub struct View {
     quiet: bool,
     colour: bool,
     lost: bool,
+    /// Raw output stopped in the middle of a line.
+    mid_line: bool,
 }
 
 impl View {
@@ -31,6 +33,7 @@ impl View {
             quiet,
             colour: stderr_colour(),
             lost: false,
+            mid_line: false,
         }
     }
 
@@ -44,15 +47,21 @@ impl View {
                 let lines = prefix.feed(bytes);
                 self.write(&lines)
             }
-            None => self.write(bytes),
+            None => {
+                self.mid_line = bytes.last().is_some_and(|last| *last != b'\n');
+                self.write(bytes)
+            }
         }
     }
 
-    /// Shows what is left of the row's last line.
+    /// Shows what is left of the row's last line; on a terminal, the remarks after it begin on a line of their own.
     ///
     /// # Errors
     /// `Failure::Output`
     pub fn end(&mut self, row: usize) -> Result<(), Failure> {
+        if std::mem::take(&mut self.mid_line) && std::io::stdout().is_terminal() && std::io::stderr().is_terminal() {
+            note("");
+        }
         let rest = self.prefixes.get_mut(row).map(LinePrefix::finish).unwrap_or_default();
         self.write(&rest)
     }

@@ -139,7 +139,7 @@ impl<'a> Watch<'a> {
                 let row = &mut self.rows[index];
                 // It may have started while the answer was on its way.
                 if row.ask_at.is_some() && row.said != summary {
-                    self.view.remark(index, &format!("waiting: {summary}"));
+                    self.view.remark(index, &format!("queued: {summary}"));
                     row.said = summary;
                 }
             }
