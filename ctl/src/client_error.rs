@@ -36,7 +36,7 @@ pub enum ClientError {
     Gap { job: String, source: shuntyard_domain::output::Gap },
     #[error("the connection was cut before the answer was complete: {0}")]
     Cut(String),
-    #[error("cannot set up the connection: {0}")]
+    #[error("cannot set up https: {}. Install the package ca-certificates", innermost(.0))]
     Setup(#[source] reqwest::Error),
 }
 
