@@ -1,1 +1,40 @@
-fn main() {}
+//! `shunt`, the command line of Shuntyard: speaks HTTP with the dispatcher and nothing else.
+
+mod args;
+mod client;
+mod client_error;
+mod commands;
+mod connection;
+mod failure;
+mod pretty_json;
+mod run;
+mod sse;
+mod steps;
+mod table;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Args;
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(source) => return report(&Failure::Runtime(source)),
+    };
+    match runtime.block_on(commands::run(args)) {
+        Ok(code) => ExitCode::from(code),
+        // The reader of our output has seen enough (`shunt jobs | head`): that is no error.
+        Err(Failure::Output(source)) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(failure) => report(&failure),
+    }
+}
+
+fn report(failure: &Failure) -> ExitCode {
+    terminal::note(&format!("error: {failure}"));
+    ExitCode::from(failure.exit_code())
+}

@@ -1,0 +1,56 @@
+//! The command line as it is written: one variant per command, each command's flags beside its code.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::runners::{delete, install, list, test};
+use crate::commands::{api, cancel, completions, config_check, explain, jobs, logs};
+use crate::connection::ConnectionArgs;
+use crate::run::RunArgs;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    success
+  1    the server or the job reported an error
+  2    bad flags, bad configuration
+  130  stopped by Ctrl-C
+`shunt run` ends with the job's own exit code; of several jobs, with the worst one.";
+
+/// Runs phase jobs and commands on hosts that have only sshd and a shell
+#[derive(Parser, Debug)]
+#[command(name = "shunt", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Args {
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    Run(RunArgs),
+    Jobs(jobs::JobsArgs),
+    Logs(logs::LogsArgs),
+    Cancel(cancel::CancelArgs),
+    Explain(explain::ExplainArgs),
+    /// Check a project's configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Manage runners
+    #[command(subcommand)]
+    Ctl(CtlCommand),
+    Api(api::ApiArgs),
+    Completions(completions::CompletionsArgs),
+}
+
+#[derive(Subcommand, Debug)]
+pub enum ConfigCommand {
+    Check(config_check::CheckArgs),
+}
+
+#[derive(Subcommand, Debug)]
+pub enum CtlCommand {
+    InstallRunner(install::InstallArgs),
+    DeleteRunner(delete::DeleteArgs),
+    ListRunners(list::ListArgs),
+    TestRunner(test::TestArgs),
+}

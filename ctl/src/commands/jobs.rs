@@ -1,0 +1,138 @@
+//! `shunt jobs`: unfinished jobs, or history.
+
+use std::time::{Duration, SystemTime};
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use reqwest::Method;
+use serde_json::Value;
+use shuntyard_domain::outcome::Outcome;
+use shuntyard_domain::runner::check_hostname;
+use shuntyard_domain::wire::api::JobBody;
+
+use crate::client::{Client, parse};
+use crate::failure::{Failure, Usage};
+use crate::pretty_json::pretty;
+use crate::table;
+use crate::terminal::{print, stdout_colour};
+
+const HEADER: [&str; 6] = ["ID", "STATE", "PHASE/TITLE", "RUNNER", "AGE", "EXIT"];
+const TITLE_MAX_CHARS: usize = 60;
+
+/// List jobs; without flags the unfinished ones
+#[derive(Args, Debug)]
+pub struct JobsArgs {
+    /// Finished jobs too
+    #[arg(long, conflicts_with = "state")]
+    all: bool,
+    /// Only jobs in this state
+    #[arg(long, value_parser = PossibleValuesParser::new(states()))]
+    state: Option<String>,
+    /// Only jobs of this project
+    #[arg(long)]
+    project: Option<String>,
+    /// Only jobs of this runner
+    #[arg(long, value_name = "HOSTNAME")]
+    runner: Option<String>,
+    /// At most this many
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// Print the server's JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The words of a job's state: those on its way, then the outcomes.
+fn states() -> Vec<&'static str> {
+    let mut states = vec!["queued", "assigned", "starting", "running"];
+    states.extend(Outcome::ALL.iter().map(|outcome| outcome.as_str()));
+    states
+}
+
+/// # Errors
+/// `Failure` for a bad flag, or when the server or standard output fails.
+pub async fn run(client: &Client, args: JobsArgs) -> Result<u8, Failure> {
+    let url = client.url("jobs", &query(&args)?);
+    let answer = client.answer(Method::GET, &url, None).await?;
+    if args.json {
+        let value: Value = parse(&url, &answer.bytes)?;
+        print(pretty(&value, stdout_colour()).as_bytes())?;
+        return Ok(0);
+    }
+    let jobs: Vec<JobBody> = parse(&url, &answer.bytes)?;
+    let rows = jobs.iter().map(|job| row(job, answer.server_time)).collect();
+    print(table::render(&HEADER, rows).as_bytes())?;
+    Ok(0)
+}
+
+fn query(args: &JobsArgs) -> Result<Vec<(&'static str, String)>, Usage> {
+    let mut query = Vec::new();
+    if args.all {
+        query.push(("state", "all".to_owned()));
+    }
+    query.extend(args.state.iter().map(|state| ("state", state.clone())));
+    query.extend(args.project.iter().map(|project| ("project", project.clone())));
+    if let Some(runner) = &args.runner {
+        check_hostname(runner)?;
+        query.push(("runner", runner.clone()));
+    }
+    query.extend(args.limit.map(|limit| ("limit", limit.to_string())));
+    Ok(query)
+}
+
+fn row(job: &JobBody, server_time: Option<SystemTime>) -> Vec<String> {
+    let title = match job.phase {
+        // A phase job's title begins with its phase.
+        Some(phase) if !job.title.starts_with(phase.as_str()) => format!("{phase} {}", job.title),
+        _ => job.title.clone(),
+    };
+    let title = if job.project.is_empty() { title } else { format!("{}: {title}", job.project) };
+    let created = humantime::parse_rfc3339(&job.created_at).ok();
+    // Both times are the server's, so this machine's clock does not matter.
+    let age = created.zip(server_time).and_then(|(created, now)| now.duration_since(created).ok());
+    vec![
+        job.id.to_string(),
+        state(job),
+        shortened(&title),
+        job.runner.clone().unwrap_or_default(),
+        age.map(short_duration).unwrap_or_default(),
+        job.exit_code.map(|code| code.to_string()).unwrap_or_default(),
+    ]
+}
+
+fn state(job: &JobBody) -> String {
+    match (&job.cancel_requested_at, job.outcome) {
+        (Some(_), None) => format!("{} (cancelling)", job.state),
+        _ => job.state.clone(),
+    }
+}
+
+fn shortened(title: &str) -> String {
+    let mut short: String = title.chars().take(TITLE_MAX_CHARS).collect();
+    if short.len() < title.len() {
+        short.push('…');
+    }
+    short
+}
+
+/// `12s`, `5m`, `3h`, `2d`: one unit, rounded down.
+fn short_duration(duration: Duration) -> String {
+    match duration.as_secs() {
+        s @ 0..60 => format!("{s}s"),
+        s @ 60..3600 => format!("{}m", s / 60),
+        s @ 3600..86_400 => format!("{}h", s / 3600),
+        s => format!("{}d", s / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_have_one_unit() {
+        for (seconds, text) in [(0, "0s"), (59, "59s"), (60, "1m"), (7199, "1h"), (200_000, "2d")] {
+            assert_eq!(short_duration(Duration::from_secs(seconds)), text);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The commands, one file each: flags as written, then checked, then done.
+
+pub mod api;
+pub mod cancel;
+pub mod completions;
+pub mod config_check;
+pub mod explain;
+pub mod jobs;
+pub mod logs;
+pub mod runners;
+
+use shuntyard_domain::ids::JobId;
+
+use crate::args::{Args, Command, ConfigCommand, CtlCommand};
+use crate::client::Client;
+use crate::connection::Connection;
+use crate::failure::{Failure, Usage};
+
+/// Does what the command line says and returns the exit code.
+///
+/// # Errors
+/// `Failure`, to be shown as one sentence.
+pub async fn run(args: Args) -> Result<u8, Failure> {
+    let connect = || -> Result<Client, Failure> { Ok(Client::new(Connection::resolve(&args.connection)?)?) };
+    match args.command {
+        Command::Run(run) => crate::run::run(connect, run).await,
+        Command::Jobs(jobs) => jobs::run(&connect()?, jobs).await,
+        Command::Logs(logs) => logs::run(&connect()?, logs).await,
+        Command::Cancel(cancel) => cancel::run(&connect()?, cancel).await,
+        Command::Explain(explain) => explain::run(&connect()?, explain).await,
+        Command::Config(ConfigCommand::Check(check)) => config_check::run(&check),
+        Command::Ctl(CtlCommand::InstallRunner(install)) => runners::install::run(&connect()?, install).await,
+        Command::Ctl(CtlCommand::DeleteRunner(delete)) => runners::delete::run(&connect()?, delete).await,
+        Command::Ctl(CtlCommand::ListRunners(list)) => runners::list::run(&connect()?, list).await,
+        Command::Ctl(CtlCommand::TestRunner(test)) => runners::test::run(&connect()?, test).await,
+        Command::Api(api) => api::run(&connect()?, api).await,
+        Command::Completions(completions) => completions::run(&completions),
+    }
+}
+
+/// Reads a job's id as a user gives it.
+///
+/// # Errors
+/// `Usage::BadJobId`
+pub fn job_id(text: &str) -> Result<JobId, Usage> {
+    text.parse().map_err(|_| Usage::BadJobId { found: crate::terminal::plain(text) })
+}

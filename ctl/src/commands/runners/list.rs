@@ -1,0 +1,51 @@
+//! `shunt ctl list-runners`: the inventory as a table.
+
+use clap::Args;
+use reqwest::Method;
+use serde_json::Value;
+use shuntyard_domain::wire::api::RunnerBody;
+
+use crate::client::{Client, parse};
+use crate::failure::Failure;
+use crate::pretty_json::pretty;
+use crate::table;
+use crate::terminal::{print, stdout_colour};
+
+const HEADER: [&str; 8] = ["NAME", "PLATFORM", "STATE", "CONTACT", "SLOTS", "LABELS", "HEALTH", "JOBS"];
+
+/// List the runners
+#[derive(Args, Debug)]
+pub struct ListArgs {
+    /// Print the server's JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// # Errors
+/// `Failure` when the server or standard output fails.
+pub async fn run(client: &Client, args: ListArgs) -> Result<u8, Failure> {
+    let url = client.url("runners", &[]);
+    let answer = client.answer(Method::GET, &url, None).await?;
+    if args.json {
+        let value: Value = parse(&url, &answer.bytes)?;
+        print(pretty(&value, stdout_colour()).as_bytes())?;
+        return Ok(0);
+    }
+    let runners: Vec<RunnerBody> = parse(&url, &answer.bytes)?;
+    print(table::render(&HEADER, runners.iter().map(row).collect()).as_bytes())?;
+    Ok(0)
+}
+
+fn row(runner: &RunnerBody) -> Vec<String> {
+    let platform = [runner.platform.as_str(), runner.platform_version.as_str()];
+    vec![
+        runner.hostname.clone(),
+        platform.into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" "),
+        runner.state.to_string(),
+        runner.contact.status.clone(),
+        format!("{}/{}", runner.slots.saturating_sub(runner.slots_free), runner.slots),
+        runner.labels.iter().cloned().collect::<Vec<_>>().join(","),
+        runner.health.status.clone().unwrap_or_else(|| "untested".into()),
+        runner.running_jobs.len().to_string(),
+    ]
+}

@@ -1,0 +1,99 @@
+//! Everything that ends a command early, and the exit code that goes with it.
+
+use std::io;
+use std::path::PathBuf;
+
+use shuntyard_domain::runner::BadName;
+
+use crate::client_error::ClientError;
+
+/// Exit code of a server's or a job's error.
+pub const EXIT_ERROR: u8 = 1;
+/// Exit code of bad flags and bad configuration.
+pub const EXIT_USAGE: u8 = 2;
+/// Exit code after Ctrl-C, as shells count signal 2.
+pub const EXIT_INTERRUPTED: u8 = 130;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Usage(#[from] Usage),
+    #[error("cannot write the output: {0}")]
+    Output(#[source] io::Error),
+    #[error("cannot start: {0}")]
+    Runtime(#[source] io::Error),
+    #[error("cannot watch for Ctrl-C: {0}")]
+    Interrupt(#[source] ctrlc::Error),
+    #[error("cannot read {path}: {source}")]
+    ReadFile { path: PathBuf, source: io::Error },
+    #[error("cannot read standard input: {0}")]
+    ReadInput(#[source] io::Error),
+    #[error("cannot ask for the {what}: {source}. Without a terminal, use {instead}")]
+    Prompt { what: &'static str, source: io::Error, instead: &'static str },
+    #[error("the host showed {second} now and {first} before; nothing was changed")]
+    HostKeyDiffers { first: String, second: String },
+    #[error("the host key was not confirmed; nothing was changed")]
+    HostKeyDeclined,
+    #[error("not confirmed; nothing was changed")]
+    Declined,
+    #[error("the server ended the stream before the last step. {0}")]
+    StepsCut(&'static str),
+}
+
+impl Failure {
+    /// The process's exit code for this failure.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => EXIT_USAGE,
+            _ => EXIT_ERROR,
+        }
+    }
+}
+
+/// What the user asked for cannot be done as written; nothing was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum Usage {
+    #[error(transparent)]
+    BadName(#[from] BadName),
+    #[error("`{found}` is not a server address: {why}. Write it as http://HOST:PORT or https://HOST:PORT")]
+    BadServer { found: String, why: String },
+    #[error("`{found}` is not a path of the API: {why}")]
+    BadPath { found: String, why: &'static str },
+    #[error("the body is not JSON: {0}")]
+    BadBody(#[source] serde_json::Error),
+    #[error("`{found}` is not a filter: {why}")]
+    BadFilter { found: String, why: String },
+    #[error("`{found}` is not KEY=VALUE with a name of letters, digits and `_`")]
+    BadEnv { found: String },
+    #[error("`{found}` is not a duration: {why}. Write it as 90s, 10m or 1h30m, at least one second")]
+    BadDuration { found: String, why: String },
+    #[error("`{found}` is not a job id: give the whole id, as `shunt jobs` prints it")]
+    BadJobId { found: String },
+    #[error("`{found}` is not a fingerprint: write it as `ssh-keygen -lf` does, SHA256: and 43 characters")]
+    BadFingerprint { found: String },
+    #[error("say how to log in for the bootstrap: a key (-i FILE) or a password (-P, or --password-stdin)")]
+    NoCredential,
+    #[error("standard input has no password: its first line is empty")]
+    EmptyPassword,
+    #[error(
+        "will not send a password or a private key to {server} unencrypted. Use https, run this command on the \
+         server's machine, or forward its port: ssh -L 8920:127.0.0.1:8920 HOST"
+    )]
+    ClearText { server: String },
+    #[error(
+        "the host's key is not confirmed: it shows {key_type} {fingerprint}. There is no terminal to ask on: \
+         compare it, then give it with --host-key {fingerprint}, or accept whatever is shown with --yes"
+    )]
+    HostKeyUnconfirmed { fingerprint: String, key_type: String },
+    #[error("there is no terminal to confirm on: add --yes")]
+    ConfirmationNeeded,
+    #[error("no configuration in {dir}: looked for {looked}. Name one with --config FILE")]
+    NoConfig { dir: PathBuf, looked: String },
+    #[error("the project directory {0} has no name that could be the project's")]
+    NoProjectName(PathBuf),
+    #[error("the script is empty")]
+    EmptyScript,
+}

@@ -1,0 +1,87 @@
+//! `--filter KEY=VALUE,…` as a filter.
+
+use shuntyard_domain::filter::{Filter, FilterKey};
+use shuntyard_domain::runner::{check_hostname, check_label};
+
+use crate::failure::Usage;
+use crate::terminal::plain;
+
+/// Reads every `--filter`; a key given twice collects the values of both.
+///
+/// # Errors
+/// `Usage::BadFilter` for an unknown key, no value, an empty value, or a value that no runner can have.
+pub fn parse(args: &[String]) -> Result<Filter, Usage> {
+    let mut filter = Filter::default();
+    for arg in args {
+        let bad = |why: String| Usage::BadFilter { found: plain(arg), why };
+        // Labels may hold a `=` themselves: only the first one separates.
+        let (key, values) =
+            arg.split_once('=').ok_or_else(|| bad("write it as KEY=VALUE or KEY=VALUE,VALUE".into()))?;
+        let key: FilterKey = key.parse().map_err(|e: shuntyard_domain::closed::UnknownWord| bad(e.to_string()))?;
+        for value in values.split(',') {
+            check(key, value).map_err(bad)?;
+            let list = filter.values_mut(key);
+            if !list.iter().any(|known| known == value) {
+                list.push(value.to_owned());
+            }
+        }
+    }
+    Ok(filter)
+}
+
+fn check(key: FilterKey, value: &str) -> Result<(), String> {
+    if value.is_empty() {
+        return Err("a value is empty".into());
+    }
+    if value.chars().any(char::is_control) {
+        return Err("a value holds a control character".into());
+    }
+    match key {
+        FilterKey::Hostname => check_hostname(value).map_err(|e| e.to_string()),
+        FilterKey::Labels | FilterKey::Capabilities => check_label(value).map_err(|e| e.to_string()),
+        FilterKey::Os
+        | FilterKey::Platform
+        | FilterKey::PlatformFamily
+        | FilterKey::PlatformVersion
+        | FilterKey::Arch => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(args: &[&str]) -> Result<String, String> {
+        let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
+        parse(&args).map(|filter| filter.to_string()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn filters_read_as_keys_and_lists() {
+        for (args, expected) in [
+            (&[][..], "{}"),
+            (&["platform=ubuntu"], r#"{"platform":["ubuntu"]}"#),
+            (&["labels=gpu,x", "os=linux"], r#"{"os":["linux"],"labels":["gpu","x"]}"#),
+            (&["platform=ubuntu", "platform=debian,ubuntu"], r#"{"platform":["ubuntu","debian"]}"#),
+            (&["labels=region=eu,gpu"], r#"{"labels":["region=eu","gpu"]}"#),
+        ] {
+            assert_eq!(parsed(args).as_deref(), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn bad_filters_say_what_is_allowed() {
+        for (arg, said) in [
+            ("platform", "write it as KEY=VALUE"),
+            ("plattform=x", "is not one of os, platform,"),
+            ("os=", "a value is empty"),
+            ("os=linux,", "a value is empty"),
+            ("hostname=$(id)", "host name `$(id)` is not allowed"),
+            ("labels=GPU", "label `GPU` is not allowed"),
+            ("os=a\nb", "control character"),
+        ] {
+            let error = parsed(&[arg]).unwrap_err();
+            assert!(error.contains(said), "{arg:?}: {error}");
+        }
+    }
+}

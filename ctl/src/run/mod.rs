@@ -1,0 +1,215 @@
+//! `shunt run`: a phase of a project, or one command; followed live to its end.
+
+mod filter_arg;
+pub mod follower;
+mod names;
+mod prefix;
+pub mod request;
+mod result;
+mod shell_words;
+mod view;
+mod watch;
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgGroup, Args};
+use serde_json::json;
+use shuntyard_domain::phase::Phase;
+use shuntyard_domain::wire::api::{JobBody, PhaseRunBody};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::client::Client;
+use crate::client_error::ClientError;
+use crate::failure::{EXIT_INTERRUPTED, EXIT_USAGE, Failure};
+use crate::pretty_json::pretty;
+use crate::run::request::Request;
+use crate::run::view::View;
+use crate::run::watch::{Watch, Watched};
+use crate::terminal::{note, print, stderr_colour, stdout_colour};
+
+/// Run a phase of a project, or one command, and follow it
+///
+/// `shunt run --phase unit` starts one job per row of the phase in the project's config.json. `shunt run --filter
+/// platform=ubuntu -- uname -a` runs one command on a matching runner; its words reach the command as they are (for
+/// pipes and variables use `-- sh -c '…'` or --script).
+///
+/// Ends with the job's exit code; of several jobs, with the highest. A job that was cancelled, timed out, lost, expired
+/// or abandoned counts as at least 1. Ctrl-C cancels and waits for the end (exit code 130); a second one leaves at once.
+#[derive(Args, Debug)]
+#[command(
+    group = ArgGroup::new("what").required(true).args(["phase", "script", "command"]),
+    override_usage = "shunt run --phase <PHASE> [--project <DIR>] [OPTIONS]\n       \
+                      shunt run [--filter <KEY=VALUE,…>]… [OPTIONS] -- <COMMAND>…\n       \
+                      shunt run [--filter <KEY=VALUE,…>]… [OPTIONS] --script <FILE>"
+)]
+pub struct RunArgs {
+    /// Phase of the project to run
+    #[arg(long, value_parser = PossibleValuesParser::new(Phase::ALL.iter().map(|p| p.as_str())).try_map(|p| p.parse::<Phase>()))]
+    phase: Option<Phase>,
+    /// Directory of the project [default: the current one]
+    #[arg(long, value_name = "DIR", requires = "phase")]
+    project: Option<PathBuf>,
+    /// Configuration [default: .shuntyard/config.json, .delivery/config.json or config.json of the project]
+    #[arg(long, value_name = "FILE", requires = "phase")]
+    config: Option<PathBuf>,
+    /// POSIX shell script to run; - for standard input
+    #[arg(long, value_name = "FILE")]
+    script: Option<PathBuf>,
+    /// Which runners may take it: os, platform, platform_family, platform_version, arch, hostname (any of the values),
+    /// labels, capabilities (all of them)
+    #[arg(long, value_name = "KEY=VALUE,…", conflicts_with = "phase")]
+    filter: Vec<String>,
+    /// Stop it after this time (90s, 10m, 1h30m)
+    #[arg(long, value_name = "DURATION", conflicts_with = "phase")]
+    timeout: Option<String>,
+    /// One line that names the job
+    #[arg(long, conflicts_with = "phase")]
+    title: Option<String>,
+    /// Add to the job's environment
+    #[arg(long, value_name = "KEY=VALUE")]
+    env: Vec<String>,
+    /// Higher goes first
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    priority: i32,
+    /// Print the ids and leave
+    #[arg(short, long)]
+    detach: bool,
+    /// Print the finished jobs as JSON; their output goes to standard error
+    #[arg(long)]
+    json: bool,
+    /// Say nothing beside the jobs' output
+    #[arg(short, long)]
+    quiet: bool,
+    /// Command and its words
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+/// How to report.
+struct Flags {
+    detach: bool,
+    json: bool,
+    quiet: bool,
+}
+
+/// What the server accepted.
+struct Submitted {
+    jobs: Vec<JobBody>,
+    /// An ad-hoc job, not a matrix that happens to have one row.
+    single: bool,
+    /// Ctrl-C came before the answer.
+    interrupted: bool,
+}
+
+/// Submits, follows, and returns the exit code.
+///
+/// # Errors
+/// `Failure`; a failing job is an exit code, not a failure.
+pub async fn run(connect: impl Fn() -> Result<Client, Failure>, args: RunArgs) -> Result<u8, Failure> {
+    let flags = Flags { detach: args.detach, json: args.json, quiet: args.quiet };
+    let request = request::resolve(args)?;
+    if matches!(request, Request::FaultyConfig) {
+        return Ok(EXIT_USAGE);
+    }
+    let client = connect()?;
+    if flags.detach {
+        return print_ids(&submit(&client, &request).await?, flags.json);
+    }
+    let mut interrupts = interrupts()?;
+    let Some(submitted) = submit_unless_left(&client, &request, &mut interrupts).await? else {
+        note("left before the server answered: `shunt jobs` shows what it has accepted");
+        return Ok(EXIT_INTERRUPTED);
+    };
+    if submitted.jobs.is_empty() && !flags.json {
+        note("the configuration skips this phase: nothing to run");
+        return Ok(0);
+    }
+    let Submitted { jobs, single, interrupted } = submitted;
+    let names = names::names(&jobs);
+    let view = View::new(&names, flags.json, flags.quiet);
+    match Watch::new(&client, &jobs, view).run(interrupts, interrupted).await {
+        Ok(Watched::Ended { jobs, interrupted }) => finish(&names, &jobs, single, interrupted, &flags),
+        Ok(Watched::Left) => Ok(EXIT_INTERRUPTED),
+        Err(failure) => {
+            for job in &jobs {
+                note(&format!("job {0} goes on without this command: shunt logs -f {0}", job.id));
+            }
+            Err(failure)
+        }
+    }
+}
+
+async fn submit(client: &Client, request: &Request) -> Result<Submitted, ClientError> {
+    let (jobs, single) = match request {
+        Request::Phase(body) => (client.post::<PhaseRunBody>("phase_runs", body).await?.jobs, false),
+        Request::AdHoc(body) => (vec![client.post("jobs", body).await?], true),
+        Request::FaultyConfig => (Vec::new(), false),
+    };
+    Ok(Submitted { jobs, single, interrupted: false })
+}
+
+/// The first Ctrl-C waits for the ids, so that there is something to cancel; a second one does not wait.
+async fn submit_unless_left(
+    client: &Client,
+    request: &Request,
+    interrupts: &mut UnboundedReceiver<()>,
+) -> Result<Option<Submitted>, Failure> {
+    let submitting = submit(client, request);
+    tokio::pin!(submitting);
+    let mut interrupted = false;
+    loop {
+        tokio::select! {
+            submitted = &mut submitting => return Ok(Some(Submitted { interrupted, ..submitted? })),
+            Some(()) = interrupts.recv() => {
+                if std::mem::replace(&mut interrupted, true) {
+                    return Ok(None);
+                }
+                note("cancelling as soon as the server has answered; Ctrl-C again to leave at once");
+            }
+        }
+    }
+}
+
+/// One message per Ctrl-C, SIGTERM or SIGHUP.
+fn interrupts() -> Result<UnboundedReceiver<()>, Failure> {
+    let (sender, receiver) = unbounded_channel();
+    ctrlc::set_handler(move || {
+        let _ = sender.send(());
+    })
+    .map_err(Failure::Interrupt)?;
+    Ok(receiver)
+}
+
+fn print_ids(submitted: &Submitted, as_json: bool) -> Result<u8, Failure> {
+    if as_json {
+        print_bodies(&submitted.jobs, submitted.single)?;
+    } else {
+        let ids: String = submitted.jobs.iter().map(|job| format!("{}\n", job.id)).collect();
+        print(ids.as_bytes())?;
+    }
+    Ok(0)
+}
+
+/// One object for an ad-hoc job, an array for a phase.
+fn print_bodies(jobs: &[JobBody], single: bool) -> Result<(), Failure> {
+    let value = match jobs {
+        [job] if single => json!(job),
+        jobs => json!(jobs),
+    };
+    print(pretty(&value, stdout_colour()).as_bytes())
+}
+
+fn finish(names: &[String], ended: &[JobBody], single: bool, interrupted: bool, flags: &Flags) -> Result<u8, Failure> {
+    let colour = stderr_colour();
+    if flags.json {
+        print_bodies(ended, single)?;
+    } else if !flags.quiet {
+        match ended {
+            [job] => note(&result::line(job, colour)),
+            jobs => note(result::summary(names, jobs).trim_end()),
+        }
+    }
+    let worst = result::worst(ended);
+    Ok(if interrupted && worst != 0 { EXIT_INTERRUPTED } else { worst })
+}

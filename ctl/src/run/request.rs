@@ -1,0 +1,158 @@
+//! What `shunt run` submits: flags and files turned into one body, all checks done here.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use shuntyard_domain::phase::Phase;
+use shuntyard_domain::project_config::{self, CANDIDATES};
+use shuntyard_domain::wire::api::{SubmitJob, SubmitPhaseRun};
+
+use crate::commands::config_check;
+use crate::failure::{Failure, Usage};
+use crate::run::{RunArgs, filter_arg, shell_words};
+use crate::terminal::{note, plain};
+
+/// A checked body.
+#[derive(Debug)]
+pub enum Request {
+    Phase(SubmitPhaseRun),
+    AdHoc(Box<SubmitJob>),
+    /// The configuration has faults; they were shown.
+    FaultyConfig,
+}
+
+/// Checks the flags and reads the files.
+///
+/// # Errors
+/// `Usage`, `ReadFile`, `ReadInput`
+pub fn resolve(args: RunArgs) -> Result<Request, Failure> {
+    let env = args.env.iter().map(|text| parse_env(text)).collect::<Result<BTreeMap<_, _>, _>>()?;
+    match args.phase {
+        Some(phase) => phase_run(args.project.as_deref(), args.config, phase, env, args.priority),
+        None => ad_hoc(args, env).map(|body| Request::AdHoc(Box::new(body))),
+    }
+}
+
+fn phase_run(
+    project: Option<&Path>,
+    config: Option<PathBuf>,
+    phase: Phase,
+    env: BTreeMap<String, String>,
+    priority: i32,
+) -> Result<Request, Failure> {
+    let dir = project.unwrap_or(Path::new("."));
+    let (path, config) = read_config(dir, config)?;
+    if let Err(faults) = project_config::parse(&config) {
+        note(&config_check::faults_text(&path, &faults));
+        return Ok(Request::FaultyConfig);
+    }
+    let project = project_name(dir)?;
+    Ok(Request::Phase(SubmitPhaseRun { project, phase, config, env, priority }))
+}
+
+/// Reads the configuration: the named file, else the first candidate below `dir`.
+///
+/// # Errors
+/// `Usage::NoConfig` when there is none, `ReadFile` when it cannot be read.
+pub fn read_config(dir: &Path, named: Option<PathBuf>) -> Result<(PathBuf, String), Failure> {
+    let named_one = named.is_some();
+    let paths = named.map_or_else(|| CANDIDATES.iter().map(|c| dir.join(c)).collect(), |path| vec![path]);
+    for path in paths {
+        match std::fs::read_to_string(&path) {
+            Ok(text) => return Ok((path, text)),
+            Err(source) if source.kind() == io::ErrorKind::NotFound && !named_one => {}
+            Err(source) => return Err(Failure::ReadFile { path, source }),
+        }
+    }
+    Err(Usage::NoConfig { dir: dir.to_owned(), looked: CANDIDATES.join(", ") }.into())
+}
+
+/// A project is called as its directory.
+fn project_name(dir: &Path) -> Result<String, Failure> {
+    let absolute = dir.canonicalize().map_err(|source| Failure::ReadFile { path: dir.to_owned(), source })?;
+    let name = absolute.file_name().and_then(|name| name.to_str());
+    Ok(name.ok_or_else(|| Usage::NoProjectName(absolute.clone()))?.to_owned())
+}
+
+fn ad_hoc(args: RunArgs, env: BTreeMap<String, String>) -> Result<SubmitJob, Failure> {
+    let filter = filter_arg::parse(&args.filter)?;
+    let run_limit_s = args.timeout.as_deref().map(parse_duration).transpose()?;
+    let script = match args.script {
+        Some(path) if path == Path::new("-") => io::read_to_string(io::stdin()).map_err(Failure::ReadInput)?,
+        Some(path) => std::fs::read_to_string(&path).map_err(|source| Failure::ReadFile { path, source })?,
+        None => shell_words::quote_all(&args.command) + "\n",
+    };
+    if script.trim().is_empty() {
+        return Err(Usage::EmptyScript.into());
+    }
+    Ok(SubmitJob {
+        script,
+        title: args.title,
+        filter,
+        env,
+        priority: args.priority,
+        run_limit_s,
+        silence_limit_s: None,
+        stop_grace_s: None,
+        project: String::new(),
+    })
+}
+
+fn parse_env(text: &str) -> Result<(String, String), Usage> {
+    let bad = || Usage::BadEnv { found: plain(text) };
+    let (name, value) = text.split_once('=').ok_or_else(bad)?;
+    let good = !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if good { Ok((name.to_owned(), value.to_owned())) } else { Err(bad()) }
+}
+
+/// Whole seconds, rounded up, at least one.
+fn parse_duration(text: &str) -> Result<u32, Usage> {
+    let bad = |why: String| Usage::BadDuration { found: plain(text), why };
+    let duration = humantime::parse_duration(text).map_err(|e| bad(e.to_string()))?;
+    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    match u32::try_from(seconds) {
+        Ok(0) => Err(bad("it is zero".into())),
+        Ok(seconds) => Ok(seconds),
+        Err(_) => Err(bad("it is longer than a century".into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn environment_variables_need_a_shells_name() {
+        assert_eq!(parse_env("A_1=x=y").unwrap(), ("A_1".into(), "x=y".into()));
+        assert_eq!(parse_env("A=").unwrap(), ("A".into(), String::new()));
+        for bad in ["A", "=x", "1A=x", "a-b=x", "a b=x", "$(id)=x"] {
+            assert!(parse_env(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn time_limits_are_whole_seconds_from_one_on() {
+        for (text, seconds) in [("10m", 600), ("90s", 90), ("1h 30m", 5400), ("1500ms", 2), ("1ms", 1)] {
+            assert_eq!(parse_duration(text).unwrap(), seconds, "{text}");
+        }
+        for bad in ["", "10", "0s", "-1s", "10 bananas", "200years"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_first_candidate_is_taken_and_a_missing_one_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = read_config(dir.path(), None).unwrap_err().to_string();
+        assert!(missing.contains(".shuntyard/config.json, .delivery/config.json, config.json"), "{missing}");
+        std::fs::write(dir.path().join("config.json"), "last").unwrap();
+        assert_eq!(read_config(dir.path(), None).unwrap().1, "last");
+        std::fs::create_dir(dir.path().join(".delivery")).unwrap();
+        std::fs::write(dir.path().join(".delivery/config.json"), "chef's").unwrap();
+        assert_eq!(read_config(dir.path(), None).unwrap().1, "chef's");
+        assert!(read_config(dir.path(), Some("no/such/file".into())).is_err());
+    }
+}
