@@ -5,7 +5,7 @@ pub mod config;
 //pub mod daemon;
 pub mod demo;
 pub mod dispatch;
-//pub mod http;
+pub mod http;
 pub mod logs;
 pub mod sealed;
 //pub mod showcase;

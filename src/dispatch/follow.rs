@@ -87,7 +87,7 @@ impl<'e> Following<'e> {
     }
 
     /// Waits before the next try; true when the daemon stops instead.
-    pub(super) async fn wait_or_stop(&self, delay: Duration) -> bool {
+    pub(super) async fn wait_or_stop(&mut self, delay: Duration) -> bool {
         tokio::select! {
             () = self.stop.cancelled() => true,
             () = tokio::time::sleep(delay) => false,

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use shuntyard_domain::ids::{AttemptId, RunnerId};
 use shuntyard_domain::runner::{Runner, RunnerState};
-use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, info_span};
 
 use super::inventory::{Contact, Known};
@@ -75,7 +74,7 @@ async fn keep_warm(engine: &Dispatcher, id: RunnerId) {
             return;
         }
         match engine.0.pool.warm(&known.target()).await {
-            Ok(()) => {
+            Ok(_) => {
                 backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_CAP);
                 on_connected(engine, &known).await;
                 engine.0.pool.connection_closed(id).await;

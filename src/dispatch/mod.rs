@@ -9,7 +9,7 @@ mod engine_error;
 mod event_loop;
 mod feed;
 mod follow;
-//mod install;
+mod install;
 mod inventory;
 mod keeper;
 mod log_sink;
@@ -19,7 +19,7 @@ mod runners;
 mod steps;
 mod submit;
 mod test_runner;
-//mod uninstall;
+mod uninstall;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -33,7 +33,9 @@ async fn load_runners(engine: &Dispatcher) -> Result<(), DispatchError> {
         .read(|c| {
             let mut stored = Vec::new();
             for runner in runner_list(c)? {
-                stored.push((runner_sealed_key(c, runner.id)?, runner));
+                if let Some(sealed) = runner_sealed_key(c, runner.id)? {
+                    stored.push((sealed, runner));
+                }
             }
             Ok::<_, StoreError>(stored)
         })

@@ -102,7 +102,11 @@ async fn start(
         Err(error) => return Err(error.into()),
     };
     let environment = job_environment(&job, &known);
-    let frame = Frame { spec: &job.spec, env: &environment }.encode();
+    let frame = match (Frame { spec: &job.spec, env: &environment }).encode() {
+        Ok(frame) => frame,
+        // Checked at submission; a job of an older version may still hold what a shell cannot carry.
+        Err(error) => return Ok(never_started(engine, id, error.to_string()).await),
+    };
     let attempt_id = job.attempt_id();
     let following = Following::new(engine, job, cancel, stop);
     let stream = attempt::start(lease, &known.runner.installation.wrapper_path, attempt_id, frame, 0).await;

@@ -133,7 +133,7 @@ impl Dispatcher {
     pub(super) async fn forget_runner(&self, id: RunnerId) -> Result<(), DispatchError> {
         self.0.store.write(move |c| runner_delete(c, id)).await.map_err(|e: StoreError| e)?;
         self.0.inventory.remove(id);
-        self.0.pool.forget(id).await;
+        self.0.pool.forget(id);
         self.tell_board(BoardEvent::RunnerRemoved(id));
         self.0.feed.runner_changed(id);
         Ok(())
@@ -145,7 +145,7 @@ fn live(known: &Known, running: &[Job]) -> RunnerLive {
         contact: contact_body(&known.contact),
         running_jobs: running.iter().map(|job| job.id).collect::<Vec<JobId>>(),
         job: running.first().map(chef_job).unwrap_or_default(),
-        host_keys: known.runner.endpoint.host_keys.iter().map(|line| ssh::fingerprint(line)).collect(),
+        host_keys: known.runner.endpoint.host_keys.iter().filter_map(|line| ssh::fingerprint(line)).collect(),
     }
 }
 

@@ -160,6 +160,17 @@ impl Dispatcher {
         Ok(job)
     }
 
+    /// Gives a job up although it may still run; its task lets go of it.
+    pub(super) async fn abandon(&self, id: JobId, by: &str) -> Result<(), DispatchError> {
+        let (event, now_ms) = (JobEvent::Abandoned { by: by.to_owned() }, self.0.clock.now_ms());
+        match self.0.store.write(move |c| job_apply(c, id, None, &event, now_ms)).await {
+            Ok(job) => self.0.feed.job_changed(id, job.version),
+            Err(ApplyError::Illegal(_)) => (),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
     /// # Errors
     /// `NoJob` for an unknown id.
     pub async fn job(&self, id: JobId) -> Result<Job, DispatchError> {

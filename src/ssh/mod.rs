@@ -5,6 +5,7 @@
 
 pub mod attempt;
 mod authenticate;
+pub mod bootstrap;
 mod channel;
 mod connect;
 mod credentials;
