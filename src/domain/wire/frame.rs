@@ -174,7 +174,7 @@ fn check_variable(name: &str, value: &str) -> Result<(), BadFrame> {
 }
 
 /// One word for a POSIX shell, whatever it holds.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 

@@ -1,0 +1,29 @@
+# Edits authorized_keys files; shared by install, uninstall and drop_key.
+
+# Sets `text` to file $1 without the lines that hold key $2 (its base64) or end in the comment $3; empty arguments match
+# nothing. Fails when there was nothing to drop.
+without_keys() {
+  text='' dropped=1
+  [ -e "$1" ] || return 1
+  while IFS= read -r line || [ -n "$line" ]; do
+    case $line in
+    *" ${2:-$newline}" | *" ${2:-$newline} "*) dropped=0 ;;
+    *" ${3:-$newline}") dropped=0 ;;
+    *) text=$text$line$newline ;;
+    esac
+  done <"$1"
+  return "$dropped"
+}
+# Replaces the content of file $1 by $2: written beside it and renamed, with its owner and mode. A link is written through.
+replace_file() {
+  if [ -L "$1" ]; then emit "$2" >"$1"; return; fi
+  rm -f "$1.shuntyard"
+  if [ -e "$1" ]; then cp -p "$1" "$1.shuntyard" || return 1; else (umask 077; true >"$1.shuntyard") || return 1; fi
+  if emit "$2" >"$1.shuntyard" && mv -f "$1.shuntyard" "$1"; then return 0; fi
+  rm -f "$1.shuntyard"
+  return 1
+}
+# Sets `keys` to the file for mode system or user.
+find_keys() {
+  if [ "$mode" = system ]; then keys=$system_home/.ssh/authorized_keys; else keys=${HOME:-}/.ssh/authorized_keys; fi
+}

@@ -1,0 +1,61 @@
+# Removes what install made. Assigned in front: nonce mode base place version key_blob key_comment kill (1, 0) remove_user (1, 0)
+# remove_home (1, 0: system_home was there before us) system_user system_home. Says what is gone and what could not go.
+uninstall() {
+  drop_keys
+  if end_jobs; then
+    gone spools "$base/c" "$base/j" "$base/w" "$base/instance"
+    # Only ours: what somebody else put beside it stays.
+    for file in "$place"/wrapper-*; do [ ! -e "$file" ] || gone wrapper "$file"; done
+    [ "$mode" != system ] || gone home_directory "$system_home/home"
+    rmdir "$base" 2>/dev/null && tell removed base
+    [ ! -e "$base" ] || tell left base "$base is not empty or cannot be removed"
+  else
+    tell left spools "jobs still run; their files stay in $base"
+  fi
+  [ "$remove_user" != 1 ] || remove_account
+}
+drop_keys() {
+  find_keys
+  without_keys "$keys" "$key_blob" "$key_comment" || { [ -e "$keys" ] && [ ! -r "$keys" ] && tell left key "$keys cannot be read"; return; }
+  if replace_file "$keys" "$text" 2>/dev/null; then tell removed key; else tell left key "$keys cannot be written"; fi
+}
+# Fails when jobs still run. Nothing is killed unless asked.
+end_jobs() {
+  busy=0
+  for entry in "$base/j"/*; do
+    [ -d "$entry" ] || continue
+    state=$(as_runner st "$nonce" | grep "job ${entry##*/} ")
+    case $state in
+    *' run '* | *' reserved'*)
+      [ "$kill" = 1 ] || { busy=1; continue; }
+      case $(as_runner kill "${entry##*/}" "$nonce" 2) in
+      *' run '*) busy=1 ;;
+      *) tell removed job "${entry##*/}" ;;
+      esac
+      ;;
+    esac
+  done
+  [ "$busy" = 0 ]
+}
+# Removes $2 ... and tells the name $1.
+gone() {
+  name=$1
+  shift
+  rm -rf "$@" 2>/dev/null || { chmod -R u+rwx "$@" && rm -rf "$@"; } 2>/dev/null
+  for path; do [ ! -e "$path" ] || { tell left "$name" "$path cannot be removed"; return; }; done
+  tell removed "$name"
+}
+remove_account() {
+  case $(grep "^$system_user:" /etc/passwd) in
+  *":$system_home:"*) ;;
+  '') return ;;
+  *) tell left user "$system_user is not Shuntyard's"; return ;;
+  esac
+  if userdel "$system_user" >/dev/null 2>&1 || pw userdel "$system_user" >/dev/null 2>&1 || deluser "$system_user" >/dev/null 2>&1; then
+    tell removed user
+    if [ "$remove_home" = 1 ]; then gone home "$system_home"; fi
+  else
+    tell left user "the user $system_user cannot be removed"
+  fi
+}
+{ tell "@@$nonce"; uninstall; tell eol; } </dev/null

@@ -1,0 +1,80 @@
+# ---------- the job's side: waits for the script and writes its result ----------
+
+# Runs in a subshell of the launcher, which may die: holds nothing of the channel but, until `ok`, standard error.
+wait_for_job() {
+  trap : HUP INT TERM PIPE
+  identify
+  say ok "$pid"
+  exec 2>/dev/null
+  waiter=$me
+  # shellcheck disable=SC2086 # limits are four numbers
+  set -- $shunt_limits
+  watch=
+  if [ "$1" -ge 0 ] || [ "$2" -ge 0 ]; then
+    (watch_limits "$1" "$2" "$3") &
+    watch=$!
+  fi
+  # In the foreground: dash and ksh would make SIGINT ignored for ever in a background job.
+  (become_job)
+  code=$?
+  # ksh93 reports 256 + signal.
+  [ "$code" -le 255 ] || code=$((code - 128))
+  [ -z "$watch" ] || kill -KILL "$watch"
+  if started; then
+    if group_lives; then end_group "$3"; fi
+    [ ! -e "$spool/cancel" ] || sweep
+  fi
+  record "$code"
+}
+# Becomes the script: own session, clean environment, work directory, the log as standard output and error.
+become_job() {
+  leads=1
+  [ "$shunt_setsid" != none ] || leads=0
+  identify
+  # shellcheck disable=SC2086 # identities
+  set -- $waiter $me
+  put_in_place "$spool/pid" "$1 $2 $4 $5 $3 = $leads"
+  cd "$work" || exit 126
+  # From here on variables may be the job's: what is still needed stands in the positional parameters.
+  set -- /bin/sh "$spool/script" "$spool/log" "$id"
+  [ "$leads" = 0 ] || set -- "$@" "$shunt_setsid"
+  clean_environment
+  [ -z "${shunt_home:-}" ] || export HOME="$shunt_home"
+  shunt_env
+  export SHUNT_JOB="$4" SHUNT_COOKIE="$4."
+  exec ${5+"$5"} "$1" "$2" >>"$3" 2>&1
+}
+# Drops every exported variable but the few that a job may expect.
+clean_environment() {
+  IFS=$newline
+  set -f
+  for shunt_word in $(export -p); do
+    case $shunt_word in
+    'export '*) shunt_word=${shunt_word#export } ;;
+    'declare -x '*) shunt_word=${shunt_word#declare -x } ;;
+    'typeset -x '*) shunt_word=${shunt_word#typeset -x } ;;
+    *) continue ;;
+    esac
+    shunt_word=${shunt_word%%=*}
+    case $shunt_word in
+    HOME | PATH | USER | LOGNAME | LANG | SHELL | TMPDIR) ;;
+    '' | *[!A-Za-z0-9_]* | UID | EUID | PPID | SHELLOPTS | BASHOPTS) ;;
+    *) unset "$shunt_word" ;;
+    esac
+  done
+  set +f
+  unset IFS
+}
+# Stops the job when it runs longer than $1 s or writes nothing for $2 s (-1: no limit). $3 grace.
+watch_limits() {
+  ran=0 quiet=0 seen=-1 size=0
+  while sleep 1; do
+    ran=$((ran + 1))
+    if [ "$1" -ge 0 ] && [ "$ran" -ge "$1" ]; then stop run_limit "$3"; exit; fi
+    [ "$2" -ge 0 ] || continue
+    measure
+    if [ "$size" -eq "$seen" ]; then quiet=$((quiet + 1)); else quiet=0 seen=$size; fi
+    if [ "$quiet" -ge "$2" ]; then stop silence_limit "$3"; exit; fi
+  done
+}
+

@@ -1,0 +1,166 @@
+# ---------- the channel's side ----------
+
+# Streams the log from offset $1 in the background; sets `follower`.
+follow() {
+  if [ "${shunt_tail:-follow}" = poll ]; then
+    (poll_log "$1") 2>/dev/null 3<&- &
+  else
+    tail -c +"$(($1 + 1))" -f "$spool/log" 2>/dev/null 3<&- &
+  fi
+  follower=$!
+}
+# For hosts whose `tail -f` sleeps a second between looks (busybox): `cat` goes on from where the open file stands.
+poll_log() {
+  exec 5<"$spool/log"
+  tail -c +"$(($1 + 1))" <&5
+  pause=1
+  while ! finished && [ -d "$spool" ]; do
+    sleep "0.0$pause" 2>/dev/null || sleep 1
+    [ "$pause" -ge 9 ] || pause=$((pause + 2))
+    cat <&5
+  done
+  cat <&5
+}
+stop_following() { [ -z "$follower" ] || kill -KILL "$follower" 2>/dev/null; }
+
+# Reads words on descriptor 3 until the channel is done. $1: pid of sshd's child, to be ended with the channel (0: ourselves).
+control() {
+  get "$spool/limits"
+  # shellcheck disable=SC2086 # limits are four numbers
+  set -- "$1" $line
+  while IFS=' ' read -r word argument; do
+    case $word in
+    cancel)
+      case $argument in '' | *[!0-9]*) argument=$4 ;; esac
+      (exec >/dev/null 2>&1 3<&-; stop user "$argument") &
+      ;;
+    ack)
+      stop_following
+      [ "$argument" != rm ] || exec rm -rf "$spool" "$work" 2>/dev/null
+      return
+      ;;
+    bye) break ;;
+    esac
+  done <&3
+  leave "$1" "${word:-}" "$4" "$5"
+}
+# Nobody listens any more. $1 sshd's child, $2 `bye` or nothing, $3 grace, $4 orphan grace (-1: for ever).
+leave() {
+  exec >/dev/null 2>&1 3<&-
+  stop_following
+  # The launcher must not die between claim and start.
+  settle
+  # sshd frees the MaxSessions slot when its child is gone.
+  [ "$1" = 0 ] || kill -KILL "$1"
+  [ "$2" != bye ] && [ "$4" -ge 0 ] || exit 0
+  left=$4
+  while [ "$left" -gt 0 ]; do
+    sleep 1
+    left=$((left - 1))
+    look
+    [ "$state" = run ] || exit 0
+    get "$spool/att"
+    [ "$line" = "$nonce" ] || exit 0
+  done
+  stop orphaned "$3"
+  exit 0
+}
+
+# run ID NONCE OFFSET: claims, starts and streams; attaches when the attempt exists.
+verb_run() {
+  read_frame
+  identify
+  create "$claim" || { [ -e "$claim" ] || refuse mkdir the claim cannot be made; attach "$1"; return; }
+  prepare || { remove; rm -f "$claim"; refuse nospace the spool cannot be written; }
+  trap : HUP INT TERM PIPE
+  exec 3<&0 </dev/null
+  echo "@@$nonce"
+  follow 0
+  (control "$$") &
+  reader=$!
+  (wait_for_job) 3<&- >/dev/null
+  conclude
+  wait "$reader"
+}
+# Writes everything that the attempt needs, and reserves what it will write, before it may start.
+prepare() {
+  blank='                                                                                '
+  put "$claim" "$me" && [ -s "$claim" ] && mkdir "$spool" "$work" 2>/dev/null &&
+    { emit "$shunt_script" >"$spool/script"; } 2>/dev/null && put "$spool/limits" "$shunt_limits" &&
+    put "$spool/att" "$nonce" && put "$spool/result" "-$blank" && put "$spool/pid" "-$blank$blank" &&
+    { true >"$spool/log"; } 2>/dev/null && [ -s "$spool/pid" ]
+}
+# Reports how the job ended.
+conclude() {
+  if ! finished; then
+    kill_ownerless
+    look
+  else
+    state="end $result"
+  fi
+  report
+}
+# What is left of a job whose waiting side was killed has no owner: it is killed. Only the live leader proves that
+# the group is still the job's; beyond it the cookie does.
+kill_ownerless() {
+  started || return 0
+  # shellcheck disable=SC2086 # an identity
+  ! alive $leader || signal_group KILL
+  own=0
+  sweep
+}
+# Reads the frame into shunt_limits, shunt_env, shunt_script; a truncated one starts nothing.
+read_frame() {
+  IFS=' ' read -r magic length lines || refuse frame no header
+  [ "$magic" = 1 ] || refuse magic this wrapper reads frames of version 1
+  case $length$lines in '' | *[!0-9]*) refuse frame bad header ;; esac
+  body='' trimmed=0
+  if [ "$lines" -gt 0 ]; then
+    while [ "$lines" -gt 0 ] && IFS= read -r line; do
+      body=$body$line$newline
+      lines=$((lines - 1))
+    done
+  else
+    body=$(head -c "$length")
+    trimmed=1
+  fi
+  # Length and last line: half a quoted text must not reach eval.
+  [ "${#body}" -eq "$((length - trimmed))" ] || refuse frame truncated
+  case $body in *"${newline}shunt_end=1" | *"${newline}shunt_end=1$newline") ;; *) refuse frame no end mark ;; esac
+  eval "$body"
+  unset body
+  case $shunt_limits in *" "*" "*) ;; *) refuse frame incomplete ;; esac
+}
+
+# at ID NONCE OFFSET, also `run` of an attempt that exists: streams from offset $1 on, then reports.
+attach() {
+  exec 3<&0 </dev/null
+  echo "@@$nonce"
+  settle
+  case $state in
+  none | fenced) say "$state"; return ;;
+  removed) refuse refused the attempt was removed ;;
+  reserved) refuse refused its launcher does not come to a start ;;
+  esac
+  put "$spool/att" "$nonce"
+  waiter_pid=0
+  ! started || say at "$waiter_pid"
+  [ -e "$spool/log" ] || true >>"$spool/log"
+  follow "$1"
+  (exec >/dev/null 3<&-; report_end) &
+  reporter=$!
+  control 0
+  kill -KILL "$reporter" 2>/dev/null
+}
+# Waits for the end of an attempt that is not our child, and reports it.
+report_end() {
+  while ! finished; do
+    look
+    [ "$state" = run ] || break
+    # shellcheck disable=SC2086 # an identity
+    if started && ! alive $waiter && ! finished; then break; fi
+    nap
+  done
+  conclude
+}
+
