@@ -1,1 +1,3 @@
 //! What the tests share: hosts, databases, daemons.
+
+pub mod sshd;
