@@ -1,1 +1,4 @@
 //! What the tests share: hosts, databases, daemons.
+
+#[cfg(feature = "postgres")]
+pub mod postgres;
