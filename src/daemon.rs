@@ -1,26 +1,26 @@
 //! The composition root: starts every layer in order and stops it in order.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use shuntyard_domain::board::Placement;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info_span;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, PlacementRule};
 use crate::dispatch::{Dispatcher, Parts};
 use crate::http::{self, AdminToken, Api};
 use crate::logs::LogStore;
 use crate::sealed::Sealer;
 use crate::shutdown::Tasks;
-use crate::ssh::Pool;
-use crate::store::{Store, StoreOptions};
+use crate::ssh::{Pool, Settings};
+use crate::store::{Store, StoreOptions, StoreUrl};
 
 /// How long answers under way may take once the daemon stops.
 const HTTP_DEADLINE: Duration = Duration::from_secs(5);
@@ -42,11 +42,11 @@ impl Daemon {
     /// The first layer that could not start, with the path or address it is about.
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
         let paths = config.paths();
-        make_private_dir(&paths.data_dir)?;
+        paths.create().context("see [data] dir")?;
         let lock = lock(&paths.lock)?;
         let clock = Clock::system();
-        let store = Store::open(&config.store_url()?, StoreOptions::default())
-            .with_context(|| format!("cannot open the store {}", config.store_url().map_or_else(|e| e.to_string(), |u| u.to_string())))?;
+        let url = StoreUrl::parse(&config.store.url).context("see [store] url")?;
+        let store = Store::open(&url, StoreOptions::default()).with_context(|| format!("cannot open the store {url}"))?;
         let logs = LogStore::open(&paths.logs)?;
         let sealer = Sealer::from_key_file(&paths.master_key)?;
         AdminToken::ensure(&paths.admin_token, &store, clock.now_ms()).await?;
@@ -56,7 +56,7 @@ impl Daemon {
             .with_context(|| format!("cannot listen on {} ([server] listen)", config.server.listen))?;
         let address = listener.local_addr()?;
         let tasks = Tasks::new();
-        let pool = Pool::new(tasks.child(), config.ssh.settings());
+        let pool = Pool::with_settings(&tasks.child(), connection_settings(config));
         let dispatcher = Dispatcher::start(Parts {
             store: store.clone(),
             logs,
@@ -64,7 +64,7 @@ impl Daemon {
             sealer,
             tasks,
             pool,
-            placement: config.dispatch.placement(),
+            placement: placement(config.dispatch.placement)?,
         })
         .await
         .context("cannot take up what is in the store")?;
@@ -96,7 +96,7 @@ impl Daemon {
         let http = self.server.stop(HTTP_DEADLINE);
         let engine = self.dispatcher.stop();
         tokio::join!(http, engine);
-        self.store.close();
+        self.store.close().await;
     }
 }
 
@@ -127,9 +127,25 @@ pub async fn serve(config: &Config, stop: CancellationToken) -> anyhow::Result<(
     Ok(())
 }
 
-fn make_private_dir(path: &Path) -> anyhow::Result<()> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.with_context(|| format!("cannot create the data directory {} ([data] dir)", path.display()))
+fn connection_settings(config: &Config) -> Settings {
+    Settings {
+        connect_deadline: config.ssh.connect_timeout,
+        keepalive_interval: config.ssh.keepalive,
+        keepalive_max: config.ssh.keepalive_max as usize,
+        ..Settings::default()
+    }
+}
+
+fn placement(rule: PlacementRule) -> anyhow::Result<Placement> {
+    Ok(match rule {
+        PlacementRule::LeastLoaded => Placement::LeastLoaded,
+        PlacementRule::Pack => Placement::Pack,
+        PlacementRule::Random => {
+            let mut seed = [0; 8];
+            getrandom::fill(&mut seed).context("the system's random source failed")?;
+            Placement::Random { seed: u64::from_ne_bytes(seed) }
+        }
+    })
 }
 
 fn lock(path: &Path) -> anyhow::Result<File> {

@@ -2,13 +2,13 @@
 
 pub mod clock;
 pub mod config;
-//pub mod daemon;
+pub mod daemon;
 pub mod demo;
 pub mod dispatch;
 pub mod http;
 pub mod logs;
 pub mod sealed;
-//pub mod showcase;
+pub mod showcase;
 pub mod shutdown;
 pub mod ssh;
 pub mod store;

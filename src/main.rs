@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use shuntyard::config::{Config, ConfigSources, FlagOverrides};
+use shuntyard::config::{Config, ConfigSources, FlagOverrides, LogConfig, default_file, process_environment};
 use shuntyard::{daemon, showcase, telemetry};
 use tokio_util::sync::CancellationToken;
 
@@ -35,21 +35,12 @@ enum Command {
 
 #[derive(clap::Args)]
 struct ConfigArgs {
-    /// The configuration file; without it, the defaults.
+    /// The configuration file; without it, the first of $XDG_CONFIG_HOME/shuntyard, ~/.config/shuntyard and
+    /// /etc/shuntyard that holds a shuntd.toml.
     #[arg(long, value_name = "FILE", env = "SHUNTD_CONFIG")]
     config: Option<PathBuf>,
-    /// Where to listen, over [server] listen.
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    listen: Option<String>,
-    /// The data directory, over [data] dir.
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-    /// The database, over [store] url.
-    #[arg(long, value_name = "URL")]
-    store_url: Option<String>,
-    /// What is logged, over [log] level: error, warn, info, debug or trace.
-    #[arg(long, value_name = "LEVEL")]
-    log_level: Option<String>,
+    #[command(flatten)]
+    flags: FlagOverrides,
 }
 
 fn main() -> ExitCode {
@@ -67,13 +58,13 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(args) => {
             let Some(config) = load(args) else { return Ok(ExitCode::from(2)) };
-            telemetry::init(&config.log)?;
+            start_log(config.log)?;
             runtime.block_on(daemon::serve(&config, CancellationToken::new()))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Check(args) => {
             let Some(config) = load(args) else { return Ok(ExitCode::from(2)) };
-            println!("{}", config.to_toml());
+            println!("the configuration is good:\n{config:#?}");
             Ok(ExitCode::SUCCESS)
         }
         Command::Demo { stay, dir } => {
@@ -89,24 +80,18 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
+fn start_log(log: LogConfig) -> anyhow::Result<()> {
+    let rust_log = std::env::var("RUST_LOG").ok();
+    Ok(telemetry::start(log, rust_log.as_deref(), std::env::var_os("NO_COLOR").is_some())?)
+}
+
 /// Prints every fault of the configuration.
 fn load(args: ConfigArgs) -> Option<Config> {
-    let sources = ConfigSources {
-        file: args.config,
-        env: std::env::vars().collect(),
-        flags: FlagOverrides {
-            listen: args.listen,
-            data_dir: args.data_dir,
-            store_url: args.store_url,
-            log_level: args.log_level,
-        },
-    };
-    match Config::load(sources) {
+    let file = args.config.or_else(|| default_file(process_environment()));
+    match Config::load(ConfigSources { file, env: process_environment(), flags: args.flags }) {
         Ok(config) => Some(config),
         Err(faults) => {
-            for fault in faults {
-                eprintln!("error: {fault}");
-            }
+            eprintln!("{faults}");
             None
         }
     }

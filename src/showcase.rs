@@ -12,7 +12,7 @@ use shuntyard_domain::phase::Phase;
 use shuntyard_domain::project_config;
 use shuntyard_domain::wire::api::{InstallRunner, StepEvent, SubmitPhaseRun};
 
-use crate::config::Config;
+use crate::config::{Config, ConfigSources, FlagOverrides};
 use crate::daemon::{Daemon, stop_signal};
 use crate::demo::{DemoHost, HostSpec, three_hosts};
 use crate::shutdown::Tasks;
@@ -48,16 +48,18 @@ pub async fn run(dir: &Path, stay: bool) -> anyhow::Result<bool> {
 }
 
 fn demo_config(dir: &Path) -> anyhow::Result<Config> {
-    let mut config = Config::default();
-    config.data.dir = dir.join("data");
-    config.server.listen = ([127, 0, 0, 1], 0).into();
-    Ok(config)
+    let flags = FlagOverrides {
+        listen: Some("127.0.0.1:0".into()),
+        data_dir: Some(dir.join("data")),
+        ..FlagOverrides::default()
+    };
+    Ok(Config::load(ConfigSources { file: None, env: [], flags })?)
 }
 
 async fn show(daemon: &Daemon, tasks: &Tasks, dir: &Path, screen: &Screen) -> anyhow::Result<bool> {
     screen.title(&format!("dispatcher on http://{}, three embedded SSH hosts", daemon.address()));
     let mut hosts = Vec::new();
-    for spec in three_hosts() {
+    for spec in three_hosts()? {
         let root: PathBuf = dir.join("hosts").join(&spec.name);
         let host = DemoHost::start(spec.clone(), &root, tasks).await.context("cannot start an embedded host")?;
         install(daemon, &spec, &host, screen).await?;
@@ -84,7 +86,7 @@ async fn install(daemon: &Daemon, spec: &HostSpec, host: &DemoHost, screen: &Scr
         host_key: Some(host.host_key_fingerprint()),
         no_sudo: true,
         labels: None,
-        slots: Some(2),
+        slots: Some(spec.slots_hint),
     };
     screen.title(&format!("install-runner {} {} --port {} --no-sudo", spec.name, spec.user, host.port()));
     let mut steps = daemon.dispatcher().install(spec.name.clone(), request)?;

@@ -18,7 +18,6 @@ pub(super) const KEYS: &[&str] = &[
     "ssh.keepalive_s",
     "ssh.keepalive_max",
     "dispatch.placement",
-    "dispatch.stop_grace_s",
 ];
 
 const VARIABLE_PREFIX: &str = "SHUNTD_";

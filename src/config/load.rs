@@ -104,7 +104,6 @@ impl Config {
                 placement: layers
                     .read("dispatch.placement", |given| given.word(PlacementRule::WORDS))
                     .unwrap_or(PlacementRule::LeastLoaded),
-                stop_grace: read_seconds(layers, "dispatch.stop_grace_s", 0, 86_400, 10),
             },
         }
     }

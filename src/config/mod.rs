@@ -84,8 +84,6 @@ pub struct SshConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DispatchConfig {
     pub placement: PlacementRule,
-    /// Between TERM and KILL, for jobs that do not say it themselves.
-    pub stop_grace: Duration,
 }
 
 /// Declares an enum whose members are the words of a key.

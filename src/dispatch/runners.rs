@@ -65,6 +65,13 @@ impl Dispatcher {
         Some(self.0.inventory.get(id)?.runner.hostname.clone())
     }
 
+    /// `ubuntu 22.04`, for people.
+    #[must_use]
+    pub fn runner_platform(&self, id: RunnerId) -> Option<String> {
+        let facts = self.0.inventory.get(id)?.runner.facts.clone();
+        Some(format!("{} {}", facts.platform, facts.platform_version))
+    }
+
     /// Every runner with its live side, by name.
     ///
     /// # Errors

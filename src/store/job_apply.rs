@@ -53,14 +53,14 @@ pub fn job_apply(
     let about = About { what: JOB, key: &key };
     let columns = JobStateColumns::new(about, &next)?;
     let body = about.json("event", event)?;
+    let moved = job.state.runner() != next.state.runner();
     let written = c
         .transaction(|c| {
+            let hostname = if moved { Some(hostname_of(c, next.state.runner())?) } else { None };
             let target = jobs::table.filter(jobs::id.eq(&key)).filter(jobs::version.eq(job.version));
-            if diesel::update(target).set(columns).execute(c)? == 0 {
+            let changes = (columns, hostname.map(|hostname| jobs::runner_hostname.eq(hostname)));
+            if diesel::update(target).set(changes).execute(c)? == 0 {
                 return Ok(false);
-            }
-            if job.state.runner() != next.state.runner() {
-                record_hostname(c, &key, next.state.runner())?;
             }
             job_event_insert(c, &key, next.version, now_ms, event.name(), Some(&body))?;
             Ok(true)
@@ -73,12 +73,10 @@ pub fn job_apply(
     Err(ApplyError::Raced { expected: job.version, found })
 }
 
-/// Keeps the runner's name with the job, for the time after the runner was deleted.
-fn record_hostname(c: &mut StoreConnection, key: &str, runner: Option<RunnerId>) -> QueryResult<()> {
-    let hostname: Option<String> = match runner {
-        Some(runner) => runners::table.find(runner.to_string()).select(runners::hostname).first(c).optional()?,
-        None => None,
-    };
-    diesel::update(jobs::table.find(key)).set(jobs::runner_hostname.eq(hostname)).execute(c)?;
-    Ok(())
+/// The runner's name now, kept with the job for the time after the runner was deleted.
+fn hostname_of(c: &mut StoreConnection, runner: Option<RunnerId>) -> QueryResult<Option<String>> {
+    match runner {
+        Some(runner) => runners::table.find(runner.to_string()).select(runners::hostname).first(c).optional(),
+        None => Ok(None),
+    }
 }

@@ -1,0 +1,114 @@
+//! Tokens, settings and phase runs.
+
+use shuntyard::store::{
+    PhaseRunRow, StoreError, TokenRow, phase_run_find, phase_run_insert, setting_find, setting_or_insert, setting_set,
+    token_find_by_sha256, token_insert, token_list, token_revoke, token_used,
+};
+use shuntyard_domain::ids::PhaseRunId;
+use shuntyard_domain::phase::{Phase, Stage};
+use uuid::Uuid;
+
+use super::{Database, on_both_databases};
+
+on_both_databases!(
+    a_token_is_found_by_its_digest_only,
+    a_revoked_token_keeps_its_first_date,
+    a_token_is_inserted_once,
+    a_setting_is_kept_over_what_was_there,
+    the_first_value_of_a_setting_wins,
+    a_phase_run_is_read_as_it_was_written,
+);
+
+fn token(id: &str, byte: u8) -> TokenRow {
+    TokenRow {
+        id: id.into(),
+        name: "admin".into(),
+        prefix: "shy_ab".into(),
+        sha256: vec![byte; 32],
+        created_at_ms: i64::from(byte),
+        last_used_at_ms: None,
+        expires_at_ms: Some(9),
+        revoked_at_ms: None,
+    }
+}
+
+async fn a_token_is_found_by_its_digest_only(db: Database) {
+    let store = db.open();
+    store.write(|c| token_insert(c, &token("t2", 0xfe))).await.unwrap();
+    store.write(|c| token_insert(c, &token("t1", 0x01))).await.unwrap();
+    let found = store.read(|c| token_find_by_sha256(c, &[0xfe; 32])).await.unwrap();
+    assert_eq!(found, Some(token("t2", 0xfe)));
+    for unknown in [vec![0x02; 32], vec![], vec![0xfe; 31], b"' OR 1=1 --".to_vec()] {
+        assert_eq!(store.read(move |c| token_find_by_sha256(c, &unknown)).await.unwrap(), None);
+    }
+    assert_eq!(store.read(token_list).await.unwrap(), [token("t1", 0x01), token("t2", 0xfe)]);
+    store.write(|c| token_used(c, "t1", 77)).await.unwrap();
+    let used = store.read(|c| token_find_by_sha256(c, &[0x01; 32])).await.unwrap().unwrap();
+    assert_eq!(used.last_used_at_ms, Some(77));
+}
+
+async fn a_revoked_token_keeps_its_first_date(db: Database) {
+    let store = db.open();
+    store.write(|c| token_insert(c, &token("t", 1))).await.unwrap();
+    for now_ms in [50, 60] {
+        store.write(move |c| token_revoke(c, "t", now_ms)).await.unwrap();
+    }
+    let revoked = store.read(|c| token_find_by_sha256(c, &[1; 32])).await.unwrap().unwrap();
+    assert_eq!(revoked.revoked_at_ms, Some(50));
+    let unknown = store.write(|c| token_revoke(c, "nobody", 50)).await;
+    assert!(matches!(unknown, Err(StoreError::NotFound { .. })), "{unknown:?}");
+}
+
+async fn a_token_is_inserted_once(db: Database) {
+    let store = db.open();
+    store.write(|c| token_insert(c, &token("t", 1))).await.unwrap();
+    for taken in [token("t", 2), token("u", 1)] {
+        let again = store.write(move |c| token_insert(c, &taken)).await;
+        assert!(matches!(again, Err(StoreError::Conflict { what: "token", .. })), "{again:?}");
+    }
+    let short = TokenRow { sha256: vec![1; 5], ..token("v", 3) };
+    assert!(store.write(move |c| token_insert(c, &short)).await.is_err());
+}
+
+async fn a_setting_is_kept_over_what_was_there(db: Database) {
+    let store = db.open();
+    assert_eq!(store.read(|c| setting_find(c, "id")).await.unwrap(), None);
+    for value in ["one", "two"] {
+        store.write(move |c| setting_set(c, "id", value)).await.unwrap();
+        assert_eq!(store.read(|c| setting_find(c, "id")).await.unwrap().as_deref(), Some(value));
+    }
+}
+
+async fn the_first_value_of_a_setting_wins(db: Database) {
+    // As two dispatchers do at their first start.
+    let (one, other) = (db.open(), db.open());
+    let (a, b) = tokio::join!(
+        one.write(|c| setting_or_insert(c, "id", "one")),
+        other.write(|c| setting_or_insert(c, "id", "other")),
+    );
+    let (a, b) = (a.unwrap(), b.unwrap());
+    assert_eq!(a, b);
+    assert_eq!(one.read(|c| setting_find(c, "id")).await.unwrap(), Some(a));
+}
+
+async fn a_phase_run_is_read_as_it_was_written(db: Database) {
+    let store = db.open();
+    let run = PhaseRunRow {
+        id: PhaseRunId(Uuid::from_u128(7)),
+        enterprise: "default".into(),
+        org: "acme".into(),
+        project: "hello".into(),
+        phase: Phase::Functional,
+        stage: Some(Stage::Rehearsal),
+        config_digest: "0".repeat(64),
+        config_text: "{\"version\": \"2\"}\n".into(),
+        created_at_ms: 5,
+        skipped: true,
+    };
+    let written = run.clone();
+    store.write(move |c| phase_run_insert(c, &written)).await.unwrap();
+    assert_eq!(store.read(|c| phase_run_find(c, PhaseRunId(Uuid::from_u128(7)))).await.unwrap(), Some(run.clone()));
+    assert_eq!(store.read(|c| phase_run_find(c, PhaseRunId(Uuid::from_u128(8)))).await.unwrap(), None);
+    let again = store.write(move |c| phase_run_insert(c, &run)).await;
+    assert!(matches!(again, Err(StoreError::Conflict { .. })), "{again:?}");
+}
