@@ -46,7 +46,8 @@ impl Daemon {
         let lock = lock(&paths.lock)?;
         let clock = Clock::system();
         let url = StoreUrl::parse(&config.store.url).context("see [store] url")?;
-        let store = Store::open(&url, StoreOptions::default()).with_context(|| format!("cannot open the store {url}"))?;
+        let store =
+            Store::open(&url, StoreOptions::default()).with_context(|| format!("cannot open the store {url}"))?;
         let logs = LogStore::open(&paths.logs)?;
         let sealer = Sealer::from_key_file(&paths.master_key)?;
         AdminToken::ensure(&paths.admin_token, &store, clock.now_ms()).await?;
@@ -153,7 +154,10 @@ fn lock(path: &Path) -> anyhow::Result<File> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
-            bail!("another shuntd runs on this data directory (it holds {}); stop it, or choose another [data] dir", path.display())
+            bail!(
+                "another shuntd runs on this data directory (it holds {}); stop it, or choose another [data] dir",
+                path.display()
+            )
         }
         Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
     }

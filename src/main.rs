@@ -69,7 +69,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Demo { stay, dir } => {
             let chosen = dir.is_some();
-            let dir = dir.unwrap_or_else(|| std::env::temp_dir().join(format!("shuntyard-demo-{}", std::process::id())));
+            let dir =
+                dir.unwrap_or_else(|| std::env::temp_dir().join(format!("shuntyard-demo-{}", std::process::id())));
             let shown = runtime.block_on(showcase::run(&dir, stay));
             if !chosen {
                 // Only what this demo made itself; a leftover is no failure of it.

@@ -95,7 +95,9 @@ async fn install(daemon: &Daemon, spec: &HostSpec, host: &DemoHost, screen: &Scr
             StepEvent::Began { .. } => (),
             StepEvent::Done { step, detail } => screen.step(&step, &detail),
             StepEvent::Finished { .. } => return Ok(()),
-            StepEvent::HostKeyUnconfirmed { fingerprint, .. } => bail!("{} shows another key: {fingerprint}", spec.name),
+            StepEvent::HostKeyUnconfirmed { fingerprint, .. } => {
+                bail!("{} shows another key: {fingerprint}", spec.name)
+            }
             StepEvent::Failed { step, why, try_next, .. } => bail!("{}: {step} failed: {why}. {try_next}", spec.name),
         }
     }
@@ -112,13 +114,8 @@ async fn run_phases(daemon: &Daemon, screen: &Screen) -> anyhow::Result<Vec<Row>
             continue;
         }
         screen.title(&format!("shunt run --project {PROJECT} --phase {phase}"));
-        let request = SubmitPhaseRun {
-            project: PROJECT.into(),
-            phase,
-            config: HELLO.into(),
-            env: [].into(),
-            priority: 0,
-        };
+        let request =
+            SubmitPhaseRun { project: PROJECT.into(), phase, config: HELLO.into(), env: [].into(), priority: 0 };
         let (_, jobs) = daemon.dispatcher().submit_phase_run(request).await?;
         let followed = jobs.into_iter().enumerate().map(|(n, job)| follow(daemon, screen, n, job));
         for row in futures_util::future::join_all(followed).await {

@@ -103,7 +103,9 @@ impl<'e> Following<'e> {
         let wrapper = &known.runner.installation.wrapper_path;
         let connect = async {
             let lease = self.engine.lease_job(&known).await.map_err(|e| e.to_string())?;
-            attempt::attach(lease, wrapper, self.job.attempt_id(), self.sink.stored_bytes()).await.map_err(|e| e.to_string())
+            attempt::attach(lease, wrapper, self.job.attempt_id(), self.sink.stored_bytes())
+                .await
+                .map_err(|e| e.to_string())
         };
         tokio::select! {
             () = self.stop.cancelled() => Followed::Detached,
@@ -219,7 +221,9 @@ impl<'e> Following<'e> {
     /// Only a job that is still `starting` can prove by a refusal that it never ran.
     fn on_refused(&self, why: String) -> Followed {
         match self.job.state {
-            JobState::Starting { .. } if self.running.is_none() => Followed::NeverStarted(format!("the host refused: {why}")),
+            JobState::Starting { .. } if self.running.is_none() => {
+                Followed::NeverStarted(format!("the host refused: {why}"))
+            }
             _ => Followed::LinkLost(format!("the host refused to attach: {why}")),
         }
     }
@@ -249,9 +253,8 @@ impl<'e> Following<'e> {
             return;
         }
         let (store, id, now_ms) = (self.engine.0.store.clone(), self.job.id, self.engine.0.clock.now_ms());
-        self.running = Some(
-            async move { store.write(move |c| job_apply(c, id, None, &JobEvent::Started, now_ms)).await }.boxed(),
-        );
+        self.running =
+            Some(async move { store.write(move |c| job_apply(c, id, None, &JobEvent::Started, now_ms)).await }.boxed());
     }
 
     fn on_running(&mut self, stored: Result<Job, ApplyError>) -> Option<Followed> {

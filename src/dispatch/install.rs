@@ -9,13 +9,10 @@ mod undo;
 
 use std::sync::Arc;
 
-use shuntyard_domain::facts::{Facts, facts_from};
+use shuntyard_domain::facts::facts_from;
 use shuntyard_domain::ids::RunnerId;
-use shuntyard_domain::runner::{Endpoint, Health, Installation, Runner, RunnerState, Scope};
 use shuntyard_domain::wire::api::{InstallRunner, StepEvent};
-use shuntyard_domain::wrapper::install::{
-    InstallFault, InstallPlan, Installed, drop_key_script, install_script, parse_install, parse_uninstall,
-};
+use shuntyard_domain::wrapper::install::{InstallFault, InstallPlan, Installed, install_script, parse_install};
 use shuntyard_domain::wrapper::probe::{ProbedHost, Sudo, facts_script, parse_facts, parse_sudo, sudo_probe_script};
 use shuntyard_domain::wrapper::{SYSTEM_USER, wrapper_version};
 use tokio::sync::mpsc;
@@ -23,16 +20,13 @@ use tracing::info_span;
 use zeroize::Zeroizing;
 
 use super::inventory::Known;
-use super::keeper::key_context;
 use super::steps::{Failure, Steps};
 use super::test_runner::Examinee;
 use super::{DispatchError, Dispatcher, new_id};
 use crate::ssh::bootstrap::{Rights, ScriptError, nonce, run_install, run_script};
 use crate::ssh::{
-    ConnectError, Credential, Dial, HostKeyPolicy, RunnerKey, Session, Target, fingerprint, generate_runner_key,
-    load_private_key,
+    ConnectError, Credential, Dial, RunnerKey, Session, Target, fingerprint, generate_runner_key, load_private_key,
 };
-use crate::store::{StoreError, runner_insert, runner_replace_key, runner_update};
 use plan::Checked;
 
 const AGAIN: &str = "run the same command again; if it stays, see the daemon's log at debug level";
@@ -171,7 +165,10 @@ impl Install<'_> {
         let facts = facts_from(&host);
         self.steps.done(
             "facts",
-            format!("{} {} ({}), {}, {} cpus", facts.platform, facts.platform_version, facts.platform_family, facts.arch, facts.cpus),
+            format!(
+                "{} {} ({}), {}, {} cpus",
+                facts.platform, facts.platform_version, facts.platform_family, facts.arch, facts.cpus
+            ),
         );
         Ok(host)
     }
@@ -190,7 +187,9 @@ impl Install<'_> {
         let (rights, how) = match (sudo, &self.checked.credential) {
             (Sudo::Root, _) => (Rights::Login, "the login is root"),
             (Sudo::Passwordless, _) => (Rights::Sudo, "sudo without a password"),
-            (Sudo::Password, Credential::Password(password)) => (Rights::SudoPassword(password.clone()), "sudo with the password"),
+            (Sudo::Password, Credential::Password(password)) => {
+                (Rights::SudoPassword(password.clone()), "sudo with the password")
+            }
             (Sudo::Password, Credential::Key(_)) => {
                 return Err(Failure::new(
                     format!("sudo asks {} for a password", self.checked.dial.user),
@@ -240,7 +239,11 @@ impl Install<'_> {
                 Ok(installed)
             }
             Err(error) => {
-                if let ScriptError::Install { source: InstallFault::Refused { made, .. } | InstallFault::CutOff { made }, .. } = &error {
+                if let ScriptError::Install {
+                    source: InstallFault::Refused { made, .. } | InstallFault::CutOff { made },
+                    ..
+                } = &error
+                {
                     self.undo_partial(session, rights, system_mode, made, key).await;
                 }
                 Err(script_failure(error))

@@ -47,7 +47,9 @@ fn availability(runner: &Runner, contact: &Contact) -> Availability {
         (RunnerState::Draining, _, _) => Availability::Draining,
         (RunnerState::Disabled, _, _) => Availability::Disabled,
         (RunnerState::Quarantined, _, _) => Availability::Quarantined,
-        (RunnerState::Enrolled, Contact::Connecting { .. } | Contact::Unreachable { .. }, _) => Availability::Unreachable,
+        (RunnerState::Enrolled, Contact::Connecting { .. } | Contact::Unreachable { .. }, _) => {
+            Availability::Unreachable
+        }
         (RunnerState::Enrolled, Contact::Connected { .. }, Health::Error { .. }) => Availability::Unhealthy,
         (RunnerState::Enrolled, Contact::Connected { .. }, _) => Availability::Ready,
     }

@@ -41,9 +41,9 @@ use crate::store::Store;
 
 pub use engine_error::DispatchError;
 pub use feed::{Change, Feed, JobPulse};
-pub use submit::DEFAULT;
 pub use inventory::Contact;
 pub use runners::RunnerPatch;
+pub use submit::DEFAULT;
 
 use event_loop::LoopEvent;
 use inventory::Inventory;
@@ -101,9 +101,10 @@ impl Dispatcher {
             active: Mutex::default(),
         }));
         let engine = dispatcher.clone();
-        dispatcher.0.tasks.spawn(info_span!("event_loop"), move |stop| {
-            event_loop::run(engine, parts.placement, inbox, stop)
-        });
+        dispatcher
+            .0
+            .tasks
+            .spawn(info_span!("event_loop"), move |stop| event_loop::run(engine, parts.placement, inbox, stop));
         recover::take_up(&dispatcher).await?;
         Ok(dispatcher)
     }

@@ -115,7 +115,11 @@ impl Dispatcher {
         patch.check()?;
         let known = self.known_by_name(hostname)?;
         if known.runner.state == RunnerState::Quarantined && patch.state.is_some() {
-            return Err(bad("state", "the runner shows an unknown host key", "install it again to confirm the new key"));
+            return Err(bad(
+                "state",
+                "the runner shows an unknown host key",
+                "install it again to confirm the new key",
+            ));
         }
         let id = known.runner.id;
         let stored = self

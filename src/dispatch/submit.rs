@@ -222,7 +222,11 @@ fn check_env(path: &str, env: &BTreeMap<String, String>) -> Result<(), DispatchE
     for (name, value) in env {
         let word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if name.is_empty() || !word || name.starts_with(|c: char| c.is_ascii_digit()) {
-            return Err(bad(format!("{path}.{name}"), "not a name of an environment variable", &["[A-Za-z_][A-Za-z0-9_]*"]));
+            return Err(bad(
+                format!("{path}.{name}"),
+                "not a name of an environment variable",
+                &["[A-Za-z_][A-Za-z0-9_]*"],
+            ));
         }
         if value.contains('\0') {
             return Err(bad(format!("{path}.{name}"), "the value holds a NUL byte", &["text"]));

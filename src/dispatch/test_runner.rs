@@ -57,9 +57,9 @@ impl Dispatcher {
             let examined = engine.examine(&examinee, &steps).await;
             let health = match &examined {
                 Ok(passed) => Health::Ok { command_output: passed.report.clone() },
-                Err((step, failure)) => Health::Error {
-                    command_output: format!("{step}: {}\n{}", failure.why, failure.try_next),
-                },
+                Err((step, failure)) => {
+                    Health::Error { command_output: format!("{step}: {}\n{}", failure.why, failure.try_next) }
+                }
             };
             if let Err(error) = engine.store_health(&known.runner, health).await {
                 tracing::error!(%error, "the result of the Test could not be stored");

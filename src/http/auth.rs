@@ -25,7 +25,11 @@ const TOKEN_PREFIX: &str = "shy_";
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     #[error("cannot write the admin token {}", path.display())]
-    File { path: PathBuf, #[source] source: std::io::Error },
+    File {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("the system's random source failed")]
     Random,
     #[error(transparent)]

@@ -17,9 +17,15 @@ pub(super) enum ApiError {
     /// No or an unknown token.
     TokenDenied,
     NotFound(String),
-    BadRequest { path: Option<String>, message: String, allowed: Vec<String> },
+    BadRequest {
+        path: Option<String>,
+        message: String,
+        allowed: Vec<String>,
+    },
     /// A range of a log that does not exist.
-    BadRange { length: u64 },
+    BadRange {
+        length: u64,
+    },
     TooLarge(String),
     /// A step on a runner's host failed.
     StepFailed(String),

@@ -7,11 +7,13 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use shuntyard_domain::explain::Explanation;
 use shuntyard_domain::ids::{JobId, PhaseRunId};
 use shuntyard_domain::job::Job;
 use shuntyard_domain::outcome::StopReason;
 use shuntyard_domain::wire::api::{JobBody, SubmitJob};
+use shuntyard_domain::wire::time_text::rfc3339;
 
 use super::Api;
 use super::body::ApiJson;
@@ -19,7 +21,7 @@ use super::error::ApiError;
 use super::query::{ApiQuery, PathId};
 use super::sse::{self, EventStream};
 use crate::dispatch::Change;
-use crate::store::{JobEventRow, JobQuery, StoreError, job_events, job_page, jobs_runner_hostnames};
+use crate::store::{JobEventRow, JobQuery, RecordedEvent, StoreError, job_events, job_page, jobs_runner_hostnames};
 
 const DEFAULT_PAGE: u32 = 100;
 const MAX_PAGE: u32 = 500;
@@ -87,7 +89,11 @@ impl Api {
         let nameless: Vec<JobId> = nameless.map(|job| job.id).collect();
         let mut kept = BTreeMap::new();
         if !nameless.is_empty() {
-            kept = dispatcher.store().read(move |c| jobs_runner_hostnames(c, &nameless)).await.map_err(|e: StoreError| e)?;
+            kept = dispatcher
+                .store()
+                .read(move |c| jobs_runner_hostnames(c, &nameless))
+                .await
+                .map_err(|e: StoreError| e)?;
         }
         let now_ms = dispatcher.clock().now_ms();
         let body = |job: &Job| {
@@ -144,10 +150,7 @@ pub(super) async fn cancel(State(api): State<Api>, PathId(id): PathId<JobId>) ->
 }
 
 /// Why the job waits; 404 when it does not wait.
-pub(super) async fn explain(
-    State(api): State<Api>,
-    PathId(id): PathId<JobId>,
-) -> Result<Json<Explanation>, ApiError> {
+pub(super) async fn explain(State(api): State<Api>, PathId(id): PathId<JobId>) -> Result<Json<Explanation>, ApiError> {
     let job = api.dispatcher.job(id).await?;
     match api.dispatcher.explain(job.id).await {
         Some(explanation) => Ok(Json(explanation)),
@@ -156,19 +159,32 @@ pub(super) async fn explain(
 }
 
 /// The job's history, oldest first.
-pub(super) async fn events(
-    State(api): State<Api>,
-    PathId(id): PathId<JobId>,
-) -> Result<Json<Vec<JobEventRow>>, ApiError> {
+pub(super) async fn events(State(api): State<Api>, PathId(id): PathId<JobId>) -> Result<Json<Vec<Value>>, ApiError> {
     let job = api.dispatcher.job(id).await?;
     let events = api.dispatcher.store().read(move |c| job_events(c, job.id)).await;
-    Ok(Json(events.map_err(|e: StoreError| e)?))
+    Ok(Json(events.map_err(|e: StoreError| e)?.iter().map(event_body).collect()))
+}
+
+/// `seq`, `at`, `event` and what the event carries.
+fn event_body(row: &JobEventRow) -> Value {
+    let mut body = json!({"event": row.event.name()});
+    if let RecordedEvent::Applied(event) = &row.event {
+        body = serde_json::to_value(event).unwrap_or(body);
+    }
+    body["seq"] = row.seq.into();
+    body["at"] = rfc3339(row.at_ms).into();
+    body
 }
 
 /// Chef's `update_job_queue`: the whole queue at once, and again after every change.
 pub(super) async fn streaming(State(api): State<Api>) -> EventStream {
-    sse::lists(api, "update_job_queue", |change| matches!(change, Change::Job(_)), |api| async move {
-        let queue = JobFilter { limit: Some(MAX_PAGE), ..JobFilter::default() };
-        api.page(queue.query(&api)?).await
-    })
+    sse::lists(
+        api,
+        "update_job_queue",
+        |change| matches!(change, Change::Job(_)),
+        |api| async move {
+            let queue = JobFilter { limit: Some(MAX_PAGE), ..JobFilter::default() };
+            api.page(queue.query(&api)?).await
+        },
+    )
 }

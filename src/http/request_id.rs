@@ -18,7 +18,8 @@ pub(super) fn current() -> String {
 
 pub(super) async fn tag(request: Request, next: Next) -> Response {
     let id = Uuid::now_v7().simple().to_string();
-    let span = tracing::info_span!("request", request.id = %id, method = %request.method(), path = request.uri().path());
+    let span =
+        tracing::info_span!("request", request.id = %id, method = %request.method(), path = request.uri().path());
     let mut response = REQUEST_ID.scope(id.clone(), next.run(request).instrument(span.clone())).await;
     span.in_scope(|| tracing::debug!(status = response.status().as_u16(), "answered"));
     if let Ok(value) = HeaderValue::from_str(&id) {

@@ -22,10 +22,7 @@ pub(super) async fn list(State(api): State<Api>) -> Result<Json<Vec<RunnerBody>>
     Ok(Json(api.dispatcher.runner_bodies().await?))
 }
 
-pub(super) async fn show(
-    State(api): State<Api>,
-    PathHost(hostname): PathHost,
-) -> Result<Json<RunnerBody>, ApiError> {
+pub(super) async fn show(State(api): State<Api>, PathHost(hostname): PathHost) -> Result<Json<RunnerBody>, ApiError> {
     Ok(Json(api.dispatcher.runner_body(&hostname).await?))
 }
 

@@ -49,7 +49,7 @@ impl Screen {
 
     pub(super) fn table(&self, rows: &[Row]) {
         let mut table = Table::new();
-        table.load_preset(presets::UTF8_FULL_CONDENSED);
+        table.load_style(presets::UTF8_FULL_CONDENSED);
         table.set_header(["job", "runner", "platform", "state", "exit", "time"]);
         for row in rows {
             table.add_row([

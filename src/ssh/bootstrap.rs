@@ -32,9 +32,17 @@ pub enum ScriptError {
     #[error(transparent)]
     Exec(#[from] ExecError),
     #[error("{source}{}", said(stderr))]
-    Answer { #[source] source: BadAnswer, stderr: String },
+    Answer {
+        #[source]
+        source: BadAnswer,
+        stderr: String,
+    },
     #[error("{source}{}", said(stderr))]
-    Install { #[source] source: InstallFault, stderr: String },
+    Install {
+        #[source]
+        source: InstallFault,
+        stderr: String,
+    },
     #[error(transparent)]
     Plan(#[from] BadPlan),
     #[error("the system's random source failed")]

@@ -28,8 +28,20 @@ pub struct JobQuery {
 impl JobQuery {
     /// The words that `state` may be.
     pub const STATES: &[&str] = &[
-        "unfinished", "finished", "pending", "queued", "assigned", "starting", "running", "succeeded", "failed",
-        "cancelled", "timed_out", "lost", "expired", "abandoned",
+        "unfinished",
+        "finished",
+        "pending",
+        "queued",
+        "assigned",
+        "starting",
+        "running",
+        "succeeded",
+        "failed",
+        "cancelled",
+        "timed_out",
+        "lost",
+        "expired",
+        "abandoned",
     ];
 }
 

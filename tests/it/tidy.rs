@@ -42,17 +42,50 @@ fn refuse(files: &[(String, String)], words: &[&str], allowed: &[&str], reason: 
 #[test]
 fn layers_import_downwards_only() {
     for (layer, forbidden, reason) in [
-        ("src/store", &["crate::ssh", "crate::logs", "crate::dispatch", "crate::http", "crate::demo"][..], "the store knows SQL and nothing else"),
-        ("src/ssh", &["crate::store", "crate::logs", "crate::dispatch", "crate::http", "crate::demo"], "connections know nothing of jobs' records"),
-        ("src/logs", &["crate::store", "crate::ssh", "crate::dispatch", "crate::http", "crate::demo"], "logs are files and nothing else"),
-        ("src/demo", &["crate::store", "crate::logs", "crate::dispatch", "crate::http", "crate::ssh"], "an embedded host is a host, not a part of the engine"),
-        ("src/dispatch", &["crate::http", "crate::daemon", "crate::showcase", "crate::demo"], "the engine does not know who asks"),
-        ("src/http", &["crate::daemon", "crate::showcase", "crate::ssh", "crate::demo"], "the API talks to the engine, not to hosts"),
-        ("src/config", &["crate::dispatch", "crate::http", "crate::daemon", "crate::demo"], "configuration is read, not acted on"),
+        (
+            "src/store",
+            &["crate::ssh", "crate::logs", "crate::dispatch", "crate::http", "crate::demo"][..],
+            "the store knows SQL and nothing else",
+        ),
+        (
+            "src/ssh",
+            &["crate::store", "crate::logs", "crate::dispatch", "crate::http", "crate::demo"],
+            "connections know nothing of jobs' records",
+        ),
+        (
+            "src/logs",
+            &["crate::store", "crate::ssh", "crate::dispatch", "crate::http", "crate::demo"],
+            "logs are files and nothing else",
+        ),
+        (
+            "src/demo",
+            &["crate::store", "crate::logs", "crate::dispatch", "crate::http", "crate::ssh"],
+            "an embedded host is a host, not a part of the engine",
+        ),
+        (
+            "src/dispatch",
+            &["crate::http", "crate::daemon", "crate::showcase", "crate::demo"],
+            "the engine does not know who asks",
+        ),
+        (
+            "src/http",
+            &["crate::daemon", "crate::showcase", "crate::ssh", "crate::demo"],
+            "the API talks to the engine, not to hosts",
+        ),
+        (
+            "src/config",
+            &["crate::dispatch", "crate::http", "crate::daemon", "crate::demo"],
+            "configuration is read, not acted on",
+        ),
     ] {
         refuse(&rust_files(layer), forbidden, &[], reason);
     }
-    refuse(&rust_files("ctl/src"), &["shuntyard::"], &[], "the command line depends on the domain crate and speaks HTTP");
+    refuse(
+        &rust_files("ctl/src"),
+        &["shuntyard::"],
+        &[],
+        "the command line depends on the domain crate and speaks HTTP",
+    );
 }
 
 #[test]
@@ -60,10 +93,25 @@ fn each_foreign_crate_has_its_place() {
     let files = rust_files("src");
     refuse(&files, &["diesel::", "diesel_migrations"], &["src/store/"], "only the store knows SQL");
     refuse(&files, &["russh::"], &["src/ssh/", "src/demo/"], "only ssh/ and demo/ name russh");
-    refuse(&files, &["StatusCode::INTERNAL", "StatusCode::BAD", "StatusCode::NOT_FOUND", "StatusCode::CONFLICT"], &["src/http/error.rs"], "errors get their status in one place");
-    refuse(&files, &["tokio::spawn", "task::spawn(", "thread::spawn"], &["src/shutdown.rs"], "whoever spawns, owns: shutdown.rs");
+    refuse(
+        &files,
+        &["StatusCode::INTERNAL", "StatusCode::BAD", "StatusCode::NOT_FOUND", "StatusCode::CONFLICT"],
+        &["src/http/error.rs"],
+        "errors get their status in one place",
+    );
+    refuse(
+        &files,
+        &["tokio::spawn", "task::spawn(", "thread::spawn"],
+        &["src/shutdown.rs"],
+        "whoever spawns, owns: shutdown.rs",
+    );
     refuse(&files, &["SystemTime::now", "Utc::now"], &["src/clock.rs"], "the wall clock is read in clock.rs");
-    refuse(&files, &["process::Command", "Command::new"], &["src/demo/"], "the daemon starts no process; embedded hosts do");
+    refuse(
+        &files,
+        &["process::Command", "Command::new"],
+        &["src/demo/"],
+        "the daemon starts no process; embedded hosts do",
+    );
 }
 
 #[test]
@@ -88,8 +136,14 @@ fn every_file_says_what_it_is_and_stays_readable() {
 #[test]
 fn the_core_forbids_what_is_not_pure() {
     let lints = fs::read_to_string(Path::new(ROOT).join("src/domain/clippy.toml")).unwrap();
-    for word in ["SystemTime::now", "std::fs::File", "TcpStream", "std::env::var", "thread::spawn", "process::Command"] {
+    for word in ["SystemTime::now", "std::fs::File", "TcpStream", "std::env::var", "thread::spawn", "process::Command"]
+    {
         assert!(lints.contains(word), "src/domain/clippy.toml no longer forbids {word}");
     }
-    refuse(&rust_files("src/domain"), &["tokio", "std::fs::", "std::net::"], &["src/domain/tests/", "src/domain/benches/"], "the core does no I/O");
+    refuse(
+        &rust_files("src/domain"),
+        &["tokio", "std::fs::", "std::net::"],
+        &["src/domain/tests/", "src/domain/benches/"],
+        "the core does no I/O",
+    );
 }

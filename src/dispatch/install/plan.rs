@@ -45,7 +45,13 @@ pub(super) fn check(hostname: String, request: InstallRunner) -> Result<Checked,
     let policy = match request.host_key {
         None => HostKeyPolicy::Unknown,
         Some(text) if is_fingerprint(&text) => HostKeyPolicy::Fingerprint(text),
-        Some(_) => return Err(bad("host_key", "not a fingerprint", "SHA256: and 43 base64 characters, as ssh-keygen -l prints it")),
+        Some(_) => {
+            return Err(bad(
+                "host_key",
+                "not a fingerprint",
+                "SHA256: and 43 base64 characters, as ssh-keygen -l prints it",
+            ));
+        }
     };
     let dial = Dial { address, port: request.port, user: request.user };
     Ok(Checked {

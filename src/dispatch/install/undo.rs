@@ -23,7 +23,8 @@ impl Install<'_> {
     pub(super) async fn undo(&self, placed: &Placed) -> Undone {
         let (session, rights) = (&placed.session, &placed.rights);
         let result = if self.before.is_some() {
-            self.drop_key(session, rights, placed.system_mode, &placed.installed.base_dir, &placed.key.public_line).await
+            self.drop_key(session, rights, placed.system_mode, &placed.installed.base_dir, &placed.key.public_line)
+                .await
         } else {
             let installed = &placed.installed;
             let remove_user = installed.made.contains("user");

@@ -37,7 +37,8 @@ async fn call(
     let lines = output.stderr.split(|b| *b == b'\n');
     let controls: Vec<Control> = lines.filter_map(|line| parse_control(nonce, line).ok().flatten()).collect();
     let name = name(&verb);
-    match controls.iter().find_map(|c| if let Control::Err { code, detail } = c { Some((code, detail)) } else { None }) {
+    match controls.iter().find_map(|c| if let Control::Err { code, detail } = c { Some((code, detail)) } else { None })
+    {
         Some((code, detail)) => Err(AttemptError::Refused { verb: name, why: format!("{code} {detail}") }),
         None if controls.is_empty() => {
             let said = String::from_utf8_lossy(&output.stderr).trim().chars().take(300).collect();

@@ -53,12 +53,7 @@ pub async fn start(
 ///
 /// # Errors
 /// `AttemptError` when the channel was not opened.
-pub async fn attach(
-    mut lease: Lease,
-    wrapper_path: &str,
-    id: AttemptId,
-    offset: u64,
-) -> Result<Attempt, AttemptError> {
+pub async fn attach(mut lease: Lease, wrapper_path: &str, id: AttemptId, offset: u64) -> Result<Attempt, AttemptError> {
     let nonce = fresh_nonce()?;
     let command = command_line(wrapper_path, &Verb::At { id, nonce: &nonce, offset })?;
     let channel = lease.open(&command).await?;

@@ -21,20 +21,29 @@ const CLOSE_DEADLINE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttemptEvent {
     /// The script runs.
-    Started { pid: u32 },
+    Started {
+        pid: u32,
+    },
     /// The attempt exists; output follows from the asked offset.
     Attached,
     /// Output as it is, in order from the asked offset.
     Output(Bytes),
     Ended(ResultRecord),
-    Lost { why: LostWhy, size: u64 },
+    Lost {
+        why: LostWhy,
+        size: u64,
+    },
     /// The host knows no such attempt.
     Unknown,
     Fenced,
     /// The host would not do it; nothing was started by this channel.
-    Refused { why: String },
+    Refused {
+        why: String,
+    },
     /// Nothing more comes over this channel. Again and again from here on.
-    Gone { why: GoneWhy },
+    Gone {
+        why: GoneWhy,
+    },
 }
 
 /// Why a channel is of no more use.
