@@ -1,1 +1,11 @@
-//! Tests of the wrapper area.
+//! The wrapper and the bootstrap scripts, run by every /bin/sh that a runner may have.
+
+mod driver;
+
+mod bootstrap;
+mod follow;
+mod forced;
+mod leave;
+mod run;
+mod spool;
+mod stop;

@@ -7,7 +7,7 @@
 # shunt_home (the HOME of jobs, when it is not the account's).
 set -u
 # Lengths and patterns count bytes; the job does not inherit it.
-LC_ALL=C shunt_limits='' shunt_script=''
+LC_ALL=C process_state='' shunt_limits='' shunt_script=''
 base=${shunt_base:-${0%/*}}
 nonce=0
 newline='
@@ -45,7 +45,12 @@ get() {
 # Sets `size` to the length of the attempt's log.
 measure() {
   size=0
-  [ ! -s "$spool/log" ] || size=$(wc -c <"$spool/log") && size=$((size))
+  [ ! -s "$spool/log" ] || size=$(wc -c <"$spool/log") && size=${size##* }
+}
+# Sets `next` to offset $1 + 1. mksh counts in 32 bits.
+next_byte() {
+  # shellcheck disable=SC2003
+  if [ "${#1}" -lt 10 ]; then next=$(($1 + 1)); else next=$(expr "$1" + 1); fi
 }
 # Names the files of attempt $1.
 attempt() { id=$1 claim=$base/c/$1 spool=$base/j/$1 work=$base/w/$1; }
@@ -92,10 +97,10 @@ identify() {
   boot_id
   me="$pid $start $boot"
 }
-# Tells whether process $1 with start $2 of boot $3 runs.
+# Tells whether process $1 with start $2 of boot $3 runs; a zombie does not.
 alive() {
   boot_id
-  [ "$#" -ge 3 ] && [ "$3" = "$boot" ] && kill -0 "$1" 2>/dev/null && start_of "$1" && [ "$start" = "$2" ]
+  [ "$#" -ge 3 ] && [ "$3" = "$boot" ] && kill -0 "$1" 2>/dev/null && start_of "$1" && [ "$start" = "$2" ] && [ "$process_state" != Z ]
 }
 
 # ---------- what the spool says ----------

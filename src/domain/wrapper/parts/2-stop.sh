@@ -24,12 +24,12 @@ find_members() {
 # Prints the environ files of /proc that hold the job's cookie.
 find_cookie() {
   if grep_reads_nul; then
-    grep -slF "SHUNT_COOKIE=$id." /proc/[0-9]*/environ
+    grep -slF "SHUNT_COOKIE=$spool." /proc/[0-9]*/environ
     return
   fi
   for entry in /proc/[0-9]*/environ; do
     [ -r "$entry" ] || continue
-    tr '\000' '\n' 2>/dev/null <"$entry" | grep -qxF "SHUNT_COOKIE=$id." && echo "$entry"
+    tr '\000' '\n' 2>/dev/null <"$entry" | grep -qxF "SHUNT_COOKIE=$spool." && echo "$entry"
   done
 }
 # Without /proc: the leader's group and its descendants.

@@ -36,13 +36,13 @@ become_job() {
   put_in_place "$spool/pid" "$1 $2 $4 $5 $3 = $leads"
   cd "$work" || exit 126
   # From here on variables may be the job's: what is still needed stands in the positional parameters.
-  set -- /bin/sh "$spool/script" "$spool/log" "$id"
+  set -- /bin/sh "$spool/script" "$spool/log" "$id" "$spool"
   [ "$leads" = 0 ] || set -- "$@" "$shunt_setsid"
   clean_environment
   [ -z "${shunt_home:-}" ] || export HOME="$shunt_home"
   shunt_env
-  export SHUNT_JOB="$4" SHUNT_COOKIE="$4."
-  exec ${5+"$5"} "$1" "$2" >>"$3" 2>&1
+  export SHUNT_JOB="$4" SHUNT_COOKIE="$5."
+  exec ${6+"$6"} "$1" "$2" >>"$3" 2>&1
 }
 # Drops every exported variable but the few that a job may expect.
 clean_environment() {
@@ -73,7 +73,7 @@ watch_limits() {
     if [ "$1" -ge 0 ] && [ "$ran" -ge "$1" ]; then stop run_limit "$3"; exit; fi
     [ "$2" -ge 0 ] || continue
     measure
-    if [ "$size" -eq "$seen" ]; then quiet=$((quiet + 1)); else quiet=0 seen=$size; fi
+    if [ "$size" = "$seen" ]; then quiet=$((quiet + 1)); else quiet=0 seen=$size; fi
     if [ "$quiet" -ge "$2" ]; then stop silence_limit "$3"; exit; fi
   done
 }

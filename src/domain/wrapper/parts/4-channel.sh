@@ -2,17 +2,18 @@
 
 # Streams the log from offset $1 in the background; sets `follower`.
 follow() {
+  next_byte "$1"
   if [ "${shunt_tail:-follow}" = poll ]; then
-    (poll_log "$1") 2>/dev/null 3<&- &
+    (poll_log "$next") 2>/dev/null 3<&- &
   else
-    tail -c +"$(($1 + 1))" -f "$spool/log" 2>/dev/null 3<&- &
+    tail -c +"$next" -f "$spool/log" 2>/dev/null 3<&- &
   fi
   follower=$!
 }
 # For hosts whose `tail -f` sleeps a second between looks (busybox): `cat` goes on from where the open file stands.
 poll_log() {
   exec 5<"$spool/log"
-  tail -c +"$(($1 + 1))" <&5
+  tail -c +"$1" <&5
   pause=1
   while ! finished && [ -d "$spool" ]; do
     sleep "0.0$pause" 2>/dev/null || sleep 1
@@ -104,8 +105,13 @@ conclude() {
 # the group is still the job's; beyond it the cookie does.
 kill_ownerless() {
   started || return 0
+  tries=0
   # shellcheck disable=SC2086 # an identity
-  ! alive $leader || signal_group KILL
+  while alive $leader && [ "$tries" -lt 30 ]; do
+    signal_group KILL
+    nap
+    tries=$((tries + 1))
+  done
   own=0
   sweep
 }

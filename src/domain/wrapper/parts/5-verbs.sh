@@ -60,8 +60,9 @@ verb_hello() {
   # Words: Filesystem 1024-blocks Used Available Capacity Mounted on NAME BLOCKS USED AVAILABLE
   # shellcheck disable=SC2046 # words
   set -- $(df -Pk "$base" 2>/dev/null)
+  # shellcheck disable=SC2003 # mksh counts in 32 bits
   say hello wrapper="${version#wrapper-}" boot="$boot" instance="${line:-unknown}" clock="$(date +%s)" \
-    free="$((${11:-0} * 1024))" base="$base" tools="${tools#,}"
+    free="$(expr "${11:-0}" "*" 1024)" base="$base" tools="${tools#,}"
 }
 # Makes the directories, and once the instance id: another one means another disk, or a removed base directory.
 make_places() {
