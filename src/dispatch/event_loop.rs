@@ -11,7 +11,7 @@ use super::{Dispatcher, run_job};
 
 /// What the loop is told.
 pub(super) enum LoopEvent {
-    Board(BoardEvent),
+    Board(Box<BoardEvent>),
     Explain(JobId, oneshot::Sender<Option<Explanation>>),
 }
 
@@ -36,7 +36,7 @@ pub(super) async fn run(
                 let _ = answer.send(board.explain(job));
             }
             Some(LoopEvent::Board(event)) => {
-                for effect in board.step(event) {
+                for effect in board.step(*event) {
                     carry_out(&dispatcher, effect);
                 }
             }

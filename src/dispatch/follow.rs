@@ -69,7 +69,7 @@ pub(super) struct Following<'e> {
 /// What the loop woke up for.
 enum Woken {
     Event(AttemptEvent),
-    Running(Result<Job, ApplyError>),
+    Running(Box<Result<Job, ApplyError>>),
     Cancel,
     Kill,
     TailOverdue,
@@ -127,7 +127,7 @@ impl<'e> Following<'e> {
                     self.store_output(&mut stream, bytes, &mut end).await
                 }
                 Woken::Event(event) => self.on_event(event, &mut end).await,
-                Woken::Running(stored) => self.on_running(stored),
+                Woken::Running(stored) => self.on_running(*stored),
                 Woken::Cancel => self.send_cancel(&mut stream).await,
                 Woken::Kill => self.kill().await,
                 Woken::TailOverdue => Some(Followed::LinkLost("the end came without the rest of the output".into())),
@@ -155,7 +155,7 @@ impl<'e> Following<'e> {
         };
         tokio::select! {
             event = stream.recv() => Woken::Event(event),
-            stored = running => Woken::Running(stored),
+            stored = running => Woken::Running(Box::new(stored)),
             () = self.cancel.cancelled(), if !self.cancel_sent => Woken::Cancel,
             () = sleep_until(self.kill_at.unwrap_or_else(Instant::now)), if self.kill_at.is_some() => Woken::Kill,
             () = sleep_until(tail_deadline.unwrap_or_else(Instant::now)), if tail_deadline.is_some() => Woken::TailOverdue,

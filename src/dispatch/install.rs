@@ -274,9 +274,9 @@ impl Install<'_> {
         if passed.is_err() {
             self.engine.0.pool.forget(id);
         }
-        let passed = passed?;
+        let report = passed?;
         self.steps.began("enrol", "storing the runner");
-        let runner = self.record(id, &target, placed, passed.report);
+        let runner = self.record(id, &target, placed, report);
         self.store(&runner, placed).await.map_err(|failure| ("enrol", failure))?;
         self.engine.keep(runner.clone(), placed.key.loaded.clone());
         self.steps.done("enrol", format!("{} takes jobs", runner.hostname));

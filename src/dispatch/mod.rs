@@ -145,7 +145,7 @@ impl Dispatcher {
 
     fn tell_board(&self, event: BoardEvent) {
         // The loop ends only with the daemon; what it would have done is found again at the next start.
-        let _ = self.0.loop_events.send(LoopEvent::Board(event));
+        let _ = self.0.loop_events.send(LoopEvent::Board(Box::new(event)));
     }
 
     /// Registers a job's task; `cancelled` when the request was made before.

@@ -15,7 +15,7 @@ use crate::store::{StoreError, job_apply, jobs_unfinished, runner_list, runner_s
 /// Loads everything that is not finished. Slots are taken before the first waiting job is queued.
 pub(super) async fn take_up(engine: &Dispatcher) -> Result<(), DispatchError> {
     load_runners(engine).await?;
-    let unfinished = engine.0.store.read(|c| jobs_unfinished(c)).await.map_err(|e: StoreError| e)?;
+    let unfinished = engine.0.store.read(jobs_unfinished).await?;
     let (waiting, placed): (Vec<Job>, Vec<Job>) =
         unfinished.into_iter().partition(|job| matches!(job.state, JobState::Queued));
     tracing::info!(waiting = waiting.len(), placed = placed.len(), "taking up unfinished jobs");

@@ -14,7 +14,7 @@ use shuntyard_domain::wire::time_text::rfc3339;
 use super::inventory::{Contact, Known};
 use super::{DispatchError, Dispatcher};
 use crate::ssh;
-use crate::store::{StoreError, jobs_placed, runner_by_id, runner_delete, runner_update};
+use crate::store::{jobs_placed, runner_by_id, runner_delete, runner_update};
 
 /// More slots than any host is asked to run.
 const MAX_SLOTS: u32 = 1000;
@@ -32,11 +32,11 @@ pub struct RunnerPatch {
 impl RunnerPatch {
     pub(super) fn check(&self) -> Result<(), DispatchError> {
         for (path, labels) in [("labels", &self.labels), ("capabilities", &self.capabilities)] {
-            let labels = labels.iter().flatten();
+            let mut labels = labels.iter().flatten();
             if labels.clone().count() > MAX_LABELS {
                 return Err(bad(path, "too many of them", "up to 64"));
             }
-            labels.map(|l| check_label(l)).collect::<Result<(), _>>()?;
+            labels.try_for_each(|label| check_label(label))?;
         }
         if self.slots.is_some_and(|slots| !(1..=MAX_SLOTS).contains(&slots)) {
             return Err(bad("slots", "not a number of slots", "1 to 1000"));
@@ -77,7 +77,7 @@ impl Dispatcher {
     /// # Errors
     /// `Store` when the running jobs cannot be read.
     pub async fn runner_bodies(&self) -> Result<Vec<RunnerBody>, DispatchError> {
-        let jobs = self.0.store.read(|c| jobs_placed(c)).await.map_err(|e: StoreError| e)?;
+        let jobs = self.0.store.read(jobs_placed).await?;
         let mut by_runner: HashMap<RunnerId, Vec<Job>> = HashMap::new();
         for job in jobs {
             if let Some(runner) = job.state.runner() {
@@ -103,7 +103,7 @@ impl Dispatcher {
 
     /// Jobs that a runner has been given and that have not ended.
     pub(super) async fn jobs_on(&self, id: RunnerId) -> Result<Vec<Job>, DispatchError> {
-        let jobs = self.0.store.read(move |c| jobs_placed(c)).await.map_err(|e: StoreError| e)?;
+        let jobs = self.0.store.read(jobs_placed).await?;
         Ok(jobs.into_iter().filter(|job| job.state.runner() == Some(id)).collect())
     }
 
@@ -134,15 +134,14 @@ impl Dispatcher {
                 runner_update(c, &runner).map(Some)
             })
             .await;
-        let stored: Runner =
-            stored.map_err(|e: StoreError| e)?.ok_or_else(|| DispatchError::NoRunner(hostname.to_owned()))?;
+        let stored: Runner = stored?.ok_or_else(|| DispatchError::NoRunner(hostname.to_owned()))?;
         self.update_runner(id, |entry| entry.runner = stored.into());
         Ok(())
     }
 
     /// Takes a runner out of the inventory, the board and the pool.
     pub(super) async fn forget_runner(&self, id: RunnerId) -> Result<(), DispatchError> {
-        self.0.store.write(move |c| runner_delete(c, id)).await.map_err(|e: StoreError| e)?;
+        self.0.store.write(move |c| runner_delete(c, id)).await?;
         self.0.inventory.remove(id);
         self.0.pool.forget(id);
         self.tell_board(BoardEvent::RunnerRemoved(id));

@@ -13,12 +13,14 @@ use shuntyard_domain::wire::api::{SubmitJob, SubmitPhaseRun};
 use sha2::{Digest as _, Sha256};
 
 use super::{DispatchError, Dispatcher, new_id};
-use crate::store::{ApplyError, PhaseRunRow, StoreError, job_apply, job_find, job_insert, phase_run_insert};
+use crate::store::{ApplyError, PhaseRunRow, job_apply, job_find, job_insert, phase_run_insert};
 
 /// The tenant of jobs until there are others.
 pub const DEFAULT: &str = "default";
 /// A script larger than this belongs into a file of the project.
 const MAX_SCRIPT_BYTES: usize = 1024 * 1024;
+/// Rows of one matrix: as many as one page of the API shows.
+const MAX_ROWS: usize = 500;
 const MAX_LIMIT_S: u32 = 30 * 24 * 3600;
 const MAX_GRACE_S: u32 = 3600;
 
@@ -88,6 +90,11 @@ impl Dispatcher {
                 &["a shell script"],
             ));
         };
+        if phase.filters.len() > MAX_ROWS {
+            let path = format!("job_dispatch.filters.{}", request.phase);
+            return Err(bad(path, format!("the matrix has {} rows", phase.filters.len()), &["up to 500 rows"]));
+        }
+        check_env(&format!("phases.{}.env", request.phase), &phase.env)?;
         let mut env = phase.env.clone();
         env.extend(request.env.clone());
         let spec = JobSpec {
@@ -175,7 +182,7 @@ impl Dispatcher {
     /// `NoJob` for an unknown id.
     pub async fn job(&self, id: JobId) -> Result<Job, DispatchError> {
         let found = self.0.store.read(move |c| job_find(c, id)).await;
-        found.map_err(|e: StoreError| e)?.ok_or(DispatchError::NoJob(id))
+        found?.ok_or(DispatchError::NoJob(id))
     }
 }
 
@@ -227,6 +234,9 @@ fn check_env(path: &str, env: &BTreeMap<String, String>) -> Result<(), DispatchE
                 "not a name of an environment variable",
                 &["[A-Za-z_][A-Za-z0-9_]*"],
             ));
+        }
+        if name.to_ascii_uppercase().starts_with("SHUNT_") {
+            return Err(bad(format!("{path}.{name}"), "the variable belongs to Shuntyard", &["any other name"]));
         }
         if value.contains('\0') {
             return Err(bad(format!("{path}.{name}"), "the value holds a NUL byte", &["text"]));

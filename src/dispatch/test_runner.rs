@@ -17,18 +17,11 @@ use super::steps::{Failure, Steps};
 use super::{DispatchError, Dispatcher, new_id};
 use crate::ssh::attempt::{self, Attempt, AttemptEvent};
 use crate::ssh::{Lease, Target};
-use crate::store::{StoreError, runner_by_id, runner_update};
+use crate::store::{runner_by_id, runner_update};
 
 const JOB_DEADLINE: Duration = Duration::from_secs(30);
 /// Below this a runner cannot be expected to hold a job's output.
 const MIN_FREE_BYTES: u64 = 16 << 20;
-
-/// A runner that passed.
-pub(super) struct Passed {
-    pub hello: Hello,
-    /// One line a probe, Chef's `command_output`.
-    pub report: String,
-}
 
 /// What a Test needs to know of a runner that may not be enrolled yet.
 pub(super) struct Examinee<'r> {
@@ -56,7 +49,7 @@ impl Dispatcher {
             };
             let examined = engine.examine(&examinee, &steps).await;
             let health = match &examined {
-                Ok(passed) => Health::Ok { command_output: passed.report.clone() },
+                Ok(report) => Health::Ok { command_output: report.clone() },
                 Err((step, failure)) => {
                     Health::Error { command_output: format!("{step}: {}\n{}", failure.why, failure.try_next) }
                 }
@@ -83,18 +76,18 @@ impl Dispatcher {
                 runner_update(c, &runner).map(Some)
             })
             .await;
-        if let Some(runner) = stored.map_err(|e: StoreError| e)? {
+        if let Some(runner) = stored? {
             self.update_runner(id, |entry| entry.runner = runner.into());
         }
         Ok(())
     }
 
-    /// The probes, each ending with what was found. The name of the failed one comes with its failure.
+    /// The probes; answers one line a probe, Chef's `command_output`. The name of the failed one comes with its failure.
     pub(super) async fn examine(
         &self,
         examinee: &Examinee<'_>,
         steps: &Steps,
-    ) -> Result<Passed, (&'static str, Failure)> {
+    ) -> Result<String, (&'static str, Failure)> {
         let mut report = String::new();
         let mut done = |step: &'static str, detail: String| {
             report.push_str(&format!("{step}: {detail}\n"));
@@ -119,7 +112,7 @@ impl Dispatcher {
         let lease = self.test_lease(examinee).await.map_err(|failure| ("job", failure))?;
         run_probe(lease, examinee.wrapper_path).await.map_err(|failure| ("job", failure))?;
         done("job", format!("started, streamed and ended in {} ms", asked.elapsed().as_millis()));
-        Ok(Passed { hello, report })
+        Ok(report)
     }
 
     async fn test_lease(&self, examinee: &Examinee<'_>) -> Result<Lease, Failure> {

@@ -21,7 +21,7 @@ use super::error::ApiError;
 use super::query::{ApiQuery, PathId};
 use super::sse::{self, EventStream};
 use crate::dispatch::Change;
-use crate::store::{JobEventRow, JobQuery, RecordedEvent, StoreError, job_events, job_page, jobs_runner_hostnames};
+use crate::store::{JobEventRow, JobQuery, RecordedEvent, job_events, job_page, jobs_runner_hostnames};
 
 const DEFAULT_PAGE: u32 = 100;
 const MAX_PAGE: u32 = 500;
@@ -89,11 +89,7 @@ impl Api {
         let nameless: Vec<JobId> = nameless.map(|job| job.id).collect();
         let mut kept = BTreeMap::new();
         if !nameless.is_empty() {
-            kept = dispatcher
-                .store()
-                .read(move |c| jobs_runner_hostnames(c, &nameless))
-                .await
-                .map_err(|e: StoreError| e)?;
+            kept = dispatcher.store().read(move |c| jobs_runner_hostnames(c, &nameless)).await?;
         }
         let now_ms = dispatcher.clock().now_ms();
         let body = |job: &Job| {
@@ -105,7 +101,7 @@ impl Api {
 
     async fn page(&self, query: JobQuery) -> Result<Vec<JobBody>, ApiError> {
         let page = self.dispatcher.store().read(move |c| job_page(c, &query)).await;
-        let page: Vec<Job> = page.map_err(|e: StoreError| e)?;
+        let page: Vec<Job> = page?;
         self.job_bodies(&page).await
     }
 }
@@ -162,7 +158,7 @@ pub(super) async fn explain(State(api): State<Api>, PathId(id): PathId<JobId>) -
 pub(super) async fn events(State(api): State<Api>, PathId(id): PathId<JobId>) -> Result<Json<Vec<Value>>, ApiError> {
     let job = api.dispatcher.job(id).await?;
     let events = api.dispatcher.store().read(move |c| job_events(c, job.id)).await;
-    Ok(Json(events.map_err(|e: StoreError| e)?.iter().map(event_body).collect()))
+    Ok(Json(events?.iter().map(event_body).collect()))
 }
 
 /// `seq`, `at`, `event` and what the event carries.

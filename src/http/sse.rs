@@ -8,6 +8,7 @@ use axum::response::sse::{Event, KeepAlive, KeepAliveStream, Sse};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt as _};
 use serde::Serialize;
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
@@ -46,20 +47,24 @@ where
 {
     let (stop, changes) = (api.dispatcher.stop_signal(), api.dispatcher.feed().changes());
     let events = stream::unfold((api, changes, list, true), move |(api, mut changes, list, first)| async move {
-        while !first {
-            match changes.recv().await {
-                Ok(change) if !matters(change) => (),
-                Ok(_) | Err(RecvError::Lagged(_)) => {
-                    tokio::time::sleep(LIST_PAUSE).await;
-                    // What happened in the pause is in the list that is read now.
-                    changes = changes.resubscribe();
-                    break;
-                }
-                Err(RecvError::Closed) => return None,
-            }
+        if !first {
+            changes = next_list(changes, matters).await?;
         }
         let body = list(api.clone()).await.ok()?;
         Some((event(name, &body), (api, changes, list, false)))
     });
     answer(events, stop)
+}
+
+/// Waits for a change that matters and for the pause behind it; what happens in the pause is in the next list.
+async fn next_list(mut changes: Receiver<Change>, matters: fn(Change) -> bool) -> Option<Receiver<Change>> {
+    loop {
+        match changes.recv().await {
+            Ok(change) if !matters(change) => (),
+            Ok(_) | Err(RecvError::Lagged(_)) => break,
+            Err(RecvError::Closed) => return None,
+        }
+    }
+    tokio::time::sleep(LIST_PAUSE).await;
+    Some(changes.resubscribe())
 }

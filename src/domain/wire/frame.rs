@@ -130,8 +130,8 @@ pub struct Frame<'a> {
 /// byte; above it a process for `head -c` is cheaper (measured: docs/PROTOCOL.md).
 const READ_BY_LINES_MAX: usize = 4096;
 
-/// The variable by which the wrapper finds processes that left the job's group.
-const COOKIE: &str = "SHUNT_JOB";
+/// The variables by which the wrapper finds processes that left the job's group.
+const COOKIES: [&str; 2] = ["SHUNT_JOB", "SHUNT_COOKIE"];
 
 /// Variables that some /bin/sh holds read-only: setting them would end the shell.
 const SHELL_OWNS: [&str; 6] = ["UID", "EUID", "PPID", "SHELLOPTS", "BASHOPTS", "BASH_VERSINFO"];
@@ -170,7 +170,7 @@ fn check_variable(name: &str, value: &str) -> Result<(), BadFrame> {
     if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.bytes().all(letters) {
         return Err(BadFrame::BadName(short()));
     }
-    if SHELL_OWNS.contains(&name) || name.starts_with("shunt_") || name == COOKIE {
+    if SHELL_OWNS.contains(&name) || name.starts_with("shunt_") || COOKIES.contains(&name) {
         return Err(BadFrame::ReservedName(short()));
     }
     if value.contains('\0') { Err(BadFrame::NulInValue(short())) } else { Ok(()) }
