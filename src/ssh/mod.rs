@@ -3,6 +3,7 @@
 //! `Session` is one SSH connection, `Channel` one command on it, `pool::Pool` keeps warm connections per runner
 //! and counts their slots, `attempt` speaks the wrapper's verbs.
 
+pub mod attempt;
 mod authenticate;
 mod channel;
 mod connect;

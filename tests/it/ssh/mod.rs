@@ -1,5 +1,6 @@
 //! Tests of the ssh area, against Debian's sshd.
 
+mod attempt;
 mod channels;
 mod connect;
 mod faults;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::limits;
 use crate::support::sshd::{HostSpec, TestHost, wait_until};
 
-fn target(host: &TestHost) -> Target {
+pub(super) fn target(host: &TestHost) -> Target {
     Target {
         runner: RunnerId(Uuid::now_v7()),
         dial: host.dial("deploy"),
