@@ -185,8 +185,8 @@ mod tests {
     #[test]
     fn endless_noise_and_garbage_after_our_nonce_end_the_channel() {
         let noise = Bytes::from(vec![b'x'; 700 << 10]);
-        for streams in [[ChannelEvent::Stdout, ChannelEvent::Stdout], [ChannelEvent::Stderr, ChannelEvent::Stderr]] {
-            let events = decoded(streams.iter().map(|stream| stream(noise.clone())).collect());
+        for stream in [ChannelEvent::Stdout as fn(Bytes) -> ChannelEvent, ChannelEvent::Stderr] {
+            let events = decoded(vec![stream(noise.clone()), stream(noise.clone())]);
             assert!(matches!(&events[..], [AttemptEvent::Gone { why: GoneWhy::BadControl(_) }]), "{events:?}");
         }
         let line = format!("@{} dance\n@{} ok 1\n", nonce(), nonce());

@@ -4,6 +4,7 @@ mod attempt;
 mod channels;
 mod connect;
 mod faults;
+mod hosts;
 mod pool;
 
 use std::time::Duration;
