@@ -12,7 +12,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-use shuntyard::ssh::{Dial, HostKeyPolicy, PrivateKey};
+use shuntyard::ssh::{Dial, HostKeyPolicy, RunnerKey};
 use tempfile::TempDir;
 
 mod layout;
@@ -75,7 +75,7 @@ pub struct TestHost {
     /// `ALGORITHM BASE64` lines.
     pub host_keys: Vec<String>,
     /// Opens `deploy`.
-    pub client_key: Arc<PrivateKey>,
+    pub client_key: Arc<RunnerKey>,
     root: TempDir,
     _template: Arc<TempDir>,
     /// `unshare`: its end is the end of every process in the host.
