@@ -7,7 +7,7 @@ use crate::support::sshd::UBUNTU_2204;
 fn cancelling_a_running_job_ends_its_whole_tree_and_a_queued_one_never_starts() {
     let host = host("u1", UBUNTU_2204);
     let house = House::with(&[(&host, 1)]);
-    let tree = "sleep 1000 & echo $! >~/pids; (trap '' TERM; setsid sleep 1000) & echo up >~/up; wait";
+    let tree = "sleep 7231 & echo $! >~/pids; (trap '' TERM; setsid sleep 7231) & echo up >~/up; wait";
     let running = house.submit(&[], tree);
     await_truth(&host, "up", "up");
     let queued = house.submit(&[], "echo started >~/queued");
@@ -16,7 +16,7 @@ fn cancelling_a_running_job_ends_its_whole_tree_and_a_queued_one_never_starts() 
     house.shunt(&["cancel", &running]).expect(0, &[]);
     let job = house.await_end(&running);
     assert_eq!((&job["state"], &job["stop_reason"]), (&"cancelled".into(), &"user".into()), "{job}");
-    host.run_inside("! pgrep -f 'sleep 100[0]'");
+    host.run_inside("! pgrep -f 'sleep 723[1]'");
     assert_eq!(truth(&host, "queued"), "", "a job that was cancelled in the queue has run");
 }
 
