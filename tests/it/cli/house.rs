@@ -83,10 +83,6 @@ impl House {
         self.home.path()
     }
 
-    pub fn data_dir(&self) -> PathBuf {
-        self.home().join("share/shuntyard")
-    }
-
     /// Everything that the dispatcher has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.home().join("shuntd.log")).unwrap_or_default()
