@@ -13,6 +13,7 @@ use shuntyard_domain::wire::frame::{BadFrame, check_variable};
 
 use sha2::{Digest as _, Sha256};
 
+use super::engine_error::bad;
 use super::{DispatchError, Dispatcher, new_id};
 use crate::store::{ApplyError, Connection, PhaseRunRow, job_apply, job_find, job_insert, phase_run_insert};
 
@@ -205,14 +206,6 @@ impl Dispatcher {
 
 fn origin(project: String) -> JobOrigin {
     JobOrigin { enterprise: DEFAULT.into(), org: DEFAULT.into(), project, ..JobOrigin::default() }
-}
-
-fn bad(path: impl Into<String>, message: impl Into<String>, allowed: &[&str]) -> DispatchError {
-    DispatchError::BadRequest {
-        path: path.into(),
-        message: message.into(),
-        allowed: allowed.iter().map(|a| (*a).to_owned()).collect(),
-    }
 }
 
 fn check_job(request: &SubmitJob) -> Result<(), DispatchError> {

@@ -54,6 +54,9 @@ impl JobFilter {
             let allowed: Vec<&str> = ["all"].into_iter().chain(JobQuery::STATES.iter().copied()).collect();
             return Err(bad("state", format!("there is no state `{state}`"), &allowed));
         }
+        if self.project.as_ref().is_some_and(|project| project.contains('\0')) {
+            return Err(bad("project", "it holds a NUL byte".into(), &["text"]));
+        }
         let runner = match &self.runner {
             Some(hostname) => Some(api.dispatcher.runner(hostname)?.id),
             None => None,

@@ -88,6 +88,11 @@ impl House {
         &self.address
     }
 
+    /// The dispatcher's process id.
+    pub fn pid(&self) -> u32 {
+        self.shuntd.as_ref().expect("the dispatcher runs").id()
+    }
+
     /// Everything that the dispatcher has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.home().join("shuntd.log")).unwrap_or_default()

@@ -6,8 +6,8 @@ use reqwest::Method;
 use crate::client::Client;
 use crate::commands::runners::checked_hostname;
 use crate::failure::{EXIT_ERROR, Failure};
-use crate::steps::{self, StepsEnd};
-use crate::terminal::{note, print};
+use crate::steps;
+use crate::terminal::print;
 
 /// Test a runner: connect, log in, run the wrapper
 #[derive(Args, Debug)]
@@ -21,21 +21,10 @@ pub struct TestArgs {
 pub async fn run(client: &Client, args: TestArgs) -> Result<u8, Failure> {
     let hostname = checked_hostname(&args.hostname)?;
     let url = client.url(&format!("runners/{hostname}/health"), &[]);
-    match steps::follow(client, Method::POST, &url, None, "Run the test again").await? {
-        StepsEnd::Finished { .. } => {
-            print(format!("runner {hostname} is ok\n").as_bytes())?;
-            Ok(0)
-        }
-        StepsEnd::Failed(failed) => {
-            failed.report();
-            Ok(EXIT_ERROR)
-        }
-        StepsEnd::HostKeyUnconfirmed { fingerprint, key_type } => {
-            note(&format!(
-                "failed: the runner shows a host key that is not pinned: {key_type} {fingerprint}\n  \
-                 try: compare it on the host; if it was really changed, enrol the runner again"
-            ));
-            Ok(EXIT_ERROR)
-        }
+    let end = steps::follow(client, Method::POST, &url, None, "Run the test again").await?;
+    if end.reported("compare it on the host; if it was really changed, enrol the runner again").is_none() {
+        return Ok(EXIT_ERROR);
     }
+    print(format!("runner {hostname} is ok\n").as_bytes())?;
+    Ok(0)
 }
