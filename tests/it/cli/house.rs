@@ -83,6 +83,11 @@ impl House {
         self.home.path()
     }
 
+    /// Where the API listens: `127.0.0.1:PORT`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Everything that the dispatcher has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.home().join("shuntd.log")).unwrap_or_default()

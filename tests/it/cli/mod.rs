@@ -3,4 +3,6 @@
 mod adhoc;
 mod client;
 mod house;
+mod never_lose;
 mod stop;
+mod store_faults;
