@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::job::{Job, JobEvent, JobState};
 use shuntyard_domain::outcome::{LogSummary, LostEvidence};
-use shuntyard_domain::wire::control::{LostWhy, ResultRecord};
+use shuntyard_domain::wire::control::{ErrCode, LostWhy, ResultRecord};
 use shuntyard_domain::wire::frame::Word;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -67,6 +67,8 @@ pub(super) struct Following<'e> {
     stop: CancellationToken,
     /// The commit of `running`, under way beside the output.
     running: Option<BoxFuture<'static, Result<Job, ApplyError>>>,
+    /// The channel is the one on which the start was sent: its refusal can prove that nothing was started.
+    start_channel: bool,
 }
 
 /// What the loop woke up for.
@@ -82,7 +84,7 @@ enum Woken {
 impl<'e> Following<'e> {
     pub(super) fn new(engine: &'e Dispatcher, job: Job, cancel: CancellationToken, stop: CancellationToken) -> Self {
         let sink = LogSink::new(engine.0.logs.clone(), job.attempt_id());
-        Self { engine, job, sink, cancel, cancel_sent: false, kill_at: None, stop, running: None }
+        Self { engine, job, sink, cancel, cancel_sent: false, kill_at: None, stop, running: None, start_channel: true }
     }
 
     pub(super) const fn job(&self) -> &Job {
@@ -99,7 +101,7 @@ impl<'e> Following<'e> {
 
     /// Opens a channel to the attempt from the first byte that is not stored.
     pub(super) async fn attach(&mut self, runner: RunnerId) -> Followed {
-        self.cancel_sent = false;
+        (self.cancel_sent, self.start_channel) = (false, false);
         let Ok(known) = self.engine.known(runner) else {
             return Followed::LinkLost("the runner is not in the inventory".into());
         };
@@ -216,19 +218,18 @@ impl<'e> Following<'e> {
             }
             AttemptEvent::Unknown => Some(self.on_unknown().await),
             AttemptEvent::Fenced => Some(Followed::NeverStarted("the attempt was fenced".into())),
-            AttemptEvent::Refused { code, detail } => Some(self.on_refused(format!("{detail} ({code})"))),
+            AttemptEvent::Refused { code, detail } => Some(self.on_refused(code, &detail)),
             AttemptEvent::Gone { why } => Some(Followed::LinkLost(format!("{why:?}"))),
         }
     }
 
-    /// Only a job that is still `starting` can prove by a refusal that it never ran.
-    fn on_refused(&self, why: String) -> Followed {
-        match self.job.state {
-            JobState::Starting { .. } if self.running.is_none() => {
-                Followed::NeverStarted(format!("the host refused: {why}"))
-            }
-            _ => Followed::LinkLost(format!("the host refused to attach: {why}")),
+    /// Only the start's own channel can prove by a refusal that the job never ran.
+    fn on_refused(&self, code: ErrCode, detail: &str) -> Followed {
+        let unconfirmed = matches!(self.job.state, JobState::Starting { .. }) && self.running.is_none();
+        if self.start_channel && unconfirmed && code.proves_no_start() {
+            return Followed::NeverStarted(format!("the host refused: {detail} ({code})"));
         }
+        Followed::LinkLost(format!("the host refused to attach: {detail} ({code})"))
     }
 
     /// The host knows no such attempt. Fencing it turns "not yet" into "never".

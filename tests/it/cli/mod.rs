@@ -3,4 +3,5 @@
 mod adhoc;
 mod client;
 mod house;
+mod proof;
 mod stop;
