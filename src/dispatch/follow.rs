@@ -218,13 +218,17 @@ impl<'e> Following<'e> {
             }
             AttemptEvent::Unknown => Some(self.on_unknown().await),
             AttemptEvent::Fenced => Some(Followed::NeverStarted("the attempt was fenced".into())),
-            AttemptEvent::Refused { code, detail } => Some(self.on_refused(code, &detail)),
+            AttemptEvent::Refused { code, detail } => Some(self.on_refused(code, &detail).await),
             AttemptEvent::Gone { why } => Some(Followed::LinkLost(format!("{why:?}"))),
         }
     }
 
-    /// Only the start's own channel can prove by a refusal that the job never ran.
-    fn on_refused(&self, code: ErrCode, detail: &str) -> Followed {
+    /// Only the start's own channel can prove by a refusal that the job never ran. An attempt whose files are gone
+    /// may have run: nobody can tell its result any more.
+    async fn on_refused(&mut self, code: ErrCode, detail: &str) -> Followed {
+        if code == ErrCode::Removed {
+            return self.lose_spool().await;
+        }
         let unconfirmed = matches!(self.job.state, JobState::Starting { .. }) && self.running.is_none();
         if self.start_channel && unconfirmed && code.proves_no_start() {
             return Followed::NeverStarted(format!("the host refused: {detail} ({code})"));
@@ -238,8 +242,7 @@ impl<'e> Following<'e> {
             return Followed::LinkLost("the runner is not in the inventory".into());
         };
         if matches!(self.job.state, JobState::Running { .. }) {
-            let log = LogSummary { truncated: true, ..self.sink.seal().await.unwrap_or_default() };
-            return self.finish(JobEvent::LostProven { evidence: LostEvidence::SpoolGone, log }).await;
+            return self.lose_spool().await;
         }
         let Ok(mut lease) = self.engine.lease_service(&known).await else {
             return Followed::LinkLost("the runner cannot be reached".into());
@@ -251,6 +254,11 @@ impl<'e> Following<'e> {
             Ok(FenceAnswer::Exists(_)) => Followed::LinkLost("the attempt exists after all".into()),
             Err(error) => Followed::LinkLost(error.to_string()),
         }
+    }
+
+    async fn lose_spool(&mut self) -> Followed {
+        let log = LogSummary { truncated: true, ..self.sink.seal().await.unwrap_or_default() };
+        self.finish(JobEvent::LostProven { evidence: LostEvidence::SpoolGone, log }).await
     }
 
     /// Begins the commit of `running`; output is taken meanwhile.

@@ -35,6 +35,8 @@ closed_list!(
         NoSpace = "nospace",
         /// No such verb, or arguments are missing.
         Usage = "usage",
+        /// The attempt was claimed, and its files are gone.
+        Removed = "removed",
         /// The request is understood and not allowed; the detail says why.
         Refused = "refused",
     }
@@ -47,7 +49,7 @@ impl ErrCode {
     pub const fn proves_no_start(self) -> bool {
         match self {
             Self::Id | Self::Magic | Self::Frame | Self::Mkdir | Self::NoSpace | Self::Usage => true,
-            Self::Refused => false,
+            Self::Removed | Self::Refused => false,
         }
     }
 }

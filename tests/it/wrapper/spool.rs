@@ -86,8 +86,10 @@ fn an_acknowledged_attempt_is_gone_and_cannot_run_again() {
         );
         // A start that sat in a socket buffer of a dead link arrives now.
         let late = host.run(id(1), "echo $$ >>../../starts");
-        late.wait_control("refused", |c| matches!(c, Control::Err { code: ErrCode::Refused, .. }));
+        late.wait_control("refused", |c| matches!(c, Control::Err { code: ErrCode::Removed, .. }));
         assert_eq!(std::fs::read_to_string(host.base().join("starts")).unwrap().lines().count(), 1);
+        let fence = host.ask(|nonce| Verb::Fence { id: id(1), nonce });
+        assert!(matches!(fence[..], [Control::Err { code: ErrCode::Removed, .. }]), "{fence:?}");
         assert_eq!(host.ask(|nonce| Verb::Status { nonce }), [Control::Eol]);
     });
 }
