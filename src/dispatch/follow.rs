@@ -103,7 +103,8 @@ impl<'e> Following<'e> {
     pub(super) async fn attach(&mut self, runner: RunnerId) -> Followed {
         (self.cancel_sent, self.start_channel) = (false, false);
         let Ok(known) = self.engine.known(runner) else {
-            return Followed::LinkLost("the runner is not in the inventory".into());
+            // Deleted by force: nobody will hear of this job again, and nothing else ends this task.
+            return self.finish(JobEvent::Abandoned { by: "the runner was deleted".into() }).await;
         };
         let wrapper = &known.runner.installation.wrapper_path;
         let connect = async {
@@ -344,7 +345,10 @@ impl<'e> Following<'e> {
                 Followed::Over
             }
             // An admin gave the job up meanwhile: its record is final.
-            Err(ApplyError::Illegal(_) | ApplyError::NotFound(_)) => Followed::Over,
+            Err(ApplyError::Illegal(_) | ApplyError::NotFound(_)) => {
+                tracing::info!("the job was ended by somebody else");
+                Followed::Over
+            }
             Err(error) => Followed::LinkLost(format!("the end could not be stored: {error}")),
         }
     }

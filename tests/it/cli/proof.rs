@@ -88,3 +88,18 @@ fn a_running_job_whose_spool_was_removed_is_lost_although_its_claim_stays() {
     assert_eq!(job["truncated"], true, "{job}");
     house.shunt(&["run", "--", "true"]).expect(0, &[]);
 }
+
+#[test]
+fn jobs_of_a_runner_that_was_deleted_by_force_are_let_go() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::with(&[(&host, 1)]);
+    let id = house.submit(&[], "echo up >~/up; sleep 7233");
+    await_truth(&host, "up", "up");
+    house.await_state(&id, &["running"]);
+    host.kill_sshd();
+    house.await_contact(&host, "unreachable");
+    house.shunt(&["ctl", "delete-runner", "u1", "-y", "--force"]).expect(0, &[]);
+    assert_eq!(house.job(&id)["state"], "abandoned");
+    let let_go = || house.log().contains("the job was ended by somebody else");
+    await_that("the job's task ends", let_go, || house.log());
+}
