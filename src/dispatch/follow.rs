@@ -212,7 +212,8 @@ impl<'e> Following<'e> {
             AttemptEvent::Lost { why, size } => {
                 let evidence = match why {
                     LostWhy::Reboot => LostEvidence::Rebooted,
-                    LostWhy::Killed | LostWhy::NoStart => LostEvidence::WrapperKilled,
+                    LostWhy::Killed => LostEvidence::WrapperKilled,
+                    LostWhy::NoStart => LostEvidence::LauncherDied,
                 };
                 *end = Some(End::Lost { evidence, size });
                 None

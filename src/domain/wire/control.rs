@@ -15,7 +15,7 @@ closed_list!(
         Killed = "killed",
         /// The host has booted since.
         Reboot = "reboot",
-        /// It was claimed, but the launcher died before the job began.
+        /// It was claimed, the launcher died, and nothing shows that the job began.
         NoStart = "nostart",
     }
 );

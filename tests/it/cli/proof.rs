@@ -90,6 +90,20 @@ fn a_running_job_whose_spool_was_removed_is_lost_although_its_claim_stays() {
 }
 
 #[test]
+fn a_launcher_that_died_before_the_start_leaves_a_lost_job_that_says_so() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::with(&[(&host, 1)]);
+    hold(&host, &base_dir(&house), "become_job");
+    let id = house.submit(&[], "echo x >>~/starts");
+    await_truth(&host, "held", "held");
+    // With its follower, which would keep the channel open.
+    host.run_inside("pkill -KILL -f 'wrapper-[0-9a-f]* run|^tail -c'");
+    let job = house.await_end(&id);
+    assert_eq!((&job["state"], &job["lost_evidence"]), (&"lost".into(), &"launcher_died".into()), "{job}");
+    assert_eq!((truth(&host, "starts").as_str(), &job["exit_code"]), ("", &serde_json::Value::Null), "{job}");
+}
+
+#[test]
 fn jobs_of_a_runner_that_was_deleted_by_force_are_let_go() {
     let host = host("u1", UBUNTU_2204);
     let house = House::with(&[(&host, 1)]);
