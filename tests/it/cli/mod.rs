@@ -4,5 +4,6 @@ mod adhoc;
 mod client;
 mod house;
 mod never_lose;
+mod proof;
 mod stop;
 mod store_faults;
