@@ -6,5 +6,6 @@ mod client;
 mod house;
 mod http_limits;
 mod never_lose;
+mod proof;
 mod stop;
 mod store_faults;
