@@ -54,6 +54,7 @@ fn methods_ids_and_tokens_that_do_not_fit_are_told_so() {
     assert!(refused.contains("401") && refused.contains("ChefToken"), "{refused}");
     let body = format!(r#"{{"script":"{}"}}"#, "x".repeat(3 << 20));
     let mut stream = TcpStream::connect(house.address()).expect("the API");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time limit");
     let head = format!(
         "POST {tree}/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n",
         token(&house),
