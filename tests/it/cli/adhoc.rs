@@ -92,13 +92,13 @@ fn a_job_over_its_time_limit_is_stopped_and_says_so() {
 #[test]
 fn a_reserved_variable_and_a_bad_filter_are_refused_and_nothing_is_stored() {
     let house = House::start();
-    house.shunt(&["run", "--env", "PATH=/tmp", "--", "true"]).expect(1, &["PATH"]);
+    house.shunt(&["run", "--env", "SHUNT_X=1", "--", "true"]).expect(1, &["SHUNT_X"]);
     house.shunt(&["run", "--filter", "plattform=x", "--", "true"]).expect(2, &["plattform"]);
     assert_eq!(house.api("jobs?state=all"), serde_json::json!([]));
 }
 
 #[test]
-fn a_full_disk_on_the_host_never_shows_success_with_truncated_output() {
+fn a_job_that_fills_its_hosts_disk_fails_with_its_own_exit_code() {
     let host = host("u1", UBUNTU_2204);
     let house = House::with(&[(&host, 1)]);
     let runner = house.api("runners/u1");
@@ -108,8 +108,10 @@ fn a_full_disk_on_the_host_never_shows_success_with_truncated_output() {
         "cp -a {base} /tmp/kept && mount -t tmpfs -o size=256k,mode=700,uid=$(id -u deploy) none {base} && \
          cp -a /tmp/kept/. {base}/"
     ));
-    let ran = house.shunt(&["run", "--", "sh", "-c", "head -c 2000000 /dev/zero; true"]);
+    let ran = house.shunt(&["run", "--", "head", "-c", "2000000", "/dev/zero"]);
     let job = &house.api("jobs?state=all")[0];
-    let complete = job["truncated"] == false && ran.stdout.len() == 2_000_000;
-    assert!(ran.code != 0 || complete, "success with {} bytes: {job}", ran.stdout.len());
+    // The result was reserved before the job began: the exit code arrives although nothing more could be written.
+    assert_eq!((ran.code, &job["state"], &job["exit_code"]), (1, &"failed".into(), &1.into()), "{job}");
+    assert!(ran.stdout.len() < 2_000_000 && job["log_bytes"] == ran.stdout.len(), "{job}");
+    host.run_inside(&format!("umount {base}"));
 }

@@ -1,10 +1,7 @@
 //! Cancelling: `shunt cancel` and Ctrl-C, checked by what still runs on the host.
 
-use super::house::{House, await_truth, host, truth};
+use super::house::{BLOCKER, House, await_that, await_truth, host, truth};
 use crate::support::sshd::{TestHost, UBUNTU_2204};
-
-/// A job that blocks until `~/go` exists.
-const BLOCKER: &str = "echo begun; touch ~/begun; until [ -e ~/go ]; do sleep 0.05; done";
 
 /// Queues a script with a grace of one second between TERM and KILL.
 fn submit_with_short_grace(house: &House, script: &str) -> String {
@@ -51,10 +48,10 @@ fn cancelling_a_running_job_lets_its_term_handler_run() {
     let host = host("u1", UBUNTU_2204);
     let house = House::with(&[(&host, 1)]);
     let script =
-        "trap 'echo handled; echo handled >~/handled; exit 9' TERM; touch ~/begun; while :; do sleep 0.05; done";
+        "trap 'echo handled; echo handled >~/handled; exit 9' TERM; touch ~/begun; while :; do sleep 0.05 & wait; done";
     let id = house.submit(&[], script);
     house.await_state(&id, &["running"]);
-    super::house::await_that("it has begun", || host.path("home/deploy/begun").exists(), || house.log());
+    await_that("it has begun", || host.path("home/deploy/begun").exists(), || house.log());
     house.shunt(&["cancel", &id]).expect(0, &[]);
     let job = house.await_end(&id);
     assert_eq!((&job["state"], &job["stop_reason"]), (&"cancelled".into(), &"user".into()), "{job}");
@@ -73,7 +70,7 @@ fn a_job_that_ignores_term_is_killed_after_its_grace_with_its_whole_tree() {
         (setsid sh -c 'sleep 1003 & echo $! >>~/pids' &)\n\
         until [ $(wc -l <~/pids) -ge 5 ]; do sleep 0.05; done; touch ~/begun; while :; do sleep 1; done";
     let id = submit_with_short_grace(&house, script);
-    super::house::await_that("the tree stands", || host.path("home/deploy/begun").exists(), || truth(&host, "pids"));
+    await_that("the tree stands", || host.path("home/deploy/begun").exists(), || truth(&host, "pids"));
     assert_eq!(living(&host).lines().count(), 5, "{}", living(&host));
     house.shunt(&["cancel", &id]).expect(0, &[]);
     let job = house.await_end(&id);
@@ -87,7 +84,7 @@ fn ctrl_c_on_a_run_cancels_and_waits_for_the_end() {
     let host = host("u1", UBUNTU_2204);
     let house = House::with(&[(&host, 1)]);
     let script =
-        "trap 'echo handled; sleep 0.3; echo last words; exit 0' TERM; echo begun; while :; do sleep 0.05; done";
+        "trap 'echo handled; sleep 0.3; echo last words; exit 0' TERM; echo begun; while :; do sleep 0.05 & wait; done";
     let run = house.begin(&["run", "--", "sh", "-c", script]);
     run.await_output("begun");
     run.interrupt();

@@ -15,6 +15,9 @@ use crate::support::sshd::{DEPLOY_PASSWORD, HostSpec, TestHost};
 /// Far beyond what anything takes here, also on a loaded machine.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
+/// A job that blocks until `~/go` exists.
+pub const BLOCKER: &str = "echo begun; until [ -e ~/go ]; do sleep 0.05; done; echo done";
+
 /// Starts a host that is quick to make: one host key, many sessions.
 pub fn host(hostname: &str, os_release: &'static str) -> TestHost {
     TestHost::start(HostSpec {

@@ -2,11 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::house::{House, await_that, host, truth};
+use super::house::{BLOCKER, House, await_that, host, truth};
 use crate::support::sshd::{CENTOS_7, UBUNTU_2204};
-
-/// A job that blocks until `~/go` exists.
-const BLOCKER: &str = "echo begun; until [ -e ~/go ]; do sleep 0.05; done; echo done";
 
 #[test]
 fn another_client_follows_a_running_job_and_gets_the_same_bytes() {

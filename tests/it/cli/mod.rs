@@ -2,8 +2,9 @@
 
 mod adhoc;
 mod cancel;
-pub mod client;
+mod client;
 mod demo;
-pub mod house;
+mod house;
 mod jobs;
 mod run;
+mod stop;
