@@ -1,6 +1,6 @@
 //! New jobs, and requests to stop them.
 
-use std::collections::BTreeMap;
+mod check;
 
 use shuntyard_domain::board::BoardEvent;
 use shuntyard_domain::filter::Filter;
@@ -14,15 +14,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::{DispatchError, Dispatcher, new_id};
 use crate::store::{ApplyError, PhaseRunRow, job_apply, job_find, job_insert, phase_run_insert};
+use check::{bad, check_env, check_job, check_name, check_script};
 
 /// The tenant of jobs until there are others.
 pub const DEFAULT: &str = "default";
-/// A script larger than this belongs into a file of the project.
-const MAX_SCRIPT_BYTES: usize = 1024 * 1024;
 /// Rows of one matrix: as many as one page of the API shows.
 const MAX_ROWS: usize = 500;
-const MAX_LIMIT_S: u32 = 30 * 24 * 3600;
-const MAX_GRACE_S: u32 = 3600;
 
 impl Dispatcher {
     /// Queues one ad-hoc job; it is stored when this answers.
@@ -32,7 +29,8 @@ impl Dispatcher {
     pub async fn submit(&self, request: SubmitJob) -> Result<Job, DispatchError> {
         check_job(&request)?;
         let first_line = request.script.lines().find(|l| !l.trim().is_empty()).unwrap_or_default();
-        let title = request.title.unwrap_or_else(|| first_line.chars().take(120).collect());
+        let visible = first_line.trim().chars().filter(|c| !c.is_control());
+        let title = request.title.unwrap_or_else(|| visible.take(120).collect());
         let spec = JobSpec {
             env: request.env,
             run_limit_s: request.run_limit_s,
@@ -55,6 +53,7 @@ impl Dispatcher {
     pub async fn submit_phase_run(&self, request: SubmitPhaseRun) -> Result<(PhaseRunId, Vec<Job>), DispatchError> {
         let config = project_config::parse(&request.config).map_err(DispatchError::BadConfig)?;
         check_env("env", &request.env)?;
+        check_name("project", &request.project)?;
         let phase = config.phase(request.phase);
         let id = PhaseRunId(new_id());
         let jobs = if phase.skip { Vec::new() } else { self.rows(id, &request, &phase)? };
@@ -90,6 +89,7 @@ impl Dispatcher {
                 &["a shell script"],
             ));
         };
+        check_script(&format!("phases.{}.run", request.phase), script)?;
         if phase.filters.len() > MAX_ROWS {
             let path = format!("job_dispatch.filters.{}", request.phase);
             return Err(bad(path, format!("the matrix has {} rows", phase.filters.len()), &["up to 500 rows"]));
@@ -188,59 +188,4 @@ impl Dispatcher {
 
 fn origin(project: String) -> JobOrigin {
     JobOrigin { enterprise: DEFAULT.into(), org: DEFAULT.into(), project, ..JobOrigin::default() }
-}
-
-fn bad(path: impl Into<String>, message: impl Into<String>, allowed: &[&str]) -> DispatchError {
-    DispatchError::BadRequest {
-        path: path.into(),
-        message: message.into(),
-        allowed: allowed.iter().map(|a| (*a).to_owned()).collect(),
-    }
-}
-
-fn check_job(request: &SubmitJob) -> Result<(), DispatchError> {
-    if request.script.trim().is_empty() {
-        return Err(bad("script", "the script is empty", &["a shell script"]));
-    }
-    if request.script.contains('\0') {
-        return Err(bad("script", "the script holds a NUL byte, which no shell can read", &["text"]));
-    }
-    if request.script.len() > MAX_SCRIPT_BYTES {
-        return Err(bad("script", format!("the script has {} bytes", request.script.len()), &["up to 1 MiB"]));
-    }
-    check_env("env", &request.env)?;
-    check_limit("run_limit_s", request.run_limit_s)?;
-    check_limit("silence_limit_s", request.silence_limit_s)?;
-    if request.stop_grace_s.is_some_and(|s| s > MAX_GRACE_S) {
-        return Err(bad("stop_grace_s", "the grace is too long", &["0 to 3600 seconds"]));
-    }
-    Ok(())
-}
-
-fn check_limit(path: &str, limit: Option<u32>) -> Result<(), DispatchError> {
-    match limit {
-        Some(0) => Err(bad(path, "a limit of 0 seconds would end the job before it starts", &["1 to 2592000 seconds"])),
-        Some(s) if s > MAX_LIMIT_S => Err(bad(path, format!("{s} seconds are too many"), &["1 to 2592000 seconds"])),
-        _ => Ok(()),
-    }
-}
-
-fn check_env(path: &str, env: &BTreeMap<String, String>) -> Result<(), DispatchError> {
-    for (name, value) in env {
-        let word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if name.is_empty() || !word || name.starts_with(|c: char| c.is_ascii_digit()) {
-            return Err(bad(
-                format!("{path}.{name}"),
-                "not a name of an environment variable",
-                &["[A-Za-z_][A-Za-z0-9_]*"],
-            ));
-        }
-        if name.to_ascii_uppercase().starts_with("SHUNT_") {
-            return Err(bad(format!("{path}.{name}"), "the variable belongs to Shuntyard", &["any other name"]));
-        }
-        if value.contains('\0') {
-            return Err(bad(format!("{path}.{name}"), "the value holds a NUL byte", &["text"]));
-        }
-    }
-    Ok(())
 }
