@@ -125,3 +125,21 @@ fn a_cancel_reaches_a_job_that_started_before_the_dispatcher_was_killed() {
     assert_eq!(house.await_end(&id)["state"], "cancelled");
     assert_eq!(living(&host), "");
 }
+
+#[test]
+fn a_work_directory_that_a_job_made_unwritable_is_removed_nonetheless() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::with(&[(&host, 2)]);
+    let locked = "mkdir -p a/b/c; touch a/b/c/file a/file; ln -s /etc a/b/link; chmod 400 a/b/c/file; chmod 000 a/b/c; \
+        chmod 500 a/b a .";
+    let ended = house.submit(&[], locked);
+    assert_eq!(house.await_end(&ended)["state"], "succeeded");
+    house.await_empty_spool(&host);
+
+    let cancelled = house.submit(&[], &format!("{locked}; touch ~/locked; while :; do sleep 0.05; done"));
+    await_that("its directory is locked", || host.path("home/deploy/locked").exists(), || house.log());
+    house.shunt(&["cancel", &cancelled]).expect(0, &[]);
+    assert_eq!(house.await_end(&cancelled)["state"], "cancelled");
+    house.await_empty_spool(&host);
+    host.run_inside("test -d /etc/ssh && test -w /etc/passwd");
+}

@@ -77,10 +77,6 @@ impl Client {
         await_that(&format!("it notes {text:?}"), || self.stderr().contains(text), || self.said());
     }
 
-    pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().expect("its state").is_none()
-    }
-
     pub fn id(&self) -> u32 {
         self.child.id()
     }

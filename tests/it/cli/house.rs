@@ -90,15 +90,25 @@ impl House {
         self.home().join("share/shuntyard")
     }
 
+    /// `HOST:PORT` of the API.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The admin token that the dispatcher has made.
+    pub fn token(&self) -> String {
+        fs::read_to_string(self.data_dir().join("admin.token")).expect("the admin token").trim().to_owned()
+    }
+
     /// Everything that the dispatcher has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.home().join("shuntd.log")).unwrap_or_default()
     }
 
     /// A command that starts a dispatcher on this house's data directory.
-    pub fn shuntd_command(&self) -> Command {
+    pub fn shuntd_command(&self, listen: &str) -> Command {
         let mut command = command("shuntd", self.home());
-        command.args(["serve", "--listen", &self.address]);
+        command.args(["serve", "--listen", listen]);
         command
     }
 
@@ -106,7 +116,8 @@ impl House {
     pub fn start_again(&mut self) {
         let log = File::options().create(true).append(true).open(self.home().join("shuntd.log")).expect("a log");
         let starts = self.log().matches("ready address=").count();
-        let mut shuntd = self.shuntd_command().stdout(Stdio::null()).stderr(log).spawn().expect("shuntd starts");
+        let mut shuntd =
+            self.shuntd_command(&self.address).stdout(Stdio::null()).stderr(log).spawn().expect("shuntd starts");
         let ready = || self.log().matches("ready address=").nth(starts).is_some();
         let ended = || shuntd.try_wait().expect("shuntd's state").is_some();
         let mut ended = ended;
@@ -134,10 +145,14 @@ impl House {
 
     /// Runs the bootstrap as the login user.
     pub fn enrol(&self, host: &TestHost, slots: u32) {
+        self.enrol_with_password(host, slots, DEPLOY_PASSWORD);
+    }
+
+    pub fn enrol_with_password(&self, host: &TestHost, slots: u32, password: &str) {
         let (port, slots) = (host.port.to_string(), slots.to_string());
         let flags = ["--address", &host.address, "-p", &port, "-y", "--no-sudo", "--password-stdin", "--slots", &slots];
         let words = [&["ctl", "install-runner", &host.spec.hostname, "deploy"], &flags[..]].concat();
-        let ran = self.begin_with_input(&words, format!("{DEPLOY_PASSWORD}\n").as_bytes()).end();
+        let ran = self.begin_with_input(&words, format!("{password}\n").as_bytes()).end();
         assert_eq!(ran.code, 0, "the bootstrap failed: {}\n{}", ran.stderr, self.log());
     }
 

@@ -1,10 +1,14 @@
 //! Tests of the cli area: the real `shuntd` and `shunt` against real sshd hosts.
 
 mod adhoc;
+mod api;
 mod cancel;
-mod client;
+pub mod client;
+mod crash;
 mod demo;
-mod house;
+pub mod house;
 mod jobs;
 mod run;
+mod secrets;
 mod stop;
+mod wrong;

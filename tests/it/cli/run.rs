@@ -96,6 +96,13 @@ fn config_check_needs_no_server_and_tells_good_from_bad_by_its_exit_code() {
     assert_eq!(report["phases"]["unit"]["filters"].as_array().map(Vec::len), Some(3));
     assert_eq!(report["phases"]["quality"]["skip"], true);
 
+    let slip = br#"{"skip_phase": ["unit"], "job_dispach": {}, "phases": {"unit": {"run": "true"}}}"#;
+    for json in [&[][..], &["--json"]] {
+        let slip = house.begin_with_input(&[&["config", "check", "-"], json].concat(), slip).end();
+        slip.expect(0, &["`skip_phase` means nothing here; did you mean `skip_phases`", "did you mean `job_dispatch`"]);
+        assert_eq!(json.is_empty(), slip.text().starts_with("PHASE"), "warnings are no data: {}", slip.text());
+    }
+
     let bad = house.begin_with_input(&["config", "check", "-"], br#"{"job_dispatch": {"version": "v1"}}"#).end();
     bad.expect(1, &["job_dispatch.version", "1 fault"]);
     let bad = house.begin_with_input(&["config", "check", "--json", "-"], br#"{"phases": {"unti": {}}}"#).end();
