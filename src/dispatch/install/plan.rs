@@ -37,7 +37,8 @@ pub(super) fn check(hostname: String, request: InstallRunner) -> Result<Checked,
         (None, Some(text)) => {
             let (text, passphrase) = (Zeroizing::new(text), request.passphrase.map(Zeroizing::new));
             let key = load_private_key(&text, passphrase.as_ref().map(|p| p.as_str()));
-            Credential::Key(Arc::new(key?))
+            let key = key.map_err(|error| bad("private_key", &error.to_string(), "an OpenSSH private key as text"))?;
+            Credential::Key(Arc::new(key))
         }
         (None, None) => return Err(bad("password", "the login has no credential", "password or private_key")),
         (Some(_), Some(_)) => return Err(bad("password", "the login has two credentials", "password or private_key")),

@@ -42,7 +42,7 @@ end_jobs() {
 gone() {
   name=$1
   shift
-  rm -rf "$@" 2>/dev/null || { chmod -R u+rwx "$@" && rm -rf "$@"; } 2>/dev/null
+  rm -rf "$@" 2>/dev/null || { chmod -R u+rwx "$@"; rm -rf "$@"; } 2>/dev/null
   for path; do [ ! -e "$path" ] || { tell left "$name" "$path cannot be removed"; return; }; done
   tell removed "$name"
 }
