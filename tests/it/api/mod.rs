@@ -1,1 +1,3 @@
-//! Tests of the api area.
+//! Tests of the HTTP API against a running daemon.
+
+mod answers;

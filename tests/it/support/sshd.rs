@@ -12,7 +12,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-use shuntyard::ssh::{Dial, HostKeyPolicy, PrivateKey};
+use shuntyard::ssh::{Dial, HostKeyPolicy, RunnerKey};
 use tempfile::TempDir;
 
 mod layout;
@@ -75,7 +75,7 @@ pub struct TestHost {
     /// `ALGORITHM BASE64` lines.
     pub host_keys: Vec<String>,
     /// Opens `deploy`.
-    pub client_key: Arc<PrivateKey>,
+    pub client_key: Arc<RunnerKey>,
     root: TempDir,
     _template: Arc<TempDir>,
     /// `unshare`: its end is the end of every process in the host.
@@ -250,7 +250,7 @@ fn require_root() {
 
 /// A thread that starts all processes: `--pdeathsig` acts when the *thread* that started them ends, and a test's
 /// thread ends before the test binary.
-fn spawn(command: Command) -> Child {
+pub(super) fn spawn(command: Command) -> Child {
     type Order = (Command, mpsc::Sender<std::io::Result<Child>>);
     static STARTER: LazyLock<Mutex<mpsc::Sender<Order>>> = LazyLock::new(|| {
         let (orders, inbox) = mpsc::channel::<Order>();
@@ -267,7 +267,7 @@ fn spawn(command: Command) -> Child {
     started.recv().expect("an answer").unwrap_or_else(|e| panic!("{name} does not start: {e}"))
 }
 
-fn tied(program: &str) -> Command {
+pub(super) fn tied(program: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", program]);
     command

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use shuntyard::ssh::{PrivateKey, generate_runner_key, load_private_key};
+use shuntyard::ssh::{RunnerKey, generate_runner_key, load_private_key};
 use tempfile::TempDir;
 
 use super::{BOB_PASSWORD, CAROL_PASSWORD, DEPLOY_PASSWORD, HostSpec, LoginShell};
@@ -156,7 +156,7 @@ pub(super) fn host_key_lines(root: &Path, spec: &HostSpec) -> Vec<String> {
     spec.host_key_types.iter().map(line).collect()
 }
 
-pub(super) fn authorize_new_key(root: &Path) -> Arc<PrivateKey> {
+pub(super) fn authorize_new_key(root: &Path) -> Arc<RunnerKey> {
     let (private, public) = generate_runner_key("tests").expect("a key");
     append_authorized_key(&root.join("fs/home/deploy/.ssh/authorized_keys"), &public);
     Arc::new(load_private_key(&private, None).expect("the key"))
