@@ -1,3 +1,1 @@
-//! Tests of the HTTP API against a running daemon.
-
-mod answers;
+//! Tests of the api area.

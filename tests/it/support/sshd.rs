@@ -250,7 +250,7 @@ fn require_root() {
 
 /// A thread that starts all processes: `--pdeathsig` acts when the *thread* that started them ends, and a test's
 /// thread ends before the test binary.
-pub(super) fn spawn(command: Command) -> Child {
+fn spawn(command: Command) -> Child {
     type Order = (Command, mpsc::Sender<std::io::Result<Child>>);
     static STARTER: LazyLock<Mutex<mpsc::Sender<Order>>> = LazyLock::new(|| {
         let (orders, inbox) = mpsc::channel::<Order>();
@@ -267,7 +267,7 @@ pub(super) fn spawn(command: Command) -> Child {
     started.recv().expect("an answer").unwrap_or_else(|e| panic!("{name} does not start: {e}"))
 }
 
-pub(super) fn tied(program: &str) -> Command {
+fn tied(program: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", program]);
     command
