@@ -2,5 +2,7 @@
 
 mod adhoc;
 mod client;
+mod delete;
+mod enrolment;
 mod house;
 mod stop;
