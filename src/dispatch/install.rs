@@ -1,6 +1,6 @@
 //! The bootstrap: from a login on a host to an enrolled runner.
 //!
-//! Steps: connect, facts, sudo, key, install, host_keys, login, wrapper, job, enrol. Nothing is stored
+//! Steps: credential (only when it fails), connect, facts, sudo, key, install, host_keys, login, wrapper, job, enrol. Nothing is stored
 //! before the last one; a failure undoes what was done on the host.
 
 mod place;
@@ -30,8 +30,11 @@ use undo::Undone;
 
 const AGAIN: &str = "run the same command again; if it stays, see the daemon's log at debug level";
 
+const UNLOCK: &str = "run the command on a terminal, which asks for the passphrase, or use a key without one";
+
 impl Dispatcher {
     /// Bootstraps a host, or refreshes one that is enrolled. The operation goes on when the listener leaves.
+    /// A locked private key is the failed step `credential`: whoever asked can ask again with the passphrase.
     ///
     /// # Errors
     /// `BadName` and `BadRequest` for values that are refused before anything is done.
@@ -40,8 +43,14 @@ impl Dispatcher {
         hostname: String,
         request: InstallRunner,
     ) -> Result<mpsc::UnboundedReceiver<StepEvent>, DispatchError> {
-        let checked = plan::check(hostname, request)?;
         let (steps, listener) = Steps::new();
+        let checked = match plan::check(hostname, request) {
+            Err(DispatchError::Key(error)) => {
+                steps.failed("credential", Failure::new(error, UNLOCK), Vec::new(), Vec::new());
+                return Ok(listener);
+            }
+            checked => checked?,
+        };
         let span = info_span!("install", runner.name = %checked.hostname);
         let engine = self.clone();
         self.0.tasks.spawn(span, move |_| async move {
@@ -94,7 +103,7 @@ impl Install<'_> {
         };
         match self.enrol(&placed).await {
             Ok(hostname) => {
-                let left = self.drop_old_key(&placed).await;
+                let left = self.drop_earlier(&placed).await;
                 placed.session.close().await;
                 self.steps.finished(self.engine.runner_body(&hostname).await.ok(), left);
             }
@@ -136,9 +145,10 @@ impl Install<'_> {
         let report = passed?;
         self.steps.began("enrol", "storing the runner");
         let runner = self.record(id, &target, placed, report);
-        self.store(&runner, placed).await.map_err(|failure| ("enrol", failure))?;
-        self.engine.keep(runner.clone(), placed.key.loaded.clone());
-        self.steps.done("enrol", format!("{} takes jobs", runner.hostname));
-        Ok(runner.hostname)
+        let runner = self.store(runner, placed).await.map_err(|failure| ("enrol", failure))?;
+        let hostname = runner.hostname.clone();
+        self.engine.keep(runner, placed.key.loaded.clone());
+        self.steps.done("enrol", format!("{hostname} takes jobs"));
+        Ok(hostname)
     }
 }

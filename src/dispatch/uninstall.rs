@@ -135,7 +135,7 @@ fn by_hand(known: &Known) -> String {
 }
 
 /// What a host that was not cleaned still has.
-fn whatever_is_left(known: &Known) -> Vec<String> {
+pub(super) fn whatever_is_left(known: &Known) -> Vec<String> {
     let (runner, installation) = (&known.runner, &known.runner.installation);
     let mut left = vec![
         format!("the wrapper {}", installation.wrapper_path),

@@ -76,10 +76,15 @@ impl ScriptError {
     }
 }
 
-/// The end of what the host printed beside its answer, for people.
-fn said(stderr: &str) -> String {
+/// The last line that the host printed beside its answer, for people; empty when there is none.
+#[must_use]
+pub fn last_line(stderr: &str) -> String {
     let line = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    let line: String = line.chars().filter(|c| !c.is_control()).take(200).collect();
+    line.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+fn said(stderr: &str) -> String {
+    let line = last_line(stderr);
     if line.is_empty() { line } else { format!("; the host said: {line}") }
 }
 

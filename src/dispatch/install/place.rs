@@ -12,7 +12,7 @@ use super::undo::Undone;
 use super::{AGAIN, Checked, Failed, Install, NewKey, Placed, plan};
 use crate::dispatch::retire::{retire_hash, retire_secret};
 use crate::dispatch::steps::Failure;
-use crate::ssh::bootstrap::{Rights, ScriptError, nonce, run_install, run_script};
+use crate::ssh::bootstrap::{Rights, ScriptError, last_line, nonce, run_install, run_script};
 use crate::ssh::{ConnectError, Credential, Session, fingerprint, generate_runner_key, load_private_key};
 
 /// For steps that leave nothing to undo.
@@ -131,8 +131,29 @@ impl Install<'_> {
                 ));
             }
         };
+        self.prove_root(session, &rights).await?;
         self.steps.done("sudo", format!("{how}: jobs will run as {SYSTEM_USER}"));
         Ok((rights, true))
+    }
+
+    /// A user whom sudo does not know looks like one who must give a password: only trying tells.
+    async fn prove_root(&self, session: &Session, rights: &Rights) -> Result<(), Failure> {
+        if matches!(rights, Rights::Login) {
+            return Ok(());
+        }
+        let nonce = nonce().map_err(script_failure)?;
+        let found = run_script(session, rights, &sudo_probe_script(&nonce), &nonce, parse_sudo).await;
+        let user = &self.checked.dial.user;
+        let why = match found {
+            Ok(Sudo::Root) => return Ok(()),
+            Ok(_) => format!("sudo gives {user} other rights than root's"),
+            Err(ScriptError::Answer { stderr, .. }) => format!("sudo refuses {user}: {}", last_line(&stderr)),
+            Err(error) => return Err(script_failure(error)),
+        };
+        Err(Failure::new(
+            why,
+            "log in as root or as a user with sudo, or use --no-sudo: jobs then run as the login user",
+        ))
     }
 
     fn make_key(&self) -> Result<NewKey, Failure> {

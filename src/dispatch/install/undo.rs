@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use shuntyard_domain::wrapper::{Begun, UninstallPlan, drop_key_script, parse_uninstall, uninstall_script};
 
 use super::{Install, NewKey, Placed};
+use crate::dispatch::uninstall::whatever_is_left;
 use crate::ssh::Session;
 use crate::ssh::bootstrap::{Rights, ScriptError, nonce, run_script};
 
@@ -91,10 +92,21 @@ impl Install<'_> {
     }
 
     /// The key of the earlier bootstrap is of no use any more; what could not go is said.
-    pub(super) async fn drop_old_key(&self, placed: &Placed) -> Vec<String> {
+    pub(super) async fn drop_earlier(&self, placed: &Placed) -> Vec<String> {
         let Some(known) = self.before else { return Vec::new() };
-        let (base, line) = (&placed.installed.base_dir, &known.runner.openssh_public_key);
-        match self.drop_key(&placed.session, &placed.rights, placed.system_mode, base, line).await {
+        let (runner, earlier) = (&known.runner, &known.runner.installation);
+        let result = if earlier.system_mode == placed.system_mode {
+            let (base, line) = (&placed.installed.base_dir, &runner.openssh_public_key);
+            self.drop_key(&placed.session, &placed.rights, placed.system_mode, base, line).await
+        } else if !earlier.system_mode && runner.endpoint.user == self.checked.dial.user {
+            let paths = (earlier.base_dir.as_str(), earlier.wrapper_path.as_str());
+            let (key, made) = (&runner.openssh_public_key, BTreeSet::new());
+            self.uninstall(&placed.session, &Rights::Login, false, paths, key, &made).await
+        } else {
+            // Another account's files, or root's, whose rights were not to be used.
+            return whatever_is_left(known);
+        };
+        match result {
             Ok(undone) => undone.left_behind,
             Err(error) => vec![format!("the runner's earlier key: {error}")],
         }
