@@ -49,7 +49,8 @@ impl Client {
             .spawn()
             .unwrap_or_else(|e| panic!("{command:?}: {e}; `cargo build --workspace --bins` makes it"));
         if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(input).expect("input");
+            // A command that ends without reading its input is not at fault.
+            let _ = stdin.write_all(input);
         }
         Self { child, dir }
     }

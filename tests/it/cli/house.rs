@@ -62,13 +62,20 @@ pub struct House {
     /// `127.0.0.1:PORT`; the same after a restart.
     address: String,
     shuntd: Option<Child>,
+    /// What `RUST_LOG` says; empty: nothing.
+    rust_log: &'static str,
 }
 
 impl House {
     /// Starts a dispatcher without runners.
     pub fn start() -> Self {
+        Self::start_logging("")
+    }
+
+    /// As `start`, with a `RUST_LOG` for the dispatcher.
+    pub fn start_logging(rust_log: &'static str) -> Self {
         let home = tempfile::Builder::new().prefix("shunt-house-").tempdir().expect("a temporary directory");
-        let mut house = Self { home, address: "127.0.0.1:0".into(), shuntd: None };
+        let mut house = Self { home, address: "127.0.0.1:0".into(), shuntd: None, rust_log };
         house.start_again();
         house
     }
@@ -108,7 +115,7 @@ impl House {
     /// A command that starts a dispatcher on this house's data directory.
     pub fn shuntd_command(&self, listen: &str) -> Command {
         let mut command = command("shuntd", self.home());
-        command.args(["serve", "--listen", listen]);
+        command.args(["serve", "--listen", listen]).env("RUST_LOG", self.rust_log);
         command
     }
 
@@ -156,7 +163,8 @@ impl House {
         assert_eq!(ran.code, 0, "the bootstrap failed: {}\n{}", ran.stderr, self.log());
     }
 
-    fn shunt_command(&self) -> Command {
+    /// `shunt` for this dispatcher, not started.
+    pub fn shunt_command(&self) -> Command {
         let mut command = command("shunt", self.home());
         command.env("SHUNT_SERVER", format!("http://{}", self.address)).current_dir(self.home());
         command
