@@ -19,24 +19,6 @@ pub enum StepsEnd {
     Failed(FailedStep),
 }
 
-impl StepsEnd {
-    /// What was left on the host, when the operation has done its work; `None` when it failed, which is reported here.
-    ///
-    /// For operations on an enrolled runner, whose host key is pinned; `other_key` says what to try when it shows another.
-    #[must_use]
-    pub fn reported(self, other_key: &str) -> Option<Vec<String>> {
-        match self {
-            Self::Finished { left_behind, .. } => return Some(left_behind),
-            Self::Failed(failed) => failed.report(),
-            Self::HostKeyUnconfirmed { fingerprint, key_type } => note(&format!(
-                "failed: the host shows a key that is not pinned ({key_type} {fingerprint}); nothing was sent to it\n  \
-                 try: {other_key}"
-            )),
-        }
-        None
-    }
-}
-
 /// A step that failed; what was done before it was undone.
 pub struct FailedStep {
     pub step: String,

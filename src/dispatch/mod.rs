@@ -16,6 +16,7 @@ mod inventory;
 mod keeper;
 mod log_sink;
 mod recover;
+mod retire;
 mod run_job;
 mod runners;
 mod steps;

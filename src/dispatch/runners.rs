@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use shuntyard_domain::board::BoardEvent;
 use shuntyard_domain::ids::{JobId, RunnerId};
 use shuntyard_domain::job::Job;
-use shuntyard_domain::runner::{Runner, RunnerState, check_label};
+use shuntyard_domain::runner::{MAX_SLOTS, Runner, RunnerState, check_label};
 use shuntyard_domain::wire::api::{ContactBody, RunnerBody, RunnerLive};
 use shuntyard_domain::wire::time_text::rfc3339;
 
@@ -17,8 +17,6 @@ use super::{DispatchError, Dispatcher};
 use crate::ssh;
 use crate::store::{Connection, StoreError, jobs_on_runner, jobs_placed, runner_by_id, runner_delete, runner_update};
 
-/// More slots than any host is asked to run.
-const MAX_SLOTS: u32 = 1000;
 const MAX_LABELS: usize = 64;
 
 /// What may be changed by hand; absent values stay.

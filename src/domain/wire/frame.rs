@@ -49,6 +49,8 @@ pub enum Verb<'a> {
     Status { nonce: &'a Nonce },
     /// Remove the files of ended attempts.
     Remove { nonce: &'a Nonce, ids: &'a [AttemptId] },
+    /// Take the whole runner of the system mode off its host; `retire_request` follows on stdin.
+    Retire { nonce: &'a Nonce },
 }
 
 /// A path that cannot stand on a command line that every login shell reads alike.
@@ -76,6 +78,7 @@ pub fn command_line(wrapper_path: &str, verb: &Verb<'_>) -> Result<String, BadWo
             let _ = write!(words, " {id}");
             words
         }),
+        Verb::Retire { nonce } => format!("retire {nonce}"),
     };
     Ok(format!("exec /bin/sh {wrapper_path} {words}"))
 }

@@ -6,7 +6,7 @@ use reqwest::Method;
 use crate::client::Client;
 use crate::commands::runners::checked_hostname;
 use crate::failure::{EXIT_ERROR, Failure, Usage};
-use crate::steps;
+use crate::steps::{self, StepsEnd};
 use crate::terminal::{can_ask, confirm, note, plain, print};
 
 /// Remove a runner, and what its enrolment left on the host
@@ -36,13 +36,24 @@ pub async fn run(client: &Client, args: DeleteArgs) -> Result<u8, Failure> {
     }
     let query = if args.force { vec![("force", "true".to_owned())] } else { Vec::new() };
     let url = client.url(&format!("runners/{hostname}"), &query);
-    let end = steps::follow(client, Method::DELETE, &url, None, "Delete the runner again: that is safe").await?;
-    let Some(left_behind) = end.reported("--force removes the record and leaves the host as it is") else {
-        return Ok(EXIT_ERROR);
-    };
-    for line in left_behind {
-        note(&format!("left on the host: {}", plain(&line)));
+    match steps::follow(client, Method::DELETE, &url, None, "Delete the runner again: that is safe").await? {
+        StepsEnd::Finished { left_behind, .. } => {
+            for line in left_behind {
+                note(&format!("left on the host: {}", plain(&line)));
+            }
+            print(format!("runner {hostname} is removed\n").as_bytes())?;
+            Ok(0)
+        }
+        StepsEnd::Failed(failed) => {
+            failed.report();
+            Ok(EXIT_ERROR)
+        }
+        StepsEnd::HostKeyUnconfirmed { fingerprint, key_type } => {
+            note(&format!(
+                "failed: the host shows a key that is not pinned ({key_type} {fingerprint}); nothing was sent to it\n  \
+                 try: --force removes the record and leaves the host as it is"
+            ));
+            Ok(EXIT_ERROR)
+        }
     }
-    print(format!("runner {hostname} is removed\n").as_bytes())?;
-    Ok(0)
 }

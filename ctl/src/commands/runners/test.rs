@@ -2,18 +2,23 @@
 
 use clap::Args;
 use reqwest::Method;
+use serde_json::Value;
 
-use crate::client::Client;
+use crate::client::{Client, parse};
 use crate::commands::runners::checked_hostname;
 use crate::failure::{EXIT_ERROR, Failure};
-use crate::steps;
-use crate::terminal::print;
+use crate::pretty_json::pretty;
+use crate::steps::{self, StepsEnd};
+use crate::terminal::{note, print, stdout_colour};
 
 /// Test a runner: connect, log in, run the wrapper
 #[derive(Args, Debug)]
 pub struct TestArgs {
     /// Name of the runner
     hostname: String,
+    /// Print the runner as the server's JSON; its `health` has the result
+    #[arg(long)]
+    json: bool,
 }
 
 /// # Errors
@@ -21,10 +26,35 @@ pub struct TestArgs {
 pub async fn run(client: &Client, args: TestArgs) -> Result<u8, Failure> {
     let hostname = checked_hostname(&args.hostname)?;
     let url = client.url(&format!("runners/{hostname}/health"), &[]);
-    let end = steps::follow(client, Method::POST, &url, None, "Run the test again").await?;
-    if end.reported("compare it on the host; if it was really changed, enrol the runner again").is_none() {
-        return Ok(EXIT_ERROR);
+    match steps::follow(client, Method::POST, &url, None, "Run the test again").await? {
+        StepsEnd::Finished { .. } => {
+            if args.json {
+                print_runner(client, hostname).await?;
+            } else {
+                print(format!("runner {hostname} is ok\n").as_bytes())?;
+            }
+            Ok(0)
+        }
+        StepsEnd::Failed(failed) => {
+            failed.report();
+            if args.json {
+                print_runner(client, hostname).await?;
+            }
+            Ok(EXIT_ERROR)
+        }
+        StepsEnd::HostKeyUnconfirmed { fingerprint, key_type } => {
+            note(&format!(
+                "failed: the runner shows a host key that is not pinned: {key_type} {fingerprint}\n  \
+                 try: compare it on the host; if it was really changed, enrol the runner again"
+            ));
+            Ok(EXIT_ERROR)
+        }
     }
-    print(format!("runner {hostname} is ok\n").as_bytes())?;
-    Ok(0)
+}
+
+async fn print_runner(client: &Client, hostname: &str) -> Result<(), Failure> {
+    let url = client.url(&format!("runners/{hostname}"), &[]);
+    let answer = client.answer(Method::GET, &url, None).await?;
+    let value: Value = parse(&url, &answer.bytes)?;
+    print(pretty(&value, stdout_colour()).as_bytes())
 }
