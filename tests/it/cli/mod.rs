@@ -2,6 +2,7 @@
 
 mod adhoc;
 mod api;
+mod bad_links;
 mod cancel;
 pub mod client;
 mod crash;
@@ -10,6 +11,7 @@ mod delete_forced;
 mod demo;
 mod enrolment;
 pub mod house;
+mod http_limits;
 mod install;
 mod install_again;
 mod install_bad_input;
