@@ -106,6 +106,9 @@ impl<'e> Following<'e> {
             // Deleted by force: nobody will hear of this job again, and nothing else ends this task.
             return self.finish(JobEvent::Abandoned { by: "the runner was deleted".into() }).await;
         };
+        if let Some(why) = known.refused {
+            return Followed::LinkLost(why);
+        }
         let wrapper = &known.runner.installation.wrapper_path;
         let connect = async {
             let mut lease = self.engine.lease_job(&known).await.map_err(|e| e.to_string())?;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use shuntyard_domain::board::{Availability, BoardRunner};
 use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::runner::{Health, Runner, RunnerState};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::ssh::RunnerKey;
@@ -26,6 +27,10 @@ pub(super) struct Known {
     pub contact: Contact,
     /// Ends the keeper of this entry.
     pub keeper_stop: CancellationToken,
+    /// Why the runner does not let us in; it is not connected to for its jobs then.
+    pub refused: Option<String>,
+    /// Lets the keeper try at once.
+    pub retry: Arc<Notify>,
 }
 
 impl Known {

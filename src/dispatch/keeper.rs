@@ -14,6 +14,8 @@ use crate::store::{StoreError, job_find, runner_by_id, runner_update};
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 const BACKOFF_CAP: Duration = Duration::from_secs(30);
+/// Hosts count refused logins against our address, and shut it out for minutes.
+const REFUSED_PAUSE: Duration = Duration::from_secs(600);
 
 /// Doubling delays with jitter, back to the first after a success.
 pub(super) struct Backoff {
@@ -46,6 +48,8 @@ impl Dispatcher {
             runner: runner.into(),
             key,
             keeper_stop: keeper_stop.clone(),
+            refused: None,
+            retry: Arc::default(),
         };
         let id = known.runner.id;
         let span = info_span!("keeper", runner.name = %known.runner.hostname);
@@ -85,12 +89,19 @@ async fn keep_warm(engine: &Dispatcher, id: RunnerId) {
                 quarantine(engine, id, error.to_string()).await;
                 return;
             }
-            Err(error) => {
+            Err(error) if error.may_pass_later() || matches!(error, ConnectError::Stopped { .. }) => {
                 tracing::debug!(%error, "cannot connect");
                 unreachable(engine, id, error.to_string());
             }
+            Err(error) => {
+                tracing::warn!(%error, pause_s = REFUSED_PAUSE.as_secs(), "the runner refuses us; not asked again soon");
+                refused(engine, id, &error);
+                // What ends the wait early is in the sentence of `refused`.
+                let _ = tokio::time::timeout(REFUSED_PAUSE, known.retry.notified()).await;
+                continue;
+            }
         }
-        tokio::time::sleep(backoff.delay()).await;
+        let _ = tokio::time::timeout(backoff.delay(), known.retry.notified()).await;
     }
 }
 
@@ -101,6 +112,7 @@ async fn on_connected(engine: &Dispatcher, known: &Known) {
         runner.last_seen_at_ms = Some(now_ms);
         entry.runner = runner.into();
         entry.contact = Contact::Connected { since_ms: now_ms };
+        entry.refused = None;
     });
     tracing::info!("connected");
     if let Err(error) = sweep_spools(engine, known).instrument(info_span!("sweep_spools")).await {
@@ -108,12 +120,22 @@ async fn on_connected(engine: &Dispatcher, known: &Known) {
     }
 }
 
+fn refused(engine: &Dispatcher, id: RunnerId, error: &ConnectError) {
+    let minutes = REFUSED_PAUSE.as_secs() / 60;
+    let why = format!("{error}; tried again after a Test, when its state is set, and every {minutes} minutes");
+    unreachable(engine, id, why.clone());
+    engine.0.inventory.update(id, |entry| entry.refused = Some(why));
+}
+
 fn unreachable(engine: &Dispatcher, id: RunnerId, why: String) {
     let since_ms = match engine.0.inventory.get(id).map(|k| k.contact) {
         Some(Contact::Unreachable { since_ms, .. }) => since_ms,
         _ => engine.0.clock.now_ms(),
     };
-    engine.set_contact(id, Contact::Unreachable { since_ms, why });
+    engine.update_runner(id, |entry| {
+        entry.contact = Contact::Unreachable { since_ms, why };
+        entry.refused = None;
+    });
 }
 
 async fn quarantine(engine: &Dispatcher, id: RunnerId, why: String) {

@@ -121,7 +121,7 @@ impl Dispatcher {
                 "install it again to confirm the new key",
             ));
         }
-        let id = known.runner.id;
+        let (id, set_by_hand) = (known.runner.id, patch.state.is_some());
         let stored = self
             .0
             .store
@@ -136,6 +136,9 @@ impl Dispatcher {
             .await;
         let stored: Runner = stored?.ok_or_else(|| DispatchError::NoRunner(hostname.to_owned()))?;
         self.update_runner(id, |entry| entry.runner = stored.into());
+        if set_by_hand {
+            known.retry.notify_one();
+        }
         Ok(())
     }
 

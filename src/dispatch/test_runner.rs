@@ -57,6 +57,7 @@ impl Dispatcher {
             if let Err(error) = engine.store_health(&known.runner, health).await {
                 tracing::error!(%error, "the result of the Test could not be stored");
             }
+            known.retry.notify_one();
             match examined {
                 Ok(_) => steps.finished(engine.runner_body(&known.runner.hostname).await.ok(), Vec::new()),
                 Err((step, failure)) => steps.failed(step, failure, Vec::new(), Vec::new()),

@@ -117,3 +117,27 @@ fn jobs_of_a_runner_that_was_deleted_by_force_are_let_go() {
     let let_go = || house.log().contains("the job was ended by somebody else");
     await_that("the job's task ends", let_go, || house.log());
 }
+
+#[test]
+fn a_runner_that_refuses_its_key_is_asked_once_until_a_test() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::with(&[(&host, 1)]);
+    let id = house.submit(&[], "echo up >~/up; until [ -e ~/go ]; do sleep 0.05; done");
+    await_truth(&host, "up", "up");
+    house.await_state(&id, &["running"]);
+    host.run_inside("mv /home/deploy/.ssh/authorized_keys /home/deploy/.ssh/off");
+    host.restart();
+    let reason = || house.api("runners/u1")["contact"]["reason"].to_string();
+    await_that("the refusal is shown", || reason().contains("refused the key"), reason);
+    assert!(reason().contains("a Test"), "{}", reason());
+    // The job's own tries: the delays between them are at their longest after the sixth.
+    let tries = || house.log().matches("attaching again").count();
+    await_that("eight tries", || tries() >= 8, || house.log());
+    let logins = || host.log().rsplit("Server listening").next().unwrap_or_default().matches("Connection from").count();
+    assert!(logins() <= 2, "asked {} times:\n{}", logins(), host.log());
+    host.run_inside("mv /home/deploy/.ssh/off /home/deploy/.ssh/authorized_keys");
+    house.shunt(&["ctl", "test-runner", "u1"]).expect(0, &[]);
+    house.await_contact(&host, "connected");
+    go(&host);
+    assert_eq!(house.await_end(&id)["state"], "succeeded");
+}
