@@ -20,6 +20,8 @@ pub enum DispatchError {
     BadConfig(Vec<Fault>),
     #[error("{path}: {message}")]
     BadRequest { path: String, message: String, allowed: Vec<String> },
+    #[error("another installation or removal of `{0}` is under way")]
+    UnderWay(String),
     #[error("runner `{hostname}` has {running} running job(s); cancel them first, or use force")]
     RunnerBusy { hostname: String, running: usize },
     #[error(transparent)]

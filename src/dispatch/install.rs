@@ -35,19 +35,22 @@ impl Dispatcher {
     /// Bootstraps a host, or refreshes one that is enrolled. The operation goes on when the listener leaves.
     ///
     /// # Errors
-    /// `BadName` and `BadRequest` for values that are refused before anything is done.
+    /// `BadName` and `BadRequest` for values that are refused before anything is done, `UnderWay` during another
+    /// installation or removal of this name or at this address.
     pub fn install(
         &self,
         hostname: String,
         request: InstallRunner,
     ) -> Result<mpsc::UnboundedReceiver<StepEvent>, DispatchError> {
         let checked = plan::check(hostname, request)?;
+        let claims = [self.0.claims.claim(&checked.hostname)?, self.0.claims.claim(&checked.dial.at())?];
         let (steps, listener) = Steps::new();
         let span = info_span!("install", runner.name = %checked.hostname);
         let engine = self.clone();
         self.0.tasks.spawn(span, move |_| async move {
             let before = engine.0.inventory.by_name(&checked.hostname);
             Install { engine: &engine, steps: &steps, checked: &checked, before: before.as_ref() }.run().await;
+            drop(claims);
         });
         Ok(listener)
     }

@@ -5,6 +5,7 @@
 //! the slot is free. Nothing but the board and the connections lives only in memory.
 
 mod access;
+mod claims;
 mod engine_error;
 mod event_loop;
 mod feed;
@@ -45,6 +46,7 @@ pub use inventory::Contact;
 pub use runners::RunnerPatch;
 pub use submit::DEFAULT;
 
+use claims::Claims;
 use event_loop::LoopEvent;
 use inventory::Inventory;
 
@@ -75,6 +77,7 @@ struct Engine {
     pool: Pool,
     feed: Feed,
     inventory: Inventory,
+    claims: Claims,
     loop_events: mpsc::UnboundedSender<LoopEvent>,
     /// The cancel signal of every job that a task of this process looks after.
     active: Mutex<HashMap<JobId, CancellationToken>>,
@@ -97,6 +100,7 @@ impl Dispatcher {
             pool: parts.pool,
             feed: Feed::default(),
             inventory: Inventory::default(),
+            claims: Claims::default(),
             loop_events,
             active: Mutex::default(),
         }));

@@ -18,13 +18,15 @@ impl Dispatcher {
     /// also when the host cannot be cleaned, and jobs that are placed there are given up.
     ///
     /// # Errors
-    /// `NoRunner` for an unknown name, `RunnerBusy` while it has jobs and `force` is not given.
+    /// `NoRunner` for an unknown name, `UnderWay` during another installation or removal, `RunnerBusy` while it has jobs
+    /// and `force` is not given.
     pub async fn uninstall(
         &self,
         hostname: &str,
         force: bool,
     ) -> Result<mpsc::UnboundedReceiver<StepEvent>, DispatchError> {
         let known = self.known_by_name(hostname)?;
+        let claim = self.0.claims.claim(hostname)?;
         let running = self.jobs_on(known.runner.id).await?;
         if !running.is_empty() && !force {
             return Err(DispatchError::RunnerBusy { hostname: hostname.to_owned(), running: running.len() });
@@ -32,7 +34,10 @@ impl Dispatcher {
         let (steps, listener) = Steps::new();
         let engine = self.clone();
         let span = info_span!("uninstall", runner.name = hostname);
-        self.0.tasks.spawn(span, move |_| async move { engine.uninstall_in_steps(&known, force, &steps).await });
+        self.0.tasks.spawn(span, move |_| async move {
+            engine.uninstall_in_steps(&known, force, &steps).await;
+            drop(claim);
+        });
         Ok(listener)
     }
 

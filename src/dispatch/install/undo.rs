@@ -18,11 +18,11 @@ pub(super) struct Undone {
 }
 
 impl Install<'_> {
-    /// After a failure: a first bootstrap leaves nothing; a refresh only takes its new key away, because
-    /// wrapper and base are those of the runner that goes on working with its earlier key.
+    /// After a failure: a first bootstrap leaves nothing. A refresh, and one that found a base directory, only take
+    /// their new key away: wrapper and base are those of a runner that goes on working.
     pub(super) async fn undo(&self, placed: &Placed) -> Undone {
         let (session, rights) = (&placed.session, &placed.rights);
-        let result = if self.before.is_some() {
+        let result = if self.before.is_some() || !placed.installed.made.contains("base") {
             self.drop_key(session, rights, placed.system_mode, &placed.installed.base_dir, &placed.key.public_line)
                 .await
         } else {

@@ -5,3 +5,4 @@ mod client;
 mod house;
 mod proof;
 mod stop;
+mod together;
