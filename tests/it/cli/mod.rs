@@ -4,5 +4,6 @@ mod adhoc;
 mod client;
 mod house;
 mod proof;
+mod settings;
 mod stop;
 mod together;
