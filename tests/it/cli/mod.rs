@@ -2,6 +2,7 @@
 
 mod adhoc;
 mod client;
+mod data_dir;
 mod house;
 mod proof;
 mod settings;
