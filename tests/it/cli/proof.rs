@@ -12,7 +12,9 @@ fn base_dir(house: &House) -> String {
 /// Makes the wrapper's function wait at its beginning until the file `go` is in the home directory of `deploy`.
 fn hold(host: &TestHost, base: &str, function: &str) {
     let wait = "echo held >>/home/deploy/held; until [ -e /home/deploy/go ]; do sleep 0.05; done";
-    host.run_inside(&format!("sed -i 's|^{function}() {{$|&\\n  {wait}|' {base}/wrapper-*; grep -q /home/deploy/held {base}/wrapper-*"));
+    host.run_inside(&format!(
+        "sed -i 's|^{function}() {{$|&\\n  {wait}|' {base}/wrapper-*; grep -q /home/deploy/held {base}/wrapper-*"
+    ));
 }
 
 fn go(host: &TestHost) {
@@ -35,8 +37,8 @@ fn copy_database(house: &House, from: &str, to: &str) {
 fn a_launcher_that_is_slow_to_start_does_not_make_its_job_run_twice() {
     let host = host("u1", UBUNTU_2204);
     let house = House::with(&[(&host, 1)]);
-    // The claim is made, and nothing else.
-    hold(&host, &base_dir(&house), "prepare");
+    // The claim and the spool are made, and nothing runs yet.
+    hold(&host, &base_dir(&house), "follow");
     let id = house.submit(&[], "echo x >>~/starts");
     await_truth(&host, "held", "held");
     host.restart();
@@ -49,11 +51,32 @@ fn a_launcher_that_is_slow_to_start_does_not_make_its_job_run_twice() {
 }
 
 #[test]
+fn a_launcher_that_hangs_before_its_claim_is_fenced_and_the_job_runs_once() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::with(&[(&host, 1)]);
+    hold(&host, &base_dir(&house), "prepare");
+    let id = house.submit(&[], "echo x >>~/starts");
+    await_truth(&host, "held", "held");
+    host.restart();
+    // The second attempt hangs as the first one does, until both go on.
+    await_truth(&host, "held", "held\nheld\n");
+    go(&host);
+    let job = house.await_end(&id);
+    assert_eq!((&job["state"], &job["attempt"]), (&"succeeded".into(), &2.into()), "{job}");
+    await_that(
+        "the launchers end",
+        || !host.exec_inside("pgrep -f 'wrapper-[0-9a-f]* run'").status.success(),
+        String::new,
+    );
+    assert_eq!(truth(&host, "starts"), "x\n");
+}
+
+#[test]
 fn a_job_that_ended_after_the_backup_is_not_run_again_after_the_restore() {
     const DATA: &str = "share/shuntyard";
     let host = host("u1", UBUNTU_2204);
     let mut house = House::with(&[(&host, 1)]);
-    hold(&host, &base_dir(&house), "prepare");
+    hold(&host, &base_dir(&house), "follow");
     let id = house.submit(&[], "echo x >>~/starts");
     await_truth(&host, "held", "held");
     house.kill();
