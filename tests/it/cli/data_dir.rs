@@ -54,3 +54,20 @@ fn a_reader_that_goes_away_is_no_failure_of_check() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!((output.status.code(), said.as_str()), (Some(0), ""));
 }
+
+#[test]
+fn a_deleted_admin_token_is_replaced_and_revoked_at_the_next_start() {
+    let mut house = House::start();
+    let (file, old) = (data(&house, "admin.token"), house.home().join("old.token"));
+    fs::copy(&file, &old).expect("a copy");
+    let old = old.to_str().expect("a path");
+    house.shunt(&["--token-file", old, "api", "get", "runners"]).expect(0, &[]);
+    house.terminate();
+    house.start_again();
+    house.shunt(&["--token-file", old, "api", "get", "runners"]).expect(0, &[]);
+    fs::remove_file(&file).expect("the token");
+    house.terminate();
+    house.start_again();
+    house.shunt(&["api", "get", "runners"]).expect(0, &[]);
+    house.shunt(&["--token-file", old, "api", "get", "runners"]).expect(1, &["token"]);
+}
