@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use shuntyard_domain::board::BoardEvent;
 use shuntyard_domain::ids::{JobId, RunnerId};
 use shuntyard_domain::job::Job;
-use shuntyard_domain::runner::{Runner, RunnerState, check_label};
+use shuntyard_domain::runner::{MAX_SLOTS, Runner, RunnerState, check_label};
 use shuntyard_domain::wire::api::{ContactBody, RunnerBody, RunnerLive};
 use shuntyard_domain::wire::time_text::rfc3339;
 
@@ -16,8 +16,6 @@ use super::{DispatchError, Dispatcher};
 use crate::ssh;
 use crate::store::{jobs_placed, runner_by_id, runner_delete, runner_update};
 
-/// More slots than any host is asked to run.
-const MAX_SLOTS: u32 = 1000;
 const MAX_LABELS: usize = 64;
 
 /// What may be changed by hand; absent values stay.
@@ -39,7 +37,7 @@ impl RunnerPatch {
             labels.try_for_each(|label| check_label(label))?;
         }
         if self.slots.is_some_and(|slots| !(1..=MAX_SLOTS).contains(&slots)) {
-            return Err(bad("slots", "not a number of slots", "1 to 1000"));
+            return Err(bad("slots", "not a number of slots", &format!("1 to {MAX_SLOTS}")));
         }
         if matches!(self.state, Some(RunnerState::Pending | RunnerState::Quarantined)) {
             return Err(bad("state", "only the dispatcher itself sets this state", "enrolled, draining, disabled"));

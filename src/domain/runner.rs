@@ -9,6 +9,9 @@ use crate::facts::Facts;
 use crate::filter::Attributes;
 use crate::ids::RunnerId;
 
+/// More slots than any host is asked to run.
+pub const MAX_SLOTS: u32 = 1000;
+
 closed_list!(
     /// What the inventory says about a runner. Contact is not part of it.
     RunnerState {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 use reqwest::Method;
-use shuntyard_domain::runner::{check_hostname, check_label, check_user};
+use shuntyard_domain::runner::{MAX_SLOTS, check_hostname, check_label, check_user};
 use shuntyard_domain::wire::api::{InstallRunner, RunnerBody, default_ssh_port};
 
 use crate::client::{Client, encode};
@@ -47,7 +47,7 @@ pub struct InstallArgs {
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     labels: Option<Vec<String>>,
     /// Jobs that may run at a time
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SLOTS)))]
     slots: Option<u32>,
 }
 
@@ -154,6 +154,21 @@ fn finished(hostname: &str, runner: Option<&RunnerBody>, left_behind: &[String])
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slots_are_those_that_the_server_takes() {
+        #[derive(clap::Parser)]
+        struct Words {
+            #[command(flatten)]
+            install: InstallArgs,
+        }
+        let slots = |n: u32| {
+            let words = ["shunt", "h1", "deploy", "-y", "--password-stdin", "--slots", &n.to_string()];
+            <Words as clap::Parser>::try_parse_from(words).map(|words| words.install.slots)
+        };
+        assert_eq!(slots(MAX_SLOTS).unwrap(), Some(MAX_SLOTS));
+        assert!(slots(MAX_SLOTS + 1).is_err() && slots(0).is_err());
+    }
 
     #[test]
     fn fingerprints_are_told_from_other_text() {
