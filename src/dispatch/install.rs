@@ -12,7 +12,7 @@ use std::sync::Arc;
 use shuntyard_domain::facts::facts_from;
 use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::wire::api::{InstallRunner, StepEvent};
-use shuntyard_domain::wrapper::install::{InstallFault, InstallPlan, Installed, install_script, parse_install};
+use shuntyard_domain::wrapper::install::{InstallPlan, Installed, install_script, parse_install};
 use shuntyard_domain::wrapper::probe::{ProbedHost, Sudo, facts_script, parse_facts, parse_sudo, sudo_probe_script};
 use shuntyard_domain::wrapper::{SYSTEM_USER, wrapper_version};
 use tokio::sync::mpsc;
@@ -28,6 +28,7 @@ use crate::ssh::{
     ConnectError, Credential, Dial, RunnerKey, Session, Target, fingerprint, generate_runner_key, load_private_key,
 };
 use plan::Checked;
+use undo::Undone;
 
 const AGAIN: &str = "run the same command again; if it stays, see the daemon's log at debug level";
 
@@ -82,14 +83,24 @@ struct NewKey {
     loaded: Arc<RunnerKey>,
 }
 
-type Failed = (&'static str, Failure);
+/// A step that failed, and what was undone by then.
+struct Failed {
+    step: &'static str,
+    failure: Failure,
+    undone: Undone,
+}
+
+/// For steps that leave nothing to undo.
+fn failed_at(step: &'static str) -> impl FnOnce(Failure) -> Failed {
+    move |failure| Failed { step, failure, undone: Undone::default() }
+}
 
 impl Install<'_> {
     async fn run(self) {
         let placed = match self.place().await {
             Ok(Some(placed)) => placed,
             Ok(None) => return,
-            Err((step, failure)) => return self.steps.failed(step, failure, Vec::new(), Vec::new()),
+            Err(failed) => return self.tell_failed(failed),
         };
         match self.enrol(&placed).await {
             Ok(hostname) => {
@@ -100,15 +111,19 @@ impl Install<'_> {
             Err((step, failure)) => {
                 let undone = self.undo(&placed).await;
                 placed.session.close().await;
-                self.steps.failed(step, failure, undone.rolled_back, undone.left_behind);
+                self.tell_failed(Failed { step, failure, undone });
             }
         }
     }
 
+    fn tell_failed(&self, Failed { step, failure, undone }: Failed) {
+        self.steps.failed(step, failure, undone.rolled_back, undone.left_behind);
+    }
+
     /// Everything up to files on the host; `None` when the host key is to be confirmed first.
     async fn place(&self) -> Result<Option<Placed>, Failed> {
-        self.refuse_when_busy().await.map_err(|failure| ("connect", failure))?;
-        let Some(session) = self.connect().await.map_err(|failure| ("connect", failure))? else { return Ok(None) };
+        self.refuse_when_busy().await.map_err(failed_at("connect"))?;
+        let Some(session) = self.connect().await.map_err(failed_at("connect"))? else { return Ok(None) };
         let placed = self.place_over(&session).await;
         if placed.is_err() {
             session.close().await;
@@ -117,10 +132,16 @@ impl Install<'_> {
     }
 
     async fn place_over(&self, session: &Session) -> Result<Placed, Failed> {
-        let host = self.facts(session).await.map_err(|failure| ("facts", failure))?;
-        let (rights, system_mode) = self.rights(session).await.map_err(|failure| ("sudo", failure))?;
-        let key = self.make_key().map_err(|failure| ("key", failure))?;
-        let installed = self.put(session, &rights, system_mode, &key).await.map_err(|failure| ("install", failure))?;
+        let host = self.facts(session).await.map_err(failed_at("facts"))?;
+        let (rights, system_mode) = self.rights(session).await.map_err(failed_at("sudo"))?;
+        let key = self.make_key().map_err(failed_at("key"))?;
+        let installed = match self.put(session, &rights, system_mode, &key).await {
+            Ok(installed) => installed,
+            Err(error) => {
+                let undone = self.undo_partial(session, &rights, system_mode, &error, &key).await;
+                return Err(Failed { step: "install", failure: script_failure(error), undone });
+            }
+        };
         Ok(Placed { session: session.clone(), rights, system_mode, installed, key, host })
     }
 
@@ -229,9 +250,9 @@ impl Install<'_> {
         rights: &Rights,
         system_mode: bool,
         key: &NewKey,
-    ) -> Result<Installed, Failure> {
+    ) -> Result<Installed, ScriptError> {
         self.steps.began("install", "writing the key and the wrapper");
-        let nonce = nonce().map_err(script_failure)?;
+        let nonce = nonce()?;
         let plan = InstallPlan {
             nonce: &nonce,
             system_mode,
@@ -240,27 +261,13 @@ impl Install<'_> {
             hostname: &self.checked.hostname,
             replace: false,
         };
-        let script = install_script(&plan).map_err(|e| script_failure(e.into()))?;
-        match run_install(session, rights, &script, &nonce, parse_install).await {
-            Ok(installed) => {
-                self.steps.done("install", format!("{}, work in {}", installed.wrapper_path, installed.base_dir));
-                Ok(installed)
-            }
-            Err(error) => {
-                if let ScriptError::Install {
-                    source: InstallFault::Refused { made, .. } | InstallFault::CutOff { made },
-                    ..
-                } = &error
-                {
-                    self.undo_partial(session, rights, system_mode, made, key).await;
-                }
-                Err(script_failure(error))
-            }
-        }
+        let installed = run_install(session, rights, &install_script(&plan)?, &nonce, parse_install).await?;
+        self.steps.done("install", format!("{}, work in {}", installed.wrapper_path, installed.base_dir));
+        Ok(installed)
     }
 
     /// From files on the host to a stored runner.
-    async fn enrol(&self, placed: &Placed) -> Result<String, Failed> {
+    async fn enrol(&self, placed: &Placed) -> Result<String, (&'static str, Failure)> {
         self.steps.began("host_keys", "reading every host key");
         let host_keys = placed.session.announced_host_keys().await;
         let shown: Vec<String> = host_keys.iter().filter_map(|line| fingerprint(line)).collect();

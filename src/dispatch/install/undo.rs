@@ -1,9 +1,8 @@
 //! Taking back what a bootstrap did on a host.
 
-use std::collections::BTreeSet;
-
 use shuntyard_domain::wrapper::{
-    SYSTEM_HOME, UninstallPlan, drop_key_script, parse_uninstall, uninstall_script, wrapper_version,
+    InstallFault, SYSTEM_HOME, SYSTEM_USER, UninstallPlan, drop_key_script, parse_uninstall, uninstall_script,
+    wrapper_version,
 };
 
 use super::{Install, NewKey, Placed};
@@ -38,28 +37,67 @@ impl Install<'_> {
         })
     }
 
-    /// As `undo`, when the install itself stopped in the middle and said what it had made.
+    /// As `undo`, when the install itself failed. What it had made is known when it said so to its end.
     pub(super) async fn undo_partial(
         &self,
         session: &Session,
         rights: &Rights,
         system_mode: bool,
-        made: &BTreeSet<String>,
+        error: &ScriptError,
         key: &NewKey,
     ) -> Undone {
-        if made.is_empty() || self.before.is_some() {
-            return Undone::default();
+        match error {
+            ScriptError::Install { source: InstallFault::Refused { made, .. }, .. } if made.is_empty() => {
+                Undone::default()
+            }
+            ScriptError::Install { source: InstallFault::Refused { made, .. }, .. }
+                if system_mode && made.contains("base") && self.before.is_none() =>
+            {
+                let base = format!("{SYSTEM_HOME}/runner");
+                let wrapper = format!("{SYSTEM_HOME}/wrapper-{}", wrapper_version());
+                let (paths, user) = ((base.as_str(), wrapper.as_str()), made.contains("user"));
+                self.uninstall(session, rights, true, paths, &key.public_line, user)
+                    .await
+                    .unwrap_or_else(|_| Undone { left_behind: made.iter().cloned().collect(), ..Undone::default() })
+            }
+            ScriptError::Install { source: InstallFault::Refused { made, .. }, .. } => {
+                // The base was not told; a private directory with the wrapper in it is all that can be there.
+                let mut undone = self.take_key_back(session, rights, system_mode, key).await;
+                undone.left_behind.extend(made.iter().filter(|made| *made != "key").cloned());
+                undone
+            }
+            ScriptError::Plan(_) | ScriptError::Random => Undone::default(),
+            ScriptError::Exec(_) | ScriptError::Answer { .. } | ScriptError::Install { .. } => {
+                let mut undone = self.take_key_back(session, rights, system_mode, key).await;
+                if self.before.is_none() {
+                    undone.left_behind.push(whatever_was_begun(system_mode));
+                }
+                undone
+            }
         }
-        if !system_mode {
-            // The base was not told; an empty private directory of the login user is all that can be there.
-            return Undone { left_behind: made.iter().cloned().collect(), ..Undone::default() };
+    }
+
+    /// Removes the new key, over a new connection when the first one is lost.
+    async fn take_key_back(&self, session: &Session, rights: &Rights, system_mode: bool, key: &NewKey) -> Undone {
+        let again = if session.is_closed() { self.login().await.map(Some) } else { Ok(None) };
+        let dropped = match &again {
+            Ok(again) => {
+                let session = again.as_ref().unwrap_or(session);
+                let base = format!("{SYSTEM_HOME}/runner");
+                self.drop_key(session, rights, system_mode, &base, &key.public_line).await.map_err(|e| e.to_string())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        if let Ok(Some(again)) = again {
+            again.close().await;
         }
-        let base = format!("{SYSTEM_HOME}/runner");
-        let wrapper = format!("{SYSTEM_HOME}/wrapper-{}", wrapper_version());
-        let remove_user = made.contains("user");
-        self.uninstall(session, rights, true, (&base, &wrapper), &key.public_line, remove_user)
-            .await
-            .unwrap_or_else(|_| Undone { left_behind: made.iter().cloned().collect(), ..Undone::default() })
+        dropped.unwrap_or_else(|why| Undone {
+            left_behind: vec![format!(
+                "perhaps a line ending in job_runner@{} in authorized_keys: {why}",
+                self.checked.hostname
+            )],
+            ..Undone::default()
+        })
     }
 
     async fn uninstall(
@@ -108,5 +146,14 @@ impl Install<'_> {
             Ok(undone) => undone.left_behind,
             Err(error) => vec![format!("the runner's earlier key: {error}")],
         }
+    }
+}
+
+/// What an install that was cut off may have made.
+fn whatever_was_begun(system_mode: bool) -> String {
+    if system_mode {
+        format!("perhaps the account {SYSTEM_USER} and {SYSTEM_HOME}")
+    } else {
+        "perhaps a private directory with the wrapper, such as ~/.cache/shuntyard".to_owned()
     }
 }

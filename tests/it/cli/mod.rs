@@ -2,6 +2,7 @@
 
 mod adhoc;
 mod client;
+mod cut_off;
 mod data_dir;
 mod house;
 mod proof;
