@@ -1,18 +1,23 @@
 //! A bootstrap whose connection is lost while the install runs on the host.
 
 use super::house::{House, await_that, await_truth, host};
-use crate::support::sshd::{DEPLOY_PASSWORD, UBUNTU_2204};
+use crate::support::sshd::{DEPLOY_PASSWORD, TestHost, UBUNTU_2204};
 
-#[test]
-fn an_install_that_is_cut_off_says_what_may_be_left_and_leaves_no_key() {
-    let host = host("u1", UBUNTU_2204);
-    let house = House::start();
-    // The install writes the wrapper, counts its bytes with `wc`, and then writes the key.
+/// Makes an install wait between its wrapper and its key until `/home/deploy/go` is there; `held` says that it waits.
+pub fn hold_install(host: &TestHost) {
+    // It counts the wrapper's bytes with `wc`.
     let slow = "echo held >>/home/deploy/held; until [ -e /home/deploy/go ]; do sleep 0.05; done; exec busybox wc";
     host.run_inside(&format!(
         "printf '%s\\n' '#!/bin/sh' '{slow} \"$@\"' >/home/deploy/wc; chmod 755 /home/deploy/wc; \
          mount --bind /home/deploy/wc /usr/bin/wc"
     ));
+}
+
+#[test]
+fn an_install_that_is_cut_off_says_what_may_be_left_and_leaves_no_key() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::start();
+    hold_install(&host);
     let port = host.port.to_string();
     let words = ["ctl", "install-runner", "u1", "deploy", "--address", &host.address, "-p", &port];
     let flags = ["-y", "--no-sudo", "--password-stdin"];
