@@ -41,3 +41,19 @@ pub enum DispatchError {
     #[error("a blocking task was interrupted by shutdown")]
     Interrupted,
 }
+
+/// An error with its causes, for a log line or a sentence to a person.
+pub(super) fn told(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // A transparent error is its own cause.
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

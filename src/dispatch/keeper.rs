@@ -10,12 +10,12 @@ use tracing::{Instrument as _, info_span};
 use super::inventory::{Contact, Known};
 use super::{DispatchError, Dispatcher};
 use crate::ssh::{ConnectError, RunnerKey, attempt};
-use crate::store::{StoreError, job_find, runner_by_id, runner_update};
+use crate::store::{StoreError, job_find};
 
-const BACKOFF_FIRST: Duration = Duration::from_millis(500);
-const BACKOFF_CAP: Duration = Duration::from_secs(30);
-/// Hosts count refused logins against our address, and shut it out for minutes.
-const REFUSED_PAUSE: Duration = Duration::from_secs(600);
+const BACKOFF_FIRST: Duration = Duration::from_millis(200);
+const BACKOFF_CAP: Duration = Duration::from_secs(15);
+/// A host that refused the login is not asked again soon: it counts refusals against our address.
+const REFUSED_PAUSE: Duration = Duration::from_secs(300);
 
 /// Doubling delays with jitter, back to the first after a success.
 pub(super) struct Backoff {
@@ -48,8 +48,7 @@ impl Dispatcher {
             runner: runner.into(),
             key,
             keeper_stop: keeper_stop.clone(),
-            refused: None,
-            retry: Arc::default(),
+            changed: Arc::default(),
         };
         let id = known.runner.id;
         let span = info_span!("keeper", runner.name = %known.runner.hostname);
@@ -75,6 +74,7 @@ async fn keep_warm(engine: &Dispatcher, id: RunnerId) {
     let mut backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_CAP);
     while let Some(known) = engine.0.inventory.get(id) {
         if matches!(known.runner.state, RunnerState::Quarantined | RunnerState::Pending) {
+            unreachable(engine, id, format!("nothing is sent to a {} runner", known.runner.state));
             return;
         }
         match engine.0.pool.warm(&known.target()).await {
@@ -89,19 +89,25 @@ async fn keep_warm(engine: &Dispatcher, id: RunnerId) {
                 quarantine(engine, id, error.to_string()).await;
                 return;
             }
-            Err(error) if error.may_pass_later() || matches!(error, ConnectError::Stopped { .. }) => {
-                tracing::debug!(%error, "cannot connect");
-                unreachable(engine, id, error.to_string());
-            }
             Err(error) => {
-                tracing::warn!(%error, pause_s = REFUSED_PAUSE.as_secs(), "the runner refuses us; not asked again soon");
-                refused(engine, id, &error);
-                // What ends the wait early is in the sentence of `refused`.
-                let _ = tokio::time::timeout(REFUSED_PAUSE, known.retry.notified()).await;
-                continue;
+                tracing::debug!(%error, "cannot connect");
+                let mut why = error.to_string();
+                let final_word = !error.may_pass_later() && !matches!(error, ConnectError::Stopped { .. });
+                if final_word {
+                    let minutes = REFUSED_PAUSE.as_secs() / 60;
+                    why +=
+                        &format!("; tried again after a Test or a change of the runner, and every {minutes} minutes");
+                }
+                unreachable(engine, id, why);
+                if final_word {
+                    tracing::warn!(%error, pause_s = REFUSED_PAUSE.as_secs(), "not connecting again soon");
+                    // A Test or a change of the record wakes us: somebody may have mended it.
+                    let _ = tokio::time::timeout(REFUSED_PAUSE, known.changed.notified()).await;
+                    continue;
+                }
             }
         }
-        let _ = tokio::time::timeout(backoff.delay(), known.retry.notified()).await;
+        tokio::time::sleep(backoff.delay()).await;
     }
 }
 
@@ -112,7 +118,6 @@ async fn on_connected(engine: &Dispatcher, known: &Known) {
         runner.last_seen_at_ms = Some(now_ms);
         entry.runner = runner.into();
         entry.contact = Contact::Connected { since_ms: now_ms };
-        entry.refused = None;
     });
     tracing::info!("connected");
     if let Err(error) = sweep_spools(engine, known).instrument(info_span!("sweep_spools")).await {
@@ -120,39 +125,25 @@ async fn on_connected(engine: &Dispatcher, known: &Known) {
     }
 }
 
-fn refused(engine: &Dispatcher, id: RunnerId, error: &ConnectError) {
-    let minutes = REFUSED_PAUSE.as_secs() / 60;
-    let why = format!("{error}; tried again after a Test, when its state is set, and every {minutes} minutes");
-    unreachable(engine, id, why.clone());
-    engine.0.inventory.update(id, |entry| entry.refused = Some(why));
-}
-
 fn unreachable(engine: &Dispatcher, id: RunnerId, why: String) {
     let since_ms = match engine.0.inventory.get(id).map(|k| k.contact) {
         Some(Contact::Unreachable { since_ms, .. }) => since_ms,
         _ => engine.0.clock.now_ms(),
     };
-    engine.update_runner(id, |entry| {
-        entry.contact = Contact::Unreachable { since_ms, why };
-        entry.refused = None;
-    });
+    engine.set_contact(id, Contact::Unreachable { since_ms, why });
 }
 
 async fn quarantine(engine: &Dispatcher, id: RunnerId, why: String) {
-    let stored = engine
-        .0
-        .store
-        .write(move |c| {
-            let Some(mut runner) = runner_by_id(c, id)? else { return Ok(None) };
-            runner.state = RunnerState::Quarantined;
-            runner_update(c, &runner).map(Some)
-        })
-        .await;
-    match stored {
-        Ok(Some(runner)) => engine.update_runner(id, |entry| entry.runner = runner.into()),
-        Ok(None) => (),
-        Err(error) => tracing::error!(%error, "the quarantine could not be stored; it holds until the next start"),
+    match engine.change_record(id, |runner| runner.state = RunnerState::Quarantined).await {
+        Ok(()) | Err(DispatchError::NoRunner(_)) => (),
+        Err(error) => {
+            tracing::error!(%error, "the quarantine could not be stored; it holds until the next start");
+            engine.update_runner(id, |entry| {
+                entry.runner = Runner { state: RunnerState::Quarantined, ..(*entry.runner).clone() }.into();
+            });
+        }
     }
+    engine.0.pool.forget(id);
     unreachable(engine, id, why);
 }
 

@@ -9,9 +9,6 @@ use crate::facts::Facts;
 use crate::filter::Attributes;
 use crate::ids::RunnerId;
 
-/// More slots than any host is asked to run.
-pub const MAX_SLOTS: u32 = 1000;
-
 closed_list!(
     /// What the inventory says about a runner. Contact is not part of it.
     RunnerState {
@@ -127,6 +124,9 @@ pub struct BadName {
     pub found: String,
     pub allowed: &'static str,
 }
+
+/// More slots than any host is asked to run.
+pub const MAX_SLOTS: u32 = 1000;
 
 /// Accepts host names and addresses: letters, digits, `.`, `-`, `_` and `:`, not starting with `-` or `.`.
 ///

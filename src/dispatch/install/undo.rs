@@ -1,11 +1,13 @@
 //! Taking back what a bootstrap did on a host.
 
+use std::collections::BTreeSet;
+
 use shuntyard_domain::wrapper::{
-    InstallFault, SYSTEM_HOME, SYSTEM_USER, UninstallPlan, drop_key_script, parse_uninstall, uninstall_script,
-    wrapper_version,
+    Begun, SYSTEM_HOME, SYSTEM_USER, UninstallPlan, drop_key_script, parse_uninstall, uninstall_script,
 };
 
 use super::{Install, NewKey, Placed};
+use crate::dispatch::uninstall::whatever_is_left;
 use crate::ssh::Session;
 use crate::ssh::bootstrap::{Rights, ScriptError, nonce, run_script};
 
@@ -20,24 +22,40 @@ impl Install<'_> {
     /// After a failure: a first bootstrap leaves nothing. A refresh, and one that found a base directory, only take
     /// their new key away: wrapper and base are those of a runner that goes on working.
     pub(super) async fn undo(&self, placed: &Placed) -> Undone {
-        let (session, rights) = (&placed.session, &placed.rights);
-        let result = if self.before.is_some() || !placed.installed.made.contains("base") {
-            self.drop_key(session, rights, placed.system_mode, &placed.installed.base_dir, &placed.key.public_line)
-                .await
+        let installed = &placed.installed;
+        let begun = Begun {
+            made: installed.made.clone(),
+            places: Some((installed.base_dir.clone(), installed.wrapper_path.clone())),
+        };
+        self.undo_begun(&placed.session, &placed.rights, placed.system_mode, &begun, &placed.key).await
+    }
+
+    /// As `undo`, also when the install itself stopped in the middle and said what it had made.
+    async fn undo_begun(
+        &self,
+        session: &Session,
+        rights: &Rights,
+        system_mode: bool,
+        begun: &Begun,
+        key: &NewKey,
+    ) -> Undone {
+        let Some((base, wrapper)) = &begun.places else { return Undone::default() };
+        if begun.made.is_empty() {
+            return Undone::default();
+        }
+        let found = !["user", "home", "base"].iter().any(|place| begun.made.contains(*place));
+        let result = if self.before.is_some() || found {
+            self.drop_key(session, rights, system_mode, base, &key.public_line).await
         } else {
-            let installed = &placed.installed;
-            let remove_user = installed.made.contains("user");
-            let key = &placed.key.public_line;
-            let paths = (installed.base_dir.as_str(), installed.wrapper_path.as_str());
-            self.uninstall(session, rights, placed.system_mode, paths, key, remove_user).await
+            self.uninstall(session, rights, system_mode, (base, wrapper), &key.public_line, &begun.made).await
         };
         result.unwrap_or_else(|error| Undone {
-            left_behind: vec![format!("{} and the key in authorized_keys: {error}", placed.installed.wrapper_path)],
+            left_behind: vec![format!("{wrapper} and the key in authorized_keys: {error}")],
             ..Undone::default()
         })
     }
 
-    /// As `undo`, when the install itself failed. What it had made is known when it said so to its end.
+    /// As `undo`, when the install itself failed. A lost channel does not say what it had made by then.
     pub(super) async fn undo_partial(
         &self,
         session: &Session,
@@ -46,26 +64,10 @@ impl Install<'_> {
         error: &ScriptError,
         key: &NewKey,
     ) -> Undone {
+        if let Some(begun) = error.begun() {
+            return self.undo_begun(session, rights, system_mode, begun, key).await;
+        }
         match error {
-            ScriptError::Install { source: InstallFault::Refused { made, .. }, .. } if made.is_empty() => {
-                Undone::default()
-            }
-            ScriptError::Install { source: InstallFault::Refused { made, .. }, .. }
-                if system_mode && made.contains("base") && self.before.is_none() =>
-            {
-                let base = format!("{SYSTEM_HOME}/runner");
-                let wrapper = format!("{SYSTEM_HOME}/wrapper-{}", wrapper_version());
-                let (paths, user) = ((base.as_str(), wrapper.as_str()), made.contains("user"));
-                self.uninstall(session, rights, true, paths, &key.public_line, user)
-                    .await
-                    .unwrap_or_else(|_| Undone { left_behind: made.iter().cloned().collect(), ..Undone::default() })
-            }
-            ScriptError::Install { source: InstallFault::Refused { made, .. }, .. } => {
-                // The base was not told; a private directory with the wrapper in it is all that can be there.
-                let mut undone = self.take_key_back(session, rights, system_mode, key).await;
-                undone.left_behind.extend(made.iter().filter(|made| *made != "key").cloned());
-                undone
-            }
             ScriptError::Plan(_) | ScriptError::Random => Undone::default(),
             ScriptError::Exec(_) | ScriptError::Answer { .. } | ScriptError::Install { .. } => {
                 let mut undone = self.take_key_back(session, rights, system_mode, key).await;
@@ -91,11 +93,9 @@ impl Install<'_> {
         if let Ok(Some(again)) = again {
             again.close().await;
         }
+        let line = format!("job_runner@{} in authorized_keys", self.checked.hostname);
         dropped.unwrap_or_else(|why| Undone {
-            left_behind: vec![format!(
-                "perhaps a line ending in job_runner@{} in authorized_keys: {why}",
-                self.checked.hostname
-            )],
+            left_behind: vec![format!("perhaps a line ending in {line}: {why}")],
             ..Undone::default()
         })
     }
@@ -107,7 +107,7 @@ impl Install<'_> {
         system_mode: bool,
         (base_dir, wrapper_path): (&str, &str),
         public_key_line: &str,
-        remove_user: bool,
+        made: &BTreeSet<String>,
     ) -> Result<Undone, ScriptError> {
         let nonce = nonce()?;
         let script = uninstall_script(&UninstallPlan {
@@ -118,7 +118,8 @@ impl Install<'_> {
             public_key_line: Some(public_key_line),
             hostname: &self.checked.hostname,
             kill_jobs: true,
-            remove_user,
+            remove_user: made.contains("user"),
+            made,
         })?;
         let answer = run_script(session, rights, &script, &nonce, parse_uninstall).await?;
         Ok(Undone { rolled_back: answer.removed, left_behind: answer.left })
@@ -139,10 +140,21 @@ impl Install<'_> {
     }
 
     /// The key of the earlier bootstrap is of no use any more; what could not go is said.
-    pub(super) async fn drop_old_key(&self, placed: &Placed) -> Vec<String> {
+    pub(super) async fn drop_earlier(&self, placed: &Placed) -> Vec<String> {
         let Some(known) = self.before else { return Vec::new() };
-        let (base, line) = (&placed.installed.base_dir, &known.runner.openssh_public_key);
-        match self.drop_key(&placed.session, &placed.rights, placed.system_mode, base, line).await {
+        let (runner, earlier) = (&known.runner, &known.runner.installation);
+        let result = if earlier.system_mode == placed.system_mode {
+            let (base, line) = (&placed.installed.base_dir, &runner.openssh_public_key);
+            self.drop_key(&placed.session, &placed.rights, placed.system_mode, base, line).await
+        } else if !earlier.system_mode && runner.endpoint.user == self.checked.dial.user {
+            let paths = (earlier.base_dir.as_str(), earlier.wrapper_path.as_str());
+            let (key, made) = (&runner.openssh_public_key, BTreeSet::new());
+            self.uninstall(&placed.session, &Rights::Login, false, paths, key, &made).await
+        } else {
+            // Another account's files, or root's, whose rights were not to be used.
+            return whatever_is_left(known);
+        };
+        match result {
             Ok(undone) => undone.left_behind,
             Err(error) => vec![format!("the runner's earlier key: {error}")],
         }

@@ -14,7 +14,7 @@ use shuntyard_domain::wire::control::{ErrCode, LostWhy, ResultRecord};
 use shuntyard_domain::wire::frame::{BadWord, Nonce, Verb, Word, command_line};
 use tokio::sync::Mutex as AsyncMutex;
 
-pub use verbs::{FenceAnswer, KillAnswer, fence, hello, kill, remove, status};
+pub use verbs::{FenceAnswer, KillAnswer, fence, hello, kill, remove, retire, status};
 
 use super::channel::{ChannelReader, ChannelWriter};
 use super::error::{ChannelGone, ExecError};

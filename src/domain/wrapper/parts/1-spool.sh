@@ -57,7 +57,7 @@ attempt() { id=$1 claim=$base/c/$1 spool=$base/j/$1 work=$base/w/$1; }
 # Removes the attempt's files, also what the job made unwritable. The claim stays: it still fences.
 remove() {
   rm -rf "$spool" "$work" 2>/dev/null
-  [ ! -d "$work" ] || { chmod -R u+rwx "$work" && rm -rf "$work"; } 2>/dev/null
+  [ ! -d "$work" ] || { chmod -R u+rwx "$work"; rm -rf "$work"; } 2>/dev/null
 }
 
 # ---------- process identity: pid, kernel start time and boot id. Never a file's age ----------

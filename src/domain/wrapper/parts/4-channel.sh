@@ -37,7 +37,7 @@ control() {
       ;;
     ack)
       stop_following
-      [ "$argument" != rm ] || exec rm -rf "$spool" "$work" 2>/dev/null
+      [ "$argument" != rm ] || remove
       return
       ;;
     bye) break ;;
