@@ -19,7 +19,7 @@ fn without_its_master_key_a_daemon_with_runners_says_what_to_do_and_makes_no_oth
     house.terminate();
     let (key, kept) = (data(&house, "master.key"), data(&house, "kept"));
     fs::rename(&key, &kept).expect("the key");
-    let output = house.shuntd_command().output().expect("shuntd");
+    let output = house.shuntd_command("127.0.0.1:0").output().expect("shuntd");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("master.key is missing") && said.contains("put it back"), "{said}");
