@@ -37,7 +37,7 @@ impl Dispatcher {
     /// A locked private key is the failed step `credential`: whoever asked can ask again with the passphrase.
     ///
     /// # Errors
-    /// `BadName` and `BadRequest` for values that are refused before anything is done.
+    /// `BadName` and `BadRequest` for values that are refused before anything is done, `UnderWay` during another one.
     pub fn install(
         &self,
         hostname: String,
@@ -51,11 +51,13 @@ impl Dispatcher {
             }
             checked => checked?,
         };
+        let claim = self.0.claims.claim(&checked.hostname)?;
         let span = info_span!("install", runner.name = %checked.hostname);
         let engine = self.clone();
         self.0.tasks.spawn(span, move |_| async move {
             let before = engine.0.inventory.by_name(&checked.hostname);
             Install { engine: &engine, steps: &steps, checked: &checked, before: before.as_ref() }.run().await;
+            drop(claim);
         });
         Ok(listener)
     }

@@ -9,16 +9,19 @@ use shuntyard_domain::job::{Job, JobEvent, JobOrigin, JobSpec, JobState};
 use shuntyard_domain::outcome::StopReason;
 use shuntyard_domain::project_config::{self, PhaseConfig};
 use shuntyard_domain::wire::api::{SubmitJob, SubmitPhaseRun};
+use shuntyard_domain::wire::frame::{BadFrame, check_variable};
 
 use sha2::{Digest as _, Sha256};
 
 use super::{DispatchError, Dispatcher, new_id};
-use crate::store::{ApplyError, PhaseRunRow, job_apply, job_find, job_insert, phase_run_insert};
+use crate::store::{ApplyError, Connection, PhaseRunRow, job_apply, job_find, job_insert, phase_run_insert};
 
 /// The tenant of jobs until there are others.
 pub const DEFAULT: &str = "default";
 /// A script larger than this belongs into a file of the project.
 const MAX_SCRIPT_BYTES: usize = 1024 * 1024;
+/// A name of a project, or a title, which is one line for people.
+const MAX_TEXT_BYTES: usize = 1024;
 /// Rows of one matrix: as many as one page of the API shows.
 const MAX_ROWS: usize = 500;
 const MAX_LIMIT_S: u32 = 30 * 24 * 3600;
@@ -42,10 +45,14 @@ impl Dispatcher {
         };
         let origin = JobOrigin { title, ..origin(request.project) };
         let job = self.new_job(origin, spec, request.filter, request.priority);
-        let stored = job.clone();
-        self.0.store.write(move |c| job_insert(c, &stored)).await?;
-        self.announce(&job);
-        Ok(job)
+        let engine = self.clone();
+        self.to_the_end(async move {
+            let stored = job.clone();
+            engine.0.store.write(move |c| job_insert(c, &stored)).await?;
+            engine.announce(&job);
+            Ok(job)
+        })
+        .await
     }
 
     /// Queues one job per row of a phase's matrix, all of them or none.
@@ -54,6 +61,7 @@ impl Dispatcher {
     /// `BadConfig` with every fault of the configuration; `BadRequest` when the phase has nothing to run.
     pub async fn submit_phase_run(&self, request: SubmitPhaseRun) -> Result<(PhaseRunId, Vec<Job>), DispatchError> {
         let config = project_config::parse(&request.config).map_err(DispatchError::BadConfig)?;
+        check_text("project", &request.project)?;
         check_env("env", &request.env)?;
         let phase = config.phase(request.phase);
         let id = PhaseRunId(new_id());
@@ -70,16 +78,17 @@ impl Dispatcher {
             created_at_ms: self.0.clock.now_ms(),
             skipped: phase.skip,
         };
-        let stored = jobs.clone();
-        self.0
-            .store
-            .write(move |c| {
+        let (engine, stored) = (self.clone(), jobs.clone());
+        self.to_the_end(async move {
+            let insert = move |c: &mut Connection| {
                 phase_run_insert(c, &row)?;
                 stored.iter().try_for_each(|job| job_insert(c, job))
-            })
-            .await?;
-        jobs.iter().for_each(|job| self.announce(job));
-        Ok((id, jobs))
+            };
+            engine.0.store.write(insert).await?;
+            jobs.iter().for_each(|job| engine.announce(job));
+            Ok((id, jobs))
+        })
+        .await
     }
 
     fn rows(&self, id: PhaseRunId, request: &SubmitPhaseRun, phase: &PhaseConfig) -> Result<Vec<Job>, DispatchError> {
@@ -94,6 +103,7 @@ impl Dispatcher {
             let path = format!("job_dispatch.filters.{}", request.phase);
             return Err(bad(path, format!("the matrix has {} rows", phase.filters.len()), &["up to 500 rows"]));
         }
+        check_script(&format!("phases.{}.run", request.phase), script)?;
         check_env(&format!("phases.{}.env", request.phase), &phase.env)?;
         let mut env = phase.env.clone();
         env.extend(request.env.clone());
@@ -146,11 +156,16 @@ impl Dispatcher {
     /// # Errors
     /// `NoJob` for an unknown id.
     pub async fn cancel(&self, id: JobId, by: &str, reason: StopReason) -> Result<Job, DispatchError> {
+        let (engine, by) = (self.clone(), by.to_owned());
+        self.to_the_end(async move { engine.cancel_stored(id, by, reason).await }).await
+    }
+
+    async fn cancel_stored(&self, id: JobId, by: String, reason: StopReason) -> Result<Job, DispatchError> {
         let before = self.job(id).await?;
         if before.state.is_finished() || before.cancel.is_some() {
             return Ok(before);
         }
-        let (event, now_ms) = (JobEvent::CancelRequested { by: by.to_owned(), reason }, self.0.clock.now_ms());
+        let (event, now_ms) = (JobEvent::CancelRequested { by: by.clone(), reason }, self.0.clock.now_ms());
         let job = match self.0.store.write(move |c| job_apply(c, id, None, &event, now_ms)).await {
             Ok(job) => job,
             // It ended between the look and the request.
@@ -160,7 +175,9 @@ impl Dispatcher {
         tracing::info!(job.id = %id, state = job.state.name(), by, "cancel requested");
         if job.state.is_finished() {
             self.tell_board(BoardEvent::JobDropped(id));
-        } else if let Some(signal) = self.cancel_signal(id) {
+        }
+        // Also one that has ended: its task may wait for a place on the runner.
+        if let Some(signal) = self.cancel_signal(id) {
             signal.cancel();
         }
         self.0.feed.job_changed(id, job.version);
@@ -199,15 +216,9 @@ fn bad(path: impl Into<String>, message: impl Into<String>, allowed: &[&str]) ->
 }
 
 fn check_job(request: &SubmitJob) -> Result<(), DispatchError> {
-    if request.script.trim().is_empty() {
-        return Err(bad("script", "the script is empty", &["a shell script"]));
-    }
-    if request.script.contains('\0') {
-        return Err(bad("script", "the script holds a NUL byte, which no shell can read", &["text"]));
-    }
-    if request.script.len() > MAX_SCRIPT_BYTES {
-        return Err(bad("script", format!("the script has {} bytes", request.script.len()), &["up to 1 MiB"]));
-    }
+    check_script("script", &request.script)?;
+    check_text("project", &request.project)?;
+    check_text("title", request.title.as_deref().unwrap_or_default())?;
     check_env("env", &request.env)?;
     check_limit("run_limit_s", request.run_limit_s)?;
     check_limit("silence_limit_s", request.silence_limit_s)?;
@@ -227,20 +238,42 @@ fn check_limit(path: &str, limit: Option<u32>) -> Result<(), DispatchError> {
 
 fn check_env(path: &str, env: &BTreeMap<String, String>) -> Result<(), DispatchError> {
     for (name, value) in env {
-        let word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if name.is_empty() || !word || name.starts_with(|c: char| c.is_ascii_digit()) {
-            return Err(bad(
-                format!("{path}.{name}"),
-                "not a name of an environment variable",
-                &["[A-Za-z_][A-Za-z0-9_]*"],
-            ));
-        }
+        let at = format!("{path}.{name}");
+        check_variable(name, value).map_err(|fault| {
+            let allowed = match fault {
+                BadFrame::BadName(_) => "[A-Za-z_][A-Za-z0-9_]*",
+                BadFrame::ReservedName(_) => "any other name",
+                BadFrame::NulInValue(_) | BadFrame::NulInScript => "text",
+            };
+            bad(at.clone(), fault.to_string(), &[allowed])
+        })?;
         if name.to_ascii_uppercase().starts_with("SHUNT_") {
-            return Err(bad(format!("{path}.{name}"), "the variable belongs to Shuntyard", &["any other name"]));
+            return Err(bad(at, "the variable belongs to Shuntyard", &["any other name"]));
         }
-        if value.contains('\0') {
-            return Err(bad(format!("{path}.{name}"), "the value holds a NUL byte", &["text"]));
-        }
+    }
+    Ok(())
+}
+
+fn check_script(path: &str, script: &str) -> Result<(), DispatchError> {
+    if script.trim().is_empty() {
+        return Err(bad(path, "the script is empty", &["a shell script"]));
+    }
+    if script.contains('\0') {
+        return Err(bad(path, "the script holds a NUL byte, which no shell can read", &["text"]));
+    }
+    if script.len() > MAX_SCRIPT_BYTES {
+        return Err(bad(path, format!("the script has {} bytes", script.len()), &["up to 1 MiB"]));
+    }
+    Ok(())
+}
+
+/// Names and titles become columns and a variable of the job: neither takes a NUL byte.
+fn check_text(path: &str, text: &str) -> Result<(), DispatchError> {
+    if text.contains('\0') {
+        return Err(bad(path, "it holds a NUL byte", &["text"]));
+    }
+    if text.len() > MAX_TEXT_BYTES {
+        return Err(bad(path, format!("it has {} bytes", text.len()), &["up to 1 KiB"]));
     }
     Ok(())
 }

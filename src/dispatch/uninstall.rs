@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use shuntyard_domain::ids::RunnerId;
+use shuntyard_domain::runner::{Runner, RunnerState};
 use shuntyard_domain::wire::api::StepEvent;
 use shuntyard_domain::wrapper::{
     SYSTEM_HOME, SYSTEM_SUDOERS, SYSTEM_USER, UninstallPlan, Uninstalled, parse_uninstall, uninstall_script,
@@ -15,6 +17,7 @@ use super::{DispatchError, Dispatcher};
 use crate::ssh::ConnectError;
 use crate::ssh::attempt::{VerbError, retire};
 use crate::ssh::bootstrap::{Rights, ScriptError, nonce, run_script};
+use crate::store::{Connection, StoreError, jobs_on_runner, runner_by_id, runner_update};
 
 /// A host was not cleaned.
 #[derive(Debug, thiserror::Error)]
@@ -34,22 +37,59 @@ impl Dispatcher {
     /// also when the host cannot be cleaned, and jobs that are placed there are given up.
     ///
     /// # Errors
-    /// `NoRunner` for an unknown name, `RunnerBusy` while it has jobs and `force` is not given.
+    /// `NoRunner` for an unknown name, `UnderWay` during another installation or removal, `RunnerBusy` while it has jobs and `force` is not given.
     pub async fn uninstall(
         &self,
         hostname: &str,
         force: bool,
     ) -> Result<mpsc::UnboundedReceiver<StepEvent>, DispatchError> {
         let known = self.known_by_name(hostname)?;
-        let running = self.jobs_on(known.runner.id).await?;
-        if !running.is_empty() && !force {
-            return Err(DispatchError::RunnerBusy { hostname: hostname.to_owned(), running: running.len() });
-        }
+        let claim = self.0.claims.claim(hostname)?;
         let (steps, listener) = Steps::new();
-        let engine = self.clone();
-        let span = info_span!("uninstall", runner.name = hostname);
-        self.0.tasks.spawn(span, move |_| async move { engine.uninstall_in_steps(&known, force, &steps).await });
-        Ok(listener)
+        let (engine, hostname) = (self.clone(), hostname.to_owned());
+        self.to_the_end(async move {
+            let running = engine.close_to_jobs(known.runner.id, force).await?;
+            if running > 0 && !force {
+                return Err(DispatchError::RunnerBusy { hostname, running });
+            }
+            let span = info_span!("uninstall", runner.name = hostname);
+            let owner = engine.clone();
+            owner.0.tasks.spawn(span, move |_| async move {
+                engine.uninstall_in_steps(&known, force, &steps).await;
+                drop(claim);
+            });
+            Ok(listener)
+        })
+        .await
+    }
+
+    /// From here on no job is placed there; answers how many are. Without `force` a busy runner is left as it is.
+    ///
+    /// One transaction, as the commit of a placement is: a job is either counted here or not placed.
+    async fn close_to_jobs(&self, id: RunnerId, force: bool) -> Result<usize, DispatchError> {
+        let close = move |c: &mut Connection| {
+            let running = jobs_on_runner(c, id)?.len();
+            let closed = match runner_by_id(c, id)? {
+                Some(runner) if runner.state == RunnerState::Enrolled && (running == 0 || force) => {
+                    Some(runner_update(c, &Runner { state: RunnerState::Draining, ..runner })?)
+                }
+                _ => None,
+            };
+            Ok::<_, StoreError>((running, closed))
+        };
+        let (running, closed) = self.0.store.write(close).await?;
+        if let Some(runner) = closed {
+            self.update_runner(id, |entry| entry.runner = runner.into());
+        }
+        Ok(running)
+    }
+
+    /// After a removal that did nothing on the host: the runner is what it was.
+    async fn open_to_jobs(&self, known: &Known) {
+        let before = known.runner.state;
+        if let Err(error) = self.change_record(known.runner.id, move |runner| runner.state = before).await {
+            tracing::error!(%error, state = %before, "the runner's earlier state could not be stored; it stays draining");
+        }
     }
 
     async fn uninstall_in_steps(&self, known: &Known, force: bool, steps: &Steps) {
@@ -65,6 +105,7 @@ impl Dispatcher {
             }
             Err(error) => {
                 let try_next = clean_advice(&error, known);
+                self.open_to_jobs(known).await;
                 return steps.failed("clean", Failure::new(error, try_next), Vec::new(), whatever_is_left(known));
             }
         };

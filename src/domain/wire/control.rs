@@ -35,6 +35,8 @@ closed_list!(
         NoSpace = "nospace",
         /// No such verb, or arguments are missing.
         Usage = "usage",
+        /// The attempt was claimed, and its files are gone.
+        Removed = "removed",
         /// The request is understood and not allowed; the detail says why.
         Refused = "refused",
     }

@@ -167,7 +167,11 @@ impl Frame<'_> {
     }
 }
 
-fn check_variable(name: &str, value: &str) -> Result<(), BadFrame> {
+/// Accepts a variable that every /bin/sh can be given.
+///
+/// # Errors
+/// `BadFrame` when the name is not one or belongs to the shell or the wrapper, or the value has a NUL byte.
+pub fn check_variable(name: &str, value: &str) -> Result<(), BadFrame> {
     let short = || name.chars().take(80).collect::<String>();
     let letters = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.bytes().all(letters) {

@@ -90,6 +90,11 @@ impl House {
         self.home.path()
     }
 
+    /// Where the API listens: `127.0.0.1:PORT`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Everything that the dispatcher has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.home().join("shuntd.log")).unwrap_or_default()
@@ -139,11 +144,6 @@ impl House {
         let words = [&["ctl", "install-runner", &host.spec.hostname, "deploy"], &flags[..]].concat();
         let ran = self.begin_with_input(&words, format!("{DEPLOY_PASSWORD}\n").as_bytes()).end();
         assert_eq!(ran.code, 0, "the bootstrap failed: {}\n{}", ran.stderr, self.log());
-    }
-
-    /// `127.0.0.1:PORT` of the API.
-    pub fn address(&self) -> &str {
-        &self.address
     }
 
     /// `shunt` for this dispatcher, not started.

@@ -13,5 +13,7 @@ mod install_host_key;
 mod install_refused;
 mod install_rollback;
 mod install_secrets;
+mod never_lose;
 mod stop;
+mod store_faults;
 mod terminal;

@@ -58,7 +58,7 @@ gone() {
   name=$1
   shift
   # Root needs no chmod, and would do it to whatever a job puts there in the meantime.
-  rm -rf "$@" 2>/dev/null || { [ "$mode" != system ] && chmod -R u+rwx "$@" && rm -rf "$@"; } 2>/dev/null
+  rm -rf "$@" 2>/dev/null || { [ "$mode" = system ] || chmod -R u+rwx "$@"; rm -rf "$@"; } 2>/dev/null
   for path; do [ ! -e "$path" ] || { tell left "$name" "$path cannot be removed"; return; }; done
   tell removed "$name"
 }

@@ -145,7 +145,7 @@ attach() {
   settle
   case $state in
   none | fenced) say "$state"; return ;;
-  removed) refuse refused the attempt was removed ;;
+  removed) refuse removed the attempt was removed ;;
   reserved) refuse refused its launcher does not come to a start ;;
   esac
   put "$spool/att" "$nonce"

@@ -12,7 +12,7 @@ verb_fence() {
   settle
   case $state in
   fenced) say fenced ;;
-  removed) refuse refused the attempt was removed ;;
+  removed) refuse removed the attempt was removed ;;
   *) report job "$id" ;;
   esac
 }
