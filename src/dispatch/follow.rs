@@ -142,7 +142,8 @@ impl<'e> Following<'e> {
     pub(super) async fn attach(&mut self, runner: RunnerId) -> Followed {
         (self.cancel_sent, self.start_channel) = (false, false);
         let Ok(known) = self.engine.known(runner) else {
-            return Followed::LinkLost("the runner is not in the inventory".into());
+            // Deleted by force: nobody will hear of this job again, and nothing else ends this task.
+            return self.finish(JobEvent::Abandoned { by: "the runner was deleted".into() }).await;
         };
         // The keeper dials at its own pace and wakes us: a host that is down is not asked once for each of its jobs.
         if let Some(why) = known.not_to_be_dialled() {
@@ -266,7 +267,8 @@ impl<'e> Following<'e> {
             AttemptEvent::Lost { why, size } => {
                 let evidence = match why {
                     LostWhy::Reboot => LostEvidence::Rebooted,
-                    LostWhy::Killed | LostWhy::NoStart => LostEvidence::WrapperKilled,
+                    LostWhy::Killed => LostEvidence::WrapperKilled,
+                    LostWhy::NoStart => LostEvidence::LauncherDied,
                 };
                 *end = Some(End::Lost { evidence, size });
                 None
@@ -367,7 +369,10 @@ impl<'e> Following<'e> {
                 Followed::Over
             }
             // An admin gave the job up meanwhile: its record is final.
-            Err(ApplyError::Illegal(_) | ApplyError::NotFound(_)) => Followed::Over,
+            Err(ApplyError::Illegal(_) | ApplyError::NotFound(_)) => {
+                tracing::info!("the job was ended by somebody else");
+                Followed::Over
+            }
             Err(error) => Followed::NotStored(format!("the end could not be stored: {}", told(&error))),
         }
     }

@@ -1,6 +1,6 @@
 //! New jobs, and requests to stop them.
 
-use std::collections::BTreeMap;
+mod check;
 
 use shuntyard_domain::board::BoardEvent;
 use shuntyard_domain::filter::Filter;
@@ -9,23 +9,17 @@ use shuntyard_domain::job::{Job, JobEvent, JobOrigin, JobSpec, JobState};
 use shuntyard_domain::outcome::StopReason;
 use shuntyard_domain::project_config::{self, PhaseConfig};
 use shuntyard_domain::wire::api::{SubmitJob, SubmitPhaseRun};
-use shuntyard_domain::wire::frame::{BadFrame, check_variable};
 
 use sha2::{Digest as _, Sha256};
 
 use super::{DispatchError, Dispatcher, new_id};
 use crate::store::{ApplyError, Connection, PhaseRunRow, job_apply, job_find, job_insert, phase_run_insert};
+use check::{bad, check_env, check_job, check_name, check_script};
 
 /// The tenant of jobs until there are others.
 pub const DEFAULT: &str = "default";
-/// A script larger than this belongs into a file of the project.
-const MAX_SCRIPT_BYTES: usize = 1024 * 1024;
-/// A name of a project, or a title, which is one line for people.
-const MAX_TEXT_BYTES: usize = 1024;
 /// Rows of one matrix: as many as one page of the API shows.
 const MAX_ROWS: usize = 500;
-const MAX_LIMIT_S: u32 = 30 * 24 * 3600;
-const MAX_GRACE_S: u32 = 3600;
 
 impl Dispatcher {
     /// Queues one ad-hoc job; it is stored when this answers.
@@ -35,7 +29,8 @@ impl Dispatcher {
     pub async fn submit(&self, request: SubmitJob) -> Result<Job, DispatchError> {
         check_job(&request)?;
         let first_line = request.script.lines().find(|l| !l.trim().is_empty()).unwrap_or_default();
-        let title = request.title.unwrap_or_else(|| first_line.chars().take(120).collect());
+        let visible = first_line.trim().chars().filter(|c| !c.is_control());
+        let title = request.title.unwrap_or_else(|| visible.take(120).collect());
         let spec = JobSpec {
             env: request.env,
             run_limit_s: request.run_limit_s,
@@ -61,8 +56,8 @@ impl Dispatcher {
     /// `BadConfig` with every fault of the configuration; `BadRequest` when the phase has nothing to run.
     pub async fn submit_phase_run(&self, request: SubmitPhaseRun) -> Result<(PhaseRunId, Vec<Job>), DispatchError> {
         let config = project_config::parse(&request.config).map_err(DispatchError::BadConfig)?;
-        check_text("project", &request.project)?;
         check_env("env", &request.env)?;
+        check_name("project", &request.project)?;
         let phase = config.phase(request.phase);
         let id = PhaseRunId(new_id());
         let jobs = if phase.skip { Vec::new() } else { self.rows(id, &request, &phase)? };
@@ -99,6 +94,7 @@ impl Dispatcher {
                 &["a shell script"],
             ));
         };
+        check_script(&format!("phases.{}.run", request.phase), script)?;
         if phase.filters.len() > MAX_ROWS {
             let path = format!("job_dispatch.filters.{}", request.phase);
             return Err(bad(path, format!("the matrix has {} rows", phase.filters.len()), &["up to 500 rows"]));
@@ -205,75 +201,4 @@ impl Dispatcher {
 
 fn origin(project: String) -> JobOrigin {
     JobOrigin { enterprise: DEFAULT.into(), org: DEFAULT.into(), project, ..JobOrigin::default() }
-}
-
-fn bad(path: impl Into<String>, message: impl Into<String>, allowed: &[&str]) -> DispatchError {
-    DispatchError::BadRequest {
-        path: path.into(),
-        message: message.into(),
-        allowed: allowed.iter().map(|a| (*a).to_owned()).collect(),
-    }
-}
-
-fn check_job(request: &SubmitJob) -> Result<(), DispatchError> {
-    check_script("script", &request.script)?;
-    check_text("project", &request.project)?;
-    check_text("title", request.title.as_deref().unwrap_or_default())?;
-    check_env("env", &request.env)?;
-    check_limit("run_limit_s", request.run_limit_s)?;
-    check_limit("silence_limit_s", request.silence_limit_s)?;
-    if request.stop_grace_s.is_some_and(|s| s > MAX_GRACE_S) {
-        return Err(bad("stop_grace_s", "the grace is too long", &["0 to 3600 seconds"]));
-    }
-    Ok(())
-}
-
-fn check_limit(path: &str, limit: Option<u32>) -> Result<(), DispatchError> {
-    match limit {
-        Some(0) => Err(bad(path, "a limit of 0 seconds would end the job before it starts", &["1 to 2592000 seconds"])),
-        Some(s) if s > MAX_LIMIT_S => Err(bad(path, format!("{s} seconds are too many"), &["1 to 2592000 seconds"])),
-        _ => Ok(()),
-    }
-}
-
-fn check_env(path: &str, env: &BTreeMap<String, String>) -> Result<(), DispatchError> {
-    for (name, value) in env {
-        let at = format!("{path}.{name}");
-        check_variable(name, value).map_err(|fault| {
-            let allowed = match fault {
-                BadFrame::BadName(_) => "[A-Za-z_][A-Za-z0-9_]*",
-                BadFrame::ReservedName(_) => "any other name",
-                BadFrame::NulInValue(_) | BadFrame::NulInScript => "text",
-            };
-            bad(at.clone(), fault.to_string(), &[allowed])
-        })?;
-        if name.to_ascii_uppercase().starts_with("SHUNT_") {
-            return Err(bad(at, "the variable belongs to Shuntyard", &["any other name"]));
-        }
-    }
-    Ok(())
-}
-
-fn check_script(path: &str, script: &str) -> Result<(), DispatchError> {
-    if script.trim().is_empty() {
-        return Err(bad(path, "the script is empty", &["a shell script"]));
-    }
-    if script.contains('\0') {
-        return Err(bad(path, "the script holds a NUL byte, which no shell can read", &["text"]));
-    }
-    if script.len() > MAX_SCRIPT_BYTES {
-        return Err(bad(path, format!("the script has {} bytes", script.len()), &["up to 1 MiB"]));
-    }
-    Ok(())
-}
-
-/// Names and titles become columns and a variable of the job: neither takes a NUL byte.
-fn check_text(path: &str, text: &str) -> Result<(), DispatchError> {
-    if text.contains('\0') {
-        return Err(bad(path, "it holds a NUL byte", &["text"]));
-    }
-    if text.len() > MAX_TEXT_BYTES {
-        return Err(bad(path, format!("it has {} bytes", text.len()), &["up to 1 KiB"]));
-    }
-    Ok(())
 }

@@ -14,10 +14,9 @@ use crate::dispatch::inventory::Known;
 use crate::ssh::attempt::{self, FenceAnswer, VerbError};
 
 impl Following<'_> {
-    /// A refusal of the start itself is proof that nothing was started; any other says nothing about the attempt.
+    /// Only the start's own channel can prove by a refusal that the job never ran.
     pub(super) async fn on_refused(&mut self, code: ErrCode, detail: &str) -> Followed {
-        let undecided = matches!(code, ErrCode::Refused | ErrCode::Removed);
-        if self.start_channel && !undecided && self.running.is_none() && self.is_starting() {
+        if self.start_channel && code.proves_no_start() && self.running.is_none() && self.is_starting() {
             return Followed::NeverStarted(format!("the host refused: {detail} ({code})"));
         }
         tracing::info!(%code, detail, "the host refused to attach");

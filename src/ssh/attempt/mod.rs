@@ -46,7 +46,7 @@ pub enum AttemptEvent {
     Unknown,
     /// The attempt can never start.
     Fenced,
-    /// The wrapper refused; nothing was started, unless the detail says otherwise.
+    /// The wrapper refused; what that proves depends on the verb and the code.
     Refused {
         code: ErrCode,
         detail: String,
