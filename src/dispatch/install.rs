@@ -134,17 +134,18 @@ impl Install<'_> {
         let user = if placed.system_mode { SYSTEM_USER.to_owned() } else { self.checked.dial.user.clone() };
         let dial = Dial { user, ..self.checked.dial.clone() };
         let target = Target { runner: id, dial, host_keys, key: placed.key.loaded.clone() };
-        // A warm connection of the earlier record would hide that the new key does not work.
-        self.engine.0.pool.forget(id);
+        // A refresh is tested beside the runner's own connection, which its keeper would otherwise make again with the
+        // earlier key in the middle of the Test.
+        let tested_as = if self.before.is_some() { RunnerId(new_id()) } else { id };
         let version = wrapper_version();
         let examinee = Examinee {
-            target: target.clone(),
+            target: Target { runner: tested_as, ..target.clone() },
             wrapper_path: &placed.installed.wrapper_path,
             wrapper_version: &version,
         };
         let passed = self.engine.examine(&examinee, self.steps).await;
-        if passed.is_err() {
-            self.engine.0.pool.forget(id);
+        if passed.is_err() || tested_as != id {
+            self.engine.0.pool.forget(tested_as);
         }
         let report = passed?;
         self.steps.began("enrol", "storing the runner");
