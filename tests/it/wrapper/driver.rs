@@ -183,6 +183,11 @@ impl Channel {
         after_marker(&self.nonce, &bytes).map(|at| bytes[at..].to_vec()).unwrap_or_default()
     }
 
+    /// Everything on standard output, noise included.
+    pub fn raw_output(&self) -> Vec<u8> {
+        self.stdout.bytes.lock().unwrap().clone()
+    }
+
     pub fn controls(&self) -> Vec<Control> {
         let stderr = self.stderr.bytes.lock().unwrap().clone();
         let lines = stderr.split_inclusive(|b| *b == b'\n').filter(|l| l.ends_with(b"\n"));

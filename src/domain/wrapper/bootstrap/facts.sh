@@ -15,8 +15,10 @@ os_release() {
   ! have sw_vers || tell mac_version "$(sw_vers -productVersion)"
 }
 processors() { getconf _NPROCESSORS_ONLN 2>/dev/null || nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 0; }
+# mksh counts in 32 bits.
+# shellcheck disable=SC2003
 memory_bytes() {
-  { while read -r key value _; do [ "$key" != MemTotal: ] || { echo $((value * 1024)); return; }; done </proc/meminfo; } 2>/dev/null
+  { while read -r key value _; do [ "$key" != MemTotal: ] || { expr "$value" "*" 1024; return; }; done </proc/meminfo; } 2>/dev/null
   sysctl -n hw.memsize 2>/dev/null || sysctl -n hw.physmem 2>/dev/null || echo 0
 }
 facts() {

@@ -1,5 +1,5 @@
 # Removes what install made. Assigned in front: nonce mode base place version key_blob key_comment kill (1, 0) remove_user (1, 0)
-# remove_home (1, 0: system_home was there before us) system_user system_home. Says what is gone and what could not go.
+# system_user system_home. Says what is gone and what could not go.
 uninstall() {
   drop_keys
   if end_jobs; then
@@ -12,7 +12,8 @@ uninstall() {
   else
     tell left spools "jobs still run; their files stay in $base"
   fi
-  [ "$remove_user" != 1 ] || remove_account
+  # With its jobs the account stays, too.
+  [ "$remove_user" != 1 ] || [ -e "$base" ] || remove_account
 }
 drop_keys() {
   find_keys
@@ -51,9 +52,10 @@ remove_account() {
   '') return ;;
   *) tell left user "$system_user is not Shuntyard's"; return ;;
   esac
+  [ ! -s "$keys" ] || { tell left user "$keys holds other keys"; return; }
   if userdel "$system_user" >/dev/null 2>&1 || pw userdel "$system_user" >/dev/null 2>&1 || deluser "$system_user" >/dev/null 2>&1; then
     tell removed user
-    if [ "$remove_home" = 1 ]; then gone home "$system_home"; fi
+    gone home "$system_home"
   else
     tell left user "the user $system_user cannot be removed"
   fi

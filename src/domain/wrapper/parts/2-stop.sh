@@ -3,10 +3,10 @@
 # Tells whether `grep` finds text behind a NUL byte (busybox does not).
 grep_reads_nul() { printf 'a\000b' | grep -qF b; }
 
-# Sets `members` to the live processes of the job: those of its session, and those that carry its cookie.
-find_members() {
+# Sets `members` to the live processes of the session that the job leads. Zombies do not count: in a container
+# without an init nobody reaps them.
+find_session() {
   members=
-  [ -r /proc/self/stat ] || { members_by_ps; return; }
   # shellcheck disable=SC2044 # names are numbers
   for entry in /proc/[0-9]*; do
     { IFS= read -r stat <"$entry/stat"; } 2>/dev/null || continue
@@ -14,6 +14,11 @@ find_members() {
     case $process_state in Z | X) continue ;; esac
     if [ "$own" = 1 ] && [ "$session" = "$leader_pid" ]; then members="$members ${entry#/proc/}"; fi
   done
+}
+# Adds the processes that carry the job's cookie, wherever they went.
+find_members() {
+  [ -r /proc/self/stat ] || { members=''; members_by_ps; return; }
+  find_session
   for holder in $(find_cookie); do
     holder=${holder#/proc/}
     holder=${holder%/environ}
@@ -59,7 +64,17 @@ signal_group() {
     [ -z "$members" ] || kill -"$1" $members 2>/dev/null
   fi
 }
-group_lives() { if [ "$own" = 1 ]; then kill -0 -"$leader_pid" 2>/dev/null; else find_members; [ -n "$members" ]; fi; }
+# Tells whether something of the group is alive.
+group_lives() {
+  if [ "$own" = 1 ]; then
+    kill -0 -"$leader_pid" 2>/dev/null || return 1
+    [ -r /proc/self/stat ] || return 0
+    find_session
+  else
+    find_members
+  fi
+  [ -n "$members" ]
+}
 # Asks the group to end; CONT lets stopped processes hear it. After $1 seconds it is killed.
 end_group() {
   signal_group TERM
@@ -69,10 +84,12 @@ end_group() {
     nap
     tries=$((tries + 1))
   done
-  # Zombies that nobody reaps keep the group: wait a bounded time.
   tries=0
   while group_lives && [ "$tries" -lt 10 ]; do
     signal_group KILL
+    # Other groups of the session, too.
+    # shellcheck disable=SC2086 # a list
+    [ -z "${members:-}" ] || kill -KILL $members 2>/dev/null
     nap
     tries=$((tries + 1))
   done
