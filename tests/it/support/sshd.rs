@@ -12,7 +12,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-use shuntyard::ssh::{Dial, HostKeyPolicy, PrivateKey};
+use shuntyard::ssh::{Dial, HostKeyPolicy, RunnerKey};
 use tempfile::TempDir;
 
 mod layout;
@@ -75,8 +75,9 @@ pub struct TestHost {
     /// `ALGORITHM BASE64` lines.
     pub host_keys: Vec<String>,
     /// Opens `deploy`.
-    pub client_key: Arc<PrivateKey>,
+    pub client_key: Arc<RunnerKey>,
     root: TempDir,
+    _template: Arc<TempDir>,
     /// `unshare`: its end is the end of every process in the host.
     machine: Child,
     sshd: Mutex<Option<Child>>,
@@ -93,7 +94,8 @@ impl TestHost {
         require_root();
         let root = tempfile::Builder::new().prefix("shunt-host-").tempdir().expect("a temporary directory");
         fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).expect("chmod");
-        lay_out(root.path(), &spec);
+        let template = layout::template();
+        lay_out(root.path(), template.path(), &spec);
         let machine = boot(root.path(), &spec.hostname);
         let host_keys = host_key_lines(root.path(), &spec);
         let client_key = authorize_new_key(root.path());
@@ -104,6 +106,7 @@ impl TestHost {
             host_keys,
             client_key,
             root,
+            _template: template,
             machine,
             sshd: Mutex::new(None),
         };

@@ -5,9 +5,9 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use shuntyard::ssh::{PrivateKey, generate_runner_key, load_private_key};
+use shuntyard::ssh::{RunnerKey, generate_runner_key, load_private_key};
 use tempfile::TempDir;
 
 use super::{BOB_PASSWORD, CAROL_PASSWORD, DEPLOY_PASSWORD, HostSpec, LoginShell};
@@ -27,16 +27,15 @@ pub(super) const OWN_DIRS: [(&str, u32); 10] = [
 ];
 
 /// Writes the host's directories: a copy of the machine's /etc with three users, and sshd's configuration.
-pub(super) fn lay_out(root: &Path, spec: &HostSpec) {
+pub(super) fn lay_out(root: &Path, template: &Path, spec: &HostSpec) {
     let fs_dir = root.join("fs");
     for (dir, mode) in OWN_DIRS {
         let path = fs_dir.join(dir);
         fs::DirBuilder::new().recursive(true).create(&path).expect("a directory");
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("chmod");
     }
-    let template = &*TEMPLATE;
-    copy_into(&template.path().join("etc"), &fs_dir.join("etc"));
-    copy_into(&template.path().join("home"), &fs_dir.join("home"));
+    copy_into(&template.join("etc"), &fs_dir.join("etc"));
+    copy_into(&template.join("home"), &fs_dir.join("home"));
     let etc = fs_dir.join("etc");
     fs::create_dir_all(fs_dir.join("run/sshd")).expect("sshd's directory");
     fs::create_dir_all(fs_dir.join("run/lock")).expect("a directory");
@@ -93,8 +92,19 @@ fn set_shells(fs_dir: &Path, shell: LoginShell) {
     }
 }
 
-/// /etc and /home with the users in them, made once per test binary.
-static TEMPLATE: LazyLock<TempDir> = LazyLock::new(|| {
+/// /etc and /home with the users in them: made once, shared, and removed with the last host that holds it (what a
+/// static owns would stay behind when the test binary ends).
+pub(super) fn template() -> Arc<TempDir> {
+    static SHARED: Mutex<Weak<TempDir>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.upgrade().unwrap_or_else(|| {
+        let made = Arc::new(make_template());
+        *shared = Arc::downgrade(&made);
+        made
+    })
+}
+
+fn make_template() -> TempDir {
     let root = tempfile::Builder::new().prefix("shunt-template-").tempdir().expect("a temporary directory");
     let (etc, home) = (root.path().join("etc"), root.path().join("home"));
     fs::create_dir(&etc).expect("etc");
@@ -125,7 +135,7 @@ static TEMPLATE: LazyLock<TempDir> = LazyLock::new(|| {
     file.write_all(b"deploy ALL=(ALL:ALL) NOPASSWD: ALL\ncarol ALL=(ALL:ALL) ALL\n").expect("sudoers");
     fs::set_permissions(&sudoers, fs::Permissions::from_mode(0o440)).expect("chmod");
     root
-});
+}
 
 fn copy_into(from: &Path, to: &Path) {
     done(Command::new("cp").arg("-a").arg(from.join(".")).arg(to));
@@ -146,7 +156,7 @@ pub(super) fn host_key_lines(root: &Path, spec: &HostSpec) -> Vec<String> {
     spec.host_key_types.iter().map(line).collect()
 }
 
-pub(super) fn authorize_new_key(root: &Path) -> Arc<PrivateKey> {
+pub(super) fn authorize_new_key(root: &Path) -> Arc<RunnerKey> {
     let (private, public) = generate_runner_key("tests").expect("a key");
     append_authorized_key(&root.join("fs/home/deploy/.ssh/authorized_keys"), &public);
     Arc::new(load_private_key(&private, None).expect("the key"))
