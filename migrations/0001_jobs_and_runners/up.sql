@@ -127,9 +127,12 @@ CREATE TABLE jobs (
 
 -- The board's rebuild reads these in this order; finished jobs cost nothing here.
 CREATE INDEX jobs_unfinished ON jobs (priority DESC, id) WHERE finished_at_ms IS NULL;
-CREATE INDEX jobs_finished_by_state ON jobs (state, id) WHERE finished_at_ms IS NOT NULL;
-CREATE INDEX jobs_by_runner ON jobs (runner_id, state);
-CREATE INDEX jobs_by_phase_run ON jobs (phase_run_id, id);
+-- Pages, newest first: neither a long history nor a long queue may be read through to find the other.
+CREATE INDEX jobs_unfinished_by_id ON jobs (id) WHERE finished_at_ms IS NULL;
+CREATE INDEX jobs_finished_by_id ON jobs (id) WHERE finished_at_ms IS NOT NULL;
+CREATE INDEX jobs_by_state ON jobs (state, id);
+CREATE INDEX jobs_by_runner ON jobs (runner_id, state) WHERE runner_id IS NOT NULL;
+CREATE INDEX jobs_by_phase_run ON jobs (phase_run_id, id) WHERE phase_run_id IS NOT NULL;
 CREATE INDEX jobs_by_project ON jobs (project, id);
 
 CREATE TABLE job_events (

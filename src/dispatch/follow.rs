@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::Dispatcher;
 use super::keeper::Backoff;
 use super::log_sink::LogSink;
-use crate::ssh::attempt::{self, Attempt, AttemptEvent};
+use crate::ssh::attempt::{self, Attempt, AttemptEvent, FenceAnswer, GoneWhy};
 use crate::store::{ApplyError, job_apply};
 
 /// Output is stored in pieces of at most about this size when it comes faster than the disk takes it.
@@ -25,6 +25,9 @@ const BATCH_BYTES: usize = 1024 * 1024;
 const TAIL_DEADLINE: Duration = Duration::from_secs(20);
 /// How long beyond the job's own grace a host may take to confirm a cancel on the job's channel.
 const CONFIRM_MARGIN: Duration = Duration::from_secs(5);
+
+/// A channel that says no more.
+const GONE: AttemptEvent = AttemptEvent::Gone { why: GoneWhy::Disconnected };
 
 /// What following came to.
 pub(super) enum Followed {
@@ -102,8 +105,8 @@ impl<'e> Following<'e> {
         };
         let wrapper = &known.runner.installation.wrapper_path;
         let connect = async {
-            let lease = self.engine.lease_job(&known).await.map_err(|e| e.to_string())?;
-            attempt::attach(lease, wrapper, self.job.attempt_id(), self.sink.stored_bytes())
+            let mut lease = self.engine.lease_job(&known).await.map_err(|e| e.to_string())?;
+            attempt::attach(&mut lease, wrapper, self.job.attempt_id(), self.sink.stored_bytes())
                 .await
                 .map_err(|e| e.to_string())
         };
@@ -133,7 +136,7 @@ impl<'e> Following<'e> {
                 Woken::TailOverdue => Some(Followed::LinkLost("the end came without the rest of the output".into())),
                 Woken::Stop => {
                     // The job goes on whether the host hears this or not.
-                    let _ = stream.send(Word::Bye).await;
+                    let _ = stream.input.send(Word::Bye).await;
                     Some(Followed::Detached)
                 }
             };
@@ -154,7 +157,7 @@ impl<'e> Following<'e> {
             }
         };
         tokio::select! {
-            event = stream.recv() => Woken::Event(event),
+            event = stream.events.recv() => Woken::Event(event.unwrap_or(GONE)),
             stored = running => Woken::Running(Box::new(stored)),
             () = self.cancel.cancelled(), if !self.cancel_sent => Woken::Cancel,
             () = sleep_until(self.kill_at.unwrap_or_else(Instant::now)), if self.kill_at.is_some() => Woken::Kill,
@@ -170,7 +173,7 @@ impl<'e> Following<'e> {
         let mut chunks = vec![first];
         let mut other = None;
         while size < BATCH_BYTES && other.is_none() {
-            match stream.recv().now_or_never() {
+            match stream.events.recv().now_or_never().map(|event| event.unwrap_or(GONE)) {
                 Some(AttemptEvent::Output(bytes)) => {
                     size += bytes.len();
                     chunks.push(bytes);
@@ -195,7 +198,7 @@ impl<'e> Following<'e> {
     async fn on_event(&mut self, event: AttemptEvent, end: &mut Option<End>) -> Option<Followed> {
         match event {
             AttemptEvent::Output(_) => None,
-            AttemptEvent::Started { .. } | AttemptEvent::Attached => {
+            AttemptEvent::Started { .. } | AttemptEvent::Attached { .. } => {
                 self.commit_running();
                 None
             }
@@ -213,8 +216,8 @@ impl<'e> Following<'e> {
             }
             AttemptEvent::Unknown => Some(self.on_unknown().await),
             AttemptEvent::Fenced => Some(Followed::NeverStarted("the attempt was fenced".into())),
-            AttemptEvent::Refused { why } => Some(self.on_refused(why)),
-            AttemptEvent::Gone { why } => Some(Followed::LinkLost(why.to_string())),
+            AttemptEvent::Refused { code, detail } => Some(self.on_refused(format!("{detail} ({code})"))),
+            AttemptEvent::Gone { why } => Some(Followed::LinkLost(format!("{why:?}"))),
         }
     }
 
@@ -237,12 +240,14 @@ impl<'e> Following<'e> {
             let log = LogSummary { truncated: true, ..self.sink.seal().await.unwrap_or_default() };
             return self.finish(JobEvent::LostProven { evidence: LostEvidence::SpoolGone, log }).await;
         }
-        let Ok(lease) = self.engine.lease_service(&known).await else {
+        let Ok(mut lease) = self.engine.lease_service(&known).await else {
             return Followed::LinkLost("the runner cannot be reached".into());
         };
-        match attempt::fence(lease, &known.runner.installation.wrapper_path, self.job.attempt_id()).await {
-            Ok(true) => Followed::NeverStarted("the start never reached the host, and is fenced now".into()),
-            Ok(false) => Followed::LinkLost("the attempt exists after all".into()),
+        match attempt::fence(&mut lease, &known.runner.installation.wrapper_path, self.job.attempt_id()).await {
+            Ok(FenceAnswer::Fenced) => {
+                Followed::NeverStarted("the start never reached the host, and is fenced now".into())
+            }
+            Ok(FenceAnswer::Exists(_)) => Followed::LinkLost("the attempt exists after all".into()),
             Err(error) => Followed::LinkLost(error.to_string()),
         }
     }
@@ -273,7 +278,7 @@ impl<'e> Following<'e> {
         self.cancel_sent = true;
         let grace_s = self.job.spec.stop_grace_s;
         self.kill_at = Some(Instant::now() + Duration::from_secs(u64::from(grace_s)) + CONFIRM_MARGIN);
-        match stream.send(Word::Cancel { grace_s: Some(grace_s) }).await {
+        match stream.input.send(Word::Cancel { grace_s: Some(grace_s) }).await {
             Ok(()) => None,
             Err(error) => Some(Followed::LinkLost(error.to_string())),
         }
@@ -283,9 +288,9 @@ impl<'e> Following<'e> {
     async fn kill(&mut self) -> Option<Followed> {
         self.kill_at = Some(Instant::now() + CONFIRM_MARGIN);
         let known = self.engine.known(self.job.state.runner()?).ok()?;
-        let lease = self.engine.lease_service(&known).await.ok()?;
+        let mut lease = self.engine.lease_service(&known).await.ok()?;
         let wrapper = &known.runner.installation.wrapper_path;
-        if let Err(error) = attempt::kill(lease, wrapper, self.job.attempt_id(), 0).await {
+        if let Err(error) = attempt::kill(&mut lease, wrapper, self.job.attempt_id(), 0).await {
             tracing::warn!(%error, "the kill was not confirmed; trying again");
         }
         Some(Followed::LinkLost("asking for the result after a kill".into()))

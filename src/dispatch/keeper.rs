@@ -136,8 +136,8 @@ async fn quarantine(engine: &Dispatcher, id: RunnerId, why: String) {
 
 /// Removes the spools of attempts that are finished and stored: an acknowledgement can be lost with its link.
 async fn sweep_spools(engine: &Dispatcher, known: &Known) -> Result<(), DispatchError> {
-    let lease = engine.lease_service(known).await?;
-    let Ok(spools) = attempt::status(lease, &known.runner.installation.wrapper_path).await else { return Ok(()) };
+    let mut lease = engine.lease_service(known).await?;
+    let Ok(spools) = attempt::status(&mut lease, &known.runner.installation.wrapper_path).await else { return Ok(()) };
     let ids: Vec<AttemptId> = spools.into_iter().map(|(id, _)| id).collect();
     let stale: Vec<AttemptId> = engine
         .0
@@ -154,9 +154,8 @@ async fn sweep_spools(engine: &Dispatcher, known: &Known) -> Result<(), Dispatch
         .await?;
     if !stale.is_empty() {
         tracing::info!(spools = stale.len(), "removing spools of finished jobs");
-        let lease = engine.lease_service(known).await?;
         // What stays is found again at the next connect.
-        let _ = attempt::remove(lease, &known.runner.installation.wrapper_path, &stale).await;
+        let _ = attempt::remove(&mut lease, &known.runner.installation.wrapper_path, &stale).await;
     }
     Ok(())
 }

@@ -88,7 +88,7 @@ async fn start(
     stop: CancellationToken,
 ) -> Result<Placed, DispatchError> {
     let Ok(known) = engine.known(runner) else { return Ok(Placed::Unreached) };
-    let lease = match engine.lease_job(&known).await {
+    let mut lease = match engine.lease_job(&known).await {
         Ok(lease) => lease,
         Err(error) => {
             tracing::warn!(%error, "the runner cannot be reached; nothing was sent");
@@ -109,7 +109,7 @@ async fn start(
     };
     let attempt_id = job.attempt_id();
     let following = Following::new(engine, job, cancel, stop);
-    let stream = attempt::start(lease, &known.runner.installation.wrapper_path, attempt_id, frame, 0).await;
+    let stream = attempt::start(&mut lease, &known.runner.installation.wrapper_path, attempt_id, frame, 0).await;
     Ok(follow_to_the_end(engine, following, runner, stream.ok()).await)
 }
 

@@ -94,12 +94,12 @@ impl Dispatcher {
             steps.done(step, detail);
         };
         steps.began("login", "connecting with the runner's own key");
-        let lease = self.test_lease(examinee).await.map_err(|failure| ("login", failure))?;
+        let mut lease = self.test_lease(examinee).await.map_err(|failure| ("login", failure))?;
         done("login", format!("{} at {}", examinee.target.dial.user, lease.session().at()));
 
         steps.began("wrapper", "asking the wrapper who it is");
         let asked = Instant::now();
-        let hello = attempt::hello(lease, examinee.wrapper_path).await.map_err(|error| {
+        let hello = attempt::hello(&mut lease, examinee.wrapper_path).await.map_err(|error| {
             ("wrapper", Failure::new(error, "install the runner again: the wrapper is missing or damaged"))
         })?;
         let hello = check_hello(hello, examinee).map_err(|failure| ("wrapper", failure))?;
@@ -109,8 +109,7 @@ impl Dispatcher {
         );
 
         steps.began("job", "running a small job through the wrapper");
-        let lease = self.test_lease(examinee).await.map_err(|failure| ("job", failure))?;
-        run_probe(lease, examinee.wrapper_path).await.map_err(|failure| ("job", failure))?;
+        run_probe(&mut lease, examinee.wrapper_path).await.map_err(|failure| ("job", failure))?;
         done("job", format!("started, streamed and ended in {} ms", asked.elapsed().as_millis()));
         Ok(report)
     }
@@ -141,7 +140,7 @@ fn check_hello(hello: Hello, examinee: &Examinee<'_>) -> Result<Hello, Failure> 
 }
 
 /// A job that nobody submitted: its output must come back whole, with the right sum.
-async fn run_probe(lease: Lease, wrapper_path: &str) -> Result<(), Failure> {
+async fn run_probe(lease: &mut Lease, wrapper_path: &str) -> Result<(), Failure> {
     let again = "install the runner again; if it stays, run the Test with `shuntd` logging at debug level";
     let id = AttemptId { job: JobId(new_id()), attempt: 1 };
     let expected = format!("shuntyard {id}\n");
@@ -168,12 +167,12 @@ async fn probe_result(mut stream: Attempt) -> Result<(ResultRecord, Vec<u8>), St
             stream.acknowledge().await;
             return Ok((record, output));
         }
-        match stream.recv().await {
-            AttemptEvent::Started { .. } | AttemptEvent::Attached => (),
+        match stream.events.recv().await.ok_or("the channel ended")? {
+            AttemptEvent::Started { .. } | AttemptEvent::Attached { .. } => (),
             AttemptEvent::Output(bytes) => output.extend_from_slice(&bytes),
             AttemptEvent::Ended(record) => result = Some(record),
-            AttemptEvent::Refused { why } => return Err(format!("the host refused the job: {why}")),
-            AttemptEvent::Gone { why } => return Err(why.to_string()),
+            AttemptEvent::Refused { detail, .. } => return Err(format!("the host refused the job: {detail}")),
+            AttemptEvent::Gone { why } => return Err(format!("{why:?}")),
             other => return Err(format!("the host said {other:?}")),
         }
     }

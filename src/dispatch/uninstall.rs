@@ -10,6 +10,9 @@ use super::steps::{Failure, Steps};
 use super::{DispatchError, Dispatcher};
 use crate::ssh::bootstrap::{Rights, ScriptError, nonce, run_script};
 
+/// What root types on a host of the system mode.
+const SYSTEM_CLEANUP: &str = "rm -rf /var/lib/shuntyard && userdel job_runner";
+
 impl Dispatcher {
     /// Removes key, wrapper and work directory on the host, then the record. With `force` the record goes
     /// also when the host cannot be cleaned, and jobs that are placed there are given up.
@@ -35,7 +38,17 @@ impl Dispatcher {
 
     async fn uninstall_in_steps(&self, known: &Known, force: bool, steps: &Steps) {
         steps.began("clean", "removing key, wrapper and work directory on the host");
+        let system_mode = known.runner.installation.system_mode;
+        if system_mode && !force {
+            let why = "the runner was installed with root's rights, and its own key may not remove root's files";
+            let failure = Failure::new(why, format!("use --force, then run on the host: {SYSTEM_CLEANUP}"));
+            return steps.failed("clean", failure, Vec::new(), whatever_is_left(known));
+        }
         let left = match self.clean_host(known, force).await {
+            Err(_) if system_mode => {
+                steps.done("clean", format!("left to root; run on the host: {SYSTEM_CLEANUP}"));
+                whatever_is_left(known)
+            }
             Ok(answer) => {
                 steps.done("clean", format!("removed {}", answer.removed.join(", ")));
                 answer.left

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use diesel::connection::TransactionManager;
+use diesel::connection::{SimpleConnection as _, TransactionManager};
 use diesel::r2d2::{Pool, PooledConnection};
 use diesel::result::{Error as SqlError, QueryResult};
 use tokio::sync::{mpsc, oneshot};
@@ -182,18 +182,23 @@ fn run_batch(c: &mut StoreConnection, batch: &mut [Box<dyn Write>]) -> Fate {
 }
 
 /// An error means that the connection or the transaction is lost, not that the work failed.
+///
+/// The savepoint is written in SQL and not left to diesel: SQLite ends the whole transaction by itself when the
+/// disk is full, which diesel forgives inside nested transactions; the next savepoint would then be a
+/// transaction of its own and its release a commit. Releasing ours fails when it has gone.
 fn run_in_savepoint(c: &mut StoreConnection, write: &mut dyn Write) -> QueryResult<()> {
     let depth = c.depth()?;
-    <StoreConnection as TransactionManager<_>>::begin_transaction(c)?;
+    c.batch_execute("SAVEPOINT store_write")?;
     let keep = catch_unwind(AssertUnwindSafe(|| write.run(c))).unwrap_or(false);
-    if keep && c.depth()? == depth + 1 {
-        <StoreConnection as TransactionManager<_>>::commit_transaction(c)
-    } else if keep {
-        // Work that leaves a transaction open, or closes ours, has said `Ok` to something else.
-        Err(SqlError::AlreadyInTransaction)
-    } else {
-        roll_back_to(c, depth)
+    if !keep {
+        roll_back_to(c, depth)?;
+        return c.batch_execute("ROLLBACK TO SAVEPOINT store_write; RELEASE SAVEPOINT store_write");
     }
+    if c.depth()? != depth {
+        // Work that leaves a transaction open, or closes ours, has said `Ok` to something else.
+        return Err(SqlError::AlreadyInTransaction);
+    }
+    c.batch_execute("RELEASE SAVEPOINT store_write")
 }
 
 /// Also closes what a panic left open.

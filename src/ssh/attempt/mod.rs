@@ -1,67 +1,272 @@
-//! The wrapper's verbs over a leased slot.
+//! The wrapper's verbs over a connection (docs/PROTOCOL.md): `start` and `attach` stream an attempt, the verbs of
+//! `verbs` ask one question each.
 
-mod call;
-mod stream;
+mod decode;
+mod verbs;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use shuntyard_domain::ids::AttemptId;
-use shuntyard_domain::wire::frame::{BadWord, Nonce, Verb, command_line};
+use shuntyard_domain::wire::control::{ErrCode, LostWhy, ResultRecord};
+use shuntyard_domain::wire::frame::{BadWord, Nonce, Verb, Word, command_line};
+use tokio::sync::Mutex as AsyncMutex;
 
+pub use verbs::{FenceAnswer, KillAnswer, fence, hello, kill, remove, status};
+
+use super::channel::{ChannelReader, ChannelWriter};
 use super::error::{ChannelGone, ExecError};
 use super::pool::Lease;
+use decode::Decoder;
 
-pub use call::{Killed, fence, hello, kill, remove, status};
-pub use stream::{Attempt, AttemptEvent, GoneWhy};
-
-/// A verb was not carried out, or its answer is not one.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AttemptError {
-    #[error("the command line would hold a word that a shell could read otherwise")]
-    Word(#[from] BadWord),
-    #[error(transparent)]
-    Exec(#[from] ExecError),
-    #[error("the frame was not taken by the host")]
-    Frame(#[source] ChannelGone),
-    #[error("the system's random source failed")]
-    Random,
-    #[error("the wrapper did not answer `{verb}`: {said}")]
-    NoAnswer { verb: &'static str, said: String },
-    #[error("the wrapper refused `{verb}`: {why}")]
-    Refused { verb: &'static str, why: String },
+/// What an attempt's channel reports.
+///
+/// `Output` is in order and without gaps from the offset that was asked for. It may still come after `Ended`: the
+/// output is complete when offset + received bytes = size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttemptEvent {
+    /// The job runs; `pid` waits for it and writes its result.
+    Started {
+        pid: u32,
+    },
+    /// The attempt was started earlier.
+    Attached {
+        pid: u32,
+    },
+    Output(Bytes),
+    Ended(ResultRecord),
+    /// It has no result and never will have one.
+    Lost {
+        why: LostWhy,
+        size: u64,
+    },
+    /// The runner does not know this attempt.
+    Unknown,
+    /// The attempt can never start.
+    Fenced,
+    /// The wrapper refused; nothing was started, unless the detail says otherwise.
+    Refused {
+        code: ErrCode,
+        detail: String,
+    },
+    /// The channel is gone. The last event. What became of the job is not known from it.
+    Gone {
+        why: GoneWhy,
+    },
 }
 
-/// Starts the attempt, or attaches from `offset` when it has been started before. `frame` carries the job.
+/// Why a channel is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GoneWhy {
+    /// The connection was lost.
+    Disconnected,
+    /// The host closed it: the wrapper has left.
+    Closed,
+    /// Output was not taken fast enough; attach again from what is stored.
+    Overflow,
+    /// The host does not speak the wrapper's protocol; the sentence says what came instead.
+    BadControl(String),
+}
+
+/// A wrapper's verb got no usable answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VerbError {
+    #[error(transparent)]
+    Exec(#[from] ExecError),
+    #[error("the wrapper's path on {at} cannot be used: {bad}")]
+    Path { at: String, bad: BadWord },
+    #[error("the wrapper on {at} refuses: {detail} ({code})")]
+    Refused { at: String, code: ErrCode, detail: String },
+    #[error("the wrapper on {at} gave no complete answer: {said}")]
+    NoAnswer { at: String, said: String },
+    #[error("the system's random source failed")]
+    Random,
+}
+
+/// A followed attempt. Dropping it ends the wrapper's input without a word: the job's orphan policy applies.
+pub struct Attempt {
+    pub events: AttemptEvents,
+    pub input: AttemptInput,
+}
+
+/// How long the host may take to close a channel that is done.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(10);
+
+impl Attempt {
+    /// Lets the host forget the attempt, and waits until it has closed the channel.
+    pub async fn acknowledge(mut self) {
+        let closing = async {
+            if self.input.send(Word::Ack { remove: true }).await.is_ok() && self.input.eof().await.is_ok() {
+                while self.events.recv().await.is_some() {}
+            }
+        };
+        // A spool that stays is swept at the next connect.
+        let _ = tokio::time::timeout(CLOSE_DEADLINE, closing).await;
+    }
+}
+
+/// Claims and starts attempt `id` and streams its output; attaches at `offset` when it exists already.
+///
+/// Sending it again is harmless: the claim on the host is the attempt's.
 ///
 /// # Errors
-/// `AttemptError` when the channel was not opened or the frame not taken whole; the attempt may then still have
-/// started only if the frame went out whole: attach to find out.
+/// `VerbError` when no channel could be opened; then nothing was sent.
 pub async fn start(
-    mut lease: Lease,
+    lease: &mut Lease,
     wrapper_path: &str,
     id: AttemptId,
     frame: Vec<u8>,
     offset: u64,
-) -> Result<Attempt, AttemptError> {
+) -> Result<Attempt, VerbError> {
     let nonce = fresh_nonce()?;
-    let command = command_line(wrapper_path, &Verb::Run { id, nonce: &nonce, offset })?;
-    let mut channel = lease.open(&command).await?;
-    channel.input.send(Bytes::from(frame)).await.map_err(AttemptError::Frame)?;
-    Ok(Attempt::new(channel, nonce))
+    let attempt = open(lease, wrapper_path, &Verb::Run { id, nonce: &nonce, offset }, &nonce).await?;
+    // A channel that takes no frame says why in its events.
+    let _ = attempt.input.gate.writer.lock().await.send(frame.into()).await;
+    Ok(attempt)
 }
 
-/// Attaches to an attempt from `offset` on.
+/// Streams attempt `id` from `offset` on.
 ///
 /// # Errors
-/// `AttemptError` when the channel was not opened.
-pub async fn attach(mut lease: Lease, wrapper_path: &str, id: AttemptId, offset: u64) -> Result<Attempt, AttemptError> {
+/// As `start`.
+pub async fn attach(lease: &mut Lease, wrapper_path: &str, id: AttemptId, offset: u64) -> Result<Attempt, VerbError> {
     let nonce = fresh_nonce()?;
-    let command = command_line(wrapper_path, &Verb::At { id, nonce: &nonce, offset })?;
-    let channel = lease.open(&command).await?;
-    Ok(Attempt::new(channel, nonce))
+    open(lease, wrapper_path, &Verb::At { id, nonce: &nonce, offset }, &nonce).await
 }
 
-fn fresh_nonce() -> Result<Nonce, AttemptError> {
-    let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes).map_err(|_| AttemptError::Random)?;
+async fn open(lease: &mut Lease, path: &str, verb: &Verb<'_>, nonce: &Nonce) -> Result<Attempt, VerbError> {
+    let command = command(lease, path, verb)?;
+    let channel = lease.open(&command).await?;
+    let gate = Arc::new(Gate { state: Mutex::default(), writer: AsyncMutex::new(channel.input) });
+    let events = AttemptEvents {
+        channel: channel.events,
+        decoder: Decoder::new(nonce.clone()),
+        ready: VecDeque::new(),
+        gate: Arc::clone(&gate),
+        words_due: false,
+        gone: false,
+    };
+    Ok(Attempt { events, input: AttemptInput { gate } })
+}
+
+fn command(lease: &Lease, path: &str, verb: &Verb<'_>) -> Result<String, VerbError> {
+    command_line(path, verb).map_err(|bad| VerbError::Path { at: lease.session().at().to_owned(), bad })
+}
+
+fn fresh_nonce() -> Result<Nonce, VerbError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|_| VerbError::Random)?;
     Ok(Nonce::from_random(bytes))
+}
+
+/// The events of an attempt.
+pub struct AttemptEvents {
+    channel: ChannelReader,
+    decoder: Decoder,
+    ready: VecDeque<AttemptEvent>,
+    gate: Arc<Gate>,
+    /// The gate has opened and what was held back is not sent yet.
+    words_due: bool,
+    gone: bool,
+}
+
+impl AttemptEvents {
+    /// The next event; `None` after `Gone`. Nothing is lost when the wait is given up.
+    pub async fn recv(&mut self) -> Option<AttemptEvent> {
+        loop {
+            if self.words_due {
+                let _ = self.gate.let_through().await;
+                self.words_due = false;
+            }
+            if let Some(event) = self.ready.pop_front() {
+                return Some(event);
+            }
+            if self.gone {
+                return None;
+            }
+            let arrived = self.channel.recv().await;
+            self.decoder.feed(arrived, &mut self.ready);
+            for event in &self.ready {
+                match event {
+                    AttemptEvent::Started { .. } | AttemptEvent::Attached { .. } => self.words_due = self.gate.open(),
+                    AttemptEvent::Gone { .. } => self.gone = true,
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+/// The words to an attempt's wrapper.
+pub struct AttemptInput {
+    gate: Arc<Gate>,
+}
+
+impl AttemptInput {
+    /// Sends a word. Before `Started` or `Attached` it is kept and sent right after that event was received.
+    ///
+    /// # Errors
+    /// `ChannelGone` when the channel has ended.
+    pub async fn send(&mut self, word: Word) -> Result<(), ChannelGone> {
+        self.pass(Held::Word(word)).await
+    }
+
+    /// Ends the input; as for words, not before the wrapper listens.
+    ///
+    /// # Errors
+    /// As `send`.
+    pub async fn eof(&mut self) -> Result<(), ChannelGone> {
+        self.pass(Held::Eof).await
+    }
+
+    async fn pass(&mut self, held: Held) -> Result<(), ChannelGone> {
+        self.gate.state().held.push_back(held);
+        if self.gate.state().open { self.gate.let_through().await } else { Ok(()) }
+    }
+}
+
+/// Keeps words back until the wrapper listens: what it reads before that, it may take for a part of the frame.
+struct Gate {
+    state: Mutex<GateState>,
+    writer: AsyncMutex<ChannelWriter>,
+}
+
+#[derive(Default)]
+struct GateState {
+    open: bool,
+    held: VecDeque<Held>,
+}
+
+#[derive(Clone, Copy)]
+enum Held {
+    Word(Word),
+    Eof,
+}
+
+impl Gate {
+    fn state(&self) -> std::sync::MutexGuard<'_, GateState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns true when something was held back.
+    fn open(&self) -> bool {
+        let mut state = self.state();
+        state.open = true;
+        !state.held.is_empty()
+    }
+
+    /// Sends what is held, in order. A word is forgotten only after it was sent.
+    async fn let_through(&self) -> Result<(), ChannelGone> {
+        let mut writer = self.writer.lock().await;
+        loop {
+            let Some(next) = self.state().held.front().copied() else { return Ok(()) };
+            match next {
+                Held::Word(word) => writer.send(word.to_bytes().into()).await?,
+                Held::Eof => writer.eof().await?,
+            }
+            self.state().held.pop_front();
+        }
+    }
 }

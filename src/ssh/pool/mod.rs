@@ -16,7 +16,7 @@ use shuntyard_domain::ids::RunnerId;
 
 pub use lease::Lease;
 
-use super::error::ConnectError;
+use super::error::{ConnectError, Phase};
 use super::session::{Dial, Session};
 use super::settings::Settings;
 use crate::shutdown::Tasks;
@@ -50,6 +50,8 @@ struct Shared {
 
 /// How long the farewells of all connections may take together.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
+/// How many connections that end at once one caller makes.
+const MAX_TRIES: usize = 3;
 
 impl Pool {
     #[must_use]
@@ -86,12 +88,13 @@ impl Pool {
     /// As `lease_job`.
     pub async fn warm(&self, target: &Target) -> Result<Session, ConnectError> {
         let site = self.site(target);
-        loop {
+        for _ in 0..MAX_TRIES {
             if let Some(session) = site.session() {
                 return Ok(session);
             }
             self.connect(&site, target).await?;
         }
+        site.session().ok_or_else(|| cut_off(target))
     }
 
     /// Ends the connections of a runner that was deleted, disabled or quarantined; attempts under way come to nothing.
@@ -130,13 +133,18 @@ impl Pool {
     }
 
     async fn lease(&self, target: &Target, kind: Kind) -> Result<Lease, ConnectError> {
+        let mut tries = 0;
         loop {
             let site = self.site(target);
             let changed = site.changed();
             match site.step(kind) {
                 Step::Leased(slot) => return Ok(Lease::new(self.clone(), target.clone(), slot)),
                 Step::Full => changed.await,
-                Step::Connect { first: true } => self.connect(&site, target).await?,
+                Step::Connect { first: true } if tries == MAX_TRIES => return Err(cut_off(target)),
+                Step::Connect { first: true } => {
+                    tries += 1;
+                    self.connect(&site, target).await?;
+                }
                 // The others are full: whichever comes first, a freed slot or a further connection. When none can
                 // be had, the slots that there are must do.
                 Step::Connect { first: false } => tokio::select! {
@@ -181,6 +189,11 @@ impl Pool {
     fn sites(&self) -> MutexGuard<'_, HashMap<RunnerId, Arc<Site>>> {
         lock(&self.shared.sites)
     }
+}
+
+fn cut_off(target: &Target) -> ConnectError {
+    let reason = "the host ends every connection right after it was made".to_owned();
+    ConnectError::Protocol { at: target.dial.at(), phase: Phase::Authentication, reason }
 }
 
 /// Nothing here panics while it holds a lock, so a poisoned one is still whole.

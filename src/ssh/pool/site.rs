@@ -164,15 +164,26 @@ impl Site {
                 };
                 let (Some(site), Some(connection)) = (site.upgrade(), weak.upgrade()) else { return };
                 let now_idle = connection.idle_since();
-                if ended || (now_idle.is_some() && now_idle == idle_since && site.connection_count() > 1) {
-                    info!(ssh.host = site.dial.at(), ended, "connection removed");
-                    lock(&site.state).connections.retain(|c| !Arc::ptr_eq(c, &connection));
-                    site.changed.notify_waiters();
+                let unused = now_idle.is_some() && now_idle == idle_since;
+                if site.remove(&connection, ended, unused) {
                     return;
                 }
                 idle_since = now_idle;
             }
         });
+    }
+
+    /// Removes a connection that has ended, or one that is unused and not the last.
+    fn remove(&self, connection: &Arc<Connection>, ended: bool, unused: bool) -> bool {
+        let mut state = lock(&self.state);
+        if !(ended || unused && state.connections.len() > 1) {
+            return false;
+        }
+        state.connections.retain(|c| !Arc::ptr_eq(c, connection));
+        drop(state);
+        info!(ssh.host = self.dial.at(), ended, "connection removed");
+        self.changed.notify_waiters();
+        true
     }
 }
 

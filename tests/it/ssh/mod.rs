@@ -1,8 +1,10 @@
 //! Tests of the ssh area, against Debian's sshd.
 
+mod attempt;
 mod channels;
 mod connect;
 mod faults;
+mod hosts;
 mod pool;
 
 use std::time::Duration;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::limits;
 use crate::support::sshd::{HostSpec, TestHost, wait_until};
 
-fn target(host: &TestHost) -> Target {
+pub(super) fn target(host: &TestHost) -> Target {
     Target {
         runner: RunnerId(Uuid::now_v7()),
         dial: host.dial("deploy"),
@@ -136,7 +136,8 @@ async fn a_forgotten_runner_and_a_closed_pool_leave_no_connection() {
 
 #[tokio::test]
 async fn a_crowd_of_cold_connects_is_paced() {
-    let host = TestHost::start(HostSpec { sshd_lines: vec!["MaxStartups 5:100:5".to_owned()], ..HostSpec::default() });
+    let host =
+        TestHost::start(HostSpec { sshd_lines: vec!["MaxStartups 10:100:10".to_owned()], ..HostSpec::default() });
     let pool = Pool::new(&Tasks::new());
     let targets: Vec<Target> = (0..20).map(|_| target(&host)).collect();
     let made = futures_util::future::join_all(targets.iter().map(|t| pool.warm(t))).await;

@@ -1,9 +1,12 @@
 //! The tables refuse rows that the program could not have written.
 
+use std::collections::BTreeMap;
+
 use diesel::result::{DatabaseErrorKind, Error as SqlError};
 use serde::Deserialize;
-use shuntyard::store::{job_insert, runner_insert};
+use shuntyard::store::{ApplyError, job_apply, job_find, job_insert, runner_insert};
 use shuntyard_domain::ids::PhaseRunId;
+use shuntyard_domain::job::{CancelRequest, Job, JobEvent, JobState, transition};
 use uuid::Uuid;
 
 use super::samples::{histories, insert_histories, job, runner};
@@ -11,6 +14,7 @@ use super::{Database, WorkError, on_both_databases, raw};
 
 on_both_databases!(
     a_forged_job_is_refused,
+    whatever_the_state_machine_yields_is_stored,
     an_honest_change_of_any_job_is_accepted,
     a_forged_runner_or_event_is_refused,
     a_job_of_an_unknown_phase_run_is_refused,
@@ -21,6 +25,20 @@ struct Forgery {
     job: String,
     set: String,
     why: String,
+}
+
+/// The part of the transition table that says what is to be tried.
+#[derive(Deserialize)]
+struct Pairs {
+    jobs: BTreeMap<String, Start>,
+    events: BTreeMap<String, JobEvent>,
+}
+
+#[derive(Deserialize)]
+struct Start {
+    state: JobState,
+    attempt: u32,
+    cancel: Option<CancelRequest>,
 }
 
 /// The first sample in that state: its id counts from 1.
@@ -42,6 +60,41 @@ async fn a_forged_job_is_refused(db: Database) {
         let sql = format!("UPDATE jobs SET {set} WHERE id = '{}'", sample_in(&job));
         let answer = store.write(move |c| raw(c, &sql)).await;
         assert!(is_check(&answer), "{job}: {set} ({why}): {answer:?}");
+    }
+}
+
+/// Every pair of the transition table: the constraints must not refuse what the program can write.
+async fn whatever_the_state_machine_yields_is_stored(db: Database) {
+    let store = db.open();
+    let pairs: Pairs = serde_json::from_str(include_str!("../../../fixtures/transitions/cases.json")).unwrap();
+    let mut numbers = 1..;
+    for (name, start) in pairs.jobs {
+        for event in pairs.events.values() {
+            let event = event.clone();
+            let before = Job {
+                finished_at_ms: start.state.is_finished().then_some(5),
+                state: start.state.clone(),
+                attempt: start.attempt,
+                cancel: start.cancel.clone(),
+                ..job(numbers.next().unwrap())
+            };
+            let (id, expected) = (before.id, transition(&before, &event, 9));
+            let word = event.name();
+            let answer = store
+                .write(move |c| {
+                    job_insert(c, &before)?;
+                    job_apply(c, id, Some(0), &event, 9)
+                })
+                .await;
+            match (answer, expected) {
+                (Ok(after), Ok(expected)) => {
+                    assert_eq!(after, expected);
+                    assert_eq!(store.read(move |c| job_find(c, id)).await.unwrap(), Some(expected));
+                }
+                (Err(ApplyError::Illegal(found)), Err(expected)) => assert_eq!(found, expected),
+                other => panic!("{name} × {word}: {other:?}"),
+            }
+        }
     }
 }
 

@@ -206,3 +206,34 @@ async fn a_panicking_read_is_answered(db: Database) {
     }
     assert_eq!(count(&store).await, 0);
 }
+
+/// SQLite ends the whole transaction by itself when the disk is full; later writes must not slip out of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_full_disk_exactly_the_acknowledged_writes_are_there() {
+    let db = Database::sqlite();
+    let store = db.open();
+    store.write(|c| raw(c, "PRAGMA max_page_count = 100")).await.unwrap();
+    let (release, held) = hold(&store);
+    let writes: Vec<_> = (1..=20_u128)
+        .map(|number| {
+            let store = store.clone();
+            let mut job = job(number);
+            if number % 4 == 0 {
+                job.spec.script = "x".repeat(1 << 20);
+            }
+            spawn(async move { store.write(move |c| job_insert(c, &job)).await })
+        })
+        .collect();
+    release.send(()).unwrap();
+    held.await.unwrap().unwrap();
+    let mut acknowledged = 0;
+    for (number, write) in (1..).zip(writes) {
+        let answer = write.await.unwrap();
+        assert!(number % 4 != 0 || answer.is_err(), "{number}: {answer:?}");
+        acknowledged += usize::from(answer.is_ok());
+    }
+    assert_eq!(count(&store).await, acknowledged, "what was refused is not there either");
+    store.write(|c| raw(c, "PRAGMA max_page_count = 1000000")).await.unwrap();
+    store.write(|c| job_insert(c, &job(100))).await.unwrap();
+    assert_eq!(count(&store).await, acknowledged + 1);
+}

@@ -1,0 +1,171 @@
+//! The verbs that ask one question and get one answer.
+
+use std::time::Duration;
+
+use shuntyard_domain::ids::AttemptId;
+use shuntyard_domain::wire::control::{Control, Hello, Receipt, SpoolState, parse_control};
+use shuntyard_domain::wire::frame::{Nonce, Verb};
+
+use super::{VerbError, command, fresh_nonce};
+use crate::ssh::exec::ExecLimits;
+use crate::ssh::pool::Lease;
+
+/// What `fence` found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FenceAnswer {
+    /// The attempt never ran and never will.
+    Fenced,
+    /// It was claimed before.
+    Exists(SpoolState),
+}
+
+/// What `kill` did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KillAnswer {
+    /// Signals and processes, in order; empty when there was nothing to stop.
+    pub receipt: Vec<Receipt>,
+    /// How the attempt stands now; `None`: the runner does not know it.
+    pub state: Option<SpoolState>,
+}
+
+/// A list of attempts may be long; every other answer is short.
+const MAX_ANSWER_BYTES: usize = 8 << 20;
+const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Asks the host for its versions, identity, clock, space and tools.
+///
+/// # Errors
+/// `VerbError`, here and below: no channel, a refusal of the wrapper, or an answer that is not complete.
+pub async fn hello(lease: &mut Lease, wrapper_path: &str) -> Result<Hello, VerbError> {
+    let nonce = fresh_nonce()?;
+    let answer = ask(lease, wrapper_path, &Verb::Hello { nonce: &nonce }, &nonce, ANSWER_DEADLINE).await?;
+    answer.find(|control| match control {
+        Control::Hello(hello) => Some(hello.clone()),
+        _ => None,
+    })
+}
+
+/// Lists every attempt that the host knows.
+///
+/// # Errors
+/// As `hello`.
+pub async fn status(lease: &mut Lease, wrapper_path: &str) -> Result<Vec<(AttemptId, SpoolState)>, VerbError> {
+    let nonce = fresh_nonce()?;
+    let answer = ask(lease, wrapper_path, &Verb::Status { nonce: &nonce }, &nonce, ANSWER_DEADLINE).await?;
+    answer.complete()?;
+    let jobs = answer.controls.iter().filter_map(|control| match control {
+        Control::Job { id, state } => Some((*id, *state)),
+        _ => None,
+    });
+    Ok(jobs.collect())
+}
+
+/// Makes sure that an attempt can never start, or tells what became of it.
+///
+/// # Errors
+/// As `hello`.
+pub async fn fence(lease: &mut Lease, wrapper_path: &str, id: AttemptId) -> Result<FenceAnswer, VerbError> {
+    let nonce = fresh_nonce()?;
+    let answer = ask(lease, wrapper_path, &Verb::Fence { id, nonce: &nonce }, &nonce, ANSWER_DEADLINE).await?;
+    answer.find(|control| match control {
+        Control::Fenced => Some(FenceAnswer::Fenced),
+        Control::Job { state, .. } => Some(FenceAnswer::Exists(*state)),
+        _ => None,
+    })
+}
+
+/// Stops an attempt from another channel than its own and waits for the receipt, at most `grace_s` and a minute.
+///
+/// # Errors
+/// As `hello`.
+pub async fn kill(lease: &mut Lease, wrapper_path: &str, id: AttemptId, grace_s: u32) -> Result<KillAnswer, VerbError> {
+    let nonce = fresh_nonce()?;
+    let deadline = Duration::from_secs(u64::from(grace_s) + 60);
+    let answer = ask(lease, wrapper_path, &Verb::Kill { id, nonce: &nonce, grace_s }, &nonce, deadline).await?;
+    let state = answer.find(|control| match control {
+        Control::End(result) => Some(Some(SpoolState::End(*result))),
+        Control::Lost { why, size } => Some(Some(SpoolState::Lost { why: *why, size: *size })),
+        Control::Fenced => Some(Some(SpoolState::Fenced)),
+        Control::Job { state, .. } => Some(Some(*state)),
+        Control::None => Some(None),
+        _ => None,
+    })?;
+    let receipt = answer.controls.into_iter().filter_map(|control| match control {
+        Control::Receipt(receipt) => Some(receipt),
+        _ => None,
+    });
+    Ok(KillAnswer { receipt: receipt.collect(), state })
+}
+
+/// Removes the files of ended attempts and returns those that are gone; running ones are left alone.
+///
+/// # Errors
+/// As `hello`.
+pub async fn remove(lease: &mut Lease, wrapper_path: &str, ids: &[AttemptId]) -> Result<Vec<AttemptId>, VerbError> {
+    /// Far below the shortest limit of a command line.
+    const IDS_AT_A_TIME: usize = 500;
+    let mut removed = Vec::new();
+    for ids in ids.chunks(IDS_AT_A_TIME) {
+        let nonce = fresh_nonce()?;
+        let verb = Verb::Remove { nonce: &nonce, ids };
+        let answer = ask(lease, wrapper_path, &verb, &nonce, ANSWER_DEADLINE).await?;
+        answer.complete()?;
+        removed.extend(answer.controls.iter().filter_map(|control| match control {
+            Control::Removed { id } => Some(*id),
+            _ => None,
+        }));
+    }
+    Ok(removed)
+}
+
+/// The control lines of one answer, and the rest for people.
+struct Answer {
+    at: String,
+    controls: Vec<Control>,
+    said: String,
+}
+
+async fn ask(
+    lease: &mut Lease,
+    path: &str,
+    verb: &Verb<'_>,
+    nonce: &Nonce,
+    deadline: Duration,
+) -> Result<Answer, VerbError> {
+    let command = command(lease, path, verb)?;
+    let limits = ExecLimits { deadline, max_output_bytes: MAX_ANSWER_BYTES };
+    let output = lease.exec(&command, Vec::new(), limits).await?;
+    let at = lease.session().at().to_owned();
+    let mut controls = Vec::new();
+    for line in output.stderr.split_inclusive(|byte| *byte == b'\n') {
+        let read = parse_control(nonce, line);
+        controls.extend(read.map_err(|bad| VerbError::NoAnswer { at: at.clone(), said: bad.to_string() })?);
+    }
+    let said = match (String::from_utf8_lossy(&output.stderr).trim(), output.exit_status) {
+        ("", Some(status)) => format!("exit status {status}"),
+        ("", None) => "it was killed".to_owned(),
+        (text, _) => text.chars().rev().take(300).collect::<Vec<_>>().into_iter().rev().collect(),
+    };
+    Ok(Answer { at, controls, said })
+}
+
+impl Answer {
+    /// The first control line that `wanted` takes; else the wrapper's refusal, else that there is no answer.
+    fn find<T>(&self, wanted: impl Fn(&Control) -> Option<T>) -> Result<T, VerbError> {
+        if let Some(found) = self.controls.iter().find_map(wanted) {
+            return Ok(found);
+        }
+        let refusal = self.controls.iter().find_map(|control| match control {
+            Control::Err { code, detail } => {
+                Some(VerbError::Refused { at: self.at.clone(), code: *code, detail: detail.clone() })
+            }
+            _ => None,
+        });
+        Err(refusal.unwrap_or_else(|| VerbError::NoAnswer { at: self.at.clone(), said: self.said.clone() }))
+    }
+
+    /// A list is complete with its end mark.
+    fn complete(&self) -> Result<(), VerbError> {
+        self.find(|control| matches!(control, Control::Eol).then_some(()))
+    }
+}

@@ -1,0 +1,232 @@
+//! A dispatcher of its own for one test: the real `shuntd` and `shunt`, and hosts with a real sshd.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::client::{Client, Ran};
+use crate::support::sshd::{DEPLOY_PASSWORD, HostSpec, TestHost};
+
+/// Far beyond what anything takes here, also on a loaded machine.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// Starts a host that is quick to make: one host key, many sessions.
+pub fn host(hostname: &str, os_release: &'static str) -> TestHost {
+    TestHost::start(HostSpec {
+        hostname: hostname.into(),
+        os_release,
+        max_sessions: 40,
+        host_key_types: vec!["ed25519"],
+        ..HostSpec::default()
+    })
+}
+
+/// Waits for a condition; `state` is printed when it does not come.
+pub fn await_that(what: &str, mut condition: impl FnMut() -> bool, state: impl Fn() -> String) {
+    let until = Instant::now() + LIMIT;
+    while !condition() {
+        assert!(Instant::now() < until, "not within {LIMIT:?}: {what}\n{}", state());
+        std::thread::sleep(Duration::from_millis(15));
+    }
+}
+
+/// The path of a program of this workspace.
+pub fn program(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_shuntd")).with_file_name(name)
+}
+
+/// A command with nothing of the tester's environment but what `home` holds.
+pub fn command(name: &str, home: &Path) -> Command {
+    let mut command = Command::new(program(name));
+    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", home).env("TMPDIR", home);
+    command.env("XDG_DATA_HOME", home.join("share")).stdin(Stdio::null());
+    command
+}
+
+pub fn signal(child: &Child, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, signal).expect("a signal to our own process");
+}
+
+/// `shuntd serve` with a data directory of its own. Everything ends when it is dropped.
+pub struct House {
+    home: TempDir,
+    /// `127.0.0.1:PORT`; the same after a restart.
+    address: String,
+    shuntd: Option<Child>,
+}
+
+impl House {
+    /// Starts a dispatcher without runners.
+    pub fn start() -> Self {
+        let home = tempfile::Builder::new().prefix("shunt-house-").tempdir().expect("a temporary directory");
+        let mut house = Self { home, address: "127.0.0.1:0".into(), shuntd: None };
+        house.start_again();
+        house
+    }
+
+    /// Starts a dispatcher with these runners, each with so many slots, named as the hosts are.
+    pub fn with(hosts: &[(&TestHost, u32)]) -> Self {
+        let house = Self::start();
+        for (host, slots) in hosts {
+            house.enrol(host, *slots);
+        }
+        house
+    }
+
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Everything that the dispatcher has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.home().join("shuntd.log")).unwrap_or_default()
+    }
+
+    /// A command that starts a dispatcher on this house's data directory.
+    pub fn shuntd_command(&self) -> Command {
+        let mut command = command("shuntd", self.home());
+        command.args(["serve", "--listen", &self.address]);
+        command
+    }
+
+    /// Starts the dispatcher on the same data and port, and waits until it answers.
+    pub fn start_again(&mut self) {
+        let log = File::options().create(true).append(true).open(self.home().join("shuntd.log")).expect("a log");
+        let starts = self.log().matches("ready address=").count();
+        let mut shuntd = self.shuntd_command().stdout(Stdio::null()).stderr(log).spawn().expect("shuntd starts");
+        let ready = || self.log().matches("ready address=").nth(starts).is_some();
+        let ended = || shuntd.try_wait().expect("shuntd's state").is_some();
+        let mut ended = ended;
+        await_that("the dispatcher is ready", || ready() || ended(), || self.log());
+        assert!(ready(), "the dispatcher ended at once:\n{}", self.log());
+        let log = self.log();
+        let address = log.rsplit("ready address=").next().and_then(|rest| rest.split_whitespace().next());
+        self.address = address.expect("an address").into();
+        self.shuntd = Some(shuntd);
+    }
+
+    /// Ends the dispatcher as a crash does.
+    pub fn kill(&mut self) {
+        let mut shuntd = self.shuntd.take().expect("the dispatcher runs");
+        shuntd.kill().expect("kill");
+        shuntd.wait().expect("its end");
+    }
+
+    /// Asks the dispatcher to stop and waits for its end.
+    pub fn terminate(&mut self) -> ExitStatus {
+        let mut shuntd = self.shuntd.take().expect("the dispatcher runs");
+        signal(&shuntd, Signal::TERM);
+        shuntd.wait().expect("its end")
+    }
+
+    /// Runs the bootstrap as the login user.
+    pub fn enrol(&self, host: &TestHost, slots: u32) {
+        let (port, slots) = (host.port.to_string(), slots.to_string());
+        let flags = ["--address", &host.address, "-p", &port, "-y", "--no-sudo", "--password-stdin", "--slots", &slots];
+        let words = [&["ctl", "install-runner", &host.spec.hostname, "deploy"], &flags[..]].concat();
+        let ran = self.begin_with_input(&words, format!("{DEPLOY_PASSWORD}\n").as_bytes()).end();
+        assert_eq!(ran.code, 0, "the bootstrap failed: {}\n{}", ran.stderr, self.log());
+    }
+
+    fn shunt_command(&self) -> Command {
+        let mut command = command("shunt", self.home());
+        command.env("SHUNT_SERVER", format!("http://{}", self.address)).current_dir(self.home());
+        command
+    }
+
+    /// Starts `shunt`, which finds the dispatcher's token by itself.
+    pub fn begin(&self, words: &[&str]) -> Client {
+        self.begin_with_input(words, b"")
+    }
+
+    pub fn begin_with_input(&self, words: &[&str], input: &[u8]) -> Client {
+        let mut command = self.shunt_command();
+        command.args(words);
+        Client::start(command, input)
+    }
+
+    /// Runs `shunt` to its end.
+    pub fn shunt(&self, words: &[&str]) -> Ran {
+        self.begin(words).end()
+    }
+
+    /// Queues a shell script; returns the job's id. `flags` are those of `shunt run`.
+    pub fn submit(&self, flags: &[&str], script: &str) -> String {
+        let ran = self.shunt(&[&["run", "--detach"], flags, &["--", "sh", "-c", script]].concat());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        ran.text().trim().to_owned()
+    }
+
+    /// What the API answers.
+    pub fn api(&self, path: &str) -> Value {
+        let ran = self.shunt(&["api", "get", path]);
+        assert_eq!(ran.code, 0, "GET {path}: {}", ran.stderr);
+        serde_json::from_slice(&ran.stdout).expect("JSON")
+    }
+
+    pub fn job(&self, id: &str) -> Value {
+        self.api(&format!("jobs/{id}"))
+    }
+
+    /// Waits until the job is in one of the states, and returns it.
+    pub fn await_state(&self, id: &str, states: &[&str]) -> Value {
+        let mut job = Value::Null;
+        let mut reached = || {
+            job = self.job(id);
+            states.iter().any(|state| job["state"] == *state)
+        };
+        await_that(&format!("job {id} is {states:?}"), &mut reached, || format!("{}\n{}", self.job(id), self.log()));
+        job
+    }
+
+    /// Waits until the job has ended, and returns it.
+    pub fn await_end(&self, id: &str) -> Value {
+        self.await_state(id, &["succeeded", "failed", "cancelled", "timed_out", "lost", "expired", "abandoned"])
+    }
+
+    /// Waits until the runner's contact has this word.
+    pub fn await_contact(&self, host: &TestHost, status: &str) {
+        let runner = || self.api(&format!("runners/{}", host.spec.hostname));
+        await_that(
+            &format!("{} is {status}", host.spec.hostname),
+            || runner()["contact"]["status"] == status,
+            || runner()["contact"].to_string(),
+        );
+    }
+
+    /// Waits until the host has forgotten every attempt: spools and work directories.
+    pub fn await_empty_spool(&self, host: &TestHost) {
+        let runner = self.api(&format!("runners/{}", host.spec.hostname));
+        let base = runner["base_dir"].as_str().expect("a base directory").to_owned();
+        let left = || host.run_inside(&format!("cd {base} && ls -A j w | grep -v -e : -e '^$' || :"));
+        await_that("spool and work directory are removed", || left().is_empty(), left);
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        if let Some(mut shuntd) = self.shuntd.take() {
+            let _ = shuntd.kill();
+            let _ = shuntd.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- shuntd:\n{}---", self.log());
+        }
+    }
+}
+
+/// A file that jobs write in the home directory of `deploy`: what really happened on the host.
+pub fn truth(host: &TestHost, name: &str) -> String {
+    fs::read_to_string(host.path(&format!("home/deploy/{name}"))).unwrap_or_default()
+}
+
+/// Waits until the truth file holds `text`.
+pub fn await_truth(host: &TestHost, name: &str, text: &str) {
+    await_that(&format!("{name} holds {text:?}"), || truth(host, name).contains(text), || truth(host, name));
+}

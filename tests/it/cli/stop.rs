@@ -1,0 +1,51 @@
+//! Cancelling, and what goes on when the dispatcher does not.
+
+use super::house::{House, await_truth, host, truth};
+use crate::support::sshd::UBUNTU_2204;
+
+#[test]
+fn cancelling_a_running_job_ends_its_whole_tree_and_a_queued_one_never_starts() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::with(&[(&host, 1)]);
+    let tree = "sleep 7231 & echo $! >~/pids; (trap '' TERM; setsid sleep 7231) & echo up >~/up; wait";
+    let running = house.submit(&[], tree);
+    await_truth(&host, "up", "up");
+    let queued = house.submit(&[], "echo started >~/queued");
+    house.shunt(&["cancel", &queued]).expect(0, &[]);
+    assert_eq!(house.await_end(&queued)["not_run_reason"], "cancelled_while_queued");
+    house.shunt(&["cancel", &running]).expect(0, &[]);
+    let job = house.await_end(&running);
+    assert_eq!((&job["state"], &job["stop_reason"]), (&"cancelled".into(), &"user".into()), "{job}");
+    host.run_inside("! pgrep -f 'sleep 723[1]'");
+    assert_eq!(truth(&host, "queued"), "", "a job that was cancelled in the queue has run");
+}
+
+#[test]
+fn a_killed_dispatcher_takes_its_job_up_again_with_a_complete_log_and_one_start() {
+    let host = host("u1", UBUNTU_2204);
+    let mut house = House::with(&[(&host, 1)]);
+    let script = "echo x >>~/starts; for n in $(seq 400); do echo line $n | tee -a ~/truth; sleep 0.01; done";
+    let id = house.submit(&[], script);
+    await_truth(&host, "truth", "line 20\n");
+    house.kill();
+    await_truth(&host, "truth", "line 120\n");
+    house.start_again();
+    let job = house.await_end(&id);
+    assert_eq!((&job["state"], &job["truncated"]), (&"succeeded".into(), &false.into()), "{job}");
+    assert_eq!(truth(&host, "starts"), "x\n");
+    assert_eq!(house.shunt(&["logs", &id]).text(), truth(&host, "truth"));
+}
+
+#[test]
+fn a_terminated_dispatcher_stops_cleanly_and_a_deleted_runner_leaves_nothing_on_its_host() {
+    let host = host("u1", UBUNTU_2204);
+    let mut house = House::with(&[(&host, 1)]);
+    assert!(house.terminate().success());
+    house.start_again();
+    house.await_contact(&host, "connected");
+    house.shunt(&["ctl", "test-runner", "u1"]).expect(0, &[]);
+    let explained = house.submit(&["--filter", "platform=plan9"], "true");
+    house.shunt(&["explain", &explained]).expect(0, &["plan9"]);
+    house.shunt(&["ctl", "delete-runner", "u1", "-y"]).expect(0, &[]);
+    host.run_inside("! grep -s job_runner@u1 /home/deploy/.ssh/authorized_keys && ! ls /home/deploy/.cache/shuntyard/wrapper-* 2>/dev/null");
+}
