@@ -128,7 +128,7 @@ pub struct Frame<'a> {
 
 /// Up to this length the wrapper reads the frame with the shell's `read`, which costs a system call a
 /// byte; above it a process for `head -c` is cheaper (measured: docs/PROTOCOL.md).
-const READ_BY_LINES_MAX: usize = 4096;
+const READ_BY_LINES_MAX: usize = 2048;
 
 /// The variables by which the wrapper finds processes that left the job's group.
 const COOKIES: [&str; 2] = ["SHUNT_JOB", "SHUNT_COOKIE"];
