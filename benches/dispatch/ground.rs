@@ -123,7 +123,7 @@ impl Ground {
         self.dispatcher.stop().await;
         self.pool.close().await;
         self.pool_tasks.stop(Duration::from_secs(5)).await;
-        self.dispatcher.store().close().await;
+        self.dispatcher.store().clone().close().await;
     }
 }
 
