@@ -57,7 +57,8 @@ impl Daemon {
             .with_context(|| format!("cannot listen on {} ([server] listen)", config.server.listen))?;
         let address = listener.local_addr()?;
         let tasks = Tasks::new();
-        let pool = Pool::with_settings(&tasks.child(), connection_settings(config));
+        // Not a child of `tasks`: connections outlive the jobs' tasks, which say goodbye over them.
+        let pool = Pool::with_settings(&Tasks::new(), connection_settings(config));
         let dispatcher = Dispatcher::start(Parts {
             store: store.clone(),
             logs,

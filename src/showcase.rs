@@ -38,13 +38,24 @@ pub async fn run(dir: &Path, stay: bool) -> anyhow::Result<bool> {
         shown = show(&daemon, &hosts, dir, &screen) => shown,
         stopped = stop_signal() => stopped.and_then(|()| bail!("stopped by a signal")),
     };
-    if stay && shown.is_ok() {
-        screen.stay(daemon.address(), &config.paths().admin_token);
-        stop_signal().await?;
-    }
+    // The hosts must live as long as somebody may still use them.
+    let shown = match shown {
+        Ok(shown) if stay => {
+            screen.stay(daemon.address(), &config.paths().admin_token);
+            stop_signal().await.map(|()| shown)
+        }
+        shown => shown,
+    };
     daemon.stop().await;
     hosts.stop(HOST_DEADLINE).await;
-    shown
+    Ok(shown?.succeeded)
+}
+
+/// What was shown, and the hosts that it ran on.
+struct Shown {
+    succeeded: bool,
+    /// Dropping a host stops it.
+    _hosts: Vec<DemoHost>,
 }
 
 fn demo_config(dir: &Path) -> anyhow::Result<Config> {
@@ -56,7 +67,7 @@ fn demo_config(dir: &Path) -> anyhow::Result<Config> {
     Ok(Config::load(ConfigSources { file: None, env: [], flags })?)
 }
 
-async fn show(daemon: &Daemon, tasks: &Tasks, dir: &Path, screen: &Screen) -> anyhow::Result<bool> {
+async fn show(daemon: &Daemon, tasks: &Tasks, dir: &Path, screen: &Screen) -> anyhow::Result<Shown> {
     screen.title(&format!("dispatcher on http://{}, three embedded SSH hosts", daemon.address()));
     let mut hosts = Vec::new();
     for spec in three_hosts()? {
@@ -68,10 +79,7 @@ async fn show(daemon: &Daemon, tasks: &Tasks, dir: &Path, screen: &Screen) -> an
     let rows = run_phases(daemon, screen).await?;
     let succeeded = rows.iter().all(|row| row.succeeded);
     screen.table(&rows);
-    for host in hosts {
-        host.stop().await;
-    }
-    Ok(succeeded)
+    Ok(Shown { succeeded, _hosts: hosts })
 }
 
 /// The same bootstrap as `shunt ctl install-runner`, with the host key given.

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use shuntyard_domain::ids::JobId;
 use shuntyard_domain::runner::BadName;
 
 use crate::client_error::ClientError;
@@ -20,6 +21,8 @@ pub enum Failure {
     Client(#[from] ClientError),
     #[error(transparent)]
     Usage(#[from] Usage),
+    #[error("there is no job {0}; `shunt jobs --all` lists those that there are")]
+    NoJob(JobId),
     #[error("cannot write the output: {0}")]
     Output(#[source] io::Error),
     #[error("cannot start: {0}")]

@@ -86,7 +86,7 @@ impl DemoHost {
         let listen = |source| DemoError::Listen { port: asked, source };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, asked)).await.map_err(listen)?;
         let port = listener.local_addr().map_err(listen)?.port();
-        let processes = Processes::new(&random_text()?);
+        let processes = Processes::new(&random_text()?, &root.home);
         let setsid = ["/usr/bin/setsid", "/bin/setsid"].into_iter().map(PathBuf::from).find(|path| path.exists());
         let host = Arc::new(Host { spec, root, port, setsid, processes, tasks: tasks.child() });
         let gone = CancellationToken::new();

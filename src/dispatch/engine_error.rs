@@ -20,6 +20,8 @@ pub enum DispatchError {
     BadConfig(Vec<Fault>),
     #[error("{path}: {message}")]
     BadRequest { path: String, message: String, allowed: Vec<String> },
+    #[error("another installation or removal of `{0}` is under way")]
+    UnderWay(String),
     #[error("runner `{hostname}` has {running} running job(s); cancel them first, or use force")]
     RunnerBusy { hostname: String, running: usize },
     #[error(transparent)]
@@ -38,4 +40,20 @@ pub enum DispatchError {
     Seal(#[from] SealError),
     #[error("a blocking task was interrupted by shutdown")]
     Interrupted,
+}
+
+/// An error with its causes, for a log line or a sentence to a person.
+pub(super) fn told(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // A transparent error is its own cause.
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
 }

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::info_span;
 
-use super::{Dispatcher, run_job};
+use super::{Dispatcher, attend};
 
 /// What the loop is told.
 pub(super) enum LoopEvent {
@@ -49,7 +49,7 @@ fn carry_out(dispatcher: &Dispatcher, effect: Effect) {
         Effect::Assign { job, runner } => {
             let engine = dispatcher.clone();
             let span = info_span!("job", job.id = %job, runner.id = %runner);
-            dispatcher.0.tasks.spawn(span, move |stop| run_job::place(engine, job, runner, stop));
+            dispatcher.0.tasks.spawn(span, move |stop| attend::place(engine, job, runner, stop));
         }
     }
 }

@@ -48,7 +48,13 @@ impl Feed {
     /// The pulse of one job from now on; subscribe first, then read the job.
     #[must_use]
     pub fn job(&self, job: JobId) -> watch::Receiver<JobPulse> {
-        self.pulses.lock().unwrap_or_else(PoisonError::into_inner).entry(job).or_default().subscribe()
+        let mut pulses = self.pulses.lock().unwrap_or_else(PoisonError::into_inner);
+        // A finished job has no further pulse by which it would be forgotten. Looked at when the map is about to
+        // grow anyway, so that a listener pays for it only now and then.
+        if pulses.len() == pulses.capacity() {
+            pulses.retain(|_, sender| sender.receiver_count() > 0);
+        }
+        pulses.entry(job).or_default().subscribe()
     }
 
     pub fn job_changed(&self, job: JobId, version: i64) {
@@ -95,5 +101,15 @@ mod tests {
         drop(listener);
         feed.log_grew(job, 9);
         assert!(feed.pulses.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn listeners_of_finished_jobs_do_not_pile_up() {
+        let feed = Feed::default();
+        for n in 0..100_000 {
+            drop(feed.job(JobId(Uuid::from_u128(n))));
+        }
+        let kept = feed.pulses.lock().unwrap().len();
+        assert!(kept < 100, "{kept} pulses without a listener");
     }
 }

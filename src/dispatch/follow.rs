@@ -1,5 +1,7 @@
 //! Following one attempt: output to the log by offset, the host's word to the store.
 
+mod proof;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,16 +15,19 @@ use shuntyard_domain::wire::frame::Word;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::Dispatcher;
+use super::engine_error::told;
 use super::keeper::Backoff;
 use super::log_sink::LogSink;
-use crate::ssh::attempt::{self, Attempt, AttemptEvent, FenceAnswer, GoneWhy};
+use super::{DispatchError, Dispatcher};
+use crate::ssh::attempt::{self, Attempt, AttemptEvent, GoneWhy};
 use crate::store::{ApplyError, job_apply};
 
 /// Output is stored in pieces of at most about this size when it comes faster than the disk takes it.
 const BATCH_BYTES: usize = 1024 * 1024;
 /// How long the rest of the output may take after the end line.
 const TAIL_DEADLINE: Duration = Duration::from_secs(20);
+/// How often the rest is asked for again before the log is called truncated.
+const MAX_TAILS_OVERDUE: u32 = 2;
 /// How long beyond the job's own grace a host may take to confirm a cancel on the job's channel.
 const CONFIRM_MARGIN: Duration = Duration::from_secs(5);
 
@@ -37,6 +42,8 @@ pub(super) enum Followed {
     /// The daemon stops; the job goes on.
     Detached,
     NeverStarted(String),
+    /// The host's word could not be stored.
+    NotStored(String),
     LinkLost(String),
 }
 
@@ -67,6 +74,10 @@ pub(super) struct Following<'e> {
     stop: CancellationToken,
     /// The commit of `running`, under way beside the output.
     running: Option<BoxFuture<'static, Result<Job, ApplyError>>>,
+    /// The channel is the one on which the start was sent: its refusal proves that nothing was started.
+    start_channel: bool,
+    /// How often in a row the end came without the rest of the output.
+    tails_overdue: u32,
 }
 
 /// What the loop woke up for.
@@ -82,27 +93,62 @@ enum Woken {
 impl<'e> Following<'e> {
     pub(super) fn new(engine: &'e Dispatcher, job: Job, cancel: CancellationToken, stop: CancellationToken) -> Self {
         let sink = LogSink::new(engine.0.logs.clone(), job.attempt_id());
-        Self { engine, job, sink, cancel, cancel_sent: false, kill_at: None, stop, running: None }
+        Self {
+            engine,
+            job,
+            sink,
+            cancel,
+            cancel_sent: false,
+            kill_at: None,
+            stop,
+            running: None,
+            start_channel: true,
+            tails_overdue: 0,
+        }
     }
 
-    pub(super) const fn job(&self) -> &Job {
-        &self.job
-    }
-
-    /// Waits before the next try; true when the daemon stops instead.
-    pub(super) async fn wait_or_stop(&mut self, delay: Duration) -> bool {
+    /// Waits before the next try, or until something about the runner changes; true when the daemon stops instead.
+    pub(super) async fn wait_or_stop(&mut self, runner: RunnerId, delay: Duration) -> bool {
+        let known = self.engine.known(runner);
+        let changed = async {
+            match &known {
+                Ok(known) => known.changed.notified().await,
+                Err(_) => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = self.stop.cancelled() => true,
             () = tokio::time::sleep(delay) => false,
+            () = changed => false,
+        }
+    }
+
+    /// Looks at the stored job again: whether it was ended by somebody else, or is to be stopped.
+    pub(super) async fn ended_elsewhere(&mut self) -> bool {
+        match self.engine.job(self.job.id).await {
+            Ok(job) if job.state.is_finished() => true,
+            Ok(job) => {
+                if job.cancel.is_some() {
+                    self.cancel.cancel();
+                }
+                false
+            }
+            // Silence of the store is no evidence either.
+            Err(error) => matches!(error, DispatchError::NoJob(_)),
         }
     }
 
     /// Opens a channel to the attempt from the first byte that is not stored.
     pub(super) async fn attach(&mut self, runner: RunnerId) -> Followed {
-        self.cancel_sent = false;
+        (self.cancel_sent, self.start_channel) = (false, false);
         let Ok(known) = self.engine.known(runner) else {
-            return Followed::LinkLost("the runner is not in the inventory".into());
+            // Deleted by force: nobody will hear of this job again, and nothing else ends this task.
+            return self.finish(JobEvent::Abandoned { by: "the runner was deleted".into() }).await;
         };
+        // The keeper dials at its own pace and wakes us: a host that is down is not asked once for each of its jobs.
+        if let Some(why) = known.not_to_be_dialled() {
+            return Followed::LinkLost(why);
+        }
         let wrapper = &known.runner.installation.wrapper_path;
         let connect = async {
             let mut lease = self.engine.lease_job(&known).await.map_err(|e| e.to_string())?;
@@ -126,14 +172,26 @@ impl<'e> Following<'e> {
             }
             let followed = match self.wake(&mut stream, tail_deadline).await {
                 Woken::Event(AttemptEvent::Output(bytes)) => {
-                    *backoff = Backoff::new(super::run_job::REATTACH_FIRST, super::run_job::REATTACH_CAP);
-                    self.store_output(&mut stream, bytes, &mut end).await
+                    let stored_bytes = self.sink.stored_bytes();
+                    let followed = self.store_output(&mut stream, bytes, &mut end).await;
+                    if self.sink.stored_bytes() > stored_bytes {
+                        *backoff = Backoff::new(super::run_job::REATTACH_FIRST, super::run_job::REATTACH_CAP);
+                        self.tails_overdue = 0;
+                    }
+                    followed
                 }
                 Woken::Event(event) => self.on_event(event, &mut end).await,
                 Woken::Running(stored) => self.on_running(*stored),
                 Woken::Cancel => self.send_cancel(&mut stream).await,
                 Woken::Kill => self.kill().await,
-                Woken::TailOverdue => Some(Followed::LinkLost("the end came without the rest of the output".into())),
+                Woken::TailOverdue => match end.filter(|_| self.tails_overdue >= MAX_TAILS_OVERDUE) {
+                    // The host has said the end often enough and has no more bytes: the log is truncated.
+                    Some(reached) => return self.settle(stream, reached).await,
+                    None => {
+                        self.tails_overdue += 1;
+                        Some(Followed::LinkLost("the end came without the rest of the output".into()))
+                    }
+                },
                 Woken::Stop => {
                     // The job goes on whether the host hears this or not.
                     let _ = stream.input.send(Word::Bye).await;
@@ -209,46 +267,16 @@ impl<'e> Following<'e> {
             AttemptEvent::Lost { why, size } => {
                 let evidence = match why {
                     LostWhy::Reboot => LostEvidence::Rebooted,
-                    LostWhy::Killed | LostWhy::NoStart => LostEvidence::WrapperKilled,
+                    LostWhy::Killed => LostEvidence::WrapperKilled,
+                    LostWhy::NoStart => LostEvidence::LauncherDied,
                 };
                 *end = Some(End::Lost { evidence, size });
                 None
             }
             AttemptEvent::Unknown => Some(self.on_unknown().await),
-            AttemptEvent::Fenced => Some(Followed::NeverStarted("the attempt was fenced".into())),
-            AttemptEvent::Refused { code, detail } => Some(self.on_refused(format!("{detail} ({code})"))),
+            AttemptEvent::Fenced => Some(self.on_unknown().await),
+            AttemptEvent::Refused { code, detail } => Some(self.on_refused(code, &detail).await),
             AttemptEvent::Gone { why } => Some(Followed::LinkLost(format!("{why:?}"))),
-        }
-    }
-
-    /// Only a job that is still `starting` can prove by a refusal that it never ran.
-    fn on_refused(&self, why: String) -> Followed {
-        match self.job.state {
-            JobState::Starting { .. } if self.running.is_none() => {
-                Followed::NeverStarted(format!("the host refused: {why}"))
-            }
-            _ => Followed::LinkLost(format!("the host refused to attach: {why}")),
-        }
-    }
-
-    /// The host knows no such attempt. Fencing it turns "not yet" into "never".
-    async fn on_unknown(&mut self) -> Followed {
-        let Some(known) = self.job.state.runner().and_then(|id| self.engine.known(id).ok()) else {
-            return Followed::LinkLost("the runner is not in the inventory".into());
-        };
-        if matches!(self.job.state, JobState::Running { .. }) {
-            let log = LogSummary { truncated: true, ..self.sink.seal().await.unwrap_or_default() };
-            return self.finish(JobEvent::LostProven { evidence: LostEvidence::SpoolGone, log }).await;
-        }
-        let Ok(mut lease) = self.engine.lease_service(&known).await else {
-            return Followed::LinkLost("the runner cannot be reached".into());
-        };
-        match attempt::fence(&mut lease, &known.runner.installation.wrapper_path, self.job.attempt_id()).await {
-            Ok(FenceAnswer::Fenced) => {
-                Followed::NeverStarted("the start never reached the host, and is fenced now".into())
-            }
-            Ok(FenceAnswer::Exists(_)) => Followed::LinkLost("the attempt exists after all".into()),
-            Err(error) => Followed::LinkLost(error.to_string()),
         }
     }
 
@@ -270,7 +298,9 @@ impl<'e> Following<'e> {
                 self.job = job;
                 None
             }
-            Err(error) => Some(Followed::LinkLost(format!("`running` could not be stored: {error}"))),
+            // Given up meanwhile: its record is final.
+            Err(ApplyError::Illegal(_) | ApplyError::NotFound(_)) => Some(Followed::NotStored("it has changed".into())),
+            Err(error) => Some(Followed::NotStored(format!("`running` could not be stored: {}", told(&error)))),
         }
     }
 
@@ -290,7 +320,11 @@ impl<'e> Following<'e> {
         let known = self.engine.known(self.job.state.runner()?).ok()?;
         let mut lease = self.engine.lease_service(&known).await.ok()?;
         let wrapper = &known.runner.installation.wrapper_path;
-        if let Err(error) = attempt::kill(&mut lease, wrapper, self.job.attempt_id(), 0).await {
+        let killed = tokio::select! {
+            () = self.stop.cancelled() => return Some(Followed::Detached),
+            killed = attempt::kill(&mut lease, wrapper, self.job.attempt_id(), 0) => killed,
+        };
+        if let Err(error) = killed {
             tracing::warn!(%error, "the kill was not confirmed; trying again");
         }
         Some(Followed::LinkLost("asking for the result after a kill".into()))
@@ -335,8 +369,11 @@ impl<'e> Following<'e> {
                 Followed::Over
             }
             // An admin gave the job up meanwhile: its record is final.
-            Err(ApplyError::Illegal(_) | ApplyError::NotFound(_)) => Followed::Over,
-            Err(error) => Followed::LinkLost(format!("the end could not be stored: {error}")),
+            Err(ApplyError::Illegal(_) | ApplyError::NotFound(_)) => {
+                tracing::info!("the job was ended by somebody else");
+                Followed::Over
+            }
+            Err(error) => Followed::NotStored(format!("the end could not be stored: {}", told(&error))),
         }
     }
 }

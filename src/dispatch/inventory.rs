@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use shuntyard_domain::board::{Availability, BoardRunner};
 use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::runner::{Health, Runner, RunnerState};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::ssh::RunnerKey;
@@ -26,9 +27,20 @@ pub(super) struct Known {
     pub contact: Contact,
     /// Ends the keeper of this entry.
     pub keeper_stop: CancellationToken,
+    /// Wakes who waits for this runner; as many as it has jobs.
+    pub changed: Arc<Notify>,
 }
 
 impl Known {
+    /// Why only the keeper, or nobody, may connect to this runner now.
+    pub(super) fn not_to_be_dialled(&self) -> Option<String> {
+        match (self.runner.state, &self.contact) {
+            (RunnerState::Quarantined, _) => Some("the runner is quarantined: it shows an unknown host key".into()),
+            (_, Contact::Unreachable { why, .. }) => Some(why.clone()),
+            (_, Contact::Connecting { .. } | Contact::Connected { .. }) => None,
+        }
+    }
+
     /// What the board is told about this runner.
     pub(super) fn for_board(&self) -> BoardRunner {
         BoardRunner {
@@ -58,46 +70,60 @@ fn availability(runner: &Runner, contact: &Contact) -> Availability {
 /// Every runner, by id and by name.
 #[derive(Default)]
 pub(super) struct Inventory {
-    known: Mutex<HashMap<RunnerId, Known>>,
+    entries: Mutex<Entries>,
+}
+
+#[derive(Default)]
+struct Entries {
+    known: HashMap<RunnerId, Known>,
+    by_name: HashMap<String, RunnerId>,
 }
 
 impl Inventory {
-    fn lock(&self) -> MutexGuard<'_, HashMap<RunnerId, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds or replaces a runner; the keeper of an entry that is replaced is ended.
     pub(super) fn put(&self, known: Known) {
-        if let Some(old) = self.lock().insert(known.runner.id, known) {
+        let mut entries = self.lock();
+        entries.by_name.insert(known.runner.hostname.clone(), known.runner.id);
+        if let Some(old) = entries.known.insert(known.runner.id, known) {
             old.keeper_stop.cancel();
+            old.changed.notify_waiters();
         }
     }
 
     pub(super) fn remove(&self, id: RunnerId) {
-        if let Some(old) = self.lock().remove(&id) {
+        let mut entries = self.lock();
+        if let Some(old) = entries.known.remove(&id) {
+            entries.by_name.remove(&old.runner.hostname);
             old.keeper_stop.cancel();
+            old.changed.notify_waiters();
         }
     }
 
     pub(super) fn get(&self, id: RunnerId) -> Option<Known> {
-        self.lock().get(&id).cloned()
+        self.lock().known.get(&id).cloned()
     }
 
     pub(super) fn by_name(&self, hostname: &str) -> Option<Known> {
-        self.lock().values().find(|k| k.runner.hostname == hostname).cloned()
+        let entries = self.lock();
+        entries.known.get(entries.by_name.get(hostname)?).cloned()
     }
 
     /// Changes an entry in place and answers it as it is then.
     pub(super) fn update(&self, id: RunnerId, change: impl FnOnce(&mut Known)) -> Option<Known> {
-        let mut known = self.lock();
-        let entry = known.get_mut(&id)?;
+        let mut entries = self.lock();
+        let entry = entries.known.get_mut(&id)?;
         change(entry);
+        entry.changed.notify_waiters();
         Some(entry.clone())
     }
 
     /// Every runner in the order of its name.
     pub(super) fn all(&self) -> Vec<Known> {
-        let mut all: Vec<Known> = self.lock().values().cloned().collect();
+        let mut all: Vec<Known> = self.lock().known.values().cloned().collect();
         all.sort_by(|a, b| a.runner.hostname.cmp(&b.runner.hostname));
         all
     }

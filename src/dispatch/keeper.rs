@@ -10,10 +10,12 @@ use tracing::{Instrument as _, info_span};
 use super::inventory::{Contact, Known};
 use super::{DispatchError, Dispatcher};
 use crate::ssh::{ConnectError, RunnerKey, attempt};
-use crate::store::{StoreError, job_find, runner_by_id, runner_update};
+use crate::store::{StoreError, job_find};
 
-const BACKOFF_FIRST: Duration = Duration::from_millis(500);
-const BACKOFF_CAP: Duration = Duration::from_secs(30);
+const BACKOFF_FIRST: Duration = Duration::from_millis(200);
+const BACKOFF_CAP: Duration = Duration::from_secs(15);
+/// A host that refused the login is not asked again soon: it counts refusals against our address.
+const REFUSED_PAUSE: Duration = Duration::from_secs(300);
 
 /// Doubling delays with jitter, back to the first after a success.
 pub(super) struct Backoff {
@@ -46,6 +48,7 @@ impl Dispatcher {
             runner: runner.into(),
             key,
             keeper_stop: keeper_stop.clone(),
+            changed: Arc::default(),
         };
         let id = known.runner.id;
         let span = info_span!("keeper", runner.name = %known.runner.hostname);
@@ -71,6 +74,7 @@ async fn keep_warm(engine: &Dispatcher, id: RunnerId) {
     let mut backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_CAP);
     while let Some(known) = engine.0.inventory.get(id) {
         if matches!(known.runner.state, RunnerState::Quarantined | RunnerState::Pending) {
+            unreachable(engine, id, format!("nothing is sent to a {} runner", known.runner.state));
             return;
         }
         match engine.0.pool.warm(&known.target()).await {
@@ -88,6 +92,12 @@ async fn keep_warm(engine: &Dispatcher, id: RunnerId) {
             Err(error) => {
                 tracing::debug!(%error, "cannot connect");
                 unreachable(engine, id, error.to_string());
+                if !error.may_pass_later() && !matches!(error, ConnectError::Stopped { .. }) {
+                    tracing::warn!(%error, pause_s = REFUSED_PAUSE.as_secs(), "not connecting again soon");
+                    // A Test or a change of the record wakes us: somebody may have mended it.
+                    let _ = tokio::time::timeout(REFUSED_PAUSE, known.changed.notified()).await;
+                    continue;
+                }
             }
         }
         tokio::time::sleep(backoff.delay()).await;
@@ -117,20 +127,16 @@ fn unreachable(engine: &Dispatcher, id: RunnerId, why: String) {
 }
 
 async fn quarantine(engine: &Dispatcher, id: RunnerId, why: String) {
-    let stored = engine
-        .0
-        .store
-        .write(move |c| {
-            let Some(mut runner) = runner_by_id(c, id)? else { return Ok(None) };
-            runner.state = RunnerState::Quarantined;
-            runner_update(c, &runner).map(Some)
-        })
-        .await;
-    match stored {
-        Ok(Some(runner)) => engine.update_runner(id, |entry| entry.runner = runner.into()),
-        Ok(None) => (),
-        Err(error) => tracing::error!(%error, "the quarantine could not be stored; it holds until the next start"),
+    match engine.change_record(id, |runner| runner.state = RunnerState::Quarantined).await {
+        Ok(()) | Err(DispatchError::NoRunner(_)) => (),
+        Err(error) => {
+            tracing::error!(%error, "the quarantine could not be stored; it holds until the next start");
+            engine.update_runner(id, |entry| {
+                entry.runner = Runner { state: RunnerState::Quarantined, ..(*entry.runner).clone() }.into();
+            });
+        }
     }
+    engine.0.pool.forget(id);
     unreachable(engine, id, why);
 }
 

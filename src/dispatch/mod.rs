@@ -5,6 +5,8 @@
 //! the slot is free. Nothing but the board and the connections lives only in memory.
 
 mod access;
+mod attend;
+mod claims;
 mod engine_error;
 mod event_loop;
 mod feed;
@@ -14,6 +16,7 @@ mod inventory;
 mod keeper;
 mod log_sink;
 mod recover;
+mod retire;
 mod run_job;
 mod runners;
 mod steps;
@@ -27,7 +30,7 @@ use std::time::Duration;
 
 use shuntyard_domain::board::{BoardEvent, Placement};
 use shuntyard_domain::ids::JobId;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::info_span;
 use uuid::Uuid;
@@ -45,6 +48,7 @@ pub use inventory::Contact;
 pub use runners::RunnerPatch;
 pub use submit::DEFAULT;
 
+use claims::Claims;
 use event_loop::LoopEvent;
 use inventory::Inventory;
 
@@ -75,6 +79,7 @@ struct Engine {
     pool: Pool,
     feed: Feed,
     inventory: Inventory,
+    claims: Claims,
     loop_events: mpsc::UnboundedSender<LoopEvent>,
     /// The cancel signal of every job that a task of this process looks after.
     active: Mutex<HashMap<JobId, CancellationToken>>,
@@ -97,6 +102,7 @@ impl Dispatcher {
             pool: parts.pool,
             feed: Feed::default(),
             inventory: Inventory::default(),
+            claims: Claims::default(),
             loop_events,
             active: Mutex::default(),
         }));
@@ -141,6 +147,21 @@ impl Dispatcher {
     #[must_use]
     pub fn stop_signal(&self) -> CancellationToken {
         self.0.tasks.stop_signal()
+    }
+
+    /// Runs `work` to its end also when the caller goes away half-way.
+    ///
+    /// A request's future is dropped when its client hangs up: a commit that nobody acts on would be left.
+    async fn to_the_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, DispatchError>> + Send + 'static,
+    ) -> Result<T, DispatchError> {
+        let (answer, answered) = oneshot::channel();
+        self.0.tasks.spawn(tracing::Span::current(), move |_| async move {
+            // The caller may have gone away.
+            let _ = answer.send(work.await);
+        });
+        answered.await.unwrap_or(Err(DispatchError::Interrupted))
     }
 
     fn tell_board(&self, event: BoardEvent) {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use shuntyard_domain::board::BoardEvent;
 use shuntyard_domain::ids::RunnerId;
-use shuntyard_domain::job::{Job, JobEvent, JobState};
+use shuntyard_domain::job::{Job, JobState};
 use tracing::info_span;
 
 use super::keeper::key_context;
-use super::{DispatchError, Dispatcher, run_job};
+use super::{DispatchError, Dispatcher, attend};
 use crate::ssh::load_private_key;
-use crate::store::{StoreError, job_apply, jobs_unfinished, runner_list, runner_sealed_key};
+use crate::store::{StoreError, jobs_unfinished, runner_list, runner_sealed_key};
 
 /// Loads everything that is not finished. Slots are taken before the first waiting job is queued.
 pub(super) async fn take_up(engine: &Dispatcher) -> Result<(), DispatchError> {
@@ -19,9 +19,7 @@ pub(super) async fn take_up(engine: &Dispatcher) -> Result<(), DispatchError> {
     let (waiting, placed): (Vec<Job>, Vec<Job>) =
         unfinished.into_iter().partition(|job| matches!(job.state, JobState::Queued));
     tracing::info!(waiting = waiting.len(), placed = placed.len(), "taking up unfinished jobs");
-    for job in placed {
-        take_up_placed(engine, job).await?;
-    }
+    placed.into_iter().for_each(|job| take_up_placed(engine, job));
     waiting.iter().for_each(|job| engine.queue(job));
     Ok(())
 }
@@ -47,25 +45,15 @@ async fn load_runners(engine: &Dispatcher) -> Result<(), DispatchError> {
     Ok(())
 }
 
-async fn take_up_placed(engine: &Dispatcher, job: Job) -> Result<(), DispatchError> {
-    match &job.state {
-        JobState::Assigned { .. } => {
-            // Nothing was sent: the intent is committed before the first byte.
-            let (id, now_ms) = (job.id, engine.0.clock.now_ms());
-            let event = JobEvent::Unassigned { why: "the daemon stopped before anything was sent".into() };
-            let job = engine.0.store.write(move |c| job_apply(c, id, None, &event, now_ms)).await?;
-            engine.queue(&job);
-        }
-        JobState::Starting { runner } | JobState::Running { runner, .. } => {
-            let (engine, runner) = (engine.clone(), *runner);
-            engine.tell_board(BoardEvent::SlotTaken { runner, job: job.id });
-            let span = info_span!("job", job.id = %job.id, runner.id = %runner);
-            let tasks = engine.0.tasks.clone();
-            tasks.spawn(span, move |stop| run_job::take_up(engine, job, runner, stop));
-        }
-        JobState::Queued | JobState::Finished(_) => (),
-    }
-    Ok(())
+/// Takes the slot of a placed job and starts its task.
+fn take_up_placed(engine: &Dispatcher, job: Job) {
+    let Some(runner) = job.state.runner() else { return };
+    engine.tell_board(BoardEvent::SlotTaken { runner, job: job.id });
+    // Before the task runs: a cancel that comes at once must find it.
+    let cancel = engine.activate(job.id, job.cancel.is_some());
+    let span = info_span!("job", job.id = %job.id, runner.id = %runner);
+    let attended = engine.clone();
+    engine.0.tasks.spawn(span, move |stop| attend::take_up(attended, job, runner, cancel, stop));
 }
 
 impl Dispatcher {

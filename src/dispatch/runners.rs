@@ -7,17 +7,15 @@ use serde_json::{Map, Value, json};
 use shuntyard_domain::board::BoardEvent;
 use shuntyard_domain::ids::{JobId, RunnerId};
 use shuntyard_domain::job::Job;
-use shuntyard_domain::runner::{Runner, RunnerState, check_label};
+use shuntyard_domain::runner::{MAX_SLOTS, Runner, RunnerState, check_label};
 use shuntyard_domain::wire::api::{ContactBody, RunnerBody, RunnerLive};
 use shuntyard_domain::wire::time_text::rfc3339;
 
 use super::inventory::{Contact, Known};
 use super::{DispatchError, Dispatcher};
 use crate::ssh;
-use crate::store::{jobs_placed, runner_by_id, runner_delete, runner_update};
+use crate::store::{Connection, StoreError, jobs_on_runner, jobs_placed, runner_by_id, runner_delete, runner_update};
 
-/// More slots than any host is asked to run.
-const MAX_SLOTS: u32 = 1000;
 const MAX_LABELS: usize = 64;
 
 /// What may be changed by hand; absent values stay.
@@ -103,8 +101,7 @@ impl Dispatcher {
 
     /// Jobs that a runner has been given and that have not ended.
     pub(super) async fn jobs_on(&self, id: RunnerId) -> Result<Vec<Job>, DispatchError> {
-        let jobs = self.0.store.read(jobs_placed).await?;
-        Ok(jobs.into_iter().filter(|job| job.state.runner() == Some(id)).collect())
+        Ok(self.0.store.read(move |c| jobs_on_runner(c, id)).await?)
     }
 
     /// Changes labels, capabilities, slots or state; jobs that run already are not touched.
@@ -121,22 +118,37 @@ impl Dispatcher {
                 "install it again to confirm the new key",
             ));
         }
-        let id = known.runner.id;
-        let stored = self
-            .0
-            .store
-            .write(move |c| {
+        let change = move |runner: &mut Runner| {
+            runner.labels = patch.labels.unwrap_or_else(|| runner.labels.clone());
+            runner.capabilities = patch.capabilities.unwrap_or_else(|| runner.capabilities.clone());
+            runner.slots = patch.slots.unwrap_or(runner.slots);
+            runner.state = patch.state.unwrap_or(runner.state);
+        };
+        self.change_record(known.runner.id, change).await
+    }
+
+    /// Changes a runner's record in the store and then in memory, also when the caller goes away.
+    ///
+    /// # Errors
+    /// `NoRunner` when it was deleted meanwhile.
+    pub(super) async fn change_record(
+        &self,
+        id: RunnerId,
+        change: impl FnOnce(&mut Runner) + Send + 'static,
+    ) -> Result<(), DispatchError> {
+        let engine = self.clone();
+        self.to_the_end(async move {
+            let write = move |c: &mut Connection| {
                 let Some(mut runner) = runner_by_id(c, id)? else { return Ok(None) };
-                runner.labels = patch.labels.unwrap_or(runner.labels);
-                runner.capabilities = patch.capabilities.unwrap_or(runner.capabilities);
-                runner.slots = patch.slots.unwrap_or(runner.slots);
-                runner.state = patch.state.unwrap_or(runner.state);
+                change(&mut runner);
                 runner_update(c, &runner).map(Some)
-            })
-            .await;
-        let stored: Runner = stored?.ok_or_else(|| DispatchError::NoRunner(hostname.to_owned()))?;
-        self.update_runner(id, |entry| entry.runner = stored.into());
-        Ok(())
+            };
+            let stored: Result<Option<Runner>, StoreError> = engine.0.store.write(write).await;
+            let stored = stored?.ok_or_else(|| DispatchError::NoRunner(id.to_string()))?;
+            engine.update_runner(id, |entry| entry.runner = stored.into());
+            Ok(())
+        })
+        .await
     }
 
     /// Takes a runner out of the inventory, the board and the pool.

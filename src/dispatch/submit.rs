@@ -1,6 +1,6 @@
 //! New jobs, and requests to stop them.
 
-use std::collections::BTreeMap;
+mod check;
 
 use shuntyard_domain::board::BoardEvent;
 use shuntyard_domain::filter::Filter;
@@ -13,16 +13,13 @@ use shuntyard_domain::wire::api::{SubmitJob, SubmitPhaseRun};
 use sha2::{Digest as _, Sha256};
 
 use super::{DispatchError, Dispatcher, new_id};
-use crate::store::{ApplyError, PhaseRunRow, job_apply, job_find, job_insert, phase_run_insert};
+use crate::store::{ApplyError, Connection, PhaseRunRow, job_apply, job_find, job_insert, phase_run_insert};
+use check::{bad, check_env, check_job, check_name, check_script};
 
 /// The tenant of jobs until there are others.
 pub const DEFAULT: &str = "default";
-/// A script larger than this belongs into a file of the project.
-const MAX_SCRIPT_BYTES: usize = 1024 * 1024;
 /// Rows of one matrix: as many as one page of the API shows.
 const MAX_ROWS: usize = 500;
-const MAX_LIMIT_S: u32 = 30 * 24 * 3600;
-const MAX_GRACE_S: u32 = 3600;
 
 impl Dispatcher {
     /// Queues one ad-hoc job; it is stored when this answers.
@@ -32,7 +29,8 @@ impl Dispatcher {
     pub async fn submit(&self, request: SubmitJob) -> Result<Job, DispatchError> {
         check_job(&request)?;
         let first_line = request.script.lines().find(|l| !l.trim().is_empty()).unwrap_or_default();
-        let title = request.title.unwrap_or_else(|| first_line.chars().take(120).collect());
+        let visible = first_line.trim().chars().filter(|c| !c.is_control());
+        let title = request.title.unwrap_or_else(|| visible.take(120).collect());
         let spec = JobSpec {
             env: request.env,
             run_limit_s: request.run_limit_s,
@@ -42,10 +40,14 @@ impl Dispatcher {
         };
         let origin = JobOrigin { title, ..origin(request.project) };
         let job = self.new_job(origin, spec, request.filter, request.priority);
-        let stored = job.clone();
-        self.0.store.write(move |c| job_insert(c, &stored)).await?;
-        self.announce(&job);
-        Ok(job)
+        let engine = self.clone();
+        self.to_the_end(async move {
+            let stored = job.clone();
+            engine.0.store.write(move |c| job_insert(c, &stored)).await?;
+            engine.announce(&job);
+            Ok(job)
+        })
+        .await
     }
 
     /// Queues one job per row of a phase's matrix, all of them or none.
@@ -55,6 +57,7 @@ impl Dispatcher {
     pub async fn submit_phase_run(&self, request: SubmitPhaseRun) -> Result<(PhaseRunId, Vec<Job>), DispatchError> {
         let config = project_config::parse(&request.config).map_err(DispatchError::BadConfig)?;
         check_env("env", &request.env)?;
+        check_name("project", &request.project)?;
         let phase = config.phase(request.phase);
         let id = PhaseRunId(new_id());
         let jobs = if phase.skip { Vec::new() } else { self.rows(id, &request, &phase)? };
@@ -70,16 +73,17 @@ impl Dispatcher {
             created_at_ms: self.0.clock.now_ms(),
             skipped: phase.skip,
         };
-        let stored = jobs.clone();
-        self.0
-            .store
-            .write(move |c| {
+        let (engine, stored) = (self.clone(), jobs.clone());
+        self.to_the_end(async move {
+            let insert = move |c: &mut Connection| {
                 phase_run_insert(c, &row)?;
                 stored.iter().try_for_each(|job| job_insert(c, job))
-            })
-            .await?;
-        jobs.iter().for_each(|job| self.announce(job));
-        Ok((id, jobs))
+            };
+            engine.0.store.write(insert).await?;
+            jobs.iter().for_each(|job| engine.announce(job));
+            Ok((id, jobs))
+        })
+        .await
     }
 
     fn rows(&self, id: PhaseRunId, request: &SubmitPhaseRun, phase: &PhaseConfig) -> Result<Vec<Job>, DispatchError> {
@@ -90,10 +94,12 @@ impl Dispatcher {
                 &["a shell script"],
             ));
         };
+        check_script(&format!("phases.{}.run", request.phase), script)?;
         if phase.filters.len() > MAX_ROWS {
             let path = format!("job_dispatch.filters.{}", request.phase);
             return Err(bad(path, format!("the matrix has {} rows", phase.filters.len()), &["up to 500 rows"]));
         }
+        check_script(&format!("phases.{}.run", request.phase), script)?;
         check_env(&format!("phases.{}.env", request.phase), &phase.env)?;
         let mut env = phase.env.clone();
         env.extend(request.env.clone());
@@ -146,11 +152,16 @@ impl Dispatcher {
     /// # Errors
     /// `NoJob` for an unknown id.
     pub async fn cancel(&self, id: JobId, by: &str, reason: StopReason) -> Result<Job, DispatchError> {
+        let (engine, by) = (self.clone(), by.to_owned());
+        self.to_the_end(async move { engine.cancel_stored(id, by, reason).await }).await
+    }
+
+    async fn cancel_stored(&self, id: JobId, by: String, reason: StopReason) -> Result<Job, DispatchError> {
         let before = self.job(id).await?;
         if before.state.is_finished() || before.cancel.is_some() {
             return Ok(before);
         }
-        let (event, now_ms) = (JobEvent::CancelRequested { by: by.to_owned(), reason }, self.0.clock.now_ms());
+        let (event, now_ms) = (JobEvent::CancelRequested { by: by.clone(), reason }, self.0.clock.now_ms());
         let job = match self.0.store.write(move |c| job_apply(c, id, None, &event, now_ms)).await {
             Ok(job) => job,
             // It ended between the look and the request.
@@ -160,7 +171,9 @@ impl Dispatcher {
         tracing::info!(job.id = %id, state = job.state.name(), by, "cancel requested");
         if job.state.is_finished() {
             self.tell_board(BoardEvent::JobDropped(id));
-        } else if let Some(signal) = self.cancel_signal(id) {
+        }
+        // Also one that has ended: its task may wait for a place on the runner.
+        if let Some(signal) = self.cancel_signal(id) {
             signal.cancel();
         }
         self.0.feed.job_changed(id, job.version);
@@ -188,59 +201,4 @@ impl Dispatcher {
 
 fn origin(project: String) -> JobOrigin {
     JobOrigin { enterprise: DEFAULT.into(), org: DEFAULT.into(), project, ..JobOrigin::default() }
-}
-
-fn bad(path: impl Into<String>, message: impl Into<String>, allowed: &[&str]) -> DispatchError {
-    DispatchError::BadRequest {
-        path: path.into(),
-        message: message.into(),
-        allowed: allowed.iter().map(|a| (*a).to_owned()).collect(),
-    }
-}
-
-fn check_job(request: &SubmitJob) -> Result<(), DispatchError> {
-    if request.script.trim().is_empty() {
-        return Err(bad("script", "the script is empty", &["a shell script"]));
-    }
-    if request.script.contains('\0') {
-        return Err(bad("script", "the script holds a NUL byte, which no shell can read", &["text"]));
-    }
-    if request.script.len() > MAX_SCRIPT_BYTES {
-        return Err(bad("script", format!("the script has {} bytes", request.script.len()), &["up to 1 MiB"]));
-    }
-    check_env("env", &request.env)?;
-    check_limit("run_limit_s", request.run_limit_s)?;
-    check_limit("silence_limit_s", request.silence_limit_s)?;
-    if request.stop_grace_s.is_some_and(|s| s > MAX_GRACE_S) {
-        return Err(bad("stop_grace_s", "the grace is too long", &["0 to 3600 seconds"]));
-    }
-    Ok(())
-}
-
-fn check_limit(path: &str, limit: Option<u32>) -> Result<(), DispatchError> {
-    match limit {
-        Some(0) => Err(bad(path, "a limit of 0 seconds would end the job before it starts", &["1 to 2592000 seconds"])),
-        Some(s) if s > MAX_LIMIT_S => Err(bad(path, format!("{s} seconds are too many"), &["1 to 2592000 seconds"])),
-        _ => Ok(()),
-    }
-}
-
-fn check_env(path: &str, env: &BTreeMap<String, String>) -> Result<(), DispatchError> {
-    for (name, value) in env {
-        let word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if name.is_empty() || !word || name.starts_with(|c: char| c.is_ascii_digit()) {
-            return Err(bad(
-                format!("{path}.{name}"),
-                "not a name of an environment variable",
-                &["[A-Za-z_][A-Za-z0-9_]*"],
-            ));
-        }
-        if name.to_ascii_uppercase().starts_with("SHUNT_") {
-            return Err(bad(format!("{path}.{name}"), "the variable belongs to Shuntyard", &["any other name"]));
-        }
-        if value.contains('\0') {
-            return Err(bad(format!("{path}.{name}"), "the value holds a NUL byte", &["text"]));
-        }
-    }
-    Ok(())
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use shuntyard_domain::ids::{AttemptId, JobId};
 use shuntyard_domain::job::JobSpec;
 use shuntyard_domain::output::Cksum;
-use shuntyard_domain::runner::{Health, Runner};
+use shuntyard_domain::runner::Health;
 use shuntyard_domain::wire::api::StepEvent;
 use shuntyard_domain::wire::control::{Hello, ResultRecord};
 use shuntyard_domain::wire::frame::Frame;
@@ -17,7 +17,6 @@ use super::steps::{Failure, Steps};
 use super::{DispatchError, Dispatcher, new_id};
 use crate::ssh::attempt::{self, Attempt, AttemptEvent};
 use crate::ssh::{Lease, Target};
-use crate::store::{runner_by_id, runner_update};
 
 const JOB_DEADLINE: Duration = Duration::from_secs(30);
 /// Below this a runner cannot be expected to hold a job's output.
@@ -37,7 +36,8 @@ impl Dispatcher {
     /// `NoRunner` for an unknown name; `Store` when the health cannot be stored.
     pub async fn test(&self, hostname: &str) -> Result<mpsc::UnboundedReceiver<StepEvent>, DispatchError> {
         let known = self.known_by_name(hostname)?;
-        self.store_health(&known.runner, Health::Pending).await?;
+        let id = known.runner.id;
+        self.change_record(id, |runner| runner.health = Health::Pending).await?;
         let (steps, listener) = Steps::new();
         let engine = self.clone();
         let span = info_span!("test", runner.name = hostname);
@@ -54,7 +54,7 @@ impl Dispatcher {
                     Health::Error { command_output: format!("{step}: {}\n{}", failure.why, failure.try_next) }
                 }
             };
-            if let Err(error) = engine.store_health(&known.runner, health).await {
+            if let Err(error) = engine.change_record(id, |runner| runner.health = health).await {
                 tracing::error!(%error, "the result of the Test could not be stored");
             }
             match examined {
@@ -63,23 +63,6 @@ impl Dispatcher {
             }
         });
         Ok(listener)
-    }
-
-    async fn store_health(&self, runner: &Runner, health: Health) -> Result<(), DispatchError> {
-        let id = runner.id;
-        let stored = self
-            .0
-            .store
-            .write(move |c| {
-                let Some(mut runner) = runner_by_id(c, id)? else { return Ok(None) };
-                runner.health = health;
-                runner_update(c, &runner).map(Some)
-            })
-            .await;
-        if let Some(runner) = stored? {
-            self.update_runner(id, |entry| entry.runner = runner.into());
-        }
-        Ok(())
     }
 
     /// The probes; answers one line a probe, Chef's `command_output`. The name of the failed one comes with its failure.

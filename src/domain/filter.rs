@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::closed::closed_list;
 use crate::facts::Facts;
@@ -23,22 +24,31 @@ closed_list!(
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "values", skip_serializing_if = "Vec::is_empty")]
     pub os: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "values", skip_serializing_if = "Vec::is_empty")]
     pub platform: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "values", skip_serializing_if = "Vec::is_empty")]
     pub platform_family: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "values", skip_serializing_if = "Vec::is_empty")]
     pub platform_version: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "values", skip_serializing_if = "Vec::is_empty")]
     pub arch: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "values", skip_serializing_if = "Vec::is_empty")]
     pub hostname: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "values", skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "values", skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
+}
+
+/// Reads the values of a key that was given: an empty list would not choose nobody, as it says, but everybody.
+fn values<'de, D: Deserializer<'de>>(given: D) -> Result<Vec<String>, D::Error> {
+    let values = Vec::<String>::deserialize(given)?;
+    if values.is_empty() {
+        return Err(D::Error::custom("the list is empty; leave the key out to accept any runner"));
+    }
+    Ok(values)
 }
 
 /// What a filter looks at in a runner.

@@ -65,6 +65,9 @@ closed_list!(
         SpoolGone = "spool_gone",
         /// The wrapper died without writing a result (killed from outside).
         WrapperKilled = "wrapper_killed",
+        /// The launcher died behind its claim, and nothing shows whether the job began. No proof that it did not: the
+        /// side that waits for the job may outlive its launcher.
+        LauncherDied = "launcher_died",
     }
 );
 

@@ -125,6 +125,9 @@ pub struct BadName {
     pub allowed: &'static str,
 }
 
+/// More slots than any host is asked to run.
+pub const MAX_SLOTS: u32 = 1000;
+
 /// Accepts host names and addresses: letters, digits, `.`, `-`, `_` and `:`, not starting with `-` or `.`.
 ///
 /// # Errors

@@ -54,6 +54,9 @@ impl JobFilter {
             let allowed: Vec<&str> = ["all"].into_iter().chain(JobQuery::STATES.iter().copied()).collect();
             return Err(bad("state", format!("there is no state `{state}`"), &allowed));
         }
+        if self.project.iter().flat_map(|project| project.chars()).any(char::is_control) {
+            return Err(bad("project", "the name holds a control character".into(), &["one line of text"]));
+        }
         let runner = match &self.runner {
             Some(hostname) => Some(api.dispatcher.runner(hostname)?.id),
             None => None,

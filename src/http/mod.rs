@@ -42,7 +42,7 @@ pub fn router(api: Api) -> Router {
         .route("/runners", get(runners::list))
         .route("/runners/streaming", get(runners::streaming))
         .route("/runners/{hostname}", get(runners::show).patch(runners::patch).delete(runners::delete))
-        .route("/runners/{hostname}/health", post(runners::test))
+        .route("/runners/{hostname}/health", get(runners::health).post(runners::test))
         .route("/runners/{hostname}/install", post(runners::install))
         .route("/jobs", get(jobs::list).post(jobs::submit))
         .route("/jobs/streaming", get(jobs::streaming))

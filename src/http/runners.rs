@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use shuntyard_domain::runner::RunnerState;
-use shuntyard_domain::wire::api::{InstallRunner, RunnerBody, StepEvent};
+use shuntyard_domain::wire::api::{HealthBody, InstallRunner, RunnerBody, StepEvent};
 use tokio::sync::mpsc;
 
 use super::body::ApiJson;
@@ -61,6 +61,11 @@ pub(super) async fn install(
 ) -> Result<EventStream, ApiError> {
     let stop = api.dispatcher.stop_signal();
     Ok(steps::answer(api.dispatcher.install(hostname, request)?, stop))
+}
+
+/// The result of the last Test.
+pub(super) async fn health(State(api): State<Api>, PathHost(hostname): PathHost) -> Result<Json<HealthBody>, ApiError> {
+    Ok(Json(api.dispatcher.runner_body(&hostname).await?.health))
 }
 
 /// Tests a runner. With `Accept: text/event-stream` the steps are streamed; else Chef's way: the

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shuntyard_domain::wire::frame::Nonce;
 use shuntyard_domain::wrapper::answer::BadAnswer;
-use shuntyard_domain::wrapper::install::{BadPlan, InstallFault};
+use shuntyard_domain::wrapper::install::{BadPlan, Begun, InstallFault};
 use shuntyard_domain::wrapper::{SHELL_COMMAND, SUDO_COMMAND, SUDO_PASSWORD_COMMAND};
 use zeroize::Zeroizing;
 
@@ -40,7 +40,7 @@ pub enum ScriptError {
     #[error("{source}{}", said(stderr))]
     Install {
         #[source]
-        source: InstallFault,
+        source: Box<InstallFault>,
         stderr: String,
     },
     #[error(transparent)]
@@ -49,10 +49,42 @@ pub enum ScriptError {
     Random,
 }
 
-/// The end of what the host printed beside its answer, for people.
-fn said(stderr: &str) -> String {
+impl ScriptError {
+    /// What an install had done when it stopped, if it said so.
+    #[must_use]
+    pub fn begun(&self) -> Option<&Begun> {
+        match self.install_fault()? {
+            InstallFault::Refused { begun, .. } | InstallFault::CutOff { begun } => Some(begun),
+            InstallFault::Answer(_) => None,
+        }
+    }
+
+    /// The code by which an install was refused.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&str> {
+        match self.install_fault()? {
+            InstallFault::Refused { code, .. } => Some(code),
+            InstallFault::CutOff { .. } | InstallFault::Answer(_) => None,
+        }
+    }
+
+    fn install_fault(&self) -> Option<&InstallFault> {
+        match self {
+            Self::Install { source, .. } => Some(source),
+            Self::Exec(_) | Self::Answer { .. } | Self::Plan(_) | Self::Random => None,
+        }
+    }
+}
+
+/// The last line that the host printed beside its answer, for people; empty when there is none.
+#[must_use]
+pub fn last_line(stderr: &str) -> String {
     let line = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    let line: String = line.chars().filter(|c| !c.is_control()).take(200).collect();
+    line.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+fn said(stderr: &str) -> String {
+    let line = last_line(stderr);
     if line.is_empty() { line } else { format!("; the host said: {line}") }
 }
 
@@ -93,7 +125,7 @@ pub async fn run_install<T>(
     parse: impl FnOnce(&[u8], &Nonce) -> Result<T, InstallFault>,
 ) -> Result<T, ScriptError> {
     let (stdout, stderr) = output(session, rights, script).await?;
-    parse(&stdout, nonce).map_err(|source| ScriptError::Install { source, stderr })
+    parse(&stdout, nonce).map_err(|source| ScriptError::Install { source: source.into(), stderr })
 }
 
 async fn output(session: &Session, rights: &Rights, script: &str) -> Result<(Vec<u8>, String), ScriptError> {

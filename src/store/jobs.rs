@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use diesel::prelude::*;
+use diesel::result::QueryResult;
 
-use shuntyard_domain::ids::JobId;
+use shuntyard_domain::ids::{JobId, RunnerId};
 use shuntyard_domain::job::Job;
 
 use super::connection::StoreConnection;
@@ -56,16 +57,34 @@ pub fn jobs_unfinished(c: &mut StoreConnection) -> Result<Vec<Job>, StoreError> 
     Ok(found)
 }
 
+/// The states of a job that has been given to a runner and has not ended.
+const PLACED: [&str; 3] = ["assigned", "starting", "running"];
+
 /// Returns every job that has been given to a runner and has not ended; oldest first.
+///
+/// Asked by state, so that the index yields as many rows as slots are taken, however long the queue is.
 pub fn jobs_placed(c: &mut StoreConnection) -> Result<Vec<Job>, StoreError> {
-    let rows: Vec<JobRow> = jobs::table
-        .filter(jobs::finished_at_ms.is_null())
-        .filter(jobs::runner_id.is_not_null())
-        .order(jobs::id.asc())
+    let rows: QueryResult<Vec<JobRow>> =
+        jobs::table.filter(jobs::state.eq_any(PLACED)).select(JobRow::as_select()).load(c);
+    placed(rows)
+}
+
+/// Returns the jobs that this runner has been given and that have not ended; oldest first.
+pub fn jobs_on_runner(c: &mut StoreConnection, runner: RunnerId) -> Result<Vec<Job>, StoreError> {
+    let rows: QueryResult<Vec<JobRow>> = jobs::table
+        .filter(jobs::runner_id.eq(runner.to_string()))
+        .filter(jobs::state.eq_any(PLACED))
         .select(JobRow::as_select())
-        .load(c)
-        .map_err(|source| StoreError::List { what: "placed jobs", source })?;
-    rows.into_iter().map(JobRow::into_job).collect()
+        .load(c);
+    placed(rows)
+}
+
+fn placed(rows: QueryResult<Vec<JobRow>>) -> Result<Vec<Job>, StoreError> {
+    let rows = rows.map_err(|source| StoreError::List { what: "placed jobs", source })?;
+    let mut jobs = rows.into_iter().map(JobRow::into_job).collect::<Result<Vec<_>, _>>()?;
+    // Here and not in SQL: the order would let SQLite choose the index of the whole queue.
+    jobs.sort_by_key(|job| job.id);
+    Ok(jobs)
 }
 
 /// Returns the host names that the jobs' runners had when the jobs were placed, deleted runners included.

@@ -27,12 +27,12 @@ pub use error::StoreError;
 pub use job_apply::{ApplyError, job_apply};
 pub use job_events::{JobEventRow, RecordedEvent, job_events};
 pub use job_page::{JobQuery, job_page};
-pub use jobs::{job_find, job_insert, jobs_placed, jobs_runner_hostnames, jobs_unfinished};
+pub use jobs::{job_find, job_insert, jobs_on_runner, jobs_placed, jobs_runner_hostnames, jobs_unfinished};
 pub use open::{Store, StoreOptions, StoreStats};
 pub use phase_runs::{PhaseRunRow, phase_run_find, phase_run_insert};
 pub use runners::{
     runner_by_id, runner_delete, runner_find, runner_insert, runner_list, runner_replace_key, runner_sealed_key,
-    runner_update,
+    runner_state, runner_update,
 };
 pub use settings::{setting_find, setting_or_insert, setting_set};
 pub use tokens::{TokenRow, token_find_by_sha256, token_insert, token_list, token_revoke, token_used};

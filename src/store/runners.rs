@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use shuntyard_domain::ids::RunnerId;
-use shuntyard_domain::runner::Runner;
+use shuntyard_domain::runner::{Runner, RunnerState};
 
 use super::base64_text;
 use super::connection::StoreConnection;
@@ -39,6 +39,18 @@ pub fn runner_by_id(c: &mut StoreConnection, id: RunnerId) -> Result<Option<Runn
     let key = id.to_string();
     let row = runners::table.find(&key).select(RunnerRow::as_select()).first(c).optional();
     row.map_err(|source| About { what: RUNNER, key: &key }.find(source))?.map(RunnerRow::into_runner).transpose()
+}
+
+/// Returns the runner's state alone: what is asked at every placement.
+pub fn runner_state(c: &mut StoreConnection, id: RunnerId) -> Result<Option<RunnerState>, StoreError> {
+    let key = id.to_string();
+    let state: Option<String> = runners::table
+        .find(&key)
+        .select(runners::state)
+        .first(c)
+        .optional()
+        .map_err(|source| About { what: RUNNER, key: &key }.find(source))?;
+    state.map(|word| Row { table: "runners", key: &key }.parse("state", &word)).transpose()
 }
 
 /// Returns every runner, by hostname in byte order.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
-use shuntyard_domain::project_config::{self, CheckReport, Fault, check_report};
+use shuntyard_domain::project_config::{self, CheckReport, Fault, ProjectConfig, check_report};
 
 use crate::failure::{EXIT_ERROR, Failure};
 use crate::pretty_json::pretty;
@@ -37,11 +37,13 @@ pub fn run(args: &CheckArgs) -> Result<u8, Failure> {
         file => read_config(args.project.as_deref().unwrap_or(Path::new(".")), file.clone())?,
     };
     let report = check_report(&text);
+    if let Ok(config) = project_config::parse(&text) {
+        warn_of_misspelt(&path, &config);
+    }
     if args.json {
         print(pretty(&json!(report), stdout_colour()).as_bytes())?;
     } else if report.valid {
         print(phases_table(&report).as_bytes())?;
-        warn_of_misspelt(&text);
     } else {
         note(&faults_text(&path, &report.errors));
     }
@@ -73,9 +75,10 @@ fn phases_table(report: &CheckReport) -> String {
     table::render(&["PHASE", "FILTER", "TIMEOUT", "SKIP"], rows)
 }
 
-fn warn_of_misspelt(text: &str) {
-    let Ok(config) = project_config::parse(text) else { return };
+/// Names the keys that are ignored and look like a slip, on standard error.
+pub fn warn_of_misspelt(path: &Path, config: &ProjectConfig) {
     for (key, meant) in config.misspelt() {
-        note(&format!("warning: the key `{}` means nothing here; did you mean `{meant}`?", plain(&key)));
+        let key = plain(&key);
+        note(&format!("{}: warning: the key `{key}` means nothing here; did you mean `{meant}`?", path.display()));
     }
 }

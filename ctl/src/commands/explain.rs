@@ -7,7 +7,7 @@ use shuntyard_domain::explain::{CandidateExplanation, ClauseExplanation, Explana
 use shuntyard_domain::wire::api::JobBody;
 
 use crate::client::{Client, parse};
-use crate::commands::job_id;
+use crate::commands::{job_id, of_job};
 use crate::failure::Failure;
 use crate::pretty_json::pretty;
 use crate::terminal::{paint, plain, print, stdout_colour, style};
@@ -26,6 +26,7 @@ pub struct ExplainArgs {
 /// `Failure` for a bad id, or when the server or standard output fails.
 pub async fn run(client: &Client, args: ExplainArgs) -> Result<u8, Failure> {
     let id = job_id(&args.id)?;
+    let job: JobBody = client.get(&format!("jobs/{id}")).await.map_err(|error| of_job(id, error))?;
     let url = client.url(&format!("jobs/{id}/explain"), &[]);
     if args.json {
         let answer = client.answer(Method::GET, &url, None).await?;
@@ -33,7 +34,6 @@ pub async fn run(client: &Client, args: ExplainArgs) -> Result<u8, Failure> {
         print(pretty(&value, stdout_colour()).as_bytes())?;
         return Ok(0);
     }
-    let job: JobBody = client.get(&format!("jobs/{id}")).await?;
     if job.state != "queued" {
         let runner = job.runner.as_ref().map(|r| format!(" on {r}")).unwrap_or_default();
         print(plain(&format!("job {id} does not wait: it is {}{runner}", job.state)).as_bytes())?;

@@ -9,10 +9,12 @@ pub mod jobs;
 pub mod logs;
 pub mod runners;
 
+use reqwest::StatusCode;
 use shuntyard_domain::ids::JobId;
 
 use crate::args::{Args, Command, ConfigCommand, CtlCommand};
 use crate::client::Client;
+use crate::client_error::ClientError;
 use crate::connection::Connection;
 use crate::failure::{Failure, Usage};
 
@@ -44,4 +46,16 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
 /// `Usage::BadJobId`
 pub fn job_id(text: &str) -> Result<JobId, Usage> {
     text.parse().map_err(|_| Usage::BadJobId { found: crate::terminal::plain(text) })
+}
+
+/// Turns "not found" about one job into a sentence that names the next step.
+pub fn of_job(id: JobId, error: ClientError) -> Failure {
+    match error {
+        ClientError::Refused(refusal)
+            if refusal.status == StatusCode::NOT_FOUND && refusal.body.error == "not_found" =>
+        {
+            Failure::NoJob(id)
+        }
+        error => error.into(),
+    }
 }

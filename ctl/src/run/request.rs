@@ -43,9 +43,12 @@ fn phase_run(
 ) -> Result<Request, Failure> {
     let dir = project.unwrap_or(Path::new("."));
     let (path, config) = read_config(dir, config)?;
-    if let Err(faults) = project_config::parse(&config) {
-        note(&config_check::faults_text(&path, &faults));
-        return Ok(Request::FaultyConfig);
+    match project_config::parse(&config) {
+        Ok(parsed) => config_check::warn_of_misspelt(&path, &parsed),
+        Err(faults) => {
+            note(&config_check::faults_text(&path, &faults));
+            return Ok(Request::FaultyConfig);
+        }
     }
     let project = project_name(dir)?;
     Ok(Request::Phase(SubmitPhaseRun { project, phase, config, env, priority }))

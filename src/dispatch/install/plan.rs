@@ -8,7 +8,9 @@ use shuntyard_domain::wire::api::InstallRunner;
 use zeroize::Zeroizing;
 
 use crate::dispatch::{DispatchError, RunnerPatch};
-use crate::ssh::{ConnectError, Credential, Dial, HostKeyPolicy, load_private_key};
+use crate::ssh::{ConnectError, Credential, Dial, HostKeyPolicy, KeyError, load_private_key};
+
+const PRIVATE_KEYS: &str = "a whole private key as ssh-keygen writes it: ed25519, ecdsa or rsa";
 
 /// A request whose every value may be used.
 pub(super) struct Checked {
@@ -22,7 +24,8 @@ pub(super) struct Checked {
 }
 
 /// # Errors
-/// `BadName`, `BadRequest` and `Key` name the value that cannot be used.
+/// `BadName` and `BadRequest` name the value that cannot be used. `Key`: everything else is right, but the private key
+/// is locked and the passphrase is missing or wrong.
 pub(super) fn check(hostname: String, request: InstallRunner) -> Result<Checked, DispatchError> {
     check_hostname(&hostname)?;
     let address = request.address.unwrap_or_else(|| hostname.clone());
@@ -32,16 +35,6 @@ pub(super) fn check(hostname: String, request: InstallRunner) -> Result<Checked,
     if request.port == 0 {
         return Err(bad("port", "0 is not a port", "1 to 65535"));
     }
-    let credential = match (request.password, request.private_key) {
-        (Some(password), None) => Credential::Password(Zeroizing::new(password)),
-        (None, Some(text)) => {
-            let (text, passphrase) = (Zeroizing::new(text), request.passphrase.map(Zeroizing::new));
-            let key = load_private_key(&text, passphrase.as_ref().map(|p| p.as_str()));
-            Credential::Key(Arc::new(key?))
-        }
-        (None, None) => return Err(bad("password", "the login has no credential", "password or private_key")),
-        (Some(_), Some(_)) => return Err(bad("password", "the login has two credentials", "password or private_key")),
-    };
     let policy = match request.host_key {
         None => HostKeyPolicy::Unknown,
         Some(text) if is_fingerprint(&text) => HostKeyPolicy::Fingerprint(text),
@@ -52,6 +45,19 @@ pub(super) fn check(hostname: String, request: InstallRunner) -> Result<Checked,
                 "SHA256: and 43 base64 characters, as ssh-keygen -l prints it",
             ));
         }
+    };
+    let credential = match (request.password, request.private_key) {
+        (Some(password), None) => Credential::Password(Zeroizing::new(password)),
+        (None, Some(text)) => {
+            let (text, passphrase) = (Zeroizing::new(text), request.passphrase.map(Zeroizing::new));
+            match load_private_key(&text, passphrase.as_ref().map(|p| p.as_str())) {
+                Ok(key) => Credential::Key(Arc::new(key)),
+                Err(error @ (KeyError::PassphraseMissing | KeyError::PassphraseWrong)) => return Err(error.into()),
+                Err(error) => return Err(bad("private_key", &error.to_string(), PRIVATE_KEYS)),
+            }
+        }
+        (None, None) => return Err(bad("password", "the login has no credential", "password or private_key")),
+        (Some(_), Some(_)) => return Err(bad("password", "the login has two credentials", "password or private_key")),
     };
     let dial = Dial { address, port: request.port, user: request.user };
     Ok(Checked {
@@ -120,6 +126,7 @@ mod tests {
             |r| r.labels = Some(["No Label".to_owned()].into()),
         ];
         for (n, change) in changes.into_iter().enumerate() {
+            assert!(!matches!(check("h1".into(), request(change)), Err(DispatchError::Key(_))), "change {n}");
             assert!(check("h1".into(), request(change)).is_err(), "change {n} was accepted");
         }
     }

@@ -10,7 +10,7 @@ use crate::dispatch::DispatchError;
 use crate::dispatch::keeper::key_context;
 use crate::dispatch::steps::Failure;
 use crate::ssh::Target;
-use crate::store::{StoreError, runner_insert, runner_replace_key, runner_update};
+use crate::store::{StoreError, runner_by_id, runner_insert, runner_replace_key, runner_update};
 
 impl Install<'_> {
     /// The runner as it is stored; what an earlier enrolment set by hand stays.
@@ -50,8 +50,8 @@ impl Install<'_> {
         }
     }
 
-    /// Stores the record with its sealed key.
-    pub(super) async fn store(&self, runner: &Runner, placed: &Placed) -> Result<(), Failure> {
+    /// Stores the record with its sealed key, and returns it as it is stored.
+    pub(super) async fn store(&self, mut runner: Runner, placed: &Placed) -> Result<Runner, Failure> {
         let failure = |error: DispatchError| Failure::new(error, AGAIN);
         let sealed = self
             .engine
@@ -59,17 +59,28 @@ impl Install<'_> {
             .sealer
             .seal(&key_context(runner.id), placed.key.private.as_bytes())
             .map_err(|error| failure(error.into()))?;
-        let (runner, known) = (runner.clone(), self.before.is_some());
+        let (labels_given, slots_given) = (self.checked.labels.is_some(), self.checked.slots.is_some());
         let stored = self
             .engine
             .0
             .store
             .write(move |c| {
-                if known {
-                    runner_update(c, &runner)?;
-                    return runner_replace_key(c, runner.id, &sealed);
+                let Some(current) = runner_by_id(c, runner.id)? else {
+                    runner_insert(c, &runner, &sealed)?;
+                    return Ok(runner);
+                };
+                // The bootstrap took its time: what people changed meanwhile stays.
+                runner.version = current.version;
+                runner.capabilities = current.capabilities;
+                if !labels_given {
+                    runner.labels = current.labels;
                 }
-                runner_insert(c, &runner, &sealed)
+                if !slots_given {
+                    runner.slots = current.slots;
+                }
+                let runner = runner_update(c, &runner)?;
+                runner_replace_key(c, runner.id, &sealed)?;
+                Ok(runner)
             })
             .await;
         stored.map_err(|error: StoreError| failure(error.into()))

@@ -15,6 +15,7 @@ use crate::job::{Job, JobState};
 use crate::outcome::{LostEvidence, NotRunReason, Outcome, StopReason};
 use crate::phase::{Phase, Stage};
 use crate::runner::{Health, Runner, RunnerState, Scope};
+use crate::wire::object::object;
 use crate::wire::time_text::{chef_duration, chef_time, rfc3339};
 
 /// Every error answer.
@@ -257,7 +258,7 @@ pub struct SubmitJob {
     /// One line for people; the script's first line when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub filter: Filter,
     #[serde(default)]
     pub env: BTreeMap<String, String>,

@@ -15,13 +15,13 @@ closed_list!(
         Killed = "killed",
         /// The host has booted since.
         Reboot = "reboot",
-        /// It was claimed, but the launcher died before the job began.
+        /// It was claimed, the launcher died, and nothing shows that the job began.
         NoStart = "nostart",
     }
 );
 
 closed_list!(
-    /// What the wrapper refuses. Nothing was started, unless the detail says otherwise.
+    /// What the wrapper refuses.
     ErrCode {
         /// An id, nonce or number has a letter that does not belong there.
         Id = "id",
@@ -35,10 +35,24 @@ closed_list!(
         NoSpace = "nospace",
         /// No such verb, or arguments are missing.
         Usage = "usage",
+        /// The attempt was claimed, and its files are gone.
+        Removed = "removed",
         /// The request is understood and not allowed; the detail says why.
         Refused = "refused",
     }
 );
+
+impl ErrCode {
+    /// True for what `run` refuses before it has made the claim, or after it has taken everything back: as its answer
+    /// it proves that the attempt never started. As the answer of another verb it says nothing about the attempt.
+    #[must_use]
+    pub const fn proves_no_start(self) -> bool {
+        match self {
+            Self::Id | Self::Magic | Self::Frame | Self::Mkdir | Self::NoSpace | Self::Usage => true,
+            Self::Removed | Self::Refused => false,
+        }
+    }
+}
 
 /// The result that the wrapper wrote when the job ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

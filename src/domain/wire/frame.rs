@@ -49,6 +49,8 @@ pub enum Verb<'a> {
     Status { nonce: &'a Nonce },
     /// Remove the files of ended attempts.
     Remove { nonce: &'a Nonce, ids: &'a [AttemptId] },
+    /// Take the whole runner of the system mode off its host; `retire_request` follows on stdin.
+    Retire { nonce: &'a Nonce },
 }
 
 /// A path that cannot stand on a command line that every login shell reads alike.
@@ -76,6 +78,7 @@ pub fn command_line(wrapper_path: &str, verb: &Verb<'_>) -> Result<String, BadWo
             let _ = write!(words, " {id}");
             words
         }),
+        Verb::Retire { nonce } => format!("retire {nonce}"),
     };
     Ok(format!("exec /bin/sh {wrapper_path} {words}"))
 }
@@ -164,7 +167,11 @@ impl Frame<'_> {
     }
 }
 
-fn check_variable(name: &str, value: &str) -> Result<(), BadFrame> {
+/// Accepts a variable that every /bin/sh can be given.
+///
+/// # Errors
+/// `BadFrame` when the name is not one or belongs to the shell or the wrapper, or the value has a NUL byte.
+pub fn check_variable(name: &str, value: &str) -> Result<(), BadFrame> {
     let short = || name.chars().take(80).collect::<String>();
     let letters = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.bytes().all(letters) {

@@ -3,4 +3,5 @@
 pub mod api;
 pub mod control;
 pub mod frame;
+pub mod object;
 pub mod time_text;

@@ -21,6 +21,9 @@ pub struct InstallPlan<'a> {
     pub hostname: &'a str,
     /// Drop keys of earlier installs (by their comment) at once. False: they stay until `drop_key_script`.
     pub replace: bool,
+    /// SHA-256, in lower-case hexadecimal, of the secret that lets this runner be removed by `Verb::Retire`.
+    /// Only the system mode looks at it.
+    pub retire_hash: &'a str,
 }
 
 /// What to take away.
@@ -37,6 +40,8 @@ pub struct UninstallPlan<'a> {
     pub kill_jobs: bool,
     /// Remove the account `job_runner`.
     pub remove_user: bool,
+    /// What the install that is undone made: an empty keys file of its own goes, too.
+    pub made: &'a BTreeSet<String>,
 }
 
 /// A plan that would not be written into a host's files.
@@ -46,6 +51,8 @@ pub enum BadPlan {
     Key(String),
     #[error("`{0}` is not a usable path: absolute, of A-Z a-z 0-9 . _ / -")]
     Path(String),
+    #[error("the hash of the secret is not a SHA-256 in lower-case hexadecimal")]
+    RetireHash,
     #[error(transparent)]
     Hostname(#[from] BadName),
 }
@@ -57,19 +64,30 @@ pub struct Installed {
     pub wrapper_path: String,
     pub instance_id: String,
     pub boot_id: String,
-    /// What was not there before: `user`, `home`, `base`, `wrapper`, `ssh_dir`, `keys_file`, `key`.
+    /// What was not there before: `user`, `home`, `base`, `wrapper`, `ssh_dir`, `keys_file`, `key`, `retire`.
     pub made: BTreeSet<String>,
+    /// System mode: why the runner's own key cannot remove it (`Verb::Retire`), when it cannot.
+    pub only_root: Option<String>,
+}
+
+/// What an install that stopped in the middle had done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Begun {
+    /// As in `Installed`.
+    pub made: BTreeSet<String>,
+    /// Base directory and path of the wrapper; `None`: nothing was written anywhere.
+    pub places: Option<(String, String)>,
 }
 
 /// Why there is no install.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InstallFault {
-    /// The script stopped; `made` is to be undone.
+    /// The script stopped; `begun` is to be undone.
     #[error("{sentence} ({code})")]
-    Refused { code: String, sentence: String, made: BTreeSet<String> },
-    /// The answer ended in the middle; at least `made` is to be undone.
+    Refused { code: String, sentence: String, begun: Begun },
+    /// The answer ended in the middle; at least `begun` is to be undone.
     #[error("the install was cut off")]
-    CutOff { made: BTreeSet<String> },
+    CutOff { begun: Begun },
     #[error(transparent)]
     Answer(#[from] BadAnswer),
 }
@@ -89,6 +107,11 @@ pub fn install_script(plan: &InstallPlan<'_>) -> Result<String, BadPlan> {
     let (key_type, key_blob) = key_words(plan.public_key_line)?;
     let comment = key_comment(plan.hostname)?;
     let wanted = plan.wanted_base.map(plain_path).transpose()?;
+    let home = wanted.unwrap_or(SYSTEM_HOME);
+    let hash = |b: u8| b.is_ascii_digit() || matches!(b, b'a'..=b'f');
+    if plan.retire_hash.len() != 64 || !plan.retire_hash.bytes().all(hash) {
+        return Err(BadPlan::RetireHash);
+    }
     let values = [
         ("nonce", plan.nonce.as_str()),
         ("mode", mode(plan.system_mode)),
@@ -100,9 +123,39 @@ pub fn install_script(plan: &InstallPlan<'_>) -> Result<String, BadPlan> {
         ("version", &wrapper_version()),
         ("wrapper", WRAPPER),
         ("system_user", SYSTEM_USER),
-        ("system_home", wanted.unwrap_or(SYSTEM_HOME)),
+        ("system_home", home),
+        ("retire", &retire_program(home)),
+        ("retire_hash", plan.retire_hash),
     ];
     Ok(script(&values, &[include_str!("bootstrap/keys.sh"), include_str!("bootstrap/install.sh")]))
+}
+
+/// The text of `retire-runner`, which sudo starts for `Verb::Retire`: the uninstall behind a guard.
+fn retire_program(home: &str) -> String {
+    let (base, version) = (format!("{home}/runner"), wrapper_version());
+    let values = [
+        ("mode", mode(true)),
+        ("base", &base),
+        ("place", home),
+        ("version", &version),
+        ("key_blob", ""),
+        ("remove_user", flag(true)),
+        ("made", ""),
+        ("system_user", SYSTEM_USER),
+        ("system_home", home),
+    ];
+    let parts = [
+        include_str!("bootstrap/keys.sh"),
+        include_str!("bootstrap/retire.sh"),
+        include_str!("bootstrap/uninstall.sh"),
+    ];
+    script(&values, &parts)
+}
+
+/// What `retire-runner` reads: `secret` is 64 hexadecimal digits.
+#[must_use]
+pub fn retire_request(nonce: &Nonce, secret: &str, kill_jobs: bool) -> String {
+    format!("{nonce} {secret} {}\n", flag(kill_jobs))
 }
 
 /// Reads the answer to `install_script`.
@@ -113,21 +166,22 @@ pub fn parse_install(stdout: &[u8], nonce: &Nonce) -> Result<Installed, InstallF
     let (lines, complete) = lines(stdout, nonce)?;
     let texts =
         |wanted: &'static str| lines.iter().filter(move |(word, _)| word == wanted).map(|(_, text)| text.clone());
-    let made: BTreeSet<String> = texts("made").collect();
+    let get = |wanted| texts(wanted).find(|text| !text.is_empty()).ok_or(BadAnswer::Missing(wanted));
+    let begun = Begun { made: texts("made").collect(), places: get("base").ok().zip(get("wrapper").ok()) };
     if let Some((_, text)) = lines.iter().find(|(word, _)| word == "err") {
         let (code, sentence) = text.split_once(' ').unwrap_or((text, ""));
-        return Err(InstallFault::Refused { code: code.to_owned(), sentence: sentence.to_owned(), made });
+        return Err(InstallFault::Refused { code: code.to_owned(), sentence: sentence.to_owned(), begun });
     }
     if !complete {
-        return Err(InstallFault::CutOff { made });
+        return Err(InstallFault::CutOff { begun });
     }
-    let get = |wanted| texts(wanted).find(|text| !text.is_empty()).ok_or(BadAnswer::Missing(wanted));
     Ok(Installed {
         base_dir: get("base")?,
         wrapper_path: get("wrapper")?,
         instance_id: get("instance")?,
         boot_id: get("boot")?,
-        made,
+        made: begun.made,
+        only_root: get("only_root").ok(),
     })
 }
 
@@ -160,6 +214,7 @@ pub fn uninstall_script(plan: &UninstallPlan<'_>) -> Result<String, BadPlan> {
     let key_blob = plan.public_key_line.map(key_words).transpose()?.map_or("", |(_, blob)| blob);
     let comment = if key_blob.is_empty() { key_comment(plan.hostname)? } else { String::new() };
     let base = plain_path(plan.base_dir)?;
+    let made = plan.made.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
     let (place, version) = plain_path(plan.wrapper_path)?
         .rsplit_once("/wrapper-")
         .ok_or_else(|| BadPlan::Path(plan.wrapper_path.into()))?;
@@ -173,13 +228,14 @@ pub fn uninstall_script(plan: &UninstallPlan<'_>) -> Result<String, BadPlan> {
         ("key_comment", &comment),
         ("kill", flag(plan.kill_jobs)),
         ("remove_user", flag(plan.remove_user)),
+        ("made", &made),
         ("system_user", SYSTEM_USER),
         ("system_home", home_of(base)),
     ];
     Ok(script(&values, &[include_str!("bootstrap/keys.sh"), include_str!("bootstrap/uninstall.sh")]))
 }
 
-/// Reads the answer to `uninstall_script` and `drop_key_script`.
+/// Reads the answer to `uninstall_script`, `drop_key_script` and `Verb::Retire`.
 ///
 /// # Errors
 /// `BadAnswer` when there is none or it is cut off.

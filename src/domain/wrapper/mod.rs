@@ -11,8 +11,8 @@ use crc::{CRC_64_XZ, Crc};
 
 pub use answer::BadAnswer;
 pub use install::{
-    BadPlan, InstallFault, InstallPlan, Installed, UninstallPlan, Uninstalled, drop_key_script, install_script,
-    parse_install, parse_uninstall, uninstall_script,
+    BadPlan, Begun, InstallFault, InstallPlan, Installed, UninstallPlan, Uninstalled, drop_key_script, install_script,
+    parse_install, parse_uninstall, retire_request, uninstall_script,
 };
 pub use probe::{ProbedHost, Sudo, facts_script, parse_facts, parse_sudo, sudo_probe_script};
 
@@ -40,6 +40,9 @@ pub const SYSTEM_USER: &str = "job_runner";
 
 /// Home of that account, and where its wrapper and base directory are; belongs to root.
 pub const SYSTEM_HOME: &str = "/var/lib/shuntyard";
+
+/// The rule that lets that account start `SYSTEM_HOME/retire-runner` with root's rights (FreeBSD: under /usr/local).
+pub const SYSTEM_SUDOERS: &str = "/etc/sudoers.d/shuntyard-runner";
 
 /// Names the wrapper's text: 16 hexadecimal digits, another text has another name.
 #[must_use]

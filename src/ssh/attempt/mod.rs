@@ -14,7 +14,7 @@ use shuntyard_domain::wire::control::{ErrCode, LostWhy, ResultRecord};
 use shuntyard_domain::wire::frame::{BadWord, Nonce, Verb, Word, command_line};
 use tokio::sync::Mutex as AsyncMutex;
 
-pub use verbs::{FenceAnswer, KillAnswer, fence, hello, kill, remove, status};
+pub use verbs::{FenceAnswer, KillAnswer, fence, hello, kill, remove, retire, status};
 
 use super::channel::{ChannelReader, ChannelWriter};
 use super::error::{ChannelGone, ExecError};
@@ -46,7 +46,7 @@ pub enum AttemptEvent {
     Unknown,
     /// The attempt can never start.
     Fenced,
-    /// The wrapper refused; nothing was started, unless the detail says otherwise.
+    /// The wrapper refused; what that proves depends on the verb and the code.
     Refused {
         code: ErrCode,
         detail: String,

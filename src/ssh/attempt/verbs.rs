@@ -5,6 +5,7 @@ use std::time::Duration;
 use shuntyard_domain::ids::AttemptId;
 use shuntyard_domain::wire::control::{Control, Hello, Receipt, SpoolState, parse_control};
 use shuntyard_domain::wire::frame::{Nonce, Verb};
+use shuntyard_domain::wrapper::{Uninstalled, parse_uninstall, retire_request};
 
 use super::{VerbError, command, fresh_nonce};
 use crate::ssh::exec::ExecLimits;
@@ -31,6 +32,8 @@ pub struct KillAnswer {
 /// A list of attempts may be long; every other answer is short.
 const MAX_ANSWER_BYTES: usize = 8 << 20;
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
+/// Work directories may be large, and directory services slow.
+const RETIRE_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Asks the host for its versions, identity, clock, space and tools.
 ///
@@ -118,9 +121,33 @@ pub async fn remove(lease: &mut Lease, wrapper_path: &str, ids: &[AttemptId]) ->
     Ok(removed)
 }
 
-/// The control lines of one answer, and the rest for people.
+/// Removes the whole runner of the system mode from its host; `secret` is what its install's hash was made of.
+///
+/// # Errors
+/// As `hello`; `Refused` when the host has no sudo, or the secret is not the runner's.
+pub async fn retire(
+    lease: &mut Lease,
+    wrapper_path: &str,
+    secret: &str,
+    kill_jobs: bool,
+) -> Result<Uninstalled, VerbError> {
+    let nonce = fresh_nonce()?;
+    let request = retire_request(&nonce, secret, kill_jobs).into_bytes();
+    let answer =
+        ask_with(lease, wrapper_path, &Verb::Retire { nonce: &nonce }, &nonce, request, RETIRE_DEADLINE).await?;
+    match parse_uninstall(&answer.stdout, &nonce) {
+        Ok(gone) => Ok(gone),
+        Err(bad) => answer.find(|_| None::<Uninstalled>).map_err(|error| match error {
+            VerbError::NoAnswer { at, said } => VerbError::NoAnswer { at, said: format!("{bad}; {said}") },
+            error => error,
+        }),
+    }
+}
+
+/// One answer: its standard output, its control lines, and the rest for people.
 struct Answer {
     at: String,
+    stdout: Vec<u8>,
     controls: Vec<Control>,
     said: String,
 }
@@ -132,9 +159,20 @@ async fn ask(
     nonce: &Nonce,
     deadline: Duration,
 ) -> Result<Answer, VerbError> {
+    ask_with(lease, path, verb, nonce, Vec::new(), deadline).await
+}
+
+async fn ask_with(
+    lease: &mut Lease,
+    path: &str,
+    verb: &Verb<'_>,
+    nonce: &Nonce,
+    stdin: Vec<u8>,
+    deadline: Duration,
+) -> Result<Answer, VerbError> {
     let command = command(lease, path, verb)?;
     let limits = ExecLimits { deadline, max_output_bytes: MAX_ANSWER_BYTES };
-    let output = lease.exec(&command, Vec::new(), limits).await?;
+    let output = lease.exec(&command, stdin, limits).await?;
     let at = lease.session().at().to_owned();
     let mut controls = Vec::new();
     for line in output.stderr.split_inclusive(|byte| *byte == b'\n') {
@@ -146,7 +184,7 @@ async fn ask(
         ("", None) => "it was killed".to_owned(),
         (text, _) => text.chars().rev().take(300).collect::<Vec<_>>().into_iter().rev().collect(),
     };
-    Ok(Answer { at, controls, said })
+    Ok(Answer { at, stdout: output.stdout, controls, said })
 }
 
 impl Answer {

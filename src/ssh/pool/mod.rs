@@ -50,6 +50,8 @@ struct Shared {
 
 /// How long the farewells of all connections may take together.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
+/// How long a caller waits for a freed slot before it tries again to make a further connection.
+const REFUSED_PAUSE: Duration = Duration::from_secs(5);
 /// How many connections that end at once one caller makes.
 const MAX_TRIES: usize = 3;
 
@@ -130,6 +132,7 @@ impl Pool {
         let sites: Vec<_> = self.sites().drain().map(|(_, site)| site).collect();
         let farewells = sites.iter().flat_map(|site| site.retire()).map(|session| async move { session.close().await });
         let _ = tokio::time::timeout(CLOSE_WAIT, futures_util::future::join_all(farewells)).await;
+        self.shared.tasks.stop(CLOSE_WAIT).await;
     }
 
     async fn lease(&self, target: &Target, kind: Kind) -> Result<Lease, ConnectError> {
@@ -149,7 +152,10 @@ impl Pool {
                 // be had, the slots that there are must do.
                 Step::Connect { first: false } => tokio::select! {
                     () = changed => {}
-                    made = self.connect(&site, target) => if made.is_err() { site.changed().await },
+                    made = self.connect(&site, target) => if made.is_err() {
+                        // The limit: what happened before this wait began is not seen by it.
+                        let _ = tokio::time::timeout(REFUSED_PAUSE, site.changed()).await;
+                    },
                 },
             }
         }

@@ -1,1 +1,4 @@
 //! Tests of the api area.
+
+mod errors;
+mod http;

@@ -49,7 +49,7 @@ fn binary_and_large_output_is_byte_for_byte_what_the_job_wrote() {
 fn a_job_sees_its_variables_and_an_empty_work_directory_that_is_removed_with_its_spool() {
     let host = host("u1", UBUNTU_2204);
     let house = House::with(&[(&host, 2)]);
-    let script = "env; echo PWD=$(pwd); ls -A | wc -l; touch left; mkdir -p deep/er; pwd >~/pwd";
+    let script = "env; echo PWD=$(pwd); ls -A | wc -l; touch left; mkdir -p deep/er; chmod 500 deep; pwd >~/pwd";
     let words =
         ["--env", "GREETING=it's two words", "--filter", "os=linux", "--title", "see", "--", "sh", "-c", script];
     let ran = house.shunt(&[&["run", "--quiet"], &words[..]].concat());
@@ -95,4 +95,23 @@ fn a_reserved_variable_and_a_bad_filter_are_refused_and_nothing_is_stored() {
     house.shunt(&["run", "--env", "SHUNT_X=1", "--", "true"]).expect(1, &["SHUNT_X"]);
     house.shunt(&["run", "--filter", "plattform=x", "--", "true"]).expect(2, &["plattform"]);
     assert_eq!(house.api("jobs?state=all"), serde_json::json!([]));
+}
+
+#[test]
+fn a_job_that_fills_its_hosts_disk_fails_with_its_own_exit_code() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::with(&[(&host, 1)]);
+    let runner = house.api("runners/u1");
+    let base = runner["base_dir"].as_str().unwrap().to_owned();
+    // The wrapper lies in the base directory: it stays readable on the small disk.
+    host.run_inside(&format!(
+        "cp -a {base} /tmp/kept && mount -t tmpfs -o size=256k,mode=700,uid=$(id -u deploy) none {base} && \
+         cp -a /tmp/kept/. {base}/"
+    ));
+    let ran = house.shunt(&["run", "--", "head", "-c", "2000000", "/dev/zero"]);
+    let job = &house.api("jobs?state=all")[0];
+    // The result was reserved before the job began: the exit code arrives although nothing more could be written.
+    assert_eq!((ran.code, &job["state"], &job["exit_code"]), (1, &"failed".into(), &1.into()), "{job}");
+    assert!(ran.stdout.len() < 2_000_000 && job["log_bytes"] == ran.stdout.len(), "{job}");
+    host.run_inside(&format!("umount {base}"));
 }

@@ -4,9 +4,10 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::house::await_that;
+use super::house::{await_that, signal};
 
 /// How a command ended.
 #[derive(Debug)]
@@ -48,7 +49,8 @@ impl Client {
             .spawn()
             .unwrap_or_else(|e| panic!("{command:?}: {e}; `cargo build --workspace --bins` makes it"));
         if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(input).expect("input");
+            // A command that ends without reading its input is not at fault.
+            let _ = stdin.write_all(input);
         }
         Self { child, dir }
     }
@@ -63,6 +65,26 @@ impl Client {
 
     fn said(&self) -> String {
         format!("stdout:\n{}\nstderr:\n{}", String::from_utf8_lossy(&self.stdout()), self.stderr())
+    }
+
+    /// Waits until standard output holds `text`.
+    pub fn await_output(&self, text: &str) {
+        let holds = || String::from_utf8_lossy(&self.stdout()).contains(text);
+        await_that(&format!("it prints {text:?}"), holds, || self.said());
+    }
+
+    /// Waits until standard error holds `text`.
+    pub fn await_note(&self, text: &str) {
+        await_that(&format!("it notes {text:?}"), || self.stderr().contains(text), || self.said());
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// As Ctrl-C on the terminal.
+    pub fn interrupt(&self) {
+        signal(&self.child, Signal::INT);
     }
 
     /// Waits for the end.

@@ -15,6 +15,9 @@ use crate::support::sshd::{DEPLOY_PASSWORD, HostSpec, TestHost};
 /// Far beyond what anything takes here, also on a loaded machine.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
+/// A job that blocks until `~/go` exists.
+pub const BLOCKER: &str = "echo begun; until [ -e ~/go ]; do sleep 0.05; done; echo done";
+
 /// Starts a host that is quick to make: one host key, many sessions.
 pub fn host(hostname: &str, os_release: &'static str) -> TestHost {
     TestHost::start(HostSpec {
@@ -59,13 +62,20 @@ pub struct House {
     /// `127.0.0.1:PORT`; the same after a restart.
     address: String,
     shuntd: Option<Child>,
+    /// What `RUST_LOG` says; empty: nothing.
+    rust_log: &'static str,
 }
 
 impl House {
     /// Starts a dispatcher without runners.
     pub fn start() -> Self {
+        Self::start_logging("")
+    }
+
+    /// As `start`, with a `RUST_LOG` for the dispatcher.
+    pub fn start_logging(rust_log: &'static str) -> Self {
         let home = tempfile::Builder::new().prefix("shunt-house-").tempdir().expect("a temporary directory");
-        let mut house = Self { home, address: "127.0.0.1:0".into(), shuntd: None };
+        let mut house = Self { home, address: "127.0.0.1:0".into(), shuntd: None, rust_log };
         house.start_again();
         house
     }
@@ -83,15 +93,29 @@ impl House {
         self.home.path()
     }
 
+    pub fn data_dir(&self) -> PathBuf {
+        self.home().join("share/shuntyard")
+    }
+
+    /// Where the API listens: `127.0.0.1:PORT`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The admin token that the dispatcher has made.
+    pub fn token(&self) -> String {
+        fs::read_to_string(self.data_dir().join("admin.token")).expect("the admin token").trim().to_owned()
+    }
+
     /// Everything that the dispatcher has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.home().join("shuntd.log")).unwrap_or_default()
     }
 
     /// A command that starts a dispatcher on this house's data directory.
-    pub fn shuntd_command(&self) -> Command {
+    pub fn shuntd_command(&self, listen: &str) -> Command {
         let mut command = command("shuntd", self.home());
-        command.args(["serve", "--listen", &self.address]);
+        command.args(["serve", "--listen", listen]).env("RUST_LOG", self.rust_log);
         command
     }
 
@@ -99,7 +123,8 @@ impl House {
     pub fn start_again(&mut self) {
         let log = File::options().create(true).append(true).open(self.home().join("shuntd.log")).expect("a log");
         let starts = self.log().matches("ready address=").count();
-        let mut shuntd = self.shuntd_command().stdout(Stdio::null()).stderr(log).spawn().expect("shuntd starts");
+        let mut shuntd =
+            self.shuntd_command(&self.address).stdout(Stdio::null()).stderr(log).spawn().expect("shuntd starts");
         let ready = || self.log().matches("ready address=").nth(starts).is_some();
         let ended = || shuntd.try_wait().expect("shuntd's state").is_some();
         let mut ended = ended;
@@ -127,14 +152,19 @@ impl House {
 
     /// Runs the bootstrap as the login user.
     pub fn enrol(&self, host: &TestHost, slots: u32) {
+        self.enrol_with_password(host, slots, DEPLOY_PASSWORD);
+    }
+
+    pub fn enrol_with_password(&self, host: &TestHost, slots: u32, password: &str) {
         let (port, slots) = (host.port.to_string(), slots.to_string());
         let flags = ["--address", &host.address, "-p", &port, "-y", "--no-sudo", "--password-stdin", "--slots", &slots];
         let words = [&["ctl", "install-runner", &host.spec.hostname, "deploy"], &flags[..]].concat();
-        let ran = self.begin_with_input(&words, format!("{DEPLOY_PASSWORD}\n").as_bytes()).end();
+        let ran = self.begin_with_input(&words, format!("{password}\n").as_bytes()).end();
         assert_eq!(ran.code, 0, "the bootstrap failed: {}\n{}", ran.stderr, self.log());
     }
 
-    fn shunt_command(&self) -> Command {
+    /// `shunt` for this dispatcher, not started.
+    pub fn shunt_command(&self) -> Command {
         let mut command = command("shunt", self.home());
         command.env("SHUNT_SERVER", format!("http://{}", self.address)).current_dir(self.home());
         command

@@ -1,24 +1,7 @@
-//! Cancelling, and what goes on when the dispatcher does not.
+//! What goes on when the dispatcher does not.
 
 use super::house::{House, await_truth, host, truth};
 use crate::support::sshd::UBUNTU_2204;
-
-#[test]
-fn cancelling_a_running_job_ends_its_whole_tree_and_a_queued_one_never_starts() {
-    let host = host("u1", UBUNTU_2204);
-    let house = House::with(&[(&host, 1)]);
-    let tree = "sleep 7231 & echo $! >~/pids; (trap '' TERM; setsid sleep 7231) & echo up >~/up; wait";
-    let running = house.submit(&[], tree);
-    await_truth(&host, "up", "up");
-    let queued = house.submit(&[], "echo started >~/queued");
-    house.shunt(&["cancel", &queued]).expect(0, &[]);
-    assert_eq!(house.await_end(&queued)["not_run_reason"], "cancelled_while_queued");
-    house.shunt(&["cancel", &running]).expect(0, &[]);
-    let job = house.await_end(&running);
-    assert_eq!((&job["state"], &job["stop_reason"]), (&"cancelled".into(), &"user".into()), "{job}");
-    host.run_inside("! pgrep -f 'sleep 723[1]'");
-    assert_eq!(truth(&host, "queued"), "", "a job that was cancelled in the queue has run");
-}
 
 #[test]
 fn a_killed_dispatcher_takes_its_job_up_again_with_a_complete_log_and_one_start() {

@@ -142,6 +142,9 @@ async fn every_list_is_read_in_the_order_of_an_index() {
         ("jobs_unfinished_by_id", "finished_at_ms IS NULL AND id < '5' ORDER BY id DESC LIMIT 50"),
         ("jobs_finished_by_id", "finished_at_ms IS NOT NULL ORDER BY id DESC LIMIT 50"),
         ("jobs_by_state", "state = 'lost' ORDER BY id DESC LIMIT 50"),
+        // What runs, for the lists of runners: as many rows as slots are taken.
+        ("jobs_by_state", "state IN ('assigned', 'starting', 'running')"),
+        ("jobs_by_runner", "runner_id = 'x' AND state IN ('assigned', 'starting', 'running')"),
         ("jobs_by_phase_run", "phase_run_id = 'x' ORDER BY id DESC LIMIT 50"),
         ("jobs_by_project", "project = 'x' ORDER BY id DESC LIMIT 50"),
     ] {

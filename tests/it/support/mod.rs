@@ -1,5 +1,6 @@
-//! What the tests share: hosts, databases, daemons.
+//! What the tests share: hosts, databases, requests.
 
+pub mod http;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod sshd;

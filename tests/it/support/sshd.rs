@@ -155,6 +155,12 @@ impl TestHost {
         append_authorized_key(&self.path(&format!("home/{user}/.ssh/authorized_keys")), public_line);
     }
 
+    /// Lets `public_line` open root.
+    pub fn authorize_root(&self, public_line: &str) {
+        self.run_inside("mkdir -p -m 700 /root/.ssh");
+        append_authorized_key(&self.path("root/.ssh/authorized_keys"), public_line);
+    }
+
     /// Everything that sshd has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.root.path().join("sshd.log")).unwrap_or_default()

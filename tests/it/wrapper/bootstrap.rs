@@ -1,5 +1,6 @@
 //! The bootstrap scripts, sent to `/bin/sh -s` as the dispatcher sends them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -15,6 +16,9 @@ use super::driver::*;
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOneOneOneOneOneOneOneOneOneOneOneOneOn me@here";
 const NEW_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAITwoTwoTwoTwoTwoTwoTwoTwoTwoTwoTwoTwoTw";
 
+/// SHA-256 of a secret that nobody has to know here.
+const SECRET_HASH: &str = "60e05bd1b195af2f94112fa7197a5c88289058840ce7c6df9693756bc6250f55";
+
 /// Sends a script to the host's shell and returns its standard output.
 fn send(host: &Host, script: &str) -> Vec<u8> {
     let mut command = host.shell_command();
@@ -27,7 +31,15 @@ fn send(host: &Host, script: &str) -> Vec<u8> {
 }
 
 fn plan<'a>(nonce: &'a Nonce, key: &'a str, replace: bool) -> InstallPlan<'a> {
-    InstallPlan { nonce, system_mode: false, wanted_base: None, public_key_line: key, hostname: "h1.example", replace }
+    InstallPlan {
+        nonce,
+        system_mode: false,
+        wanted_base: None,
+        public_key_line: key,
+        hostname: "h1.example",
+        replace,
+        retire_hash: SECRET_HASH,
+    }
 }
 
 fn install(host: &Host, key: &str, replace: bool) -> Installed {
@@ -168,6 +180,7 @@ fn an_uninstall_leaves_running_jobs_alone_unless_asked() {
                 hostname: "h1.example",
                 kill_jobs,
                 remove_user: false,
+                made: &BTreeSet::new(),
             };
             let answer = send(host, &uninstall_script(&plan).unwrap());
             parse_uninstall(&answer, &nonce).unwrap()
@@ -208,6 +221,7 @@ fn the_system_mode_makes_an_account_that_cannot_change_its_own_key() {
             hostname: "h1.example",
             kill_jobs: true,
             remove_user: true,
+            made: &["keys_file", "ssh_dir"].map(str::to_owned).into(),
         });
         for (name, script) in [("install", &install), ("uninstall", &uninstall.unwrap())] {
             fs::write(host.dir.path().join(name), script).unwrap();
@@ -219,14 +233,15 @@ fn the_system_mode_makes_an_account_that_cannot_change_its_own_key() {
              stat -c '%n %U %a' . .ssh .ssh/authorized_keys wrapper-* runner runner/c home; getent passwd job_runner
              su job_runner -c 'echo x >>/var/lib/shuntyard/.ssh/authorized_keys' 2>&1; wc -l <.ssh/authorized_keys
              su job_runner -c 'SSH_ORIGINAL_COMMAND=\"exec /bin/sh /x/wrapper-1 st abc\" exec /bin/sh /var/lib/shuntyard/wrapper-{version} forced' 2>&1
-             cd {dir}; {shell} -s <uninstall 2>&1; ls -A /var/lib; getent passwd job_runner; echo OVER",
+             cd {dir}; {shell} -s <uninstall 2>&1; ls -A /var/lib; getent passwd job_runner; ls /etc/sudoers.d | grep shuntyard; echo OVER",
             dir = host.dir.path().display(),
             version = wrapper_version(),
         );
         let output = run(Command::new("unshare").args(["--mount", "sh", "-c", &steps]));
         let installed = parse_install(output.as_bytes(), &nonce).unwrap_or_else(|e| panic!("{e}: {output}"));
         assert_eq!(installed.base_dir, format!("{SYSTEM_HOME}/runner"));
-        assert!(installed.made.contains("user") && installed.made.contains("key"), "{:?}", installed.made);
+        let made = ["user", "home", "base", "wrapper", "ssh_dir", "keys_file", "key", "retire"];
+        assert_eq!((installed.made, installed.only_root), (made.map(str::to_owned).into(), None));
         let look = output.split("LOOK\n").nth(1).unwrap();
         let blob = KEY.split(' ').nth(1).unwrap();
         let key = format!(
@@ -249,7 +264,7 @@ fn the_system_mode_makes_an_account_that_cannot_change_its_own_key() {
             "{look}"
         );
         assert!(look.contains("\n1\n@abc eol\n"), "{look}");
-        for gone in ["removed key", "removed spools", "removed user", "removed home"] {
+        for gone in ["removed key", "removed sudoers", "removed spools", "removed user", "removed home"] {
             assert!(look.contains(&format!("\n{gone}\n")), "{gone}: {look}");
         }
         assert!(look.ends_with("eol\nOVER\n"), "nothing is left: {look}");

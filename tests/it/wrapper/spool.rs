@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use shuntyard_domain::wire::control::{Control, ErrCode, SpoolState};
+use shuntyard_domain::wire::control::{Control, ErrCode, LostWhy, SpoolState};
 use shuntyard_domain::wire::frame::{Frame, Verb, Word};
 
 use super::driver::*;
@@ -86,9 +86,36 @@ fn an_acknowledged_attempt_is_gone_and_cannot_run_again() {
         );
         // A start that sat in a socket buffer of a dead link arrives now.
         let late = host.run(id(1), "echo $$ >>../../starts");
-        late.wait_control("refused", |c| matches!(c, Control::Err { code: ErrCode::Refused, .. }));
+        late.wait_control("refused", |c| matches!(c, Control::Err { code: ErrCode::Removed, .. }));
         assert_eq!(std::fs::read_to_string(host.base().join("starts")).unwrap().lines().count(), 1);
+        let fence = host.ask(|nonce| Verb::Fence { id: id(1), nonce });
+        assert!(matches!(fence[..], [Control::Err { code: ErrCode::Removed, .. }]), "{fence:?}");
         assert_eq!(host.ask(|nonce| Verb::Status { nonce }), [Control::Eol]);
+    });
+}
+
+#[test]
+fn a_claim_without_a_start_is_told_by_what_became_of_its_launcher() {
+    under_every_shell(|host| {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+        // No process has the first two identities; the third is what a power cut leaves.
+        let claims = [
+            (1, format!("1 1 {boot}"), LostWhy::NoStart),
+            (2, "1 1 another-boot\n".to_owned(), LostWhy::Reboot),
+            (3, String::new(), LostWhy::NoStart),
+        ];
+        let channels: Vec<Channel> = claims
+            .iter()
+            .map(|(n, claim, _)| {
+                std::fs::create_dir(host.spool(id(*n))).unwrap();
+                std::fs::write(host.base().join("c").join(id(*n).to_string()), claim).unwrap();
+                host.at(id(*n), 0)
+            })
+            .collect();
+        for (channel, (n, _, expected)) in channels.iter().zip(&claims) {
+            let lost = channel.wait_control("lost", |c| matches!(c, Control::Lost { .. }));
+            assert_eq!(lost, Control::Lost { why: *expected, size: 0 }, "{n}");
+        }
     });
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 use reqwest::Method;
-use shuntyard_domain::runner::{check_hostname, check_label, check_user};
+use shuntyard_domain::runner::{MAX_SLOTS, check_hostname, check_label, check_user};
 use shuntyard_domain::wire::api::{InstallRunner, RunnerBody, default_ssh_port};
 
 use crate::client::{Client, encode};
@@ -47,7 +47,7 @@ pub struct InstallArgs {
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     labels: Option<Vec<String>>,
     /// Jobs that may run at a time
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SLOTS)))]
     slots: Option<u32>,
 }
 

@@ -31,3 +31,11 @@ as_runner() {
     /bin/sh "$place/wrapper-$version" "$@" 2>&1
   fi
 }
+# Prints the SHA-256 of its input, in hexadecimal, as the first word.
+digest() {
+  if have sha256sum; then sha256sum
+  elif have sha256; then sha256
+  elif have shasum; then shasum -a 256
+  else openssl dgst -sha256 -r
+  fi 2>/dev/null
+}

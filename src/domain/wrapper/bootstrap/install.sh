@@ -1,5 +1,6 @@
 # Puts wrapper, key and directories in place. Assigned in front: nonce mode (system, user) wanted_base key_type key_blob
-# key_comment replace (1, 0) version wrapper system_user system_home. Every `made` line is a thing to undo after a failure.
+# key_comment replace (1, 0) version wrapper system_user system_home retire (text of retire-runner) retire_hash. Every `made`
+# line is a thing to undo after a failure; `base` and `wrapper` tell where.
 install() {
   missing=
   for tool in mkdir rm mv cp cat tail head cksum sleep wc date df ls chmod grep tr od find id tee; do have "$tool" || missing="$missing $tool"; done
@@ -8,11 +9,14 @@ install() {
   write_wrapper
   first_words
   write_key
+  [ "$mode" != system ] || write_retire
   ! have restorecon || restorecon -R "$home/.ssh" "$place" >/dev/null 2>&1
-  tell base "$base"
-  tell wrapper "$place/wrapper-$version"
   tell instance "$instance"
   tell boot "$boot"
+}
+tell_places() {
+  tell base "$base"
+  tell wrapper "$place/wrapper-$version"
 }
 # Makes the directory $1 and says so; $2 its name for the undo list.
 make_directory() {
@@ -26,6 +30,7 @@ make_directory() {
 system_places() {
   [ "$(id -u)" = 0 ] || fail root "the system mode needs root's rights"
   home=$system_home place=$system_home base=$system_home/runner
+  tell_places
   make_user
   make_directory "$home" home
   chown 0:0 "$home" && chmod 0755 "$home" || fail chown "cannot own $home"
@@ -59,6 +64,36 @@ make_user() {
   usermod -p '*' "$system_user" 2>/dev/null || echo "$system_user:*" | chpasswd -e 2>/dev/null
 }
 
+# The runner's own key opens an account that cannot remove root's files. Sudo lets it start one program with root's rights,
+# which asks for a secret that jobs do not have (retire.sh). Without sudo the runner works, and only root can remove it.
+write_retire() {
+  unable=
+  if ! have sudo || ! have visudo; then unable='the host has no sudo'
+  elif nothing=$(emit '' | digest); [ "${nothing#e3b0c44298fc1c14}" = "$nothing" ]; then unable='the host cannot compute SHA-256'
+  elif ! find_sudoers; then unable='the host has no directory sudoers.d, or something else is in our place there'
+  else
+    tell made retire
+    rule="Defaults:$system_user env_reset, !requiretty$newline$system_user ALL=(root) NOPASSWD: /bin/sh $place/retire-runner$newline"
+    without_keys "$place/retire-hashes" "$key_blob" "$old"
+    # visudo reads a name with a dot, sudo does not: nothing unchecked is ever in force.
+    if ! replace_file "$place/retire-hashes" "$text$retire_hash $key_blob $key_comment$newline" ||
+      ! root_file "$place/retire-runner" 0755 "$retire" || ! root_file "$sudoers.new" 0440 "$sudoers_mark$newline$rule" ||
+      ! visudo -cf "$sudoers.new" >/dev/null 2>&1 || ! mv -f "$sudoers.new" "$sudoers"; then
+      unable='its files cannot be written, or visudo refuses them'
+    else
+      denied=$(su "$system_user" -c "exec sudo -n /bin/sh $place/retire-runner" </dev/null 2>&1)
+      case $denied in *'retire-runner: refused'*) ;; *) unable="sudo does not start it: $denied" ;; esac
+    fi
+    [ -z "$unable" ] || rm -f "$sudoers.new" "$sudoers" "$place/retire-runner" "$place/retire-hashes"
+  fi
+  [ -z "$unable" ] || tell only_root "$(emit "$unable" | tr '\n' ' ')"
+}
+# Writes file $1 with mode $2 and text $3 by temporary name; it is root's.
+root_file() {
+  { emit "$3" >"$1.tmp"; } 2>/dev/null && [ "$(wc -c <"$1.tmp")" -eq "${#3}" ] && chown 0:0 "$1.tmp" && chmod "$2" "$1.tmp" &&
+    mv -f "$1.tmp" "$1" || { rm -f "$1.tmp"; return 1; }
+}
+
 # ---------- user mode: the login user, a private directory ----------
 
 user_places() {
@@ -68,6 +103,7 @@ user_places() {
   for base in "$wanted_base" "$home/.cache/shuntyard" "/var/tmp/shuntyard-$me" "/dev/shm/shuntyard-$me" "/tmp/shuntyard-$me"; do
     if usable "$base"; then
       place=$base job_home=
+      tell_places
       return
     fi
   done

@@ -27,3 +27,19 @@ replace_file() {
 find_keys() {
   if [ "$mode" = system ]; then keys=$system_home/.ssh/authorized_keys; else keys=${HOME:-}/.ssh/authorized_keys; fi
 }
+# Drops what goes with the keys $1 (base64) and $2 (comment) from the list of secrets that let a runner be removed.
+drop_secret() {
+  [ "$mode" = system ] || return 0
+  ! without_keys "$system_home/retire-hashes" "$1" "$2" || replace_file "$system_home/retire-hashes" "$text" 2>/dev/null
+}
+# Sets `sudoers` to the path of our rule; fails when there is no place for it, or somebody else's file is there.
+sudoers_mark='# Shuntyard: lets the dispatcher remove its runner from this host.'
+find_sudoers() {
+  for sudoers in /etc/sudoers.d /usr/local/etc/sudoers.d; do
+    [ -d "$sudoers" ] || continue
+    sudoers=$sudoers/shuntyard-runner
+    [ -e "$sudoers" ] || return 0
+    IFS= read -r line <"$sudoers" && [ "$line" = "$sudoers_mark" ] && return 0
+  done
+  return 1
+}

@@ -1,7 +1,13 @@
 # Removes what install made. Assigned in front: nonce mode base place version key_blob key_comment kill (1, 0) remove_user (1, 0)
-# system_user system_home. Says what is gone and what could not go.
+# made (words of the install that is undone) system_user system_home. Says what is gone and what could not go.
 uninstall() {
   drop_keys
+  case $text in *" $system_user@"*)
+    tell left runner "$keys has the key of another runner: wrapper and work directory stay for it"
+    return
+    ;;
+  esac
+  [ "$mode" != system ] || drop_retire
   if end_jobs; then
     gone spools "$base/c" "$base/j" "$base/w" "$base/instance"
     # Only ours: what somebody else put beside it stays.
@@ -15,10 +21,19 @@ uninstall() {
   # With its jobs the account stays, too.
   [ "$remove_user" != 1 ] || [ -e "$base" ] || remove_account
 }
+# Leaves what stays of the file in `text`.
 drop_keys() {
+  drop_secret "$key_blob" "$key_comment"
   find_keys
   without_keys "$keys" "$key_blob" "$key_comment" || { [ -e "$keys" ] && [ ! -r "$keys" ] && tell left key "$keys cannot be read"; return; }
   if replace_file "$keys" "$text" 2>/dev/null; then tell removed key; else tell left key "$keys cannot be written"; fi
+  [ -n "$text" ] || case " $made " in *' keys_file '*) rm -f "$keys" ;; esac
+  case " $made " in *' ssh_dir '*) rmdir "${keys%/*}" 2>/dev/null ;; esac
+}
+# Takes away what lets our own key remove the runner.
+drop_retire() {
+  if find_sudoers && [ -e "$sudoers" ]; then gone sudoers "$sudoers"; fi
+  gone retire "$place/retire-runner" "$place/retire-hashes"
 }
 # Fails when jobs still run. Nothing is killed unless asked.
 end_jobs() {
@@ -42,7 +57,8 @@ end_jobs() {
 gone() {
   name=$1
   shift
-  rm -rf "$@" 2>/dev/null || { chmod -R u+rwx "$@" && rm -rf "$@"; } 2>/dev/null
+  # Root needs no chmod, and would do it to whatever a job puts there in the meantime.
+  rm -rf "$@" 2>/dev/null || [ "$mode" = system ] || { chmod -R u+rwx "$@"; rm -rf "$@"; } 2>/dev/null
   for path; do [ ! -e "$path" ] || { tell left "$name" "$path cannot be removed"; return; }; done
   tell removed "$name"
 }
@@ -53,7 +69,8 @@ remove_account() {
   *) tell left user "$system_user is not Shuntyard's"; return ;;
   esac
   [ ! -s "$keys" ] || { tell left user "$keys holds other keys"; return; }
-  if userdel "$system_user" >/dev/null 2>&1 || pw userdel "$system_user" >/dev/null 2>&1 || deluser "$system_user" >/dev/null 2>&1; then
+  # -f: the connection over which this is asked is a process of that user.
+  if userdel "$system_user" >/dev/null 2>&1 || userdel -f "$system_user" >/dev/null 2>&1 || pw userdel "$system_user" >/dev/null 2>&1 || deluser "$system_user" >/dev/null 2>&1; then
     tell removed user
     gone home "$system_home"
   else

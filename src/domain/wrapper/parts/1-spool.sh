@@ -58,7 +58,7 @@ attempt() { id=$1 claim=$base/c/$1 spool=$base/j/$1 work=$base/w/$1; }
 # Removes the attempt's files, also what the job made unwritable. The claim stays: it still fences.
 remove() {
   rm -rf "$spool" "$work" 2>/dev/null
-  [ ! -d "$work" ] || { chmod -R u+rwx "$work" && rm -rf "$work"; } 2>/dev/null
+  [ ! -d "$work" ] || { chmod -R u+rwx "$work"; rm -rf "$work"; } 2>/dev/null
 }
 
 # ---------- process identity: pid, kernel start time and boot id. Never a file's age ----------
@@ -136,16 +136,21 @@ look() {
     elif set -- $waiter && [ "$3" = "$boot" ]; then state='lost killed'
     else state='lost reboot'; fi
   elif [ -z "$owner" ] || alive $owner; then state=reserved
-  elif [ -d "$spool" ]; then state='lost nostart'
-  else state=removed; fi
+  elif [ ! -d "$spool" ]; then state=removed
+  # After a boot the files may be older than what happened.
+  elif set -- $owner && [ "${3:-}" = "$boot" ]; then state='lost nostart'
+  else state='lost reboot'; fi
 }
-# Waits (3 s) while a launcher is between its claim and its start; leaves the answer in `state`.
+# Waits (3 s) while a launcher is between its claim and its start, or may have left a start under way; leaves the answer
+# in `state`. A claim that stays empty is that of a launcher that died, or a power cut took its content.
 settle() {
   tries=0
-  while look && [ "$state" = reserved ] && [ "$tries" -lt 30 ]; do
+  while look && [ "$tries" -lt 30 ]; do
+    case $state in reserved | 'lost nostart') ;; *) return 0 ;; esac
     nap
     tries=$((tries + 1))
   done
+  [ "$state" != reserved ] || [ -n "$owner" ] || state='lost nostart'
 }
 # Reports `state` as control words after $1 (nothing, or `job ID`).
 report() {

@@ -77,8 +77,8 @@ group_lives() {
 }
 # Asks the group to end; CONT lets stopped processes hear it. After $1 seconds it is killed.
 end_group() {
-  signal_group TERM
-  signal_group CONT
+  # Who cancels the job sends TERM himself: a second one would cut into handlers that are at work.
+  [ -e "$spool/cancel" ] || { signal_group TERM; signal_group CONT; }
   tries=0
   while group_lives && [ "$tries" -lt $(($1 * 10)) ]; do
     nap

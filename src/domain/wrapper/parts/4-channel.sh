@@ -37,7 +37,7 @@ control() {
       ;;
     ack)
       stop_following
-      [ "$argument" != rm ] || exec rm -rf "$spool" "$work" 2>/dev/null
+      [ "$argument" != rm ] || remove
       return
       ;;
     bye) break ;;
@@ -145,7 +145,8 @@ attach() {
   settle
   case $state in
   none | fenced) say "$state"; return ;;
-  removed) refuse refused the attempt was removed ;;
+  removed) refuse removed the attempt was removed ;;
+  'lost nostart') report; return ;;
   reserved) refuse refused its launcher does not come to a start ;;
   esac
   put "$spool/att" "$nonce"

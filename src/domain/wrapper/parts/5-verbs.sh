@@ -12,7 +12,7 @@ verb_fence() {
   settle
   case $state in
   fenced) say fenced ;;
-  removed) refuse refused the attempt was removed ;;
+  removed) refuse removed the attempt was removed ;;
   *) report job "$id" ;;
   esac
 }
@@ -83,6 +83,15 @@ tidy() {
     [ -d "$base/j/${entry##*/}" ] || rm -f "$entry"
   done
 }
+# retire NONCE: takes the whole runner away. Root's program does it, and only for the secret on standard input.
+verb_retire() {
+  entry=${0%/*}/retire-runner
+  [ -e "$entry" ] || refuse refused there is no "$entry"
+  command -v sudo >/dev/null 2>&1 || refuse refused the host has no sudo
+  set -f
+  # shellcheck disable=SC2086 # one line
+  { said=$(sudo -n /bin/sh "$entry" 2>&1 >&3 3>&-) || refuse refused "$entry:" $said; } 3>&1
+}
 # forced: the key's forced command. The words that the client asked for are matched, never evaluated.
 verb_forced() {
   case ${SSH_ORIGINAL_COMMAND:-} in
@@ -114,7 +123,7 @@ main() {
     nonce=$3
     attempt "$2"
     ;;
-  st | rm | hello)
+  st | rm | hello | retire)
     check_id "${2:-}"
     nonce=$2
     ;;
@@ -127,7 +136,8 @@ main() {
   st) verb_status ;;
   rm) shift 2; verb_remove "$@" ;;
   hello) verb_hello ;;
-  *) refuse usage run, at, kill, fence, st, rm, hello ;;
+  retire) verb_retire ;;
+  *) refuse usage run, at, kill, fence, st, rm, hello, retire ;;
   esac
 }
 

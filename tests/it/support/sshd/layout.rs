@@ -158,6 +158,8 @@ pub(super) fn host_key_lines(root: &Path, spec: &HostSpec) -> Vec<String> {
 
 pub(super) fn authorize_new_key(root: &Path) -> Arc<RunnerKey> {
     let (private, public) = generate_runner_key("tests").expect("a key");
+    // Not the comment of a runner's key: that would be another runner on the same host.
+    let public = public.replace("job_runner@", "client@");
     append_authorized_key(&root.join("fs/home/deploy/.ssh/authorized_keys"), &public);
     Arc::new(load_private_key(&private, None).expect("the key"))
 }

@@ -1,0 +1,99 @@
+//! What a new job may hold; every refusal names the key and what is allowed.
+
+use std::collections::BTreeMap;
+
+use shuntyard_domain::filter::Filter;
+use shuntyard_domain::wire::api::SubmitJob;
+use shuntyard_domain::wire::frame::{BadFrame, check_variable};
+
+use crate::dispatch::DispatchError;
+
+/// A script larger than this belongs into a file of the project.
+const MAX_SCRIPT_BYTES: usize = 1024 * 1024;
+const MAX_NAME_CHARS: usize = 500;
+const MAX_LIMIT_S: u32 = 30 * 24 * 3600;
+const MAX_GRACE_S: u32 = 3600;
+
+pub(super) fn bad(path: impl Into<String>, message: impl Into<String>, allowed: &[&str]) -> DispatchError {
+    DispatchError::BadRequest {
+        path: path.into(),
+        message: message.into(),
+        allowed: allowed.iter().map(|a| (*a).to_owned()).collect(),
+    }
+}
+
+/// # Errors
+/// `BadRequest` for the first key that cannot be used.
+pub(super) fn check_job(request: &SubmitJob) -> Result<(), DispatchError> {
+    check_script("script", &request.script)?;
+    check_name("title", request.title.as_deref().unwrap_or_default())?;
+    check_name("project", &request.project)?;
+    check_filter(&request.filter)?;
+    check_env("env", &request.env)?;
+    check_limit("run_limit_s", request.run_limit_s)?;
+    check_limit("silence_limit_s", request.silence_limit_s)?;
+    if request.stop_grace_s.is_some_and(|s| s > MAX_GRACE_S) {
+        return Err(bad("stop_grace_s", "the grace is too long", &["0 to 3600 seconds"]));
+    }
+    Ok(())
+}
+
+pub(super) fn check_script(path: &str, script: &str) -> Result<(), DispatchError> {
+    if script.trim().is_empty() {
+        return Err(bad(path, "the script is empty", &["a shell script"]));
+    }
+    if script.contains('\0') {
+        return Err(bad(path, "the script holds a NUL byte, which no shell can read", &["text"]));
+    }
+    if script.len() > MAX_SCRIPT_BYTES {
+        return Err(bad(path, format!("the script has {} bytes", script.len()), &["up to 1 MiB"]));
+    }
+    Ok(())
+}
+
+/// What people read in lists and terminals, and what the database keeps as text.
+pub(super) fn check_name(path: &str, name: &str) -> Result<(), DispatchError> {
+    if name.chars().any(char::is_control) {
+        return Err(bad(path, "the text holds a control character", &["one line of text"]));
+    }
+    if name.chars().count() > MAX_NAME_CHARS {
+        return Err(bad(path, "the text is too long", &["up to 500 characters"]));
+    }
+    Ok(())
+}
+
+fn check_filter(filter: &Filter) -> Result<(), DispatchError> {
+    for (key, values) in filter.clauses() {
+        if let Some(n) = values.iter().position(|value| value.is_empty() || value.chars().any(char::is_control)) {
+            let message = "the value is empty or holds a control character";
+            return Err(bad(format!("filter.{key}[{n}]"), message, &["text"]));
+        }
+    }
+    Ok(())
+}
+
+fn check_limit(path: &str, limit: Option<u32>) -> Result<(), DispatchError> {
+    match limit {
+        Some(0) => Err(bad(path, "a limit of 0 seconds would end the job before it starts", &["1 to 2592000 seconds"])),
+        Some(s) if s > MAX_LIMIT_S => Err(bad(path, format!("{s} seconds are too many"), &["1 to 2592000 seconds"])),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn check_env(path: &str, env: &BTreeMap<String, String>) -> Result<(), DispatchError> {
+    for (name, value) in env {
+        let at = format!("{path}.{name}");
+        check_variable(name, value).map_err(|fault| {
+            let allowed = match fault {
+                BadFrame::BadName(_) => "[A-Za-z_][A-Za-z0-9_]*",
+                BadFrame::ReservedName(_) => "any other name",
+                BadFrame::NulInValue(_) | BadFrame::NulInScript => "text",
+            };
+            bad(at.clone(), fault.to_string(), &[allowed])
+        })?;
+        if name.to_ascii_uppercase().starts_with("SHUNT_") {
+            return Err(bad(at, "the variable belongs to Shuntyard", &["any other name"]));
+        }
+    }
+    Ok(())
+}

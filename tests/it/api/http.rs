@@ -1,0 +1,58 @@
+//! Requests by hand: exactly the bytes that a case asks for, which no well-behaved client would send.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// A whole answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as JSON; `null` when it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+}
+
+/// Sends one request on a connection of its own and reads to the end of the answer.
+pub fn request(address: &str, method: &str, path: &str, token: Option<&str>, body: Option<&[u8]>) -> Answer {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    if let Some(token) = token {
+        head += &format!("Authorization: Bearer {token}\r\n");
+    }
+    if let Some(body) = body {
+        head += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+    }
+    let mut socket = TcpStream::connect(address).expect("the API listens");
+    socket.set_read_timeout(Some(Duration::from_secs(30))).expect("a time limit");
+    socket.write_all(format!("{head}\r\n").as_bytes()).expect("the head is sent");
+    socket.write_all(body.unwrap_or_default()).expect("the body is sent");
+    let mut bytes = Vec::new();
+    socket.read_to_end(&mut bytes).expect("an answer");
+    parse(&bytes)
+}
+
+fn parse(bytes: &[u8]) -> Answer {
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
+    let head = String::from_utf8(bytes[..end].to_vec()).expect("a head of text");
+    let mut lines = head.lines();
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|code| code.parse().ok());
+    let header = |line: &str| line.split_once(':').map(|(n, v)| (n.to_lowercase(), v.trim().to_owned()));
+    Answer {
+        status: status.expect("a status"),
+        headers: lines.filter_map(header).collect(),
+        body: bytes[end + 4..].to_vec(),
+    }
+}

@@ -1,0 +1,116 @@
+//! `shunt jobs`, `logs`, `explain`, and the order and number of jobs that run.
+
+use std::collections::BTreeSet;
+
+use super::house::{BLOCKER, House, await_that, host, truth};
+use crate::support::sshd::{CENTOS_7, UBUNTU_2204};
+
+#[test]
+fn another_client_follows_a_running_job_and_gets_the_same_bytes() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::with(&[(&host, 1)]);
+    let script = "head -c 300000 /dev/urandom | tee ~/truth.bin; touch ~/half; until [ -e ~/go ]; do sleep 0.05; done\n\
+        head -c 300000 /dev/urandom | tee -a ~/truth.bin";
+    let run = house.begin(&["run", "--quiet", "--", "sh", "-c", script]);
+    await_that("half is written", || host.path("home/deploy/half").exists(), || house.log());
+    let id = house.api("jobs")[0]["id"].as_str().unwrap().to_owned();
+    let other = house.begin(&["logs", "-f", &id]);
+    await_that("the other client has half", || other.stdout().len() >= 300_000, || house.log());
+    assert_eq!(house.job(&id)["state"], "running");
+    host.run_inside("touch /home/deploy/go");
+    let (run, other) = (run.end(), other.end());
+    let written = std::fs::read(host.path("home/deploy/truth.bin")).unwrap();
+    assert_eq!((run.code, other.code, written.len()), (0, 0, 600_000));
+    assert!(run.stdout == written && other.stdout == written, "{} and {}", run.stdout.len(), other.stdout.len());
+}
+
+#[test]
+fn explain_names_what_keeps_a_job_waiting() {
+    let (ubuntu, centos) = (host("u1", UBUNTU_2204), host("c1", CENTOS_7));
+    let house = House::with(&[(&ubuntu, 1), (&centos, 1)]);
+    let blocker = house.submit(&["--filter", "platform=ubuntu"], BLOCKER);
+    house.await_state(&blocker, &["running"]);
+
+    let never = house.submit(&["--filter", "platform=plan9"], "true");
+    house.shunt(&["explain", &never]).expect(0, &["never: no runner in the inventory can match", "plan9", "u1", "c1"]);
+
+    let busy = house.submit(&["--filter", "platform=ubuntu"], "true");
+    house.shunt(&["explain", &busy]).expect(0, &["the only matching runner is busy", &format!("busy with {blocker}")]);
+    let behind = house.submit(&["--filter", "platform=ubuntu"], "true");
+    house.shunt(&["explain", &behind]).expect(0, &["not now", "position: 2", "1 ahead"]);
+
+    centos.kill_sshd();
+    house.await_contact(&centos, "unreachable");
+    let unreachable = house.submit(&["--filter", "platform=centos"], "echo back on $(uname -n)");
+    house.shunt(&["explain", &unreachable]).expect(0, &["the only matching runner is unreachable", "c1: unreachable"]);
+    assert_eq!(house.job(&unreachable)["state"], "queued");
+    centos.restart();
+    assert_eq!(house.await_end(&unreachable)["state"], "succeeded");
+    assert_eq!(house.shunt(&["logs", &unreachable]).text(), "back on c1\n");
+
+    house.shunt(&["explain", &blocker]).expect(0, &["does not wait: it is running on u1"]);
+}
+
+#[test]
+fn jobs_lists_unfinished_ones_history_and_json() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::with(&[(&host, 1)]);
+    let done = house.submit(&["--title", "first"], "exit 5");
+    house.await_end(&done);
+    let running = house.submit(&["--title", "second"], BLOCKER);
+    house.await_state(&running, &["running"]);
+    let queued = house.submit(&["--title", "third"], "true");
+
+    let ran = house.shunt(&["jobs"]);
+    ran.expect(0, &["STATE", &running, "running", "second", "u1", &queued, "queued"]);
+    assert!(!ran.text().contains(&done), "{}", ran.text());
+    house.shunt(&["jobs", "--all"]).expect(0, &[&done, "failed", "5", &running, &queued]);
+    let failed = house.shunt(&["jobs", "--state", "failed", "--runner", "u1"]);
+    assert!(failed.text().contains(&done) && !failed.text().contains(&running), "{}", failed.text());
+    let json: serde_json::Value = serde_json::from_slice(&house.shunt(&["jobs", "--json"]).stdout).unwrap();
+    let ids: BTreeSet<&str> = json.as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, BTreeSet::from([running.as_str(), queued.as_str()]));
+    house.shunt(&["logs", "01890000-0000-7000-8000-000000000001"]).expect(1, &["error"]);
+}
+
+#[test]
+fn a_slot_takes_jobs_in_the_order_of_their_submission_and_priority_goes_first() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::with(&[(&host, 1)]);
+    let blocker = house.submit(&[], BLOCKER);
+    house.await_state(&blocker, &["running"]);
+    let mut last = String::new();
+    for n in 1..=8 {
+        let priority = if n == 6 { "1" } else { "0" };
+        last = house.submit(&["--priority", priority], &format!("echo {n} >>~/order"));
+    }
+    // Nobody can take it: it must not block those behind it.
+    house.submit(&["--priority", "9", "--filter", "platform=plan9"], "true");
+    host.run_inside("touch /home/deploy/go");
+    assert_eq!(house.await_end(&last)["state"], "succeeded");
+    assert_eq!(truth(&host, "order"), "6\n1\n2\n3\n4\n5\n7\n8\n");
+}
+
+#[test]
+fn forty_jobs_over_two_hosts_run_once_each_and_never_more_than_there_are_slots() {
+    let (ubuntu, centos) = (host("u1", UBUNTU_2204), host("c1", CENTOS_7));
+    let house = House::with(&[(&ubuntu, 3), (&centos, 2)]);
+    let dir = tempfile::tempdir().unwrap();
+    let rows = vec![serde_json::json!({"os": ["linux"]}); 40];
+    let script = "mkdir -p ~/now; touch ~/now/$SHUNT_MATRIX_ROW; ls ~/now | wc -l >>~/seen; sleep 0.05\n\
+        echo $SHUNT_MATRIX_ROW >>~/starts; rm ~/now/$SHUNT_MATRIX_ROW";
+    let config = serde_json::json!({
+        "job_dispatch": {"version": "v2", "filters": {"unit": rows}}, "phases": {"unit": {"run": script}},
+    });
+    std::fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
+    let ran = house.shunt(&["run", "--phase", "unit", "--project", dir.path().to_str().unwrap()]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    for (host, slots) in [(&ubuntu, 3), (&centos, 2)] {
+        let most = truth(host, "seen").lines().map(|line| line.trim().parse::<u32>().unwrap()).max();
+        assert_eq!(most, Some(slots), "jobs at a time on {}", host.spec.hostname);
+    }
+    let starts = truth(&ubuntu, "starts") + &truth(&centos, "starts");
+    let mut rows: Vec<u32> = starts.lines().map(|line| line.parse().unwrap()).collect();
+    rows.sort_unstable();
+    assert_eq!(rows, (0..40).collect::<Vec<_>>());
+}
