@@ -20,7 +20,7 @@ use crate::logs::LogStore;
 use crate::sealed::Sealer;
 use crate::shutdown::Tasks;
 use crate::ssh::{Pool, Settings};
-use crate::store::{Store, StoreOptions, StoreUrl};
+use crate::store::{Store, StoreOptions, StoreUrl, runner_list};
 
 /// How long answers under way may take once the daemon stops.
 const HTTP_DEADLINE: Duration = Duration::from_secs(5);
@@ -49,7 +49,7 @@ impl Daemon {
         let store =
             Store::open(&url, StoreOptions::default()).with_context(|| format!("cannot open the store {url}"))?;
         let logs = LogStore::open(&paths.logs)?;
-        let sealer = Sealer::from_key_file(&paths.master_key)?;
+        let sealer = open_sealer(&paths.master_key, &store).await?;
         AdminToken::ensure(&paths.admin_token, &store, clock.now_ms()).await?;
         // Bound before the engine starts: a port that is taken must not leave connections behind.
         let listener = TcpListener::bind(config.server.listen)
@@ -127,6 +127,22 @@ pub async fn serve(config: &Config, stop: CancellationToken) -> anyhow::Result<(
     }
     daemon.stop().await;
     Ok(())
+}
+
+/// A new key would open none of the keys that are stored: it is only made for a database without runners.
+async fn open_sealer(master_key: &Path, store: &Store) -> anyhow::Result<Sealer> {
+    if !master_key.exists() {
+        let sealed = store.read(runner_list).await?.len();
+        if sealed > 0 {
+            bail!(
+                "the master key {} is missing, and only it opens the keys of the {sealed} runner(s) in the database; \
+                 put it back from its backup (mode 0400), or start with another [data] dir or database and \
+                 install the runners again",
+                master_key.display()
+            );
+        }
+    }
+    Ok(Sealer::from_key_file(master_key)?)
 }
 
 fn connection_settings(config: &Config) -> Settings {

@@ -1,5 +1,6 @@
 //! Parses, loads the configuration, runs, exits.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -64,7 +65,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Check(args) => {
             let Some(config) = load(args) else { return Ok(ExitCode::from(2)) };
-            println!("the configuration is good:\n{config:#?}");
+            // A reader that has seen enough is no failure.
+            let _ = writeln!(std::io::stdout(), "the configuration is good:\n{config:#?}");
             Ok(ExitCode::SUCCESS)
         }
         Command::Demo { stay, dir } => {

@@ -42,6 +42,15 @@ pub enum DispatchError {
     Interrupted,
 }
 
+/// A value of a request that is outside of what is allowed.
+pub(super) fn bad(path: impl Into<String>, message: impl Into<String>, allowed: &[&str]) -> DispatchError {
+    DispatchError::BadRequest {
+        path: path.into(),
+        message: message.into(),
+        allowed: allowed.iter().map(|a| (*a).to_owned()).collect(),
+    }
+}
+
 /// An error with its causes, for a log line or a sentence to a person.
 pub(super) fn told(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();

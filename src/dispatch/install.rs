@@ -37,7 +37,8 @@ impl Dispatcher {
     /// A locked private key is the failed step `credential`: whoever asked can ask again with the passphrase.
     ///
     /// # Errors
-    /// `BadName` and `BadRequest` for values that are refused before anything is done, `UnderWay` during another one.
+    /// `BadName` and `BadRequest` for values that are refused before anything is done, `UnderWay` during another one of
+    /// this name or at this address.
     pub fn install(
         &self,
         hostname: String,
@@ -51,13 +52,14 @@ impl Dispatcher {
             }
             checked => checked?,
         };
-        let claim = self.0.claims.claim(&checked.hostname)?;
+        // The address, too: two names for one host share its base directory.
+        let claims = [self.0.claims.claim(&checked.hostname)?, self.0.claims.claim(&checked.dial.at())?];
         let span = info_span!("install", runner.name = %checked.hostname);
         let engine = self.clone();
         self.0.tasks.spawn(span, move |_| async move {
             let before = engine.0.inventory.by_name(&checked.hostname);
             Install { engine: &engine, steps: &steps, checked: &checked, before: before.as_ref() }.run().await;
-            drop(claim);
+            drop(claims);
         });
         Ok(listener)
     }

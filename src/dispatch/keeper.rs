@@ -91,8 +91,15 @@ async fn keep_warm(engine: &Dispatcher, id: RunnerId) {
             }
             Err(error) => {
                 tracing::debug!(%error, "cannot connect");
-                unreachable(engine, id, error.to_string());
-                if !error.may_pass_later() && !matches!(error, ConnectError::Stopped { .. }) {
+                let mut why = error.to_string();
+                let final_word = !error.may_pass_later() && !matches!(error, ConnectError::Stopped { .. });
+                if final_word {
+                    let minutes = REFUSED_PAUSE.as_secs() / 60;
+                    why +=
+                        &format!("; tried again after a Test or a change of the runner, and every {minutes} minutes");
+                }
+                unreachable(engine, id, why);
+                if final_word {
                     tracing::warn!(%error, pause_s = REFUSED_PAUSE.as_secs(), "not connecting again soon");
                     // A Test or a change of the record wakes us: somebody may have mended it.
                     let _ = tokio::time::timeout(REFUSED_PAUSE, known.changed.notified()).await;

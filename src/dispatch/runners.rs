@@ -11,6 +11,7 @@ use shuntyard_domain::runner::{MAX_SLOTS, Runner, RunnerState, check_label};
 use shuntyard_domain::wire::api::{ContactBody, RunnerBody, RunnerLive};
 use shuntyard_domain::wire::time_text::rfc3339;
 
+use super::engine_error::bad;
 use super::inventory::{Contact, Known};
 use super::{DispatchError, Dispatcher};
 use crate::ssh;
@@ -32,22 +33,18 @@ impl RunnerPatch {
         for (path, labels) in [("labels", &self.labels), ("capabilities", &self.capabilities)] {
             let mut labels = labels.iter().flatten();
             if labels.clone().count() > MAX_LABELS {
-                return Err(bad(path, "too many of them", "up to 64"));
+                return Err(bad(path, "too many of them", &["up to 64"]));
             }
             labels.try_for_each(|label| check_label(label))?;
         }
         if self.slots.is_some_and(|slots| !(1..=MAX_SLOTS).contains(&slots)) {
-            return Err(bad("slots", "not a number of slots", "1 to 1000"));
+            return Err(bad("slots", "not a number of slots", &["1 to 1000"]));
         }
         if matches!(self.state, Some(RunnerState::Pending | RunnerState::Quarantined)) {
-            return Err(bad("state", "only the dispatcher itself sets this state", "enrolled, draining, disabled"));
+            return Err(bad("state", "only the dispatcher itself sets this state", &["enrolled, draining, disabled"]));
         }
         Ok(())
     }
-}
-
-fn bad(path: &str, message: &str, allowed: &str) -> DispatchError {
-    DispatchError::BadRequest { path: path.into(), message: message.into(), allowed: vec![allowed.into()] }
 }
 
 impl Dispatcher {
@@ -115,7 +112,7 @@ impl Dispatcher {
             return Err(bad(
                 "state",
                 "the runner shows an unknown host key",
-                "install it again to confirm the new key",
+                &["install it again to confirm the new key"],
             ));
         }
         let change = move |runner: &mut Runner| {

@@ -12,9 +12,10 @@ use shuntyard_domain::wire::api::{SubmitJob, SubmitPhaseRun};
 
 use sha2::{Digest as _, Sha256};
 
+use super::engine_error::bad;
 use super::{DispatchError, Dispatcher, new_id};
 use crate::store::{ApplyError, Connection, PhaseRunRow, job_apply, job_find, job_insert, phase_run_insert};
-use check::{bad, check_env, check_job, check_name, check_script};
+use check::{check_env, check_job, check_name, check_script};
 
 /// The tenant of jobs until there are others.
 pub const DEFAULT: &str = "default";

@@ -16,10 +16,14 @@ use uuid::Uuid;
 
 use super::Api;
 use super::error::ApiError;
-use crate::store::{Store, StoreError, TokenRow, token_find_by_sha256, token_insert};
+use crate::store::{
+    Connection, Store, StoreError, TokenRow, token_find_by_sha256, token_insert, token_list, token_revoke,
+};
 
 const TOKEN_BYTES: usize = 24;
 const TOKEN_PREFIX: &str = "shy_";
+/// Of the row of the file's token.
+const NAME: &str = "admin";
 
 /// The admin token could not be made or written.
 #[derive(Debug, thiserror::Error)]
@@ -40,14 +44,16 @@ pub enum TokenError {
 pub struct AdminToken;
 
 impl AdminToken {
-    /// Makes sure that the file holds a token that the store knows; the file has mode 0600.
+    /// Makes sure that the file holds a good token; the file has mode 0600. A new one replaces every earlier one: who
+    /// deletes the file revokes its token.
     ///
     /// # Errors
     /// `TokenError` when the file or the store refuses.
     pub async fn ensure(path: &Path, store: &Store, now_ms: i64) -> Result<(), TokenError> {
         if let Ok(text) = fs::read_to_string(path) {
             let sha256 = hash(text.trim());
-            if store.read(move |c| token_find_by_sha256(c, &sha256)).await?.is_some() {
+            let known = store.read(move |c| token_find_by_sha256(c, &sha256)).await?;
+            if known.is_some_and(|token| is_good(&token, now_ms)) {
                 return Ok(());
             }
         }
@@ -56,7 +62,7 @@ impl AdminToken {
         let token = format!("{TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
         let row = TokenRow {
             id: Uuid::now_v7().to_string(),
-            name: "admin".into(),
+            name: NAME.into(),
             prefix: token.chars().take(8).collect(),
             sha256: hash(&token),
             created_at_ms: now_ms,
@@ -64,9 +70,25 @@ impl AdminToken {
             expires_at_ms: None,
             revoked_at_ms: None,
         };
-        store.write(move |c| token_insert(c, &row)).await?;
+        let replaced = store.write(move |c| replace_tokens(c, &row)).await?;
+        if replaced > 0 {
+            tracing::warn!(path = %path.display(), replaced, "made a new admin token; the earlier one is revoked");
+        }
         write_private(path, &token).map_err(|source| TokenError::File { path: path.to_owned(), source })
     }
+}
+
+/// Inserts the token and revokes the earlier ones of its name; answers how many.
+fn replace_tokens(c: &mut Connection, row: &TokenRow) -> Result<usize, StoreError> {
+    let earlier = token_list(c)?.into_iter().filter(|token| token.name == row.name && token.revoked_at_ms.is_none());
+    let earlier: Vec<TokenRow> = earlier.collect();
+    earlier.iter().try_for_each(|token| token_revoke(c, &token.id, row.created_at_ms))?;
+    token_insert(c, row)?;
+    Ok(earlier.len())
+}
+
+fn is_good(token: &TokenRow, now_ms: i64) -> bool {
+    token.revoked_at_ms.is_none() && token.expires_at_ms.is_none_or(|at| at > now_ms)
 }
 
 /// Replaces the file in one step, so that nobody reads half a token.
@@ -89,9 +111,7 @@ pub(super) async fn require(State(api): State<Api>, request: Request, next: Next
     let now_ms = api.dispatcher.clock().now_ms();
     let known = api.dispatcher.store().read(move |c| token_find_by_sha256(c, &sha256)).await?;
     match known {
-        Some(token) if token.revoked_at_ms.is_none() && token.expires_at_ms.is_none_or(|at| at > now_ms) => {
-            Ok(next.run(request).await)
-        }
+        Some(token) if is_good(&token, now_ms) => Ok(next.run(request).await),
         _ => Err(ApiError::TokenDenied),
     }
 }

@@ -1,11 +1,18 @@
 //! JSON bodies whose faults name the path.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
+use axum::http::header::CONTENT_LENGTH;
 use serde::de::DeserializeOwned;
 use shuntyard_domain::wire::object::Object;
 
+use super::MAX_BODY_BYTES;
 use super::error::ApiError;
+
+/// How long a body may take to arrive; a client that drips it holds a connection no longer.
+const BODY_LIMIT: Duration = Duration::from_secs(60);
 
 /// A request body as `T`. The content type is not asked for: Chef's clients do not always send it.
 pub(super) struct ApiJson<T>(pub T);
@@ -14,9 +21,16 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for ApiJson<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, state)
+        // Told before it is sent: the limit itself is only met when that many bytes have come.
+        let announced = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+        let too_large = || ApiError::TooLarge("the body is larger than 2 MiB, or was cut off".into());
+        if announced.is_some_and(|length| length > MAX_BODY_BYTES) {
+            return Err(too_large());
+        }
+        let bytes = tokio::time::timeout(BODY_LIMIT, Bytes::from_request(request, state))
             .await
-            .map_err(|_| ApiError::TooLarge("the body is larger than 2 MiB, or was cut off".into()))?;
+            .map_err(|_| ApiError::TooSlow)?
+            .map_err(|_| too_large())?;
         let mut reader = serde_json::Deserializer::from_slice(&bytes);
         let Object(value) = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
             let path = error.path().to_string();

@@ -27,6 +27,8 @@ pub(super) enum ApiError {
         length: u64,
     },
     TooLarge(String),
+    /// The body did not arrive in time.
+    TooSlow,
     /// A step on a runner's host failed.
     StepFailed(String),
     Dispatch(DispatchError),
@@ -76,6 +78,9 @@ fn shown(error: ApiError) -> Shown {
         ),
         ApiError::StepFailed(message) => Shown::new(StatusCode::BAD_GATEWAY, "step_failed", message),
         ApiError::TooLarge(message) => Shown::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message),
+        ApiError::TooSlow => {
+            Shown::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body did not arrive within 60 seconds")
+        }
         ApiError::Dispatch(error) => shown_dispatch(error),
     }
 }

@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -55,6 +55,7 @@ pub fn router(api: Api) -> Router {
         .route("/phase_runs/{id}", get(phase_runs::show))
         .route("/orgs", get(status::orgs))
         .route("/users/{user}/verify-token", get(status::verify_token))
+        .layer(from_fn(query::known_enterprise))
         .layer(from_fn_with_state(api.clone(), auth::require))
         .route("/saml/enabled", get(status::saml));
     Router::new()
@@ -66,7 +67,7 @@ pub fn router(api: Api) -> Router {
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::custom(error::panicked))
-        .layer(axum::middleware::from_fn(request_id::tag))
+        .layer(from_fn(request_id::tag))
         .with_state(api)
 }
 

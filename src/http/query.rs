@@ -2,11 +2,14 @@
 
 use std::str::FromStr;
 
-use axum::extract::{FromRequestParts, Path, Query};
+use axum::extract::{FromRequestParts, Path, Query, RawPathParams, Request};
 use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::Response;
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
+use crate::dispatch::DEFAULT;
 
 /// A query string as `T`.
 pub(super) struct ApiQuery<T>(pub T);
@@ -27,6 +30,14 @@ async fn path_word<S: Send + Sync, T: FromStr>(parts: &mut Parts, state: &S, nam
     let words = words.map(|Path(words)| words).unwrap_or_default();
     let word = words.into_iter().find(|(key, _)| key == name).map(|(_, word)| word).unwrap_or_default();
     word.parse().map_err(|_| ApiError::NotFound(format!("there is no `{word}`")))
+}
+
+/// Lets a request pass only for an enterprise that exists: another one's jobs must not land here.
+pub(super) async fn known_enterprise(words: RawPathParams, request: Request, next: Next) -> Result<Response, ApiError> {
+    match words.iter().find(|(name, word)| *name == "enterprise" && *word != DEFAULT) {
+        Some((_, word)) => Err(ApiError::NotFound(format!("there is no enterprise `{word}`"))),
+        None => Ok(next.run(request).await),
+    }
 }
 
 /// The `{id}` of a path.

@@ -35,11 +35,11 @@ impl Screen {
     }
 
     pub(super) fn title(&self, text: &str) {
-        println!("\n{}", self.paint(1, &format!("▶ {text}")));
+        say(&format!("\n{}", self.paint(1, &format!("▶ {text}"))));
     }
 
     pub(super) fn step(&self, step: &str, detail: &str) {
-        println!("  {} {step:<12} {detail}", self.paint(32, "✔"));
+        say(&format!("  {} {step:<12} {detail}", self.paint(32, "✔")));
     }
 
     /// A printer of one job's lines under its name.
@@ -61,13 +61,13 @@ impl Screen {
                 row.ms.map_or_else(|| "-".into(), |ms| format!("{}.{:03} s", ms / 1000, ms % 1000)),
             ]);
         }
-        println!("\n{table}");
+        say(&format!("\n{table}"));
     }
 
     pub(super) fn stay(&self, address: SocketAddr, token: &Path) {
         self.title("the server stays; try, in another terminal (Ctrl-C here stops it):");
         let flags = format!("--server http://{address} --token-file {}", token.display());
-        println!("  shunt {flags} ctl list-runners\n  shunt {flags} run --filter platform=ubuntu -- uname -a");
+        say(&format!("  shunt {flags} ctl list-runners\n  shunt {flags} run --filter platform=ubuntu -- uname -a"));
     }
 }
 
@@ -95,8 +95,11 @@ impl Lines {
     }
 
     fn line(&self, line: &[u8]) {
-        let mut out = std::io::stdout().lock();
-        // A reader that went away must not end the demo.
-        let _ = writeln!(out, "{}{}", self.prefix, String::from_utf8_lossy(line));
+        say(&format!("{}{}", self.prefix, String::from_utf8_lossy(line)));
     }
+}
+
+/// Prints a line; a reader that went away must not end the demo.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -1,5 +1,9 @@
 //! One connection of either database, and how the pool makes it.
 
+use std::fs::{self, OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+
 use diesel::connection::{AnsiTransactionManager, Connection as _, SimpleConnection as _, TransactionManager};
 use diesel::r2d2::{Error as ConnectError, ManageConnection, R2D2Connection as _};
 use diesel::result::QueryResult;
@@ -70,6 +74,9 @@ impl ManageConnection for Connector {
     fn connect(&self) -> Result<StoreConnection, ConnectError> {
         match &self.url {
             StoreUrl::Sqlite(path) => {
+                if self.role == Role::Writer {
+                    keep_private(path);
+                }
                 let path = path.to_str().ok_or_else(|| bad_connection("the path is not UTF-8"))?;
                 let mut c = SqliteConnection::establish(path)?;
                 c.batch_execute(SQLITE_PATIENCE)?;
@@ -94,6 +101,24 @@ impl ManageConnection for Connector {
 
     fn has_broken(&self, c: &mut StoreConnection) -> bool {
         std::thread::panicking() || c.is_broken()
+    }
+}
+
+/// Makes a missing database file for its owner only, and takes other users' access to an older one away. SQLite gives
+/// `-wal` and `-shm` the mode of the database. What cannot be made or changed, SQLite says why when it opens it.
+fn keep_private(path: &Path) {
+    if OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).is_ok() {
+        return;
+    }
+    for suffix in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(suffix);
+        let Ok(mode) = fs::metadata(&file).map(|data| data.permissions().mode()) else { continue };
+        if mode & 0o077 != 0
+            && let Err(error) = fs::set_permissions(&file, Permissions::from_mode(mode & 0o7700))
+        {
+            tracing::warn!(%error, path = %Path::new(&file).display(), "other users can read the database");
+        }
     }
 }
 

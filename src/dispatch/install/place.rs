@@ -39,10 +39,7 @@ impl Install<'_> {
         let installed = match self.put(session, &rights, system_mode, &key).await {
             Ok(installed) => installed,
             Err(error) => {
-                let undone = match error.begun() {
-                    Some(begun) => self.undo_begun(session, &rights, system_mode, begun, &key).await,
-                    None => Undone::default(),
-                };
+                let undone = self.undo_partial(session, &rights, system_mode, &error, &key).await;
                 return Err(Failed { step: "install", failure: install_failure(&error), undone });
             }
         };
@@ -65,9 +62,7 @@ impl Install<'_> {
     async fn connect(&self) -> Result<Option<Session>, Failure> {
         let Checked { dial, .. } = self.checked;
         self.steps.began("connect", &format!("connecting to {} as {}", dial.at(), dial.user));
-        let connected =
-            Session::connect(dial, &self.checked.credential, &self.checked.policy, &self.engine.0.tasks).await;
-        match connected {
+        match self.login().await {
             Ok(session) => {
                 let shown = fingerprint(&session.host_key_line()).unwrap_or_default();
                 self.steps.done("connect", format!("{} as {}, host key {shown}", dial.at(), dial.user));
@@ -82,6 +77,13 @@ impl Install<'_> {
                 Err(Failure::new(error, advice))
             }
         }
+    }
+
+    /// Logs in with what the admin gave.
+    pub(super) async fn login(&self) -> Result<Session, ConnectError> {
+        let Checked { dial, credential, policy, .. } = self.checked;
+        let (tasks, settings) = (&self.engine.0.tasks, self.engine.0.pool.settings());
+        Session::connect_with(dial, credential, policy, tasks, settings).await
     }
 
     async fn facts(&self, session: &Session) -> Result<ProbedHost, Failure> {

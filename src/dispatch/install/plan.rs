@@ -7,6 +7,7 @@ use shuntyard_domain::runner::{check_hostname, check_user};
 use shuntyard_domain::wire::api::InstallRunner;
 use zeroize::Zeroizing;
 
+use crate::dispatch::engine_error::bad;
 use crate::dispatch::{DispatchError, RunnerPatch};
 use crate::ssh::{ConnectError, Credential, Dial, HostKeyPolicy, KeyError, load_private_key};
 
@@ -33,7 +34,7 @@ pub(super) fn check(hostname: String, request: InstallRunner) -> Result<Checked,
     check_user(&request.user)?;
     RunnerPatch { labels: request.labels.clone(), slots: request.slots, ..RunnerPatch::default() }.check()?;
     if request.port == 0 {
-        return Err(bad("port", "0 is not a port", "1 to 65535"));
+        return Err(bad("port", "0 is not a port", &["1 to 65535"]));
     }
     let policy = match request.host_key {
         None => HostKeyPolicy::Unknown,
@@ -42,7 +43,7 @@ pub(super) fn check(hostname: String, request: InstallRunner) -> Result<Checked,
             return Err(bad(
                 "host_key",
                 "not a fingerprint",
-                "SHA256: and 43 base64 characters, as ssh-keygen -l prints it",
+                &["SHA256: and 43 base64 characters, as ssh-keygen -l prints it"],
             ));
         }
     };
@@ -53,11 +54,13 @@ pub(super) fn check(hostname: String, request: InstallRunner) -> Result<Checked,
             match load_private_key(&text, passphrase.as_ref().map(|p| p.as_str())) {
                 Ok(key) => Credential::Key(Arc::new(key)),
                 Err(error @ (KeyError::PassphraseMissing | KeyError::PassphraseWrong)) => return Err(error.into()),
-                Err(error) => return Err(bad("private_key", &error.to_string(), PRIVATE_KEYS)),
+                Err(error) => return Err(bad("private_key", error.to_string(), &[PRIVATE_KEYS])),
             }
         }
-        (None, None) => return Err(bad("password", "the login has no credential", "password or private_key")),
-        (Some(_), Some(_)) => return Err(bad("password", "the login has two credentials", "password or private_key")),
+        (None, None) => return Err(bad("password", "the login has no credential", &["password or private_key"])),
+        (Some(_), Some(_)) => {
+            return Err(bad("password", "the login has two credentials", &["password or private_key"]));
+        }
     };
     let dial = Dial { address, port: request.port, user: request.user };
     Ok(Checked {
@@ -74,10 +77,6 @@ pub(super) fn check(hostname: String, request: InstallRunner) -> Result<Checked,
 fn is_fingerprint(text: &str) -> bool {
     let base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
     text.strip_prefix("SHA256:").is_some_and(|rest| rest.len() == 43 && rest.chars().all(base64))
-}
-
-fn bad(path: &str, message: &str, allowed: &str) -> DispatchError {
-    DispatchError::BadRequest { path: path.into(), message: message.into(), allowed: vec![allowed.into()] }
 }
 
 /// What to try when the host cannot be logged in to.

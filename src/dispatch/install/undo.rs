@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use shuntyard_domain::wrapper::{Begun, UninstallPlan, drop_key_script, parse_uninstall, uninstall_script};
+use shuntyard_domain::wrapper::{
+    Begun, SYSTEM_HOME, SYSTEM_USER, UninstallPlan, drop_key_script, parse_uninstall, uninstall_script,
+};
 
 use super::{Install, NewKey, Placed};
 use crate::dispatch::uninstall::whatever_is_left;
@@ -17,8 +19,8 @@ pub(super) struct Undone {
 }
 
 impl Install<'_> {
-    /// After a failure: a first bootstrap leaves nothing; a refresh only takes its new key away, because
-    /// wrapper and base are those of the runner that goes on working with its earlier key.
+    /// After a failure: a first bootstrap leaves nothing. A refresh, and one that found a base directory, only take
+    /// their new key away: wrapper and base are those of a runner that goes on working.
     pub(super) async fn undo(&self, placed: &Placed) -> Undone {
         let installed = &placed.installed;
         let begun = Begun {
@@ -29,7 +31,7 @@ impl Install<'_> {
     }
 
     /// As `undo`, also when the install itself stopped in the middle and said what it had made.
-    pub(super) async fn undo_begun(
+    async fn undo_begun(
         &self,
         session: &Session,
         rights: &Rights,
@@ -41,13 +43,59 @@ impl Install<'_> {
         if begun.made.is_empty() {
             return Undone::default();
         }
-        let result = if self.before.is_some() {
+        let found = !["user", "home", "base"].iter().any(|place| begun.made.contains(*place));
+        let result = if self.before.is_some() || found {
             self.drop_key(session, rights, system_mode, base, &key.public_line).await
         } else {
             self.uninstall(session, rights, system_mode, (base, wrapper), &key.public_line, &begun.made).await
         };
         result.unwrap_or_else(|error| Undone {
             left_behind: vec![format!("{wrapper} and the key in authorized_keys: {error}")],
+            ..Undone::default()
+        })
+    }
+
+    /// As `undo`, when the install itself failed. A lost channel does not say what it had made by then.
+    pub(super) async fn undo_partial(
+        &self,
+        session: &Session,
+        rights: &Rights,
+        system_mode: bool,
+        error: &ScriptError,
+        key: &NewKey,
+    ) -> Undone {
+        if let Some(begun) = error.begun() {
+            return self.undo_begun(session, rights, system_mode, begun, key).await;
+        }
+        match error {
+            ScriptError::Plan(_) | ScriptError::Random => Undone::default(),
+            ScriptError::Exec(_) | ScriptError::Answer { .. } | ScriptError::Install { .. } => {
+                let mut undone = self.take_key_back(session, rights, system_mode, key).await;
+                if self.before.is_none() {
+                    undone.left_behind.push(whatever_was_begun(system_mode));
+                }
+                undone
+            }
+        }
+    }
+
+    /// Removes the new key, over a new connection when the first one is lost.
+    async fn take_key_back(&self, session: &Session, rights: &Rights, system_mode: bool, key: &NewKey) -> Undone {
+        let again = if session.is_closed() { self.login().await.map(Some) } else { Ok(None) };
+        let dropped = match &again {
+            Ok(again) => {
+                let session = again.as_ref().unwrap_or(session);
+                let base = format!("{SYSTEM_HOME}/runner");
+                self.drop_key(session, rights, system_mode, &base, &key.public_line).await.map_err(|e| e.to_string())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        if let Ok(Some(again)) = again {
+            again.close().await;
+        }
+        let line = format!("job_runner@{} in authorized_keys", self.checked.hostname);
+        dropped.unwrap_or_else(|why| Undone {
+            left_behind: vec![format!("perhaps a line ending in {line}: {why}")],
             ..Undone::default()
         })
     }
@@ -110,5 +158,14 @@ impl Install<'_> {
             Ok(undone) => undone.left_behind,
             Err(error) => vec![format!("the runner's earlier key: {error}")],
         }
+    }
+}
+
+/// What an install that was cut off may have made.
+fn whatever_was_begun(system_mode: bool) -> String {
+    if system_mode {
+        format!("perhaps the account {SYSTEM_USER} and {SYSTEM_HOME}")
+    } else {
+        "perhaps a private directory with the wrapper, such as ~/.cache/shuntyard".to_owned()
     }
 }

@@ -7,20 +7,13 @@ use shuntyard_domain::wire::api::SubmitJob;
 use shuntyard_domain::wire::frame::{BadFrame, check_variable};
 
 use crate::dispatch::DispatchError;
+use crate::dispatch::engine_error::bad;
 
 /// A script larger than this belongs into a file of the project.
 const MAX_SCRIPT_BYTES: usize = 1024 * 1024;
 const MAX_NAME_CHARS: usize = 500;
 const MAX_LIMIT_S: u32 = 30 * 24 * 3600;
 const MAX_GRACE_S: u32 = 3600;
-
-pub(super) fn bad(path: impl Into<String>, message: impl Into<String>, allowed: &[&str]) -> DispatchError {
-    DispatchError::BadRequest {
-        path: path.into(),
-        message: message.into(),
-        allowed: allowed.iter().map(|a| (*a).to_owned()).collect(),
-    }
-}
 
 /// # Errors
 /// `BadRequest` for the first key that cannot be used.

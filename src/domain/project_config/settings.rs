@@ -7,6 +7,7 @@ use super::json::{Json, Node};
 use super::shape::{self, MAX_LIMIT_S};
 use crate::closed::closed_list;
 use crate::phase::Phase;
+use crate::wire::frame::{BadFrame, check_variable};
 
 /// The longest time between TERM and KILL: one hour.
 const MAX_STOP_GRACE_S: u32 = 3600;
@@ -76,15 +77,21 @@ fn environment(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> BTreeMa
     let mut environment = BTreeMap::new();
     for member in shape::members(node, path, faults) {
         let path = path.key(&member.key);
-        if !is_variable_name(&member.key) {
-            let message = "this is no name of an environment variable";
-            faults.add(&path, &member.key_span, message, &["letters, digits and `_`, not starting with a digit"]);
+        let text = if let Json::Text(text) = &member.node.value { text.as_str() } else { "" };
+        match check_variable(&member.key, text) {
+            Ok(()) => (),
+            Err(BadFrame::NulInValue(_) | BadFrame::NulInScript) => {
+                faults.add(&path, &member.node.span, "must not contain the character NUL", &["a string without NUL"]);
+            }
+            Err(fault @ BadFrame::ReservedName(_)) => {
+                faults.add(&path, &member.key_span, &fault, &["any other name"]);
+            }
+            Err(BadFrame::BadName(_)) => {
+                let message = "this is no name of an environment variable";
+                faults.add(&path, &member.key_span, message, &["letters, digits and `_`, not starting with a digit"]);
+            }
         }
         match &member.node.value {
-            Json::Text(text) if text.contains('\0') => {
-                let message = "must not contain the character NUL";
-                faults.add(&path, &member.node.span, message, &["a string without NUL"]);
-            }
             Json::Text(text) => {
                 environment.insert(member.key.clone(), text.clone());
             }
@@ -92,12 +99,6 @@ fn environment(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> BTreeMa
         }
     }
     environment
-}
-
-/// POSIX.1-2017, 3.235 Name.
-fn is_variable_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 fn artifacts(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> Vec<String> {

@@ -68,6 +68,12 @@ impl Pool {
         Self { shared: Arc::new(shared) }
     }
 
+    /// The limits of every connection, also of those that are made outside of the pool.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
     /// Takes a slot for a job, connecting when needed and waiting while every slot is taken.
     ///
     /// # Errors

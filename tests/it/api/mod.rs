@@ -1,4 +1,4 @@
 //! Tests of the api area.
 
 mod errors;
-mod http;
+pub mod http;

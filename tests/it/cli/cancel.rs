@@ -105,6 +105,9 @@ fn a_second_ctrl_c_leaves_the_job_to_the_server() {
     run.await_note("Ctrl-C again to leave");
     run.interrupt();
     run.end().expect(130, &["shunt"]);
+    // A job that ends before the cancel reaches its host keeps its own result.
+    let reached = || host.exec_inside("ls /home/deploy/.cache/shuntyard/j/*/cancel").status.success();
+    await_that("the cancel reaches the host", reached, || house.log());
     assert!(!living(&host).is_empty(), "the job's grace is not over yet");
     let id = house.api("jobs")[0]["id"].as_str().unwrap().to_owned();
     host.run_inside("touch /home/deploy/go");
@@ -142,4 +145,46 @@ fn a_work_directory_that_a_job_made_unwritable_is_removed_nonetheless() {
     assert_eq!(house.await_end(&cancelled)["state"], "cancelled");
     house.await_empty_spool(&host);
     host.run_inside("test -d /etc/ssh && test -w /etc/passwd");
+}
+
+#[test]
+fn a_cancel_while_the_host_is_away_ends_the_job_when_the_host_confirms_and_not_before() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::with(&[(&host, 1)]);
+    let id = house.submit(&[], "echo $$ >>~/pids; while :; do sleep 0.05; done");
+    await_truth(&host, "pids", "\n");
+    house.await_state(&id, &["running"]);
+    host.kill_sshd();
+    house.await_contact(&host, "unreachable");
+    house.shunt(&["cancel", &id]).expect(0, &["cancel requested"]);
+    let job = house.job(&id);
+    assert_eq!(job["state"], "running", "nobody has confirmed the stop: {job}");
+    assert!(job["cancel_requested_at"].is_string() && !living(&host).is_empty(), "{job}");
+    house.shunt(&["jobs"]).expect(0, &["running (cancelling)"]);
+    host.restart();
+    let job = house.await_end(&id);
+    assert_eq!((&job["state"], &job["stop_reason"]), (&"cancelled".into(), &"user".into()), "{job}");
+    assert_eq!(living(&host), "");
+    house.await_empty_spool(&host);
+}
+
+#[test]
+fn ctrl_c_on_a_matrix_cancels_every_row() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::with(&[(&host, 2)]);
+    let rows = serde_json::json!([{}, {"os": ["linux"]}, {"platform": ["ubuntu"]}]);
+    let script = "echo $$ >>~/pids; echo begun; while :; do sleep 0.05; done";
+    let config = serde_json::json!({
+        "job_dispatch": {"version": "v2", "filters": {"unit": rows}}, "phases": {"unit": {"run": script}},
+    });
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
+    let run = house.begin(&["run", "--phase", "unit", "--project", dir.path().to_str().unwrap()]);
+    await_that("two rows run", || truth(&host, "pids").lines().count() == 2, || house.log());
+    run.interrupt();
+    run.end().expect(130, &["cancelled, user", "cancelled while queued"]);
+    assert_eq!(house.api("jobs"), serde_json::json!([]));
+    let ended = house.api("jobs?state=cancelled");
+    assert_eq!(ended.as_array().map(Vec::len), Some(3), "{ended}");
+    assert_eq!((living(&host).as_str(), truth(&host, "pids").lines().count()), ("", 2), "the third row has started");
 }

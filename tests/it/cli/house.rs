@@ -102,6 +102,11 @@ impl House {
         &self.address
     }
 
+    /// The dispatcher's process id.
+    pub fn pid(&self) -> u32 {
+        self.shuntd.as_ref().expect("the dispatcher runs").id()
+    }
+
     /// The admin token that the dispatcher has made.
     pub fn token(&self) -> String {
         fs::read_to_string(self.data_dir().join("admin.token")).expect("the admin token").trim().to_owned()

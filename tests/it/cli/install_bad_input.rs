@@ -1,7 +1,7 @@
 //! Values that no host, user, label or key can have: refused with a sentence by both programs, and nothing is changed.
 
 use super::house::{House, host};
-use crate::support::http::request;
+use crate::api::http::request;
 use crate::support::sshd::{DEBIAN_12, DEPLOY_PASSWORD};
 
 /// Pieces that a shell would act upon.
@@ -56,13 +56,18 @@ fn the_command_line_refuses_bad_values_before_it_sends_anything() {
     assert!(!house.log().contains("install{"), "something was sent:\n{}", house.log());
 }
 
+fn sent(house: &House, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
+    let answer = request(house.address(), method, path, Some(token.trim()), Some(body.as_bytes()));
+    (answer.status, String::from_utf8_lossy(&answer.body).into_owned())
+}
+
 #[test]
 fn the_server_refuses_bad_values_with_their_path_and_contacts_nobody() {
     let (host, house) = (host("d1", DEBIAN_12), House::start());
     let token = std::fs::read_to_string(house.home().join("share/shuntyard/admin.token")).unwrap();
     let post = |name: &str, body: &str| {
         let path = format!("/api/v0/e/default/runners/{name}/install");
-        request(house.address(), "POST", &path, token.trim(), body.as_bytes())
+        sent(&house, "POST", &path, &token, body)
     };
     let good = serde_json::json!({
         "user": "deploy", "password": DEPLOY_PASSWORD, "address": host.address, "port": host.port, "no_sudo": true,
@@ -112,7 +117,7 @@ fn the_server_refuses_bad_values_with_their_path_and_contacts_nobody() {
     }
     for (method, name) in [("DELETE", "a;b"), ("GET", "$(id)"), ("DELETE", "nobody"), ("PATCH", "nobody")] {
         let path = format!("/api/v0/e/default/runners/{name}");
-        let (status, answer) = request(house.address(), method, &path, token.trim(), b"{}");
+        let (status, answer) = sent(&house, method, &path, &token, "{}");
         assert!(matches!(status, 400 | 404), "{method} {name} gave {status}: {answer}");
     }
     assert_eq!(house.api("runners"), serde_json::json!([]));

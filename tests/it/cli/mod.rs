@@ -2,14 +2,18 @@
 
 mod adhoc;
 mod api;
+mod bad_links;
 mod cancel;
 pub mod client;
 mod crash;
+mod cut_off;
+mod data_dir;
 mod delete;
 mod delete_forced;
 mod demo;
 mod enrolment;
 pub mod house;
+mod http_limits;
 mod install;
 mod install_again;
 mod install_bad_input;
@@ -22,7 +26,9 @@ mod never_lose;
 mod proof;
 mod run;
 mod secrets;
+mod settings;
 mod stop;
 mod store_faults;
 mod terminal;
+mod together;
 mod wrong;

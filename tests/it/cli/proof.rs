@@ -37,8 +37,8 @@ fn copy_database(house: &House, from: &str, to: &str) {
 fn a_launcher_that_is_slow_to_start_does_not_make_its_job_run_twice() {
     let host = host("u1", UBUNTU_2204);
     let house = House::with(&[(&host, 1)]);
-    // The claim is made, and nothing else.
-    hold(&host, &base_dir(&house), "prepare");
+    // The claim and the spool are made, and nothing runs yet.
+    hold(&host, &base_dir(&house), "follow");
     let id = house.submit(&[], "echo x >>~/starts");
     await_truth(&host, "held", "held");
     host.restart();
@@ -51,11 +51,32 @@ fn a_launcher_that_is_slow_to_start_does_not_make_its_job_run_twice() {
 }
 
 #[test]
+fn a_launcher_that_hangs_before_its_claim_is_fenced_and_the_job_runs_once() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::with(&[(&host, 1)]);
+    hold(&host, &base_dir(&house), "prepare");
+    let id = house.submit(&[], "echo x >>~/starts");
+    await_truth(&host, "held", "held");
+    host.restart();
+    // The second attempt hangs as the first one does, until both go on.
+    await_truth(&host, "held", "held\nheld\n");
+    go(&host);
+    let job = house.await_end(&id);
+    assert_eq!((&job["state"], &job["attempt"]), (&"succeeded".into(), &2.into()), "{job}");
+    await_that(
+        "the launchers end",
+        || !host.exec_inside("pgrep -f 'wrapper-[0-9a-f]* run'").status.success(),
+        String::new,
+    );
+    assert_eq!(truth(&host, "starts"), "x\n");
+}
+
+#[test]
 fn a_job_that_ended_after_the_backup_is_not_run_again_after_the_restore() {
     const DATA: &str = "share/shuntyard";
     let host = host("u1", UBUNTU_2204);
     let mut house = House::with(&[(&host, 1)]);
-    hold(&host, &base_dir(&house), "prepare");
+    hold(&host, &base_dir(&house), "follow");
     let id = house.submit(&[], "echo x >>~/starts");
     await_truth(&host, "held", "held");
     house.kill();
@@ -118,4 +139,28 @@ fn jobs_of_a_runner_that_was_deleted_by_force_are_let_go() {
     assert_eq!(house.job(&id)["state"], "abandoned");
     let let_go = || house.log().contains("the job was ended by somebody else");
     await_that("the job's task ends", let_go, || house.log());
+}
+
+#[test]
+fn a_runner_that_refuses_its_key_is_asked_once_until_a_test() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::with(&[(&host, 1)]);
+    let id = house.submit(&[], "echo up >~/up; until [ -e ~/go ]; do sleep 0.05; done");
+    await_truth(&host, "up", "up");
+    house.await_state(&id, &["running"]);
+    host.run_inside("mv /home/deploy/.ssh/authorized_keys /home/deploy/.ssh/off");
+    host.restart();
+    let reason = || house.api("runners/u1")["contact"]["reason"].to_string();
+    await_that("the refusal is shown", || reason().contains("refused the key"), reason);
+    // The job's own tries: the delays between them are at their longest after the sixth.
+    let tries = || house.log().matches("attaching again").count();
+    await_that("eight tries", || tries() >= 8, || house.log());
+    let logins = || host.log().rsplit("Server listening").next().unwrap_or_default().matches("Connection from").count();
+    assert!(logins() <= 2, "asked {} times:\n{}", logins(), host.log());
+    assert!(reason().contains("a Test"), "{}", reason());
+    host.run_inside("mv /home/deploy/.ssh/off /home/deploy/.ssh/authorized_keys");
+    house.shunt(&["ctl", "test-runner", "u1"]).expect(0, &[]);
+    house.await_contact(&host, "connected");
+    go(&host);
+    assert_eq!(house.await_end(&id)["state"], "succeeded");
 }

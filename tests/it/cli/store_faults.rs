@@ -29,14 +29,16 @@ pub fn forget_started(house: &House, id: &str) {
 
 /// From here on the store refuses every event of this kind.
 fn refuse(house: &House, kind: &str) {
-    let trigger = format!(
-        "CREATE TRIGGER fault BEFORE INSERT ON job_events WHEN NEW.kind = '{kind}' \
-         BEGIN SELECT RAISE(ABORT, 'planted fault'); END"
-    );
+    refuse_statement(house, &format!("BEFORE INSERT ON job_events WHEN NEW.kind = '{kind}'"));
+}
+
+/// From here on the store refuses statements of this kind, written as SQLite's triggers name them.
+pub fn refuse_statement(house: &House, when: &str) {
+    let trigger = format!("CREATE TRIGGER fault {when} BEGIN SELECT RAISE(ABORT, 'planted fault'); END");
     database(house).batch_execute(&trigger).expect("a trigger");
 }
 
-fn allow(house: &House) {
+pub fn allow(house: &House) {
     database(house).batch_execute("DROP TRIGGER fault").expect("no trigger");
 }
 

@@ -1,6 +1,5 @@
-//! What the tests share: hosts, databases, requests.
+//! What the tests share: hosts and databases.
 
-pub mod http;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod sshd;

@@ -201,14 +201,15 @@ impl TestHost {
 
     fn start_sshd(&self) -> bool {
         let log = File::options().create(true).append(true).open(self.root.path().join("sshd.log")).expect("a log");
+        let listening = format!("Server listening on {} port {}.", self.address, self.port);
+        // Counted before the start: a quick sshd has written its line before this thread runs again.
+        let before = self.log().matches(&listening).count();
         let mut command = self.inside();
         command.args(["/usr/sbin/sshd", "-D", "-e", "-p", &self.port.to_string()]);
         let mut sshd = spawn({
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
             command
         });
-        let listening = format!("Server listening on {} port {}.", self.address, self.port);
-        let before = self.log().matches(&listening).count();
         let until = Instant::now() + START_LIMIT;
         let mut up = false;
         while !up && Instant::now() < until && sshd.try_wait().expect("sshd's state").is_none() {

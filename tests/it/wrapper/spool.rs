@@ -98,23 +98,27 @@ fn an_acknowledged_attempt_is_gone_and_cannot_run_again() {
 fn a_claim_without_a_start_is_told_by_what_became_of_its_launcher() {
     under_every_shell(|host| {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
-        // No process has the first two identities; the third is what a power cut leaves.
+        // No process has the first two identities; the third and the fourth are what a power cut leaves.
+        let lost = |why| Control::Lost { why, size: 0 };
         let claims = [
-            (1, format!("1 1 {boot}"), LostWhy::NoStart),
-            (2, "1 1 another-boot\n".to_owned(), LostWhy::Reboot),
-            (3, String::new(), LostWhy::NoStart),
+            (1, format!("1 1 {boot}"), true, lost(LostWhy::NoStart)),
+            (2, "1 1 another-boot\n".to_owned(), true, lost(LostWhy::Reboot)),
+            (3, String::new(), true, lost(LostWhy::Reboot)),
+            (4, String::new(), false, Control::Fenced),
         ];
         let channels: Vec<Channel> = claims
             .iter()
-            .map(|(n, claim, _)| {
-                std::fs::create_dir(host.spool(id(*n))).unwrap();
+            .map(|(n, claim, spool, _)| {
+                if *spool {
+                    std::fs::create_dir(host.spool(id(*n))).unwrap();
+                }
                 std::fs::write(host.base().join("c").join(id(*n).to_string()), claim).unwrap();
                 host.at(id(*n), 0)
             })
             .collect();
-        for (channel, (n, _, expected)) in channels.iter().zip(&claims) {
-            let lost = channel.wait_control("lost", |c| matches!(c, Control::Lost { .. }));
-            assert_eq!(lost, Control::Lost { why: *expected, size: 0 }, "{n}");
+        for (channel, (n, _, _, expected)) in channels.iter().zip(&claims) {
+            let told = channel.wait_control("what became of it", |_| true);
+            assert_eq!(told, *expected, "{n}");
         }
     });
 }

@@ -156,6 +156,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn slots_are_those_that_the_server_takes() {
+        #[derive(clap::Parser)]
+        struct Words {
+            #[command(flatten)]
+            install: InstallArgs,
+        }
+        let slots = |n: u32| {
+            let words = ["shunt", "h1", "deploy", "-y", "--password-stdin", "--slots", &n.to_string()];
+            <Words as clap::Parser>::try_parse_from(words).map(|words| words.install.slots)
+        };
+        assert_eq!(slots(MAX_SLOTS).unwrap(), Some(MAX_SLOTS));
+        assert!(slots(MAX_SLOTS + 1).is_err() && slots(0).is_err());
+    }
+
+    #[test]
     fn fingerprints_are_told_from_other_text() {
         assert!(is_fingerprint("SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU"));
         for bad in ["", "SHA256:", "MD5:aa:bb", "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOq=", "SHA256:short"] {

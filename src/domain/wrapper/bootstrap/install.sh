@@ -158,6 +158,8 @@ write_key() {
   [ "$replace" != 1 ] || old=$key_comment
   [ -e "$keys" ] || tell made keys_file
   without_keys "$keys" "$key_blob" "$old" || [ ! -e "$keys" ] || [ -r "$keys" ] || fail keys "cannot read $keys"
+  # Told before it is done: where nobody listens any more, this ends the script, and no key is left behind.
+  tell writing key
   replace_file "$keys" "$text$options $key_type $key_blob $key_comment$newline" || fail keys "cannot write $keys"
   tell made key
   [ "$mode" != system ] || { chown -R 0:0 "$home/.ssh" && chmod 0755 "$home/.ssh" && chmod 0644 "$keys"; } || fail keys "cannot own $keys"

@@ -142,7 +142,7 @@ look() {
   else state='lost reboot'; fi
 }
 # Waits (3 s) while a launcher is between its claim and its start, or may have left a start under way; leaves the answer
-# in `state`. A claim that stays empty is that of a launcher that died, or a power cut took its content.
+# in `state`.
 settle() {
   tries=0
   while look && [ "$tries" -lt 30 ]; do
@@ -150,7 +150,18 @@ settle() {
     nap
     tries=$((tries + 1))
   done
-  [ "$state" != reserved ] || [ -n "$owner" ] || state='lost nostart'
+  [ "$state" != reserved ] || [ -n "$owner" ] || decide_empty_claim
+}
+# The launcher died, or hangs, before it wrote its claim. It makes the spool after that and starts only if it could: the
+# spool made here is a fence. One that is there already, with the claim still empty, is older than a boot.
+decide_empty_claim() {
+  if mkdir "$spool" 2>/dev/null; then
+    put "$claim" fenced
+    state=fenced
+  else
+    look
+    [ "$state" != reserved ] || [ -n "$owner" ] || [ ! -d "$spool" ] || { put "$claim" "0 0 forgotten"; look; }
+  fi
 }
 # Reports `state` as control words after $1 (nothing, or `job ID`).
 report() {

@@ -176,7 +176,6 @@ attach() {
   case $state in
   none | fenced) say "$state"; return ;;
   removed) refuse removed the attempt was removed ;;
-  'lost nostart') report; return ;;
   reserved) refuse refused its launcher does not come to a start ;;
   esac
   put "$spool/att" "$nonce"
