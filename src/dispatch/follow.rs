@@ -31,6 +31,9 @@ const MAX_TAILS_OVERDUE: u32 = 2;
 /// How long beyond the job's own grace a host may take to confirm a cancel on the job's channel.
 const CONFIRM_MARGIN: Duration = Duration::from_secs(5);
 
+/// A job that ends before this has one commit less, and its output in one piece.
+const SHORT_JOB: Duration = Duration::from_millis(100);
+
 /// A channel that says no more.
 const GONE: AttemptEvent = AttemptEvent::Gone { why: GoneWhy::Disconnected };
 
@@ -72,6 +75,8 @@ pub(super) struct Following<'e> {
     cancel_sent: bool,
     kill_at: Option<Instant>,
     stop: CancellationToken,
+    /// The host says that the job runs, and that is not stored yet.
+    confirmed: Option<Confirmed>,
     /// The commit of `running`, under way beside the output.
     running: Option<BoxFuture<'static, Result<Job, ApplyError>>>,
     /// The channel is the one on which the start was sent: its refusal proves that nothing was started.
@@ -80,10 +85,19 @@ pub(super) struct Following<'e> {
     tails_overdue: u32,
 }
 
+/// A start that the host has confirmed at `at_ms`. A short job's start and end are one commit.
+#[derive(Clone, Copy)]
+struct Confirmed {
+    at_ms: i64,
+    commit_at: Instant,
+}
+
 /// What the loop woke up for.
 enum Woken {
     Event(AttemptEvent),
     Running(Box<Result<Job, ApplyError>>),
+    /// The job has run for longer than a short one.
+    Lasting,
     Cancel,
     Kill,
     TailOverdue,
@@ -101,6 +115,7 @@ impl<'e> Following<'e> {
             cancel_sent: false,
             kill_at: None,
             stop,
+            confirmed: None,
             running: None,
             start_channel: true,
             tails_overdue: 0,
@@ -141,6 +156,7 @@ impl<'e> Following<'e> {
     /// Opens a channel to the attempt from the first byte that is not stored.
     pub(super) async fn attach(&mut self, runner: RunnerId) -> Followed {
         (self.cancel_sent, self.start_channel) = (false, false);
+        self.commit_running();
         let Ok(known) = self.engine.known(runner) else {
             // Deleted by force: nobody will hear of this job again, and nothing else ends this task.
             return self.finish(JobEvent::Abandoned { by: "the runner was deleted".into() }).await;
@@ -182,6 +198,7 @@ impl<'e> Following<'e> {
                 }
                 Woken::Event(event) => self.on_event(event, &mut end).await,
                 Woken::Running(stored) => self.on_running(*stored),
+                Woken::Lasting => self.on_lasting(&mut stream).await,
                 Woken::Cancel => self.send_cancel(&mut stream).await,
                 Woken::Kill => self.kill().await,
                 Woken::TailOverdue => match end.filter(|_| self.tails_overdue >= MAX_TAILS_OVERDUE) {
@@ -217,6 +234,7 @@ impl<'e> Following<'e> {
         tokio::select! {
             event = stream.events.recv() => Woken::Event(event.unwrap_or(GONE)),
             stored = running => Woken::Running(Box::new(stored)),
+            () = sleep_until(self.confirmed.map_or_else(Instant::now, |c| c.commit_at)), if self.confirmed.is_some() => Woken::Lasting,
             () = self.cancel.cancelled(), if !self.cancel_sent => Woken::Cancel,
             () = sleep_until(self.kill_at.unwrap_or_else(Instant::now)), if self.kill_at.is_some() => Woken::Kill,
             () = sleep_until(tail_deadline.unwrap_or_else(Instant::now)), if tail_deadline.is_some() => Woken::TailOverdue,
@@ -256,7 +274,12 @@ impl<'e> Following<'e> {
     async fn on_event(&mut self, event: AttemptEvent, end: &mut Option<End>) -> Option<Followed> {
         match event {
             AttemptEvent::Output(_) => None,
-            AttemptEvent::Started { .. } | AttemptEvent::Attached { .. } => {
+            AttemptEvent::Started { .. } => {
+                self.confirm(SHORT_JOB);
+                None
+            }
+            AttemptEvent::Attached { .. } => {
+                self.confirm(Duration::ZERO);
                 self.commit_running();
                 None
             }
@@ -280,14 +303,31 @@ impl<'e> Following<'e> {
         }
     }
 
-    /// Begins the commit of `running`; output is taken meanwhile.
-    fn commit_running(&mut self) {
-        if self.running.is_some() || !matches!(self.job.state, JobState::Starting { .. }) {
-            return;
+    /// Notes that the job runs, to be committed after `delay` or with its end.
+    fn confirm(&mut self, delay: Duration) {
+        if self.running.is_none() && matches!(self.job.state, JobState::Starting { .. }) {
+            let now = Instant::now();
+            self.confirmed.get_or_insert(Confirmed { at_ms: self.engine.0.clock.now_ms(), commit_at: now + delay });
         }
-        let (store, id, now_ms) = (self.engine.0.store.clone(), self.job.id, self.engine.0.clock.now_ms());
+    }
+
+    /// The job is not a short one: it is shown as running, and its output is wanted now.
+    async fn on_lasting(&mut self, stream: &mut Attempt) -> Option<Followed> {
+        self.commit_running();
+        if std::mem::take(&mut stream.unfollowed)
+            && let Err(error) = stream.input.send(Word::Follow).await
+        {
+            return Some(Followed::LinkLost(error.to_string()));
+        }
+        None
+    }
+
+    /// Begins the commit of a confirmed start; output is taken meanwhile.
+    fn commit_running(&mut self) {
+        let Some(Confirmed { at_ms, .. }) = self.confirmed.take() else { return };
+        let (store, id) = (self.engine.0.store.clone(), self.job.id);
         self.running =
-            Some(async move { store.write(move |c| job_apply(c, id, None, &JobEvent::Started, now_ms)).await }.boxed());
+            Some(async move { store.write(move |c| job_apply(c, id, None, &JobEvent::Started, at_ms)).await }.boxed());
     }
 
     fn on_running(&mut self, stored: Result<Job, ApplyError>) -> Option<Followed> {
@@ -354,16 +394,23 @@ impl<'e> Following<'e> {
             }
         };
         let followed = self.finish(event).await;
-        if matches!(followed, Followed::Over) {
-            self.engine.0.tasks.spawn(tracing::Span::current(), move |_| stream.acknowledge());
+        if let (Followed::Over, Some(runner)) = (&followed, self.job.state.runner()) {
+            self.engine.park(runner, stream);
         }
         followed
     }
 
     async fn finish(&mut self, event: JobEvent) -> Followed {
-        let (id, now_ms) = (self.job.id, self.engine.0.clock.now_ms());
-        match self.engine.0.store.write(move |c| job_apply(c, id, None, &event, now_ms)).await {
+        let (id, now_ms, confirmed) = (self.job.id, self.engine.0.clock.now_ms(), self.confirmed);
+        let write = self.engine.0.store.write(move |c| {
+            if let Some(Confirmed { at_ms, .. }) = confirmed {
+                job_apply(c, id, None, &JobEvent::Started, at_ms)?;
+            }
+            job_apply(c, id, None, &event, now_ms)
+        });
+        match write.await {
             Ok(job) => {
+                self.confirmed = None;
                 tracing::info!(state = job.state.name(), "job ended");
                 self.engine.0.feed.job_changed(id, job.version);
                 Followed::Over

@@ -14,6 +14,7 @@ mod follow;
 mod install;
 mod inventory;
 mod keeper;
+mod lanes;
 mod log_sink;
 mod recover;
 mod retire;
@@ -51,6 +52,7 @@ pub use submit::DEFAULT;
 use claims::Claims;
 use event_loop::LoopEvent;
 use inventory::Inventory;
+use lanes::Lanes;
 
 /// How long a stopping daemon waits for its tasks to let go of their jobs.
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
@@ -79,6 +81,7 @@ struct Engine {
     pool: Pool,
     feed: Feed,
     inventory: Inventory,
+    lanes: Lanes,
     claims: Claims,
     loop_events: mpsc::UnboundedSender<LoopEvent>,
     /// The cancel signal of every job that a task of this process looks after.
@@ -102,6 +105,7 @@ impl Dispatcher {
             pool: parts.pool,
             feed: Feed::default(),
             inventory: Inventory::default(),
+            lanes: Lanes::default(),
             claims: Claims::default(),
             loop_events,
             active: Mutex::default(),

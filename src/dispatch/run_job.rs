@@ -15,7 +15,8 @@ use super::engine_error::told;
 use super::follow::{Followed, Following};
 use super::inventory::Known;
 use super::keeper::Backoff;
-use crate::ssh::attempt;
+use crate::ssh::Lease;
+use crate::ssh::attempt::{self, Attempt};
 use crate::store::{ApplyError, job_apply, job_find, runner_state};
 
 /// Placements with proof of no start before the job ends as failed.
@@ -25,30 +26,31 @@ pub(super) const RETRY_CAP: Duration = Duration::from_secs(60);
 pub(super) const REATTACH_FIRST: Duration = Duration::from_millis(100);
 pub(super) const REATTACH_CAP: Duration = Duration::from_secs(5);
 
+/// Where a job's start is sent.
+enum Place {
+    /// The channel of an ended attempt.
+    Lane(Box<Attempt>),
+    /// A slot for a new channel.
+    Fresh(Lease),
+}
+
 impl Attendant {
     /// Sends the job to its runner once the intent is stored, and follows it.
     pub(super) async fn start(&self) -> Placed {
         let (engine, id) = (&self.engine, self.job);
         let Ok(known) = engine.known(self.runner) else { return Placed::Back(REATTACH_FIRST) };
-        let leased = tokio::select! {
-            () = self.stop.cancelled() => return Placed::Detached,
-            // Cancelled while nothing was sent: it has ended already.
-            () = self.cancel.cancelled() => return Placed::Back(Duration::ZERO),
-            leased = engine.lease_job(&known) => leased,
-        };
-        let mut lease = match leased {
-            Ok(lease) => lease,
-            Err(error) => {
-                tracing::warn!(%error, "the runner cannot be reached; nothing was sent");
-                return Placed::Back(REATTACH_FIRST);
-            }
+        let place = match self.place(&known).await {
+            Ok(place) => place,
+            Err(placed) => return placed,
         };
         // The intent is on disk before the first byte leaves.
         let job = match intend(engine, id, self.runner).await {
             Ok(Some(job)) => job,
-            Ok(None) => return Placed::Back(REATTACH_FIRST),
-            Err(ApplyError::Raced { .. } | ApplyError::Illegal(_) | ApplyError::NotFound(_)) => return Placed::Over,
-            Err(error) => return Placed::Unsure(told(&error)),
+            Ok(None) => return self.give_back(place, Placed::Back(REATTACH_FIRST)),
+            Err(ApplyError::Raced { .. } | ApplyError::Illegal(_) | ApplyError::NotFound(_)) => {
+                return self.give_back(place, Placed::Over);
+            }
+            Err(error) => return self.give_back(place, Placed::Unsure(told(&error))),
         };
         let environment = job_environment(&job, &known);
         let frame = match (Frame { spec: &job.spec, env: &environment }).encode() {
@@ -58,18 +60,43 @@ impl Attendant {
         };
         let attempt_id = job.attempt_id();
         let following = Following::new(engine, job, self.cancel.clone(), self.stop.clone());
-        let stream = attempt::start(&mut lease, &known.runner.installation.wrapper_path, attempt_id, frame, 0).await;
-        // The channel holds the slot from here on, and gives it back when it ends.
-        drop(lease);
+        let stream = match place {
+            Place::Lane(lane) => lane.next(attempt_id, &frame).await,
+            // The channel holds the slot from here on, and gives it back when it ends.
+            Place::Fresh(mut lease) => {
+                attempt::start(&mut lease, &known.runner.installation.wrapper_path, attempt_id, frame, 0).await
+            }
+        };
         self.follow_to_the_end(following, stream.ok()).await
     }
 
+    /// A channel for the start, before anything is committed.
+    async fn place(&self, known: &Known) -> Result<Place, Placed> {
+        if let Some(lane) = self.engine.take_lane(known) {
+            return Ok(Place::Lane(Box::new(lane)));
+        }
+        let leased = tokio::select! {
+            () = self.stop.cancelled() => return Err(Placed::Detached),
+            // Cancelled while nothing was sent: it has ended already.
+            () = self.cancel.cancelled() => return Err(Placed::Back(Duration::ZERO)),
+            leased = self.engine.lease_job(known) => leased,
+        };
+        leased.map(Place::Fresh).map_err(|error| {
+            tracing::warn!(%error, "the runner cannot be reached; nothing was sent");
+            Placed::Back(REATTACH_FIRST)
+        })
+    }
+
+    /// Nothing was sent: the channel is free for another job.
+    fn give_back(&self, place: Place, placed: Placed) -> Placed {
+        if let Place::Lane(lane) = place {
+            self.engine.park(self.runner, *lane);
+        }
+        placed
+    }
+
     /// Follows, and attaches again after every lost link, until the attempt has a definite end.
-    pub(super) async fn follow_to_the_end(
-        &self,
-        mut following: Following<'_>,
-        mut stream: Option<attempt::Attempt>,
-    ) -> Placed {
+    pub(super) async fn follow_to_the_end(&self, mut following: Following<'_>, mut stream: Option<Attempt>) -> Placed {
         let mut backoff = Backoff::new(REATTACH_FIRST, REATTACH_CAP);
         loop {
             let followed = match stream.take() {

@@ -90,8 +90,16 @@ pub enum Word {
     Cancel { grace_s: Option<u32> },
     /// The result and all output are stored; `remove` lets the runner forget the attempt.
     Ack { remove: bool },
+    /// Stream the output of an attempt that was started by `next_attempt`, from its first byte.
+    Follow,
     /// The dispatcher leaves on purpose: the job goes on.
     Bye,
+}
+
+/// What stands in front of the frame when the channel of an ended attempt is given to attempt `id`.
+#[must_use]
+pub fn next_attempt(id: AttemptId, nonce: &Nonce) -> String {
+    format!("next\n{id} {nonce}\n")
 }
 
 impl Word {
@@ -103,6 +111,7 @@ impl Word {
             Self::Cancel { grace_s: None } => b"cancel\n".to_vec(),
             Self::Ack { remove: true } => b"ack rm\n".to_vec(),
             Self::Ack { remove: false } => b"ack\n".to_vec(),
+            Self::Follow => b"follow\n".to_vec(),
             Self::Bye => b"bye\n".to_vec(),
         }
     }
@@ -131,7 +140,7 @@ pub struct Frame<'a> {
 
 /// Up to this length the wrapper reads the frame with the shell's `read`, which costs a system call a
 /// byte; above it a process for `head -c` is cheaper (measured: docs/PROTOCOL.md).
-const READ_BY_LINES_MAX: usize = 4096;
+const READ_BY_LINES_MAX: usize = 2048;
 
 /// The variables by which the wrapper finds processes that left the job's group.
 const COOKIES: [&str; 2] = ["SHUNT_JOB", "SHUNT_COOKIE"];
@@ -239,6 +248,9 @@ mod tests {
         assert_eq!(Word::Cancel { grace_s: Some(3) }.to_bytes(), b"cancel 3\n");
         assert_eq!(Word::Cancel { grace_s: None }.to_bytes(), b"cancel\n");
         assert_eq!(Word::Ack { remove: true }.to_bytes(), b"ack rm\n");
+        assert_eq!(Word::Follow.to_bytes(), b"follow\n");
         assert_eq!(Word::Bye.to_bytes(), b"bye\n");
+        let nonce = Nonce::from_random([0xab; 16]);
+        assert_eq!(next_attempt(id(), &nonce), format!("next\n{} {nonce}\n", id()));
     }
 }

@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use shuntyard_domain::ids::AttemptId;
 use shuntyard_domain::wire::control::{ErrCode, LostWhy, ResultRecord};
-use shuntyard_domain::wire::frame::{BadWord, Nonce, Verb, Word, command_line};
+use shuntyard_domain::wire::frame::{BadWord, Nonce, Verb, Word, command_line, next_attempt};
 use tokio::sync::Mutex as AsyncMutex;
 
 pub use verbs::{FenceAnswer, KillAnswer, fence, hello, kill, remove, retire, status};
@@ -89,6 +90,8 @@ pub enum VerbError {
 pub struct Attempt {
     pub events: AttemptEvents,
     pub input: AttemptInput,
+    /// Its output comes when it has ended, or from `Word::Follow` on.
+    pub unfollowed: bool,
 }
 
 /// How long the host may take to close a channel that is done.
@@ -104,6 +107,33 @@ impl Attempt {
         };
         // A spool that stays is swept at the next connect.
         let _ = tokio::time::timeout(CLOSE_DEADLINE, closing).await;
+    }
+
+    /// Claims and starts attempt `id` on the channel of this one, which has ended and whose files the host may
+    /// forget. It costs the host neither a session nor a shell; see `unfollowed`.
+    ///
+    /// # Errors
+    /// `VerbError::Random`. A channel that takes nothing any more says why in its events.
+    pub async fn next(mut self, id: AttemptId, frame: &[u8]) -> Result<Self, VerbError> {
+        let nonce = fresh_nonce()?;
+        *self.input.gate.state() = GateState::default();
+        self.events.decoder = Decoder::new(nonce.clone());
+        self.events.ready.clear();
+        self.unfollowed = true;
+        let order = [next_attempt(id, &nonce).as_bytes(), frame].concat();
+        let _ = self.input.gate.writer.lock().await.send(order.into()).await;
+        Ok(self)
+    }
+
+    /// True while nothing has said that the channel is gone.
+    pub fn is_open(&mut self) -> bool {
+        loop {
+            match self.events.recv().now_or_never() {
+                None => return true,
+                Some(None | Some(AttemptEvent::Gone { .. })) => return false,
+                Some(Some(_)) => {}
+            }
+        }
     }
 }
 
@@ -148,7 +178,7 @@ async fn open(lease: &mut Lease, path: &str, verb: &Verb<'_>, nonce: &Nonce) -> 
         words_due: false,
         gone: false,
     };
-    Ok(Attempt { events, input: AttemptInput { gate } })
+    Ok(Attempt { events, input: AttemptInput { gate }, unfollowed: false })
 }
 
 fn command(lease: &Lease, path: &str, verb: &Verb<'_>) -> Result<String, VerbError> {

@@ -6,6 +6,7 @@ mod bootstrap;
 mod follow;
 mod forced;
 mod leave;
+mod next;
 mod run;
 mod spool;
 mod stop;

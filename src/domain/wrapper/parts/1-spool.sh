@@ -6,8 +6,9 @@
 # The bootstrap may set in front of this text: shunt_base, shunt_setsid (path or `none`), shunt_tail (follow or poll),
 # shunt_home (the HOME of jobs, when it is not the account's).
 set -u
-# Lengths and patterns count bytes; the job does not inherit it.
-LC_ALL=C process_state='' shunt_limits='' shunt_script=''
+# Lengths and patterns count bytes, and programs load no locale. The job does not inherit it.
+export LC_ALL=C
+boot='' process_state='' shunt_limits='' shunt_script=''
 base=${shunt_base:-${0%/*}}
 nonce=0
 newline='
@@ -78,8 +79,9 @@ start_of() {
   start=$(ps -o lstart= -p "$1" 2>/dev/null | tr -s ' ' _)
   [ -n "$start" ]
 }
-# Sets `boot`.
+# Sets `boot`, once.
 boot_id() {
+  [ -z "$boot" ] || return 0
   { read -r boot </proc/sys/kernel/random/boot_id; } 2>/dev/null && return
   boot=$(sysctl -n kern.bootsessionuuid 2>/dev/null || sysctl -n kern.boottime 2>/dev/null | tr -cd 0-9)
   boot=${boot:-unknown}

@@ -140,7 +140,7 @@ stop() {
   finished || record 137
   if [ -n "${receipts:-}" ]; then find_members; receipt left "$members"; fi
 }
-# Writes the result: exit code $1, size and cksum of the log in one fork, why it was stopped.
+# Writes the result: exit code $1, size and cksum of the log in one fork (none for an empty log), why it was stopped.
 record() {
   why=-
   if [ -e "$spool/cancel" ]; then
@@ -149,8 +149,12 @@ record() {
     why=${why:-user}
   fi
   code=$1
-  # shellcheck disable=SC2046 # two numbers
-  set -- $(cksum <"$spool/log")
+  if [ -s "$spool/log" ]; then
+    # shellcheck disable=SC2046 # two numbers
+    set -- $(cksum <"$spool/log")
+  else
+    set -- 4294967295 0
+  fi
   put_in_place "$spool/result" "$code ${2:-0} ${1:-0} $why ="
 }
 

@@ -23,8 +23,11 @@ poll_log() {
   cat <&5
 }
 stop_following() { [ -z "$follower" ] || kill -KILL "$follower" 2>/dev/null; }
+# Hands out the whole log of an ended attempt that nobody follows. The file `tail` is won by one: this or `follow`.
+deliver() { ! create "$spool/tail" || [ ! -s "$spool/log" ] || cat "$spool/log" 3<&-; }
 
 # Reads words on descriptor 3 until the channel is done. $1: pid of sshd's child, to be ended with the channel (0: ourselves).
+# Returns 3 after `next`: the channel goes on with another attempt.
 control() {
   get "$spool/limits"
   # shellcheck disable=SC2086 # limits are four numbers
@@ -35,10 +38,12 @@ control() {
       case $argument in '' | *[!0-9]*) argument=$4 ;; esac
       (exec >/dev/null 2>&1 3<&-; stop user "$argument") &
       ;;
+    follow) ! create "$spool/tail" || follow 0 ;;
+    next) stop_following; return 3 ;;
     ack)
       stop_following
-      [ "$argument" != rm ] || remove
-      return
+      [ "$argument" != rm ] || { remove; remove_litter; }
+      return 0
       ;;
     bye) break ;;
     esac
@@ -67,22 +72,48 @@ leave() {
   exit 0
 }
 
-# run ID NONCE OFFSET: claims, starts and streams; attaches when the attempt exists.
+# run ID NONCE OFFSET: claims, starts and streams; attaches when the attempt exists. When the attempt has ended, the
+# channel can take another one: `next`, a line `ID NONCE`, a frame. That saves a session and a shell for each job.
 verb_run() {
-  read_frame
   identify
-  create "$claim" || { [ -e "$claim" ] || refuse mkdir the claim cannot be made; attach "$1"; return; }
+  litter='' littered=0
+  start_attempt "$1" follow || return 0
+  while next_attempt; do start_attempt 0 || return 0; done
+}
+# Runs the attempt of the frame that comes; fails when the channel is done. $1 offset, $2 `follow`: at once, else when told.
+start_attempt() {
+  read_frame
+  create "$claim" || { [ -e "$claim" ] || refuse mkdir the claim cannot be made; attach "$1"; return 1; }
   prepare || { remove; rm -f "$claim"; refuse nospace the spool cannot be written; }
   trap : HUP INT TERM PIPE
-  exec 3<&0 </dev/null
   echo "@@$nonce"
-  follow 0
+  follower=
+  [ -z "${2:-}" ] || follow 0
   (control "$$") &
   reader=$!
   (wait_for_job) 3<&- >/dev/null
+  [ -n "$follower" ] || deliver
   conclude
   wait "$reader"
+  [ "$?" = 3 ]
 }
+# Turns to the attempt that is named next. What earlier ones left is removed a few at a time: a process each would be
+# a good part of what a short job costs.
+next_attempt() {
+  litter="$litter $spool $work" littered=$((littered + 1))
+  if [ "$littered" -ge 8 ]; then
+    (remove_litter) >/dev/null 3<&- &
+    litter='' littered=0
+  fi
+  IFS=' ' read -r next_id next_nonce <&3 || return 1
+  check_id "$next_id"
+  check_id "$next_nonce"
+  nonce=$next_nonce
+  attempt "$next_id"
+}
+# What cannot be removed so is removed by `hello`.
+# shellcheck disable=SC2086 # a list
+remove_litter() { [ -z "${litter:-}" ] || rm -rf $litter 2>/dev/null; }
 # Writes everything that the attempt needs, and reserves what it will write, before it may start.
 prepare() {
   blank='                                                                                '
@@ -117,17 +148,17 @@ kill_ownerless() {
 }
 # Reads the frame into shunt_limits, shunt_env, shunt_script; a truncated one starts nothing.
 read_frame() {
-  IFS=' ' read -r magic length lines || refuse frame no header
+  IFS=' ' read -r magic length lines <&3 || refuse frame no header
   [ "$magic" = 1 ] || refuse magic this wrapper reads frames of version 1
   case $length$lines in '' | *[!0-9]*) refuse frame bad header ;; esac
   body='' trimmed=0
   if [ "$lines" -gt 0 ]; then
-    while [ "$lines" -gt 0 ] && IFS= read -r line; do
+    while [ "$lines" -gt 0 ] && IFS= read -r line <&3; do
       body=$body$line$newline
       lines=$((lines - 1))
     done
   else
-    body=$(head -c "$length")
+    body=$(head -c "$length" <&3)
     trimmed=1
   fi
   # Length and last line: half a quoted text must not reach eval.
@@ -140,7 +171,6 @@ read_frame() {
 
 # at ID NONCE OFFSET, also `run` of an attempt that exists: streams from offset $1 on, then reports.
 attach() {
-  exec 3<&0 </dev/null
   echo "@@$nonce"
   settle
   case $state in

@@ -129,8 +129,10 @@ main() {
     ;;
   esac
   case ${1:-} in
-  run) verb_run "$4" ;;
-  at) attach "$4" ;;
+  run | at)
+    exec 3<&0 </dev/null
+    if [ "$1" = run ]; then verb_run "$4"; else attach "$4"; fi
+    ;;
   kill) verb_kill "$4" ;;
   fence) verb_fence ;;
   st) verb_status ;;

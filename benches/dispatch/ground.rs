@@ -1,0 +1,143 @@
+//! What every case stands on: one host, our engine with its store and logs, a plain pool, and a ControlMaster.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shuntyard::clock::Clock;
+use shuntyard::dispatch::{Dispatcher, Parts};
+use shuntyard::logs::LogStore;
+use shuntyard::sealed::Sealer;
+use shuntyard::shutdown::Tasks;
+use shuntyard::ssh::{Pool, Target, fingerprint, generate_runner_key, load_private_key};
+use shuntyard::store::{Store, StoreOptions, StoreUrl};
+use shuntyard_domain::board::Placement;
+use shuntyard_domain::ids::RunnerId;
+use shuntyard_domain::job::{Job, JobState};
+use shuntyard_domain::outcome::Outcome;
+use shuntyard_domain::wire::api::{InstallRunner, StepEvent, SubmitJob};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::openssh::Master;
+use crate::support::sshd::{HostSpec, TestHost};
+
+/// Jobs that the runner takes at a time.
+pub const SLOTS: usize = 8;
+const JOB_LIMIT: Duration = Duration::from_secs(300);
+
+pub struct Ground {
+    pub host: TestHost,
+    pub master: Master,
+    pub pool: Pool,
+    pub target: Target,
+    pub dispatcher: Dispatcher,
+    pub data: TempDir,
+    pool_tasks: Tasks,
+}
+
+impl Ground {
+    /// Starts a host and enrols it, as `shunt ctl install-runner --no-sudo` does.
+    pub async fn prepare() -> Self {
+        let host = TestHost::start(HostSpec { host_key_types: vec!["ed25519"], ..HostSpec::default() });
+        let (private, public) = generate_runner_key("bench").expect("a key");
+        host.authorize("deploy", &public);
+        let master = Master::connect(&host, &private);
+        let pool_tasks = Tasks::new();
+        let pool = Pool::new(&pool_tasks);
+        let target = Target {
+            runner: RunnerId(Uuid::now_v7()),
+            dial: host.dial("deploy"),
+            host_keys: host.host_keys.clone(),
+            key: Arc::new(load_private_key(&private, None).expect("the key")),
+        };
+        pool.warm(&target).await.expect("a connection");
+        let data = tempfile::Builder::new().prefix("shunt-bench-data-").tempdir().expect("a temporary directory");
+        let dispatcher = start_engine(&data).await;
+        let ground = Self { host, master, pool, target, dispatcher, data, pool_tasks };
+        ground.enrol(private.to_string()).await;
+        ground
+    }
+
+    async fn enrol(&self, private_key: String) {
+        let request = InstallRunner {
+            address: Some(self.host.address.clone()),
+            port: self.host.port,
+            user: "deploy".to_owned(),
+            password: None,
+            private_key: Some(private_key),
+            passphrase: None,
+            host_key: fingerprint(&self.host.host_keys[0]),
+            no_sudo: true,
+            labels: None,
+            slots: Some(SLOTS as u32),
+        };
+        let mut steps = self.dispatcher.install("bench-host".to_owned(), request).expect("a good request");
+        let mut last = None;
+        while let Some(step) = steps.recv().await {
+            last = Some(step);
+        }
+        assert!(matches!(last, Some(StepEvent::Finished { .. })), "the bootstrap ended with {last:?}");
+    }
+
+    pub async fn submit(&self, script: impl Into<String>) -> Job {
+        let request = SubmitJob {
+            script: script.into(),
+            title: None,
+            filter: Default::default(),
+            env: Default::default(),
+            priority: 0,
+            run_limit_s: None,
+            silence_limit_s: None,
+            stop_grace_s: None,
+            project: String::new(),
+        };
+        self.dispatcher.submit(request).await.expect("a good job")
+    }
+
+    /// Waits until the result is stored, and holds it to success and a complete log of `bytes`.
+    pub async fn finished(&self, job: &Job, bytes: u64) -> Job {
+        let mut pulse = self.dispatcher.feed().job(job.id);
+        let wait = async {
+            loop {
+                let now = self.dispatcher.job(job.id).await.expect("the job");
+                if now.state.is_finished() {
+                    return now;
+                }
+                let seen = now.version;
+                pulse.wait_for(|p| p.version > seen).await.expect("the feed");
+            }
+        };
+        let job = tokio::time::timeout(JOB_LIMIT, wait).await.expect("the job ends in time");
+        let JobState::Finished(end) = &job.state else { panic!("{job:?}") };
+        assert!(end.outcome == Outcome::Succeeded && !end.log.truncated && end.log.bytes == bytes, "{end:?}");
+        assert_eq!(self.dispatcher.logs().stored_bytes(job.attempt_id()), bytes);
+        job
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.data.path().join(name)
+    }
+
+    pub async fn stop(self) {
+        self.dispatcher.stop().await;
+        self.pool.close().await;
+        self.pool_tasks.stop(Duration::from_secs(5)).await;
+        self.dispatcher.store().clone().close().await;
+    }
+}
+
+async fn start_engine(data: &TempDir) -> Dispatcher {
+    let url = StoreUrl::parse(&format!("sqlite:{}", data.path().join("bench.sqlite").display())).expect("a url");
+    let tasks = Tasks::new();
+    let parts = Parts {
+        store: Store::open(&url, StoreOptions::default()).expect("a store"),
+        logs: LogStore::open(&data.path().join("logs")).expect("a log directory"),
+        clock: Clock::system(),
+        sealer: Sealer::from_key_file(&data.path().join("master.key")).expect("a key"),
+        pool: Pool::new(&tasks.child()),
+        tasks,
+        placement: Placement::LeastLoaded,
+    };
+    Dispatcher::start(parts).await.expect("an engine")
+}
