@@ -82,7 +82,39 @@ pub fn confirm(question: &str) -> Result<bool, Failure> {
 /// # Errors
 /// `Failure::Prompt` when there is none; it names the flag to use `instead`.
 pub fn ask_secret(what: &'static str, instead: &'static str) -> Result<String, Failure> {
+    #[cfg(unix)]
+    let _silence = Silence::begin();
     rpassword::prompt_password(format!("{what}: ")).map_err(|source| Failure::Prompt { what, source, instead })
+}
+
+/// The controlling terminal without echo, until it is dropped.
+///
+/// rpassword shows its prompt first and turns the echo off then: what a quick hand types in between would be shown.
+#[cfg(unix)]
+struct Silence {
+    terminal: std::fs::File,
+    before: rustix::termios::Termios,
+}
+
+#[cfg(unix)]
+impl Silence {
+    /// `None` without a terminal; whoever asks on it finds that out by itself.
+    fn begin() -> Option<Self> {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let terminal = std::fs::File::options().read(true).write(true).open("/dev/tty").ok()?;
+        let before = tcgetattr(&terminal).ok()?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL);
+        tcsetattr(&terminal, OptionalActions::Now, &silent).ok()?;
+        Some(Self { terminal, before })
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Silence {
+    fn drop(&mut self) {
+        let _ = rustix::termios::tcsetattr(&self.terminal, rustix::termios::OptionalActions::Now, &self.before);
+    }
 }
 
 #[cfg(test)]

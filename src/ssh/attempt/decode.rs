@@ -37,7 +37,7 @@ impl Decoder {
         let why = match arrived {
             Some(ChannelEvent::Stdout(bytes)) => self.output(bytes, events),
             Some(ChannelEvent::Stderr(bytes)) => self.control(&bytes, events),
-            Some(ChannelEvent::ExitStatus(_) | ChannelEvent::Eof) => None,
+            Some(ChannelEvent::ExitStatus(_) | ChannelEvent::ExitSignal | ChannelEvent::Eof) => None,
             Some(ChannelEvent::Closed) => Some(self.closed(events)),
             Some(ChannelEvent::Overflow) => Some(GoneWhy::Overflow),
             Some(ChannelEvent::Disconnected) | None => Some(GoneWhy::Disconnected),
