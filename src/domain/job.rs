@@ -309,9 +309,12 @@ pub fn transition(job: &Job, event: &JobEvent, now_ms: i64) -> Result<Job, Illeg
 const fn why_not_run(reason: StopReason) -> NotRunReason {
     match reason {
         StopReason::FailFast => NotRunReason::FailFast,
-        StopReason::User | StopReason::RunLimit | StopReason::SilenceLimit | StopReason::Orphaned => {
-            NotRunReason::CancelledWhileQueued
-        }
+        StopReason::User
+        | StopReason::RunLimit
+        | StopReason::SilenceLimit
+        | StopReason::Orphaned
+        | StopReason::DiskFull
+        | StopReason::OutputLimit => NotRunReason::CancelledWhileQueued,
     }
 }
 
@@ -348,16 +351,17 @@ fn exited(
     cancel: Option<&CancelRequest>,
     log: LogSummary,
 ) -> JobState {
-    let outcome = match stopped {
-        Some(StopReason::RunLimit | StopReason::SilenceLimit) => Outcome::TimedOut,
-        Some(StopReason::User | StopReason::Orphaned | StopReason::FailFast) => Outcome::Cancelled,
-        None if exit_code == 0 => Outcome::Succeeded,
-        None => Outcome::Failed,
-    };
     // The wrapper only knows "cancelled"; the request says why.
     let stop_reason = match (stopped, cancel) {
         (Some(StopReason::User), Some(request)) => Some(request.reason),
         (stopped, _) => stopped,
+    };
+    let outcome = match stop_reason {
+        Some(StopReason::RunLimit | StopReason::SilenceLimit) => Outcome::TimedOut,
+        Some(StopReason::User | StopReason::Orphaned | StopReason::FailFast) => Outcome::Cancelled,
+        Some(StopReason::DiskFull | StopReason::OutputLimit) => Outcome::Failed,
+        None if exit_code == 0 => Outcome::Succeeded,
+        None => Outcome::Failed,
     };
     JobState::Finished(Finished { exit_code: Some(exit_code), stop_reason, ..ended(state, outcome, log) })
 }

@@ -12,6 +12,7 @@ mod delete;
 mod delete_forced;
 mod demo;
 mod enrolment;
+mod full_disk;
 pub mod house;
 mod http_limits;
 mod install;
