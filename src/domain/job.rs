@@ -17,6 +17,9 @@ pub struct JobSpec {
     /// Added to the job's environment.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// Seconds the job may wait from its submission to its start; `None` = no limit.
+    #[serde(default)]
+    pub queue_limit_s: Option<u32>,
     /// Seconds the job may run; `None` = no limit.
     #[serde(default)]
     pub run_limit_s: Option<u32>,
@@ -44,6 +47,7 @@ impl JobSpec {
         Self {
             script: script.into(),
             env: BTreeMap::new(),
+            queue_limit_s: None,
             run_limit_s: None,
             silence_limit_s: None,
             stop_grace_s: Self::default_stop_grace_s(),

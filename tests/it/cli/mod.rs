@@ -5,6 +5,7 @@ mod api;
 mod bad_links;
 mod cancel;
 pub mod client;
+mod clocks;
 mod crash;
 mod cut_off;
 mod data_dir;
