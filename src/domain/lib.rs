@@ -5,6 +5,7 @@
 //! forbids it. Time and identifiers are arguments.
 
 pub mod board;
+pub mod clocks;
 pub mod closed;
 pub mod explain;
 pub mod facts;

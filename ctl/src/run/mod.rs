@@ -63,6 +63,12 @@ pub struct RunArgs {
     /// Stop it after this time (90s, 10m, 1h30m)
     #[arg(long, value_name = "DURATION", conflicts_with = "phase")]
     timeout: Option<String>,
+    /// Stop it when it has written nothing for this time
+    #[arg(long, value_name = "DURATION", conflicts_with = "phase")]
+    silence_limit: Option<String>,
+    /// Give up when it has not started within this time
+    #[arg(long, value_name = "DURATION", conflicts_with = "phase")]
+    queue_limit: Option<String>,
     /// One line that names the job
     #[arg(long, conflicts_with = "phase")]
     title: Option<String>,

@@ -80,7 +80,11 @@ pub struct JobBody {
     pub log_bytes: u64,
     pub log_cksum: Option<u32>,
     pub truncated: bool,
+    #[serde(default)]
+    pub queue_limit_s: Option<u32>,
     pub run_limit_s: Option<u32>,
+    #[serde(default)]
+    pub silence_limit_s: Option<u32>,
 }
 
 impl JobBody {
@@ -131,7 +135,9 @@ impl JobBody {
             log_bytes: finished.map_or(log_bytes, |f| f.log.bytes),
             log_cksum: finished.map(|f| f.log.cksum),
             truncated: finished.is_some_and(|f| f.log.truncated),
+            queue_limit_s: job.spec.queue_limit_s,
             run_limit_s: job.spec.run_limit_s,
+            silence_limit_s: job.spec.silence_limit_s,
         }
     }
 }
@@ -264,6 +270,9 @@ pub struct SubmitJob {
     pub env: BTreeMap<String, String>,
     #[serde(default)]
     pub priority: i32,
+    /// Seconds from the submission to the start; the job is `expired` after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_limit_s: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_limit_s: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

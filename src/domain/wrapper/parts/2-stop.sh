@@ -147,6 +147,8 @@ record() {
     get "$spool/cancel"
     why=${line%% *}
     why=${why:-user}
+  elif [ -e "$spool/full" ] || ! space_left; then
+    why=disk_full
   fi
   code=$1
   if [ -s "$spool/log" ]; then
