@@ -118,7 +118,13 @@ stop() {
   settle
   [ "$state" = run ] && started || return 0
   if [ -n "${receipts:-}" ]; then find_members; receipt before "$members"; receipt sent TERM "$members"; fi
-  signal_group TERM
+  # The leader is known a moment before it leads a group.
+  tries=0
+  # shellcheck disable=SC2086 # an identity
+  while ! signal_group TERM && alive $leader && [ "$tries" -lt 30 ]; do
+    nap
+    tries=$((tries + 1))
+  done
   signal_group CONT
   tries=0
   # shellcheck disable=SC2086 # an identity
