@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::job::{Job, JobEvent, JobState};
 use shuntyard_domain::outcome::{LogSummary, LostEvidence};
+use shuntyard_domain::receipt::StopReceipt;
 use shuntyard_domain::wire::control::{LostWhy, ResultRecord};
 use shuntyard_domain::wire::frame::Word;
 use tokio::time::{Instant, sleep_until};
@@ -20,7 +21,7 @@ use super::keeper::Backoff;
 use super::log_sink::LogSink;
 use super::{DispatchError, Dispatcher};
 use crate::ssh::attempt::{self, Attempt, AttemptEvent, GoneWhy};
-use crate::store::{ApplyError, job_apply};
+use crate::store::{ApplyError, job_apply, job_receipt_insert};
 
 /// Output is stored in pieces of at most about this size when it comes faster than the disk takes it.
 const BATCH_BYTES: usize = 1024 * 1024;
@@ -83,6 +84,8 @@ pub(super) struct Following<'e> {
     start_channel: bool,
     /// How often in a row the end came without the rest of the output.
     tails_overdue: u32,
+    /// What this channel's host has told about a stop; each channel is told all of it.
+    receipt: StopReceipt,
 }
 
 /// A start that the host has confirmed at `at_ms`. A short job's start and end are one commit.
@@ -119,6 +122,7 @@ impl<'e> Following<'e> {
             running: None,
             start_channel: true,
             tails_overdue: 0,
+            receipt: StopReceipt::default(),
         }
     }
 
@@ -156,6 +160,7 @@ impl<'e> Following<'e> {
     /// Opens a channel to the attempt from the first byte that is not stored.
     pub(super) async fn attach(&mut self, runner: RunnerId) -> Followed {
         (self.cancel_sent, self.start_channel) = (false, false);
+        self.receipt = StopReceipt::default();
         self.commit_running();
         let Ok(known) = self.engine.known(runner) else {
             // Deleted by force: nobody will hear of this job again, and nothing else ends this task.
@@ -283,6 +288,10 @@ impl<'e> Following<'e> {
                 self.commit_running();
                 None
             }
+            AttemptEvent::Receipt(line) => {
+                self.receipt.add(line);
+                None
+            }
             AttemptEvent::Ended(record) => {
                 *end = Some(End::Result(record));
                 None
@@ -402,11 +411,16 @@ impl<'e> Following<'e> {
 
     async fn finish(&mut self, event: JobEvent) -> Followed {
         let (id, now_ms, confirmed) = (self.job.id, self.engine.0.clock.now_ms(), self.confirmed);
+        let receipt = self.receipt.clone();
         let write = self.engine.0.store.write(move |c| {
             if let Some(Confirmed { at_ms, .. }) = confirmed {
                 job_apply(c, id, None, &JobEvent::Started, at_ms)?;
             }
-            job_apply(c, id, None, &event, now_ms)
+            let job = job_apply(c, id, None, &event, now_ms)?;
+            if !receipt.is_empty() {
+                job_receipt_insert(c, job.attempt_id(), &receipt)?;
+            }
+            Ok(job)
         });
         match write.await {
             Ok(job) => {

@@ -14,6 +14,7 @@ use crate::ids::{JobId, PhaseRunId, RunnerId};
 use crate::job::{Job, JobState};
 use crate::outcome::{LostEvidence, NotRunReason, Outcome, StopReason};
 use crate::phase::{Phase, Stage};
+use crate::receipt::StopReceipt;
 use crate::runner::{Health, Runner, RunnerState, Scope};
 use crate::wire::object::object;
 use crate::wire::time_text::{chef_duration, chef_time, rfc3339};
@@ -81,6 +82,9 @@ pub struct JobBody {
     pub log_cksum: Option<u32>,
     pub truncated: bool,
     pub run_limit_s: Option<u32>,
+    /// How the host stopped it; in `GET /jobs/:id` of a job that was stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<StopReceipt>,
 }
 
 impl JobBody {
@@ -132,6 +136,7 @@ impl JobBody {
             log_cksum: finished.map(|f| f.log.cksum),
             truncated: finished.is_some_and(|f| f.log.truncated),
             run_limit_s: job.spec.run_limit_s,
+            receipt: None,
         }
     }
 }
