@@ -90,6 +90,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    job_receipts (job_id) {
+        job_id -> Text,
+        attempt -> BigInt,
+        body -> Text,
+    }
+}
+
+diesel::table! {
     tokens (id) {
         id -> Text,
         name -> Text,

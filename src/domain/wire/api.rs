@@ -14,6 +14,7 @@ use crate::ids::{JobId, PhaseRunId, RunnerId};
 use crate::job::{Job, JobState};
 use crate::outcome::{LostEvidence, NotRunReason, Outcome, StopReason};
 use crate::phase::{Phase, Stage};
+use crate::receipt::StopReceipt;
 use crate::runner::{Health, Runner, RunnerState, Scope};
 use crate::wire::object::object;
 use crate::wire::time_text::{chef_duration, chef_time, rfc3339};
@@ -85,6 +86,9 @@ pub struct JobBody {
     pub run_limit_s: Option<u32>,
     #[serde(default)]
     pub silence_limit_s: Option<u32>,
+    /// How the host stopped it; in `GET /jobs/:id` of a job that was stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<StopReceipt>,
 }
 
 impl JobBody {
@@ -138,6 +142,7 @@ impl JobBody {
             queue_limit_s: job.spec.queue_limit_s,
             run_limit_s: job.spec.run_limit_s,
             silence_limit_s: job.spec.silence_limit_s,
+            receipt: None,
         }
     }
 }

@@ -26,6 +26,7 @@ mod install_secrets;
 mod jobs;
 mod never_lose;
 mod proof;
+mod receipts;
 mod run;
 mod secrets;
 mod settings;
