@@ -132,6 +132,9 @@ fn a_killed_wrapper_whose_follower_holds_the_channel_does_not_leave_its_job_runn
     let id = house.submit(&[], "echo up; echo up >~/up; sleep 7234");
     await_truth(&host, "up", "up");
     house.await_state(&id, &["running"]);
+    // On a channel that had a job before, it begins a moment after the job.
+    let followed = || host.exec_inside("pgrep -f '^tail -c'").status.success();
+    await_that("the output is followed", followed, || house.log());
     host.run_inside("pkill -KILL -f 'wrapper-[0-9a-f]* run'; pgrep -f '^tail -c'");
     let job = house.await_end(&id);
     assert_eq!((&job["state"], &job["lost_evidence"]), (&"lost".into(), &"wrapper_killed".into()), "{job}");
