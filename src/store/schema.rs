@@ -98,6 +98,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    runner_events (runner_id, version) {
+        runner_id -> Text,
+        version -> BigInt,
+        hostname -> Text,
+        at_ms -> BigInt,
+        kind -> Text,
+        body -> Text,
+    }
+}
+
+diesel::table! {
     tokens (id) {
         id -> Text,
         name -> Text,

@@ -347,6 +347,15 @@ pub struct InstallRunner {
     pub slots: Option<u32>,
 }
 
+/// `POST /runners/:hostname/accept-host-key`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptHostKey {
+    /// `SHA256:…` the host must show. Absent: the stream ends with `host_key_unconfirmed` and the key that it shows now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_key: Option<String>,
+}
+
 /// The port of sshd.
 #[must_use]
 pub const fn default_ssh_port() -> u16 {

@@ -1,5 +1,6 @@
 //! Tests of the cli area: the real `shuntd` and `shunt` against real sshd hosts.
 
+mod accept_host_key;
 mod adhoc;
 mod api;
 mod bad_links;

@@ -1,17 +1,19 @@
 //! Tokens, settings and phase runs.
 
 use shuntyard::store::{
-    PhaseRunRow, StoreError, TokenRow, job_insert, job_receipt_find, job_receipt_insert, phase_run_find,
-    phase_run_insert, setting_find, setting_or_insert, setting_set, token_find_by_sha256, token_insert, token_list,
+    HostKeyAccepted, PhaseRunRow, RunnerEventRow, StoreError, TokenRow, job_insert, job_receipt_find,
+    job_receipt_insert, phase_run_find, phase_run_insert, runner_delete, runner_event_insert, runner_events,
+    runner_insert, setting_find, setting_or_insert, setting_set, token_find_by_sha256, token_insert, token_list,
     token_revoke, token_used,
 };
 use shuntyard_domain::ids::{AttemptId, PhaseRunId};
 use shuntyard_domain::phase::{Phase, Stage};
 use shuntyard_domain::receipt::StopReceipt;
+use shuntyard_domain::runner::Runner;
 use shuntyard_domain::wire::control::Receipt;
 use uuid::Uuid;
 
-use super::samples::job;
+use super::samples::{job, runner};
 use super::{Database, on_both_databases, raw};
 
 on_both_databases!(
@@ -22,6 +24,7 @@ on_both_databases!(
     the_first_value_of_a_setting_wins,
     a_phase_run_is_read_as_it_was_written,
     a_receipt_is_written_once_and_goes_with_its_job,
+    the_events_of_a_runner_stay_when_it_is_deleted,
 );
 
 fn token(id: &str, byte: u8) -> TokenRow {
@@ -140,4 +143,26 @@ async fn a_receipt_is_written_once_and_goes_with_its_job(db: Database) {
 
 fn receipt_of_nothing() -> StopReceipt {
     StopReceipt::default()
+}
+
+async fn the_events_of_a_runner_stay_when_it_is_deleted(db: Database) {
+    let store = db.open();
+    let event = |after: &str| HostKeyAccepted {
+        by: "admin".into(),
+        before: vec!["SHA256:a".into()],
+        after: vec![after.into()],
+    };
+    store.write(|c| runner_insert(c, &runner(1, "h1"), b"sealed")).await.unwrap();
+    for (version, after) in [(2, "SHA256:b"), (3, "SHA256:c")] {
+        let (changed, event) = (Runner { version, ..runner(1, "h1") }, event(after));
+        store.write(move |c| runner_event_insert(c, &changed, version * 10, &event)).await.unwrap();
+    }
+    let (again, other) = (Runner { version: 3, ..runner(1, "h1") }, event("SHA256:d"));
+    let taken = store.write(move |c| runner_event_insert(c, &again, 40, &other)).await;
+    assert!(matches!(taken, Err(StoreError::Conflict { .. })), "{taken:?}");
+    store.write(|c| runner_delete(c, runner(1, "h1").id)).await.unwrap();
+    let row = |at_ms, after| RunnerEventRow { at_ms, kind: "host_key_accepted".into(), event: event(after) };
+    let found = store.read(|c| runner_events(c, "h1")).await.unwrap();
+    assert_eq!(found, [row(20, "SHA256:b"), row(30, "SHA256:c")]);
+    assert_eq!(store.read(|c| runner_events(c, "h2")).await.unwrap(), []);
 }
