@@ -77,6 +77,20 @@ pub fn confirm(question: &str) -> Result<bool, Failure> {
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
+/// Asks for a line of text; white space around it does not count.
+///
+/// # Errors
+/// `Failure::ReadInput` when standard input cannot be read.
+pub fn ask_line(question: &str) -> Result<String, Failure> {
+    let mut err = io::stderr().lock();
+    let _ = write!(err, "{question} ");
+    let _ = err.flush();
+    drop(err);
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).map_err(Failure::ReadInput)?;
+    Ok(answer.trim().to_owned())
+}
+
 /// Asks for a secret without echo, on the controlling terminal.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! Following one attempt: output to the log by offset, the host's word to the store.
 
 mod end;
+mod overdue;
 mod proof;
 mod running;
 mod stop;
@@ -13,6 +14,7 @@ use futures_util::future::BoxFuture;
 use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::job::{Job, JobEvent};
 use shuntyard_domain::outcome::LostEvidence;
+use shuntyard_domain::receipt::StopReceipt;
 use shuntyard_domain::wire::control::LostWhy;
 use shuntyard_domain::wire::frame::Word;
 use tokio::time::{Instant, sleep_until};
@@ -66,6 +68,8 @@ pub(super) struct Following<'e> {
     start_channel: bool,
     /// How often in a row the end came without the rest of the output.
     tails_overdue: u32,
+    /// What this channel's host has told about a stop; each channel is told all of it.
+    receipt: StopReceipt,
 }
 
 /// What the loop woke up for.
@@ -76,6 +80,8 @@ enum Woken {
     Lasting,
     Cancel,
     Kill,
+    /// The host has not kept a limit.
+    Overdue,
     TailOverdue,
     Stop,
 }
@@ -95,6 +101,7 @@ impl<'e> Following<'e> {
             running: None,
             start_channel: true,
             tails_overdue: 0,
+            receipt: StopReceipt::default(),
         }
     }
 
@@ -132,6 +139,7 @@ impl<'e> Following<'e> {
     /// Opens a channel to the attempt from the first byte that is not stored.
     pub(super) async fn attach(&mut self, runner: RunnerId) -> Followed {
         (self.cancel_sent, self.start_channel) = (false, false);
+        self.receipt = StopReceipt::default();
         self.commit_running();
         let Ok(known) = self.engine.known(runner) else {
             // Deleted by force: nobody will hear of this job again, and nothing else ends this task.
@@ -158,12 +166,15 @@ impl<'e> Following<'e> {
     pub(super) async fn follow(&mut self, mut stream: Attempt, backoff: &mut Backoff) -> Followed {
         let mut end: Option<End> = None;
         let mut tail_deadline: Option<Instant> = None;
+        let mut heard = Instant::now();
         loop {
             if let Some(reached) = end.filter(|e| self.sink.stored_bytes() >= e.size()) {
                 return self.settle(stream, reached).await;
             }
-            let followed = match self.wake(&mut stream, tail_deadline).await {
+            let overdue = self.overdue(heard).filter(|_| end.is_none());
+            let followed = match self.wake(&mut stream, tail_deadline, overdue.map(|(at, _)| at)).await {
                 Woken::Event(AttemptEvent::Output(bytes)) => {
+                    heard = Instant::now();
                     let stored_bytes = self.sink.stored_bytes();
                     let followed = self.store_output(&mut stream, bytes, &mut end).await;
                     if self.sink.stored_bytes() > stored_bytes {
@@ -177,6 +188,10 @@ impl<'e> Following<'e> {
                 Woken::Lasting => self.on_lasting(&mut stream).await,
                 Woken::Cancel => self.send_cancel(&mut stream).await,
                 Woken::Kill => self.kill().await,
+                Woken::Overdue => match overdue {
+                    Some((_, reason)) => self.stop_overdue(reason).await,
+                    None => None,
+                },
                 Woken::TailOverdue => match end.filter(|_| self.tails_overdue >= MAX_TAILS_OVERDUE) {
                     // The host has said the end often enough and has no more bytes: the log is truncated.
                     Some(reached) => return self.settle(stream, reached).await,
@@ -200,7 +215,12 @@ impl<'e> Following<'e> {
         }
     }
 
-    async fn wake(&mut self, stream: &mut Attempt, tail_deadline: Option<Instant>) -> Woken {
+    async fn wake(
+        &mut self,
+        stream: &mut Attempt,
+        tail_deadline: Option<Instant>,
+        overdue_at: Option<Instant>,
+    ) -> Woken {
         let running = async {
             match self.running.as_mut() {
                 Some(commit) => commit.await,
@@ -214,6 +234,7 @@ impl<'e> Following<'e> {
             () = self.cancel.cancelled(), if !self.cancel_sent => Woken::Cancel,
             () = sleep_until(self.kill_at.unwrap_or_else(Instant::now)), if self.kill_at.is_some() => Woken::Kill,
             () = sleep_until(tail_deadline.unwrap_or_else(Instant::now)), if tail_deadline.is_some() => Woken::TailOverdue,
+            () = sleep_until(overdue_at.unwrap_or_else(Instant::now)), if overdue_at.is_some() => Woken::Overdue,
             () = self.stop.cancelled() => Woken::Stop,
         }
     }
@@ -257,6 +278,10 @@ impl<'e> Following<'e> {
             AttemptEvent::Attached { .. } => {
                 self.confirm(Duration::ZERO);
                 self.commit_running();
+                None
+            }
+            AttemptEvent::Receipt(line) => {
+                self.receipt.add(line);
                 None
             }
             AttemptEvent::Ended(record) => {

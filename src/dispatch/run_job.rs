@@ -111,6 +111,7 @@ impl Attendant {
                 Followed::NotStored(why) => return Placed::Unsure(why),
                 Followed::LinkLost(why) => {
                     let delay = backoff.delay();
+                    following.mark_overdue().await;
                     tracing::info!(why, delay_ms = delay.as_millis() as u64, "lost the job's channel; attaching again");
                     if following.wait_or_stop(self.runner, delay).await {
                         return Placed::Detached;
@@ -198,9 +199,9 @@ fn job_environment(job: &Job, known: &Known) -> BTreeMap<String, String> {
 }
 
 impl Dispatcher {
-    /// Gives a queued job to the board; a job in any other state is not.
+    /// Gives a queued job to the board, and to the queue's clock; a job in any other state is not.
     pub(super) fn queue(&self, job: &Job) {
-        if matches!(job.state, JobState::Queued) {
+        if matches!(job.state, JobState::Queued) && !self.watch_queue_limit(job) {
             self.tell_board(BoardEvent::JobQueued(QueuedJob {
                 id: job.id,
                 filter: job.filter.clone(),

@@ -43,6 +43,8 @@ pub fn router(api: Api) -> Router {
         .route("/runners/{hostname}", get(runners::show).patch(runners::patch).delete(runners::delete))
         .route("/runners/{hostname}/health", get(runners::health).post(runners::test))
         .route("/runners/{hostname}/install", post(runners::install))
+        .route("/runners/{hostname}/accept-host-key", post(runners::accept_host_key))
+        .route("/runners/{hostname}/events", get(runners::events))
         .route("/jobs", get(jobs::list).post(jobs::submit))
         .route("/jobs/streaming", get(jobs::streaming))
         .route("/jobs/{id}", get(jobs::show).delete(jobs::cancel))

@@ -107,16 +107,13 @@ impl Decoder {
             Some(Control::At { pid }) => AttemptEvent::Attached { pid },
             Some(Control::End(result)) => AttemptEvent::Ended(result),
             Some(Control::Lost { why, size }) => AttemptEvent::Lost { why, size },
+            Some(Control::Receipt(line)) => AttemptEvent::Receipt(line),
             Some(Control::None) => AttemptEvent::Unknown,
             Some(Control::Fenced) => AttemptEvent::Fenced,
             Some(Control::Err { code, detail }) => AttemptEvent::Refused { code, detail },
-            Some(
-                other @ (Control::Job { .. }
-                | Control::Eol
-                | Control::Receipt(_)
-                | Control::Hello(_)
-                | Control::Removed { .. }),
-            ) => return Err(GoneWhy::BadControl(format!("{other:?} does not belong into an attempt's channel"))),
+            Some(other @ (Control::Job { .. } | Control::Eol | Control::Hello(_) | Control::Removed { .. })) => {
+                return Err(GoneWhy::BadControl(format!("{other:?} does not belong into an attempt's channel")));
+            }
         }))
     }
 

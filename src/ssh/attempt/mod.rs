@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use shuntyard_domain::ids::AttemptId;
-use shuntyard_domain::wire::control::{ErrCode, LostWhy, ResultRecord};
+use shuntyard_domain::wire::control::{ErrCode, LostWhy, Receipt, ResultRecord};
 use shuntyard_domain::wire::frame::{BadWord, Nonce, Verb, Word, command_line, next_attempt};
 use tokio::time::{Instant, timeout_at};
 
@@ -40,6 +40,8 @@ pub enum AttemptEvent {
         pid: u32,
     },
     Output(Bytes),
+    /// The job was stopped; comes before the end, and again on every channel that is told the end.
+    Receipt(Receipt),
     Ended(ResultRecord),
     /// It has no result and never will have one.
     Lost {

@@ -123,6 +123,7 @@ fn the_kill_verb_answers_with_a_receipt_and_the_result() {
         let pids = pids(&channel, 2);
         let answer = host.ask(|nonce| Verb::Kill { id: id(1), nonce, grace_s: 1 });
         let [
+            Control::Receipt(Receipt::Means { .. }),
             Control::Receipt(Receipt::Before { pids: before }),
             middle @ ..,
             Control::Receipt(Receipt::Left { pids: left }),
@@ -140,7 +141,7 @@ fn the_kill_verb_answers_with_a_receipt_and_the_result() {
                 other => panic!("{other:?}"),
             })
             .collect();
-        assert!(signals.starts_with(&["TERM", "KILL"]), "{signals:?}");
+        assert!(signals.starts_with(&["TERM", "CONT", "KILL"]), "{signals:?}");
         assert_eq!((end.stopped, channel.wait_end(0)), (Some(StopReason::User), *end));
         all_gone(&pids);
     });
