@@ -157,7 +157,7 @@ impl TestHost {
 
     /// Lets `public_line` open root.
     pub fn authorize_root(&self, public_line: &str) {
-        self.run_inside("mkdir -p -m 700 /root/.ssh");
+        self.run_inside("mkdir -p -m 700 ~root/.ssh");
         append_authorized_key(&self.path("root/.ssh/authorized_keys"), public_line);
     }
 
