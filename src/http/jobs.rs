@@ -160,7 +160,7 @@ pub(super) async fn cancel(State(api): State<Api>, PathId(id): PathId<JobId>) ->
 /// Why the job waits; 404 when it does not wait.
 pub(super) async fn explain(State(api): State<Api>, PathId(id): PathId<JobId>) -> Result<Json<Explanation>, ApiError> {
     let job = api.dispatcher.job(id).await?;
-    match api.dispatcher.explain(job.id).await {
+    match api.dispatcher.explain(&job).await? {
         Some(explanation) => Ok(Json(explanation)),
         None => Err(ApiError::NotFound(format!("job {id} does not wait: it is {}", job.state.name()))),
     }
