@@ -17,7 +17,7 @@ use super::inventory::Known;
 use super::keeper::Backoff;
 use crate::ssh::Lease;
 use crate::ssh::attempt::{self, Attempt};
-use crate::store::{ApplyError, job_apply, job_find, runner_state};
+use crate::store::{ApplyError, job_apply, job_apply_each, job_find, runner_state};
 
 /// Placements with proof of no start before the job ends as failed.
 const MAX_PLACEMENTS: u32 = 5;
@@ -136,8 +136,8 @@ async fn intend(engine: &Dispatcher, id: JobId, runner: RunnerId) -> Result<Opti
             if runner_state(c, runner)? != Some(RunnerState::Enrolled) {
                 return Ok(None);
             }
-            job_apply(c, id, None, &JobEvent::Assigned { runner }, now_ms)?;
-            job_apply(c, id, None, &JobEvent::StartIntended, now_ms).map(Some)
+            let steps = [(&JobEvent::Assigned { runner }, now_ms), (&JobEvent::StartIntended, now_ms)];
+            job_apply_each(c, id, None, &steps).map(Some)
         })
         .await?;
     if let Some(job) = &job {

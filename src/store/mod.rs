@@ -4,6 +4,7 @@
 //! thread that commits them in groups (`writer`). A job changes state through `job_apply` only.
 
 mod base64_text;
+mod cached;
 mod connection;
 mod error;
 mod job_apply;
@@ -24,7 +25,7 @@ mod writer;
 
 pub use connection::StoreConnection as Connection;
 pub use error::StoreError;
-pub use job_apply::{ApplyError, job_apply};
+pub use job_apply::{ApplyError, job_apply, job_apply_each};
 pub use job_events::{JobEventRow, RecordedEvent, job_events};
 pub use job_page::{JobQuery, job_page};
 pub use jobs::{job_find, job_insert, jobs_on_runner, jobs_placed, jobs_runner_hostnames, jobs_unfinished};
