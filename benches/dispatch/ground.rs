@@ -87,9 +87,11 @@ impl Ground {
             filter: Default::default(),
             env: Default::default(),
             priority: 0,
+            queue_limit_s: None,
             run_limit_s: None,
             silence_limit_s: None,
             stop_grace_s: None,
+            output_cap_bytes: None,
             project: String::new(),
         };
         self.dispatcher.submit(request).await.expect("a good job")

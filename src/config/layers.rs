@@ -14,6 +14,7 @@ pub(super) const KEYS: &[&str] = &[
     "store.url",
     "log.level",
     "log.format",
+    "output.cap_mib",
     "ssh.connect_timeout_s",
     "ssh.keepalive_s",
     "ssh.keepalive_max",

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use super::fault::{ConfigFault, ConfigFaults};
 use super::layers::{FILE_VARIABLE, Layers};
 use super::{
-    Config, DataConfig, DataPaths, DispatchConfig, LogConfig, LogFormat, LogLevel, PlacementRule, ServerConfig,
-    SshConfig, StoreConfig,
+    Config, DataConfig, DataPaths, DispatchConfig, LogConfig, LogFormat, LogLevel, OutputConfig, PlacementRule,
+    ServerConfig, SshConfig, StoreConfig,
 };
 
 /// What the configuration is made of.
@@ -94,6 +94,10 @@ impl Config {
             log: LogConfig {
                 level: layers.read("log.level", |given| given.word(LogLevel::WORDS)).unwrap_or(LogLevel::Info),
                 format: layers.read("log.format", |given| given.word(LogFormat::WORDS)).unwrap_or(LogFormat::Text),
+            },
+            output: OutputConfig {
+                cap_bytes: u64::from(layers.read("output.cap_mib", |g| g.whole(1..=1 << 20, "MiB")).unwrap_or(1024))
+                    << 20,
             },
             ssh: SshConfig {
                 connect_timeout: read_seconds(layers, "ssh.connect_timeout_s", 1, 600, 15),

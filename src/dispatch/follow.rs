@@ -85,7 +85,7 @@ enum Woken {
 
 impl<'e> Following<'e> {
     pub(super) fn new(engine: &'e Dispatcher, job: Job, cancel: CancellationToken, stop: CancellationToken) -> Self {
-        let sink = LogSink::new(engine.0.logs.clone(), job.attempt_id());
+        let sink = LogSink::new(engine.0.logs.clone().capped(job.spec.output_cap_bytes), job.attempt_id());
         Self {
             engine,
             job,

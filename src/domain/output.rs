@@ -28,6 +28,18 @@ impl Cksum {
         self.bytes
     }
 
+    /// What `resume` needs beside the number of bytes.
+    #[must_use]
+    pub fn state(&self) -> u32 {
+        self.digest.clone().finalize() ^ CRC_32_CKSUM.xorout
+    }
+
+    /// Goes on after `bytes` bytes that had led to `state`.
+    #[must_use]
+    pub fn resume(bytes: u64, state: u32) -> Self {
+        Self { digest: CKSUM.digest_with_initial(state), bytes }
+    }
+
     /// The sum that `cksum` prints for these bytes: CRC-32/CKSUM over the bytes and their count
     /// (POSIX.1-2017, `cksum`).
     #[must_use]
@@ -40,6 +52,12 @@ impl Cksum {
         }
         digest.finalize()
     }
+}
+
+/// The line that stands for output that is not kept, where a log is shown as one text.
+#[must_use]
+pub fn elision_line(elided_bytes: u64) -> String {
+    format!("\n[shuntyard: {elided_bytes} bytes of output are not kept]\n")
 }
 
 /// Bytes beyond the stored end: something between was not received.
@@ -79,6 +97,16 @@ mod tests {
             }
             s.value()
         });
+    }
+
+    #[test]
+    fn a_sum_goes_on_from_its_state() {
+        let mut whole = Cksum::default();
+        whole.update(b"hello ");
+        let mut resumed = Cksum::resume(whole.bytes(), whole.state());
+        whole.update(b"world\n");
+        resumed.update(b"world\n");
+        assert_eq!((resumed.value(), resumed.bytes()), (whole.value(), whole.bytes()));
     }
 
     #[test]

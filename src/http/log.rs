@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::stream;
 use shuntyard_domain::ids::{AttemptId, JobId};
+use shuntyard_domain::output::elision_line;
 use shuntyard_domain::wire::api::LogChunk;
 use tokio::sync::watch;
 
@@ -20,14 +21,15 @@ use super::error::ApiError;
 use super::query::PathId;
 use super::sse::{self, EventStream};
 use crate::dispatch::{DispatchError, JobPulse};
+use crate::logs::LogPiece;
 
 const CHUNK_BYTES: u64 = 64 * 1024;
 
 impl Api {
-    /// Up to `CHUNK_BYTES` of output in `[from, to)`.
-    async fn log_chunk(&self, attempt: AttemptId, from: u64, to: u64) -> Result<Vec<u8>, ApiError> {
+    /// Up to `CHUNK_BYTES` of output in `[from, to)`, or behind what of it is not kept.
+    async fn log_chunk(&self, attempt: AttemptId, from: u64, to: u64) -> Result<LogPiece, ApiError> {
         let (logs, max) = (self.dispatcher.logs().clone(), to.saturating_sub(from).min(CHUNK_BYTES));
-        let read = tokio::task::spawn_blocking(move || logs.read(attempt, from, usize::try_from(max).unwrap_or(0)));
+        let read = tokio::task::spawn_blocking(move || logs.piece(attempt, from, usize::try_from(max).unwrap_or(0)));
         Ok(read.await.map_err(|_| DispatchError::Interrupted)?.map_err(DispatchError::from)?)
     }
 }
@@ -41,7 +43,19 @@ pub(super) async fn download(
     let attempt = api.dispatcher.job(id).await?.attempt_id();
     let length = api.dispatcher.logs().stored_bytes(attempt);
     let wanted = headers.get(header::RANGE).and_then(|v| v.to_str().ok()).and_then(|v| parse_range(v, length));
-    let (from, to) = wanted.unwrap_or((0, length));
+    let (mut from, mut to) = wanted.unwrap_or((0, length));
+    let elided = api.dispatcher.logs().elided(attempt).map_err(DispatchError::from)?;
+    if let (Some(elided), Some(_)) = (&elided, wanted) {
+        // A range is answered with what is kept of it, in one piece.
+        if elided.contains(&from) {
+            from = elided.end;
+        } else if from < elided.start {
+            to = to.min(elided.start);
+        }
+    }
+    if wanted.is_some() && from >= to.max(1) {
+        return Err(ApiError::BadRange { length });
+    }
     if wanted.is_some() && from >= length {
         return Err(ApiError::BadRange { length });
     }
@@ -49,16 +63,20 @@ pub(super) async fn download(
         if at >= to {
             return None;
         }
-        let bytes = api.log_chunk(attempt, at, to).await.ok().filter(|b| !b.is_empty())?;
-        let next = at + bytes.len() as u64;
-        Some((Ok::<_, Infallible>(Bytes::from(bytes)), (api, next)))
+        let piece = api.log_chunk(attempt, at, to).await.ok().filter(|piece| !piece.bytes.is_empty())?;
+        let next = piece.offset + piece.bytes.len() as u64;
+        let line = if piece.offset > at { elision_line(piece.offset - at).into_bytes() } else { Vec::new() };
+        Some((Ok::<_, Infallible>(Bytes::from([line, piece.bytes].concat())), (api, next)))
     });
     let mut response = Body::from_stream(chunks).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(to - from));
+    // Where the middle is missing a line says so: the length is not that of the range.
+    if elided.is_none() || wanted.is_some() {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(to - from));
+    }
     if wanted.is_some() {
         if let Ok(range) = HeaderValue::from_str(&format!("bytes {from}-{}/{length}", to - 1)) {
             headers.insert(header::CONTENT_RANGE, range);
@@ -117,10 +135,11 @@ async fn next_event(mut tail: Tail) -> Option<(Event, Tail)> {
             return Some((sse::event("state", &tail.api.job_body(&job).await.ok()?), tail));
         }
         if job.attempt > 0 {
-            let bytes = tail.api.log_chunk(job.attempt_id(), tail.offset, u64::MAX).await.ok()?;
-            if !bytes.is_empty() {
-                let chunk = LogChunk { offset: tail.offset, base64: STANDARD.encode(&bytes) };
-                tail.offset += bytes.len() as u64;
+            let piece = tail.api.log_chunk(job.attempt_id(), tail.offset, u64::MAX).await.ok()?;
+            if !piece.bytes.is_empty() {
+                let elided_bytes = piece.offset - tail.offset;
+                let chunk = LogChunk { offset: piece.offset, elided_bytes, base64: STANDARD.encode(&piece.bytes) };
+                tail.offset = piece.offset + piece.bytes.len() as u64;
                 return Some((sse::event("chunk", &chunk).id(tail.offset.to_string()), tail));
             }
         }

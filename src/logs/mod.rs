@@ -2,15 +2,19 @@
 //!
 //! Every function here blocks; the engine calls them from blocking threads.
 
+mod elision;
 mod writer;
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use shuntyard_domain::ids::AttemptId;
+use shuntyard_domain::job::JobSpec;
 use shuntyard_domain::output::Gap;
 
+use elision::Elision;
 pub use writer::LogWriter;
 
 /// The file system refused, or the bytes do not fit behind what is stored.
@@ -28,6 +32,15 @@ pub enum LogError {
 #[derive(Clone, Debug)]
 pub struct LogStore {
     dir: PathBuf,
+    cap_bytes: u64,
+}
+
+/// A piece of output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogPiece {
+    /// Where the bytes begin: behind the offset that was asked for when what is between was not kept.
+    pub offset: u64,
+    pub bytes: Vec<u8>,
 }
 
 impl LogStore {
@@ -37,7 +50,19 @@ impl LogStore {
     /// `LogError::Directory` when it cannot be created.
     pub fn open(dir: &Path) -> Result<Self, LogError> {
         fs::create_dir_all(dir).map_err(|source| LogError::Directory { path: dir.to_owned(), source })?;
-        Ok(Self { dir: dir.to_owned() })
+        Ok(Self { dir: dir.to_owned(), cap_bytes: JobSpec::default_output_cap_bytes() })
+    }
+
+    /// The same logs, of which `cap_bytes` are kept each.
+    #[must_use]
+    pub fn capped(self, cap_bytes: u64) -> Self {
+        Self { cap_bytes, ..self }
+    }
+
+    /// Bytes that are kept of each log.
+    #[must_use]
+    pub const fn cap_bytes(&self) -> u64 {
+        self.cap_bytes
     }
 
     /// Where an attempt's log lies: spread over 256 directories by the random end of the job's id.
@@ -57,7 +82,7 @@ impl LogStore {
     /// # Errors
     /// `LogError::File` when the file system refuses.
     pub fn writer(&self, attempt: AttemptId) -> Result<LogWriter, LogError> {
-        LogWriter::open(attempt, &self.path(attempt))
+        LogWriter::open(attempt, self.path(attempt), self.cap_bytes)
     }
 
     /// Returns up to `max_bytes` of output from `offset` on.
@@ -78,6 +103,35 @@ impl LogStore {
         let mut bytes = Vec::new();
         file.take(max_bytes as u64).read_to_end(&mut bytes).map_err(at("read"))?;
         Ok(bytes)
+    }
+
+    /// What is not kept of the attempt's output.
+    ///
+    /// # Errors
+    /// `LogError::File` when the file system refuses.
+    pub fn elided(&self, attempt: AttemptId) -> Result<Option<Range<u64>>, LogError> {
+        let elision = Elision::read(&self.path(attempt));
+        let elision = elision.map_err(|source| LogError::File { what: "read what is kept of", attempt, source })?;
+        Ok(elision.map(|elision| elision.from..elision.to))
+    }
+
+    /// As `read`, but goes on behind what is not kept.
+    ///
+    /// # Errors
+    /// `LogError::File` when the file system refuses.
+    pub fn piece(&self, attempt: AttemptId, offset: u64, max_bytes: usize) -> Result<LogPiece, LogError> {
+        let mut piece = LogPiece { offset, bytes: self.read(attempt, offset, max_bytes)? };
+        // Looked at after reading: a hole is announced before it is made.
+        while let Some(elided) = self.elided(attempt)? {
+            if !elided.contains(&piece.offset) {
+                let before =
+                    elided.start.checked_sub(piece.offset).map_or(usize::MAX, |n| n.try_into().unwrap_or(usize::MAX));
+                piece.bytes.truncate(before);
+                break;
+            }
+            piece = LogPiece { offset: elided.end, bytes: self.read(attempt, elided.end, max_bytes)? };
+        }
+        Ok(piece)
     }
 }
 
@@ -103,6 +157,44 @@ mod tests {
         assert_eq!(logs.read(attempt(), 6, 5).unwrap(), b"world");
         assert_eq!(logs.read(attempt(), 99, 5).unwrap(), b"");
         assert_eq!(logs.stored_bytes(attempt()), 12);
+    }
+
+    #[test]
+    fn of_a_large_log_head_and_tail_are_kept_and_the_sum_is_of_all() {
+        use std::os::unix::fs::MetadataExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let cap = 256 << 10;
+        let (logs, whole) = (LogStore::open(dir.path()).unwrap().capped(cap), (0..40).flat_map(|n| vec![n; 100_000]));
+        let whole: Vec<u8> = whole.collect();
+        let mut sum = shuntyard_domain::output::Cksum::default();
+        sum.update(&whole);
+        let mut writer = logs.writer(attempt()).unwrap();
+        for (n, piece) in whole.chunks(30_000).enumerate() {
+            if n % 7 == 0 {
+                // As after a restart.
+                writer = logs.writer(attempt()).unwrap();
+            }
+            writer.append(n as u64 * 30_000, piece).unwrap();
+        }
+        let summary = writer.summary();
+        let elided = logs.elided(attempt()).unwrap().unwrap();
+        assert_eq!((summary.bytes, summary.cksum, summary.truncated), (4_000_000, sum.value(), false));
+        assert_eq!((elided.start, summary.elided_bytes), (cap / 2, elided.end - elided.start));
+        let kept = summary.bytes - summary.elided_bytes;
+        assert!((cap * 3 / 4..=cap).contains(&kept), "{kept} bytes are kept");
+        let on_disk = fs::metadata(logs.path(attempt())).unwrap().blocks() * 512;
+        assert!(on_disk <= cap + 8192, "{on_disk} bytes on disk");
+        let (from, to) = (elided.start as usize, elided.end as usize);
+        for (offset, at, bytes) in [
+            (0, 0, &whole[..from]),
+            (elided.start - 5, elided.start - 5, &whole[from - 5..from]),
+            (elided.start, elided.end, &whole[to..]),
+            (elided.end - 1, elided.end, &whole[to..]),
+            (3_999_999, 3_999_999, &whole[3_999_999..]),
+            (4_000_000, 4_000_000, &[][..]),
+        ] {
+            assert_eq!(logs.piece(attempt(), offset, 1 << 20).unwrap(), LogPiece { offset: at, bytes: bytes.to_vec() });
+        }
     }
 
     #[test]

@@ -1,30 +1,43 @@
 //! Appending to one attempt's log.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::path::Path;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::ops::Range;
+use std::path::PathBuf;
 
 use shuntyard_domain::ids::AttemptId;
 use shuntyard_domain::outcome::LogSummary;
 use shuntyard_domain::output::{Cksum, new_part};
 
 use super::LogError;
+use super::elision::Elision;
 
 /// The one writer of an attempt's log; it knows how much is stored and its sum.
 pub struct LogWriter {
     attempt: AttemptId,
+    path: PathBuf,
     file: File,
     sum: Cksum,
+    cap_bytes: u64,
+    elided: Option<Range<u64>>,
 }
 
 impl LogWriter {
-    pub(super) fn open(attempt: AttemptId, path: &Path) -> Result<Self, LogError> {
+    pub(super) fn open(attempt: AttemptId, path: PathBuf, cap_bytes: u64) -> Result<Self, LogError> {
         let at = |what| move |source| LogError::File { what, attempt, source };
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(at("create the directory of"))?;
         }
-        let mut file = OpenOptions::new().create(true).append(true).read(true).open(path).map_err(at("open"))?;
-        let mut sum = Cksum::default();
+        let mut file = OpenOptions::new().create(true).append(true).read(true).open(&path).map_err(at("open"))?;
+        let (mut sum, mut elided) = (Cksum::default(), None);
+        if let Some(known) = Elision::read(&path).map_err(at("read what is kept of"))? {
+            // A log that is shorter than it was, after a power cut, is summed with its hole: it will not match.
+            if file.metadata().map_err(at("look at"))?.len() >= known.summed {
+                sum = Cksum::resume(known.summed, known.state);
+                file.seek(SeekFrom::Start(known.summed)).map_err(at("seek in"))?;
+            }
+            elided = Some(known.from..known.to);
+        }
         let mut buffer = vec![0_u8; 64 * 1024];
         loop {
             match file.read(&mut buffer).map_err(at("read"))? {
@@ -32,7 +45,7 @@ impl LogWriter {
                 n => sum.update(&buffer[..n]),
             }
         }
-        Ok(Self { attempt, file, sum })
+        Ok(Self { attempt, path, file, sum, cap_bytes, elided })
     }
 
     /// Bytes stored.
@@ -51,6 +64,14 @@ impl LogWriter {
         let new = new_part(self.stored_bytes(), offset, bytes).map_err(|gap| LogError::Gap { attempt, gap })?;
         self.file.write_all(new).map_err(|source| LogError::File { what: "append to", attempt, source })?;
         self.sum.update(new);
+        if let Some(range) = Elision::due(self.cap_bytes, self.elided.as_ref(), self.stored_bytes()) {
+            Elision::drop_range(&self.path, &self.file, &range, &self.sum).map_err(|source| LogError::File {
+                what: "shorten",
+                attempt,
+                source,
+            })?;
+            self.elided = Some(range);
+        }
         Ok(self.stored_bytes())
     }
 
@@ -65,6 +86,11 @@ impl LogWriter {
     /// Length and sum of what is stored.
     #[must_use]
     pub fn summary(&self) -> LogSummary {
-        LogSummary { bytes: self.stored_bytes(), cksum: self.sum.value(), truncated: false }
+        LogSummary {
+            bytes: self.stored_bytes(),
+            cksum: self.sum.value(),
+            truncated: false,
+            elided_bytes: self.elided.as_ref().map_or(0, |range| range.end - range.start),
+        }
     }
 }

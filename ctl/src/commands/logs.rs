@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use serde_json::json;
 use shuntyard_domain::ids::JobId;
+use shuntyard_domain::output::elision_line;
 use shuntyard_domain::wire::api::LogChunk;
 
 use crate::client::Client;
@@ -49,6 +50,7 @@ async fn follow(client: &Client, id: JobId, mut printer: Printer) -> Result<u8, 
     loop {
         match follower.next(client).await.map_err(|error: ClientError| of_job(id, error))? {
             Followed::Output(bytes) => printer.print(&bytes)?,
+            Followed::Elided(bytes) => printer.skip(bytes)?,
             Followed::State(_) => {}
             Followed::Lost { why } => note(&format!("lost contact with the server ({why}); trying again")),
             Followed::Back => note("the server is back"),
@@ -65,13 +67,19 @@ struct Printer {
 }
 
 impl Printer {
+    /// Says that so many bytes are missing here.
+    fn skip(&mut self, bytes: u64) -> Result<(), Failure> {
+        self.offset += bytes;
+        if self.json { Ok(()) } else { print(elision_line(bytes).as_bytes()) }
+    }
+
     fn print(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let offset = self.offset;
         self.offset += bytes.len() as u64;
         if !self.json {
             return print(bytes);
         }
-        let chunk = LogChunk { offset, base64: STANDARD.encode(bytes) };
+        let chunk = LogChunk { offset, elided_bytes: 0, base64: STANDARD.encode(bytes) };
         print(format!("{}\n", json!(chunk)).as_bytes())
     }
 }

@@ -101,6 +101,7 @@ fn ad_hoc(args: RunArgs, env: BTreeMap<String, String>) -> Result<SubmitJob, Fai
         run_limit_s,
         silence_limit_s,
         stop_grace_s: None,
+        output_cap_bytes: None,
         project: String::new(),
     })
 }

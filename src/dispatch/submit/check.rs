@@ -14,6 +14,8 @@ const MAX_SCRIPT_BYTES: usize = 1024 * 1024;
 const MAX_NAME_CHARS: usize = 500;
 const MAX_LIMIT_S: u32 = 30 * 24 * 3600;
 const MAX_GRACE_S: u32 = 3600;
+/// 64 KiB to 1 TiB.
+const OUTPUT_CAP_BYTES: std::ops::RangeInclusive<u64> = 1 << 16..=1 << 40;
 
 /// # Errors
 /// `BadRequest` for the first key that cannot be used.
@@ -26,6 +28,9 @@ pub(super) fn check_job(request: &SubmitJob) -> Result<(), DispatchError> {
     check_limit("queue_limit_s", request.queue_limit_s)?;
     check_limit("run_limit_s", request.run_limit_s)?;
     check_limit("silence_limit_s", request.silence_limit_s)?;
+    if request.output_cap_bytes.is_some_and(|cap| !OUTPUT_CAP_BYTES.contains(&cap)) {
+        return Err(bad("output_cap_bytes", "the cap is out of range", &["65536 to 1099511627776 bytes"]));
+    }
     if request.stop_grace_s.is_some_and(|s| s > MAX_GRACE_S) {
         return Err(bad("stop_grace_s", "the grace is too long", &["0 to 3600 seconds"]));
     }

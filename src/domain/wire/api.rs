@@ -80,6 +80,9 @@ pub struct JobBody {
     pub log_bytes: u64,
     pub log_cksum: Option<u32>,
     pub truncated: bool,
+    /// Bytes from the middle of the output that are not kept; `log_bytes` counts them too.
+    #[serde(default)]
+    pub elided_bytes: u64,
     #[serde(default)]
     pub queue_limit_s: Option<u32>,
     pub run_limit_s: Option<u32>,
@@ -135,6 +138,7 @@ impl JobBody {
             log_bytes: finished.map_or(log_bytes, |f| f.log.bytes),
             log_cksum: finished.map(|f| f.log.cksum),
             truncated: finished.is_some_and(|f| f.log.truncated),
+            elided_bytes: finished.map_or(0, |f| f.log.elided_bytes),
             queue_limit_s: job.spec.queue_limit_s,
             run_limit_s: job.spec.run_limit_s,
             silence_limit_s: job.spec.silence_limit_s,
@@ -279,6 +283,9 @@ pub struct SubmitJob {
     pub silence_limit_s: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_grace_s: Option<u32>,
+    /// Bytes of output that are kept, head and tail; absent: what the dispatcher's configuration says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_cap_bytes: Option<u64>,
     #[serde(default)]
     pub project: String,
 }
@@ -368,6 +375,14 @@ pub enum StepEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogChunk {
     pub offset: u64,
+    /// Bytes right in front of `offset` that are not kept.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub elided_bytes: u64,
     /// Standard base64 of the raw bytes.
     pub base64: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

@@ -25,6 +25,7 @@ mod install_rollback;
 mod install_secrets;
 mod jobs;
 mod never_lose;
+mod output_cap;
 mod proof;
 mod run;
 mod secrets;
