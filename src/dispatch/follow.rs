@@ -14,6 +14,7 @@ use futures_util::future::BoxFuture;
 use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::job::{Job, JobEvent};
 use shuntyard_domain::outcome::LostEvidence;
+use shuntyard_domain::receipt::StopReceipt;
 use shuntyard_domain::wire::control::LostWhy;
 use shuntyard_domain::wire::frame::Word;
 use tokio::time::{Instant, sleep_until};
@@ -67,6 +68,8 @@ pub(super) struct Following<'e> {
     start_channel: bool,
     /// How often in a row the end came without the rest of the output.
     tails_overdue: u32,
+    /// What this channel's host has told about a stop; each channel is told all of it.
+    receipt: StopReceipt,
 }
 
 /// What the loop woke up for.
@@ -98,6 +101,7 @@ impl<'e> Following<'e> {
             running: None,
             start_channel: true,
             tails_overdue: 0,
+            receipt: StopReceipt::default(),
         }
     }
 
@@ -135,6 +139,7 @@ impl<'e> Following<'e> {
     /// Opens a channel to the attempt from the first byte that is not stored.
     pub(super) async fn attach(&mut self, runner: RunnerId) -> Followed {
         (self.cancel_sent, self.start_channel) = (false, false);
+        self.receipt = StopReceipt::default();
         self.commit_running();
         let Ok(known) = self.engine.known(runner) else {
             // Deleted by force: nobody will hear of this job again, and nothing else ends this task.
@@ -273,6 +278,10 @@ impl<'e> Following<'e> {
             AttemptEvent::Attached { .. } => {
                 self.confirm(Duration::ZERO);
                 self.commit_running();
+                None
+            }
+            AttemptEvent::Receipt(line) => {
+                self.receipt.add(line);
                 None
             }
             AttemptEvent::Ended(record) => {

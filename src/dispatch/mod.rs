@@ -4,6 +4,7 @@
 //! host, commits each step through `store::job_apply` before it acts on it, and tells the loop when
 //! the slot is free. Nothing but the board and the connections lives only in memory.
 
+mod accept_host_key;
 mod access;
 mod attend;
 mod claims;

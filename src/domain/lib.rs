@@ -17,6 +17,7 @@ pub mod output;
 pub mod phase;
 pub mod project_config;
 pub mod queue;
+pub mod receipt;
 pub mod runner;
 pub mod wire;
 pub mod wrapper;

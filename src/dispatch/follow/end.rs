@@ -8,7 +8,7 @@ use super::running::Confirmed;
 use super::{Followed, Following};
 use crate::dispatch::engine_error::told;
 use crate::ssh::attempt::Attempt;
-use crate::store::{ApplyError, job_apply_each};
+use crate::store::{ApplyError, job_apply_each, job_receipt_insert};
 
 /// How the attempt ended, as the host says it.
 #[derive(Clone, Copy)]
@@ -59,10 +59,15 @@ impl Following<'_> {
 
     pub(super) async fn finish(&mut self, event: JobEvent) -> Followed {
         let (id, now_ms, confirmed) = (self.job.id, self.engine.0.clock.now_ms(), self.confirmed);
+        let receipt = self.receipt.clone();
         let write = self.engine.0.store.write(move |c| {
             let start = confirmed.map(|Confirmed { at_ms, .. }| (&JobEvent::Started, at_ms));
             let steps: Vec<_> = start.into_iter().chain([(&event, now_ms)]).collect();
-            job_apply_each(c, id, None, &steps)
+            let job = job_apply_each(c, id, None, &steps)?;
+            if !receipt.is_empty() {
+                job_receipt_insert(c, job.attempt_id(), &receipt)?;
+            }
+            Ok(job)
         });
         match write.await {
             Ok(job) => {

@@ -14,6 +14,7 @@ use crate::ids::{JobId, PhaseRunId, RunnerId};
 use crate::job::{Job, JobState};
 use crate::outcome::{LostEvidence, NotRunReason, Outcome, StopReason};
 use crate::phase::{Phase, Stage};
+use crate::receipt::StopReceipt;
 use crate::runner::{Health, Runner, RunnerState, Scope};
 use crate::wire::object::object;
 use crate::wire::time_text::{chef_duration, chef_time, rfc3339};
@@ -88,6 +89,9 @@ pub struct JobBody {
     pub run_limit_s: Option<u32>,
     #[serde(default)]
     pub silence_limit_s: Option<u32>,
+    /// How the host stopped it; in `GET /jobs/:id` of a job that was stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<StopReceipt>,
 }
 
 impl JobBody {
@@ -142,6 +146,7 @@ impl JobBody {
             queue_limit_s: job.spec.queue_limit_s,
             run_limit_s: job.spec.run_limit_s,
             silence_limit_s: job.spec.silence_limit_s,
+            receipt: None,
         }
     }
 }
@@ -347,6 +352,15 @@ pub struct InstallRunner {
     pub labels: Option<BTreeSet<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slots: Option<u32>,
+}
+
+/// `POST /runners/:hostname/accept-host-key`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptHostKey {
+    /// `SHA256:…` the host must show. Absent: the stream ends with `host_key_unconfirmed` and the key that it shows now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_key: Option<String>,
 }
 
 /// The port of sshd.

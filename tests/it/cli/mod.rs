@@ -1,5 +1,6 @@
 //! Tests of the cli area: the real `shuntd` and `shunt` against real sshd hosts.
 
+mod accept_host_key;
 mod adhoc;
 mod api;
 mod bad_links;
@@ -27,6 +28,7 @@ mod jobs;
 mod never_lose;
 mod output_cap;
 mod proof;
+mod receipts;
 mod run;
 mod secrets;
 mod settings;
