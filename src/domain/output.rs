@@ -1,5 +1,7 @@
 //! Output bytes by offset: duplicates are dropped, gaps are refused, and the sum matches `cksum`.
 
+use std::ops::RangeInclusive;
+
 use crc::{CRC_32_CKSUM, Crc, Digest, Table};
 
 static CKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_CKSUM);
@@ -52,6 +54,20 @@ impl Cksum {
         }
         digest.finalize()
     }
+}
+
+/// File systems free whole blocks only.
+pub const BLOCK_BYTES: u64 = 4096;
+
+/// What a job may be given as its output cap: 64 KiB to 1 TiB.
+pub const OUTPUT_CAP_BYTES: RangeInclusive<u64> = 1 << 16..=1 << 40;
+
+/// How much of a cap is for the beginning of the output; the tail has as much. Where more comes, the first byte that is
+/// not kept has this offset.
+#[must_use]
+pub const fn head_bytes(cap_bytes: u64) -> u64 {
+    let blocks = cap_bytes / 2 / BLOCK_BYTES;
+    if blocks == 0 { BLOCK_BYTES } else { blocks * BLOCK_BYTES }
 }
 
 /// The line that stands for output that is not kept, where a log is shown as one text.

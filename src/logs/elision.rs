@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
-use shuntyard_domain::output::Cksum;
+use shuntyard_domain::output::{BLOCK_BYTES, Cksum, head_bytes};
 
-/// File systems free whole blocks only.
-const BLOCK_BYTES: u64 = 4096;
+/// How much longer than its share the tail may become before it is cut, so that a log that grows fast is not cut all
+/// the time. At its end a log is cut to the cap.
+pub(super) const SLACK_BYTES: u64 = 8 << 20;
 
 /// What of an attempt's output is not kept, and the sum so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,18 +27,16 @@ pub(super) struct Elision {
 }
 
 impl Elision {
-    /// What has to go from a log of `stored` bytes of which `cap_bytes` may be kept; `None`: nothing now.
+    /// What has to go from a log of `stored` bytes of which `cap_bytes` may be kept, and `slack` more; `None`: nothing.
     ///
-    /// Half of the cap is for the head, half for the tail. The tail is cut by a quarter at a time, so that a log
-    /// that grows is not cut at every write.
-    pub fn due(cap_bytes: u64, earlier: Option<&Range<u64>>, stored: u64) -> Option<Range<u64>> {
-        let half = (cap_bytes / 2 / BLOCK_BYTES).max(1) * BLOCK_BYTES;
-        let from = earlier.map_or(half, |range| range.start);
-        let kept_from = earlier.map_or(from, |range| range.end);
-        if stored <= from.saturating_add(half) || stored - kept_from <= half {
+    /// Half of the cap is for the head, half for the tail.
+    pub fn due(cap_bytes: u64, earlier: Option<&Range<u64>>, stored: u64, slack: u64) -> Option<Range<u64>> {
+        let half = head_bytes(cap_bytes);
+        let (from, kept_from) = earlier.map_or((half, half), |range| (range.start, range.end));
+        if stored <= kept_from.saturating_add(half).saturating_add(slack) {
             return None;
         }
-        let to = (stored - half * 3 / 4) / BLOCK_BYTES * BLOCK_BYTES;
+        let to = (stored - half).next_multiple_of(BLOCK_BYTES);
         (to > kept_from).then_some(from..to)
     }
 
@@ -60,18 +59,31 @@ impl Elision {
 
     /// Drops `range` from the log: first it is said, durably, then it is done. A file system that frees nothing keeps
     /// the bytes, which nobody reads any more.
+    ///
+    /// The log itself is not synced: what goes need never reach the disk. After a power cut it may be shorter than the
+    /// sum says; `LogWriter::open` sees that.
     pub fn drop_range(log: &Path, file: &File, range: &Range<u64>, sum: &Cksum) -> std::io::Result<()> {
-        file.sync_data()?;
         let (path, temporary) = (Self::path(log), log.with_extension("eliding"));
         let mut new = File::create(&temporary)?;
         writeln!(new, "{} {} {} {}", range.start, range.end, sum.bytes(), sum.state())?;
         new.sync_all()?;
         fs::rename(&temporary, &path)?;
+        if let Some(directory) = path.parent() {
+            File::open(directory)?.sync_all()?;
+        }
         let punch = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         match fallocate(file, punch, range.start, range.end - range.start) {
             Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Forgets what was dropped, after the log was cut to a length at which nothing was.
+pub(super) fn forget(log: &Path) -> std::io::Result<()> {
+    match fs::remove_file(Elision::path(log)) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -82,17 +94,20 @@ mod tests {
     #[test]
     fn the_middle_goes_when_head_and_tail_are_full() {
         let cap = 64 << 10;
-        for (earlier, stored, due) in [
-            (None, 0, None),
-            (None, 65_536, None),
-            (None, 65_537, Some(32_768..40_960)),
-            (None, 1 << 40, Some(32_768..(1 << 40) - 24_576)),
-            (Some(32_768..40_960), 65_536, None),
-            (Some(32_768..40_960), 73_728, None),
-            (Some(32_768..40_960), 73_729, Some(32_768..49_152)),
+        for (earlier, stored, slack, due) in [
+            (None, 0, 0, None),
+            (None, 65_536, 0, None),
+            (None, 65_537, 0, Some(32_768..36_864)),
+            (None, 65_537, 1, None),
+            (None, 65_538, 1, Some(32_768..36_864)),
+            (None, 1 << 40, 1 << 20, Some(32_768..(1 << 40) - 32_768)),
+            (Some(32_768..40_960), 73_728, 0, None),
+            (Some(32_768..40_960), 73_729, 0, Some(32_768..45_056)),
+            (Some(32_768..40_960), 81_920, 8192, None),
+            (Some(32_768..40_960), 81_921, 8192, Some(32_768..53_248)),
         ] {
-            assert_eq!(Elision::due(cap, earlier.as_ref(), stored), due, "{earlier:?} {stored}");
+            assert_eq!(Elision::due(cap, earlier.as_ref(), stored, slack), due, "{earlier:?} {stored} {slack}");
         }
-        assert_eq!(Elision::due(0, None, 8192), None, "a block of head and one of tail are kept at least");
+        assert_eq!(Elision::due(0, None, 8192, 0), None, "a block of head and one of tail are kept at least");
     }
 }

@@ -139,6 +139,7 @@ impl LogStore {
 mod tests {
     use super::*;
     use shuntyard_domain::ids::JobId;
+    use shuntyard_domain::outcome::LogSummary;
     use uuid::Uuid;
 
     fn attempt() -> AttemptId {
@@ -159,41 +160,84 @@ mod tests {
         assert_eq!(logs.stored_bytes(attempt()), 12);
     }
 
-    #[test]
-    fn of_a_large_log_head_and_tail_are_kept_and_the_sum_is_of_all() {
-        use std::os::unix::fs::MetadataExt as _;
-        let dir = tempfile::tempdir().unwrap();
-        let cap = 256 << 10;
-        let (logs, whole) = (LogStore::open(dir.path()).unwrap().capped(cap), (0..40).flat_map(|n| vec![n; 100_000]));
-        let whole: Vec<u8> = whole.collect();
-        let mut sum = shuntyard_domain::output::Cksum::default();
-        sum.update(&whole);
+    /// Writes `whole` in pieces, each third by a writer of its own as after a restart.
+    fn write_in_pieces(logs: &LogStore, whole: &[u8]) -> LogSummary {
         let mut writer = logs.writer(attempt()).unwrap();
-        for (n, piece) in whole.chunks(30_000).enumerate() {
-            if n % 7 == 0 {
-                // As after a restart.
+        for (n, piece) in whole.chunks(3_000_000).enumerate() {
+            if n % 3 == 0 {
                 writer = logs.writer(attempt()).unwrap();
             }
-            writer.append(n as u64 * 30_000, piece).unwrap();
+            writer.append(n as u64 * 3_000_000, piece).unwrap();
         }
-        let summary = writer.summary();
+        writer.seal().unwrap();
+        writer.summary()
+    }
+
+    fn on_disk(logs: &LogStore) -> u64 {
+        use std::os::unix::fs::MetadataExt as _;
+        fs::metadata(logs.path(attempt())).unwrap().blocks() * 512
+    }
+
+    fn numbered(millions: u32) -> Vec<u8> {
+        (0..millions * 250_000).flat_map(u32::to_le_bytes).collect()
+    }
+
+    #[test]
+    fn of_a_large_log_head_and_tail_are_kept_and_the_sum_is_of_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let cap = 256 << 10;
+        let (logs, whole) = (LogStore::open(dir.path()).unwrap().capped(cap), numbered(20));
+        let mut sum = shuntyard_domain::output::Cksum::default();
+        sum.update(&whole);
+        let summary = write_in_pieces(&logs, &whole);
         let elided = logs.elided(attempt()).unwrap().unwrap();
-        assert_eq!((summary.bytes, summary.cksum, summary.truncated), (4_000_000, sum.value(), false));
+        assert_eq!((summary.bytes, summary.cksum, summary.truncated), (20_000_000, sum.value(), false));
         assert_eq!((elided.start, summary.elided_bytes), (cap / 2, elided.end - elided.start));
         let kept = summary.bytes - summary.elided_bytes;
-        assert!((cap * 3 / 4..=cap).contains(&kept), "{kept} bytes are kept");
-        let on_disk = fs::metadata(logs.path(attempt())).unwrap().blocks() * 512;
-        assert!(on_disk <= cap + 8192, "{on_disk} bytes on disk");
+        assert!((cap - 4096..=cap).contains(&kept), "{kept} bytes are kept");
+        assert!(on_disk(&logs) <= cap + 8192, "{} bytes on disk", on_disk(&logs));
         let (from, to) = (elided.start as usize, elided.end as usize);
         for (offset, at, bytes) in [
             (0, 0, &whole[..from]),
             (elided.start - 5, elided.start - 5, &whole[from - 5..from]),
             (elided.start, elided.end, &whole[to..]),
             (elided.end - 1, elided.end, &whole[to..]),
-            (3_999_999, 3_999_999, &whole[3_999_999..]),
-            (4_000_000, 4_000_000, &[][..]),
+            (19_999_999, 19_999_999, &whole[19_999_999..]),
+            (20_000_000, 20_000_000, &[][..]),
         ] {
-            assert_eq!(logs.piece(attempt(), offset, 1 << 20).unwrap(), LogPiece { offset: at, bytes: bytes.to_vec() });
+            assert!(logs.piece(attempt(), offset, 1 << 20).unwrap() == LogPiece { offset: at, bytes: bytes.to_vec() });
+        }
+    }
+
+    #[test]
+    fn while_it_grows_a_log_has_little_more_than_its_cap_on_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let (logs, cap) = (LogStore::open(dir.path()).unwrap().capped(1 << 20), 1_u64 << 20);
+        let mut writer = logs.writer(attempt()).unwrap();
+        for n in 0..60_u64 {
+            writer.append(n << 20, &vec![1; 1 << 20]).unwrap();
+            assert!(on_disk(&logs) <= cap + elision::SLACK_BYTES + (1 << 20), "{} after {n} MiB", on_disk(&logs));
+        }
+    }
+
+    #[test]
+    fn a_log_that_lost_its_end_or_its_note_begins_anew_where_nothing_was_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let logs = LogStore::open(dir.path()).unwrap().capped(128 << 10);
+        let whole = numbered(20);
+        let complete = write_in_pieces(&logs, &whole);
+        let note = logs.path(attempt()).with_extension("elided");
+        for (cut_to, note_says, goes_on_at) in [(1 << 20, None, 64 << 10), (20_000_000, Some("nonsense"), 0)] {
+            // As after a power cut.
+            File::options().write(true).open(logs.path(attempt())).unwrap().set_len(cut_to).unwrap();
+            if let Some(says) = note_says {
+                fs::write(&note, says).unwrap();
+            }
+            let mut writer = logs.writer(attempt()).unwrap();
+            assert_eq!((writer.stored_bytes(), logs.stored_bytes(attempt())), (goes_on_at, goes_on_at));
+            writer.append(goes_on_at, &whole[goes_on_at as usize..]).unwrap();
+            writer.seal().unwrap();
+            assert_eq!(writer.summary(), complete, "{cut_to} {note_says:?}");
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use shuntyard_domain::filter::Filter;
+use shuntyard_domain::output::OUTPUT_CAP_BYTES;
 use shuntyard_domain::wire::api::SubmitJob;
 use shuntyard_domain::wire::frame::{BadFrame, check_variable};
 
@@ -14,8 +15,6 @@ const MAX_SCRIPT_BYTES: usize = 1024 * 1024;
 const MAX_NAME_CHARS: usize = 500;
 const MAX_LIMIT_S: u32 = 30 * 24 * 3600;
 const MAX_GRACE_S: u32 = 3600;
-/// 64 KiB to 1 TiB.
-const OUTPUT_CAP_BYTES: std::ops::RangeInclusive<u64> = 1 << 16..=1 << 40;
 
 /// # Errors
 /// `BadRequest` for the first key that cannot be used.
