@@ -67,6 +67,7 @@ impl Daemon {
             tasks,
             pool,
             placement: placement(config.dispatch.placement)?,
+            spool_cap_bytes: config.output.spool_cap_bytes,
         })
         .await
         .context("cannot take up what is in the store")?;

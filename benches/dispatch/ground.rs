@@ -140,6 +140,7 @@ async fn start_engine(data: &TempDir) -> Dispatcher {
         pool: Pool::new(&tasks.child()),
         tasks,
         placement: Placement::LeastLoaded,
+        spool_cap_bytes: 8 << 30,
     };
     Dispatcher::start(parts).await.expect("an engine")
 }

@@ -15,6 +15,7 @@ pub(super) const KEYS: &[&str] = &[
     "log.level",
     "log.format",
     "output.cap_mib",
+    "output.spool_cap_mib",
     "ssh.connect_timeout_s",
     "ssh.keepalive_s",
     "ssh.keepalive_max",

@@ -96,8 +96,8 @@ impl Config {
                 format: layers.read("log.format", |given| given.word(LogFormat::WORDS)).unwrap_or(LogFormat::Text),
             },
             output: OutputConfig {
-                cap_bytes: u64::from(layers.read("output.cap_mib", |g| g.whole(1..=1 << 20, "MiB")).unwrap_or(1024))
-                    << 20,
+                cap_bytes: read_mib(layers, "output.cap_mib", 1024),
+                spool_cap_bytes: read_mib(layers, "output.spool_cap_mib", 8192),
             },
             ssh: SshConfig {
                 connect_timeout: read_seconds(layers, "ssh.connect_timeout_s", 1, 600, 15),
@@ -116,6 +116,11 @@ impl Config {
 fn read_seconds(layers: &mut Layers, key: &'static str, least: u32, most: u32, default: u32) -> Duration {
     let seconds = layers.read(key, |given| given.whole(least..=most, "seconds")).unwrap_or(default);
     Duration::from_secs(seconds.into())
+}
+
+/// From one MiB to one TiB, in bytes.
+fn read_mib(layers: &mut Layers, key: &'static str, default: u32) -> u64 {
+    u64::from(layers.read(key, |given| given.whole(1..=1 << 20, "MiB")).unwrap_or(default)) << 20
 }
 
 fn read_server(layers: &mut Layers) -> ServerConfig {

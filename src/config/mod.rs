@@ -75,6 +75,8 @@ pub struct LogConfig {
 pub struct OutputConfig {
     /// Of each job, unless it says otherwise.
     pub cap_bytes: u64,
+    /// What a job's log on its runner may take before the job is stopped.
+    pub spool_cap_bytes: u64,
 }
 
 /// `[ssh]`: connections to runners.

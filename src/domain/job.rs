@@ -32,6 +32,9 @@ pub struct JobSpec {
     /// Bytes of output that are kept, half of them from its beginning and half from its end.
     #[serde(default = "JobSpec::default_output_cap_bytes")]
     pub output_cap_bytes: u64,
+    /// What its log on the runner may take before the job is stopped; `None` = no limit. See `spool_bound_bytes`.
+    #[serde(default)]
+    pub spool_cap_bytes: Option<u64>,
     /// Seconds the job goes on when its channel ends without a word; `None` = for ever.
     #[serde(default)]
     pub orphan_grace_s: Option<u32>,
@@ -50,6 +53,12 @@ impl JobSpec {
         1 << 30
     }
 
+    /// Bytes of output at which the job is stopped: never less than what is kept of it.
+    #[must_use]
+    pub fn spool_bound_bytes(&self) -> Option<u64> {
+        self.spool_cap_bytes.map(|cap| cap.max(self.output_cap_bytes))
+    }
+
     /// A job that runs `script` with every default.
     #[must_use]
     pub fn shell(script: impl Into<String>) -> Self {
@@ -61,6 +70,7 @@ impl JobSpec {
             silence_limit_s: None,
             stop_grace_s: Self::default_stop_grace_s(),
             output_cap_bytes: Self::default_output_cap_bytes(),
+            spool_cap_bytes: None,
             orphan_grace_s: None,
         }
     }

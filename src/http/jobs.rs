@@ -103,7 +103,7 @@ impl Api {
             if stored > job.spec.output_cap_bytes
                 && let Ok(Some(elided)) = dispatcher.logs().elided(job.attempt_id())
             {
-                body.elided_bytes = elided.end - elided.start;
+                body = body.eliding(elided.end - elided.start);
             }
             body
         };

@@ -1,6 +1,6 @@
 //! `/jobs/:id/log`: a job's output as bytes, by range or live.
 
-use std::convert::Infallible;
+use std::ops::Range;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{Stream, stream};
 use shuntyard_domain::ids::{AttemptId, JobId};
 use shuntyard_domain::output::elision_line;
 use shuntyard_domain::wire::api::LogChunk;
@@ -35,55 +35,74 @@ impl Api {
 }
 
 /// The stored output; `Range: bytes=FROM-[TO]` and `bytes=-LAST` answer 206.
+///
+/// Offsets count the whole output. As one text a large log has a line where its middle is not kept. A range is answered
+/// with its first bytes that are kept, as far as they go without a gap: `Content-Range` says which.
 pub(super) async fn download(
     State(api): State<Api>,
     PathId(id): PathId<JobId>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let attempt = api.dispatcher.job(id).await?.attempt_id();
+    let job = api.dispatcher.job(id).await?;
+    let attempt = job.attempt_id();
     let length = api.dispatcher.logs().stored_bytes(attempt);
-    let wanted = headers.get(header::RANGE).and_then(|v| v.to_str().ok()).and_then(|v| parse_range(v, length));
-    let (mut from, mut to) = wanted.unwrap_or((0, length));
     let elided = api.dispatcher.logs().elided(attempt).map_err(DispatchError::from)?;
-    if let (Some(elided), Some(_)) = (&elided, wanted) {
-        // A range is answered with what is kept of it, in one piece.
-        if elided.contains(&from) {
-            from = elided.end;
-        } else if from < elided.start {
-            to = to.min(elided.start);
-        }
-    }
-    if wanted.is_some() && from >= to.max(1) {
+    let range = headers.get(header::RANGE).and_then(|v| v.to_str().ok()).and_then(|v| parse_range(v, length));
+    let range = range.map(|(from, to)| first_kept(from, to, elided.as_ref()));
+    if range.is_some_and(|(from, to)| from >= to) {
         return Err(ApiError::BadRange { length });
     }
-    if wanted.is_some() && from >= length {
-        return Err(ApiError::BadRange { length });
-    }
-    let chunks = stream::unfold((api, from), move |(api, at)| async move {
-        if at >= to {
-            return None;
-        }
-        let piece = api.log_chunk(attempt, at, to).await.ok().filter(|piece| !piece.bytes.is_empty())?;
-        let next = piece.offset + piece.bytes.len() as u64;
-        let line = if piece.offset > at { elision_line(piece.offset - at).into_bytes() } else { Vec::new() };
-        Some((Ok::<_, Infallible>(Bytes::from([line, piece.bytes].concat())), (api, next)))
-    });
-    let mut response = Body::from_stream(chunks).into_response();
+    let (from, to) = range.unwrap_or((0, length));
+    let mut response = Body::from_stream(log_body(api, attempt, from, to, range.is_none())).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    // Where the middle is missing a line says so: the length is not that of the range.
-    if elided.is_none() || wanted.is_some() {
+    // The line in the middle counts, too; and a log that grows may get one while it is sent.
+    if range.is_some() || (elided.is_none() && job.state.is_finished()) {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(to - from));
     }
-    if wanted.is_some() {
+    if range.is_some() {
         if let Ok(range) = HeaderValue::from_str(&format!("bytes {from}-{}/{length}", to - 1)) {
             headers.insert(header::CONTENT_RANGE, range);
         }
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
     Ok(response)
+}
+
+/// The bytes in `[from, to)`; a line for what is not kept, where `lines` are wanted. An error ends the answer in a way
+/// that no client takes for its end.
+fn log_body(
+    api: Api,
+    attempt: AttemptId,
+    from: u64,
+    to: u64,
+    lines: bool,
+) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
+    stream::try_unfold((api, from), move |(api, at)| async move {
+        if at >= to {
+            return Ok(None);
+        }
+        let piece = api.log_chunk(attempt, at, to).await;
+        let piece = piece.map_err(|_| std::io::Error::other("the log cannot be read"))?;
+        let elided_bytes = piece.offset - at;
+        if piece.bytes.is_empty() || (elided_bytes > 0 && !lines) {
+            return Err(std::io::Error::other("these bytes have just been dropped"));
+        }
+        let next = piece.offset + piece.bytes.len() as u64;
+        let line = if elided_bytes > 0 { elision_line(elided_bytes).into_bytes() } else { Vec::new() };
+        Ok(Some((Bytes::from([line, piece.bytes].concat()), (api, next))))
+    })
+}
+
+/// The first part of `[from, to)` that is kept in one piece; an empty one when nothing is.
+fn first_kept(from: u64, to: u64, elided: Option<&Range<u64>>) -> (u64, u64) {
+    match elided {
+        Some(elided) if elided.contains(&from) => (elided.end, to),
+        Some(elided) if from < elided.start => (from, to.min(elided.start)),
+        _ => (from, to),
+    }
 }
 
 /// Reads one range as RFC 9110 §14.1.2 writes it; anything else is ignored, as it allows.
@@ -154,6 +173,24 @@ async fn next_event(mut tail: Tail) -> Option<(Event, Tail)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_range_the_first_kept_part_is_sent() {
+        for (from, to, kept) in [
+            (0, 10, (0, 10)),
+            (0, 100, (0, 30)),
+            (29, 31, (29, 30)),
+            (30, 60, (50, 60)),
+            (49, 100, (50, 100)),
+            (50, 60, (50, 60)),
+            (99, 100, (99, 100)),
+        ] {
+            assert_eq!(first_kept(from, to, Some(&(30..50))), kept, "{from}..{to}");
+            assert_eq!(first_kept(from, to, None), (from, to));
+        }
+        let (from, to) = first_kept(31, 40, Some(&(30..50)));
+        assert!(from >= to, "nothing of it is kept");
+    }
 
     #[test]
     fn ranges_are_read_as_rfc_9110_says() {

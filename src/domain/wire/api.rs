@@ -13,6 +13,7 @@ use crate::filter::Filter;
 use crate::ids::{JobId, PhaseRunId, RunnerId};
 use crate::job::{Job, JobState};
 use crate::outcome::{LostEvidence, NotRunReason, Outcome, StopReason};
+use crate::output::head_bytes;
 use crate::phase::{Phase, Stage};
 use crate::receipt::StopReceipt;
 use crate::runner::{Health, Runner, RunnerState, Scope};
@@ -84,6 +85,12 @@ pub struct JobBody {
     /// Bytes from the middle of the output that are not kept; `log_bytes` counts them too.
     #[serde(default)]
     pub elided_bytes: u64,
+    /// Offset of the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elided_from: Option<u64>,
+    /// What is kept of the output.
+    #[serde(default)]
+    pub output_cap_bytes: u64,
     #[serde(default)]
     pub queue_limit_s: Option<u32>,
     pub run_limit_s: Option<u32>,
@@ -142,12 +149,22 @@ impl JobBody {
             log_bytes: finished.map_or(log_bytes, |f| f.log.bytes),
             log_cksum: finished.map(|f| f.log.cksum),
             truncated: finished.is_some_and(|f| f.log.truncated),
-            elided_bytes: finished.map_or(0, |f| f.log.elided_bytes),
+            elided_bytes: 0,
+            elided_from: None,
+            output_cap_bytes: job.spec.output_cap_bytes,
             queue_limit_s: job.spec.queue_limit_s,
             run_limit_s: job.spec.run_limit_s,
             silence_limit_s: job.spec.silence_limit_s,
             receipt: None,
         }
+        .eliding(finished.map_or(0, |f| f.log.elided_bytes))
+    }
+
+    /// The same job, of whose output so many bytes are not kept.
+    #[must_use]
+    pub fn eliding(self, elided_bytes: u64) -> Self {
+        let elided_from = (elided_bytes > 0).then(|| head_bytes(self.output_cap_bytes));
+        Self { elided_bytes, elided_from, ..self }
     }
 }
 
