@@ -27,6 +27,7 @@ mod install_secrets;
 mod jobs;
 mod never_lose;
 mod output_cap;
+mod output_volume;
 mod proof;
 mod receipts;
 mod run;
