@@ -8,8 +8,6 @@ use std::io::{ErrorKind, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FallocateFlags, fallocate};
-use rustix::io::Errno;
 use shuntyard_domain::output::{BLOCK_BYTES, Cksum, head_bytes};
 
 /// How much longer than its share the tail may become before it is cut, so that a log that grows fast is not cut all
@@ -71,12 +69,25 @@ impl Elision {
         if let Some(directory) = path.parent() {
             File::open(directory)?.sync_all()?;
         }
-        let punch = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        match fallocate(file, punch, range.start, range.end - range.start) {
-            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        punch(file, range)
     }
+}
+
+/// Frees the blocks of `range`.
+#[cfg(target_os = "linux")]
+fn punch(file: &File, range: &Range<u64>) -> std::io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+    match fallocate(file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, range.start, range.end - range.start)
+    {
+        Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn punch(_: &File, _: &Range<u64>) -> std::io::Result<()> {
+    Ok(())
 }
 
 /// Forgets what was dropped, after the log was cut to a length at which nothing was.

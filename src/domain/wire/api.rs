@@ -3,10 +3,13 @@
 //! Chef Automate Workflow's keys come first and keep their spelling; ours stand beside them.
 //! Times of ours are RFC 3339 in UTC.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+pub use super::log_chunk::LogChunk;
+pub use super::submit::{SubmitJob, SubmitPhaseRun};
 
 use crate::facts::Facts;
 use crate::filter::Filter;
@@ -17,7 +20,6 @@ use crate::output::head_bytes;
 use crate::phase::{Phase, Stage};
 use crate::receipt::StopReceipt;
 use crate::runner::{Health, Runner, RunnerState, Scope};
-use crate::wire::object::object;
 use crate::wire::time_text::{chef_duration, chef_time, rfc3339};
 
 /// Every error answer.
@@ -281,52 +283,6 @@ impl RunnerBody {
     }
 }
 
-/// `POST /jobs`: one ad-hoc job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SubmitJob {
-    /// A POSIX shell script.
-    pub script: String,
-    /// One line for people; the script's first line when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
-    #[serde(default, deserialize_with = "object")]
-    pub filter: Filter,
-    #[serde(default)]
-    pub env: BTreeMap<String, String>,
-    #[serde(default)]
-    pub priority: i32,
-    /// Seconds from the submission to the start; the job is `expired` after it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub queue_limit_s: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run_limit_s: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub silence_limit_s: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stop_grace_s: Option<u32>,
-    /// Bytes of output that are kept, head and tail; absent: what the dispatcher's configuration says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub output_cap_bytes: Option<u64>,
-    #[serde(default)]
-    pub project: String,
-}
-
-/// `POST /phase_runs`: the jobs of one phase of a project's config.json.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SubmitPhaseRun {
-    pub project: String,
-    pub phase: Phase,
-    /// The whole text of config.json; checked again by the server.
-    pub config: String,
-    /// Added to the environment of every row.
-    #[serde(default)]
-    pub env: BTreeMap<String, String>,
-    #[serde(default)]
-    pub priority: i32,
-}
-
 /// The answer to `POST /phase_runs` and `GET /phase_runs/:id`; rows in matrix order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhaseRunBody {
@@ -400,20 +356,4 @@ pub enum StepEvent {
     Failed { step: String, why: String, try_next: String, rolled_back: Vec<String>, left_behind: Vec<String> },
     /// All is done.
     Finished { runner: Option<Box<RunnerBody>>, left_behind: Vec<String> },
-}
-
-/// SSE `data` of `GET /jobs/:id/log/streaming`; the event's id is the offset after the chunk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogChunk {
-    pub offset: u64,
-    /// Bytes right in front of `offset` that are not kept.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub elided_bytes: u64,
-    /// Standard base64 of the raw bytes.
-    pub base64: String,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
-const fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
