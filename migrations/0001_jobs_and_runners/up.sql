@@ -82,7 +82,6 @@ CREATE TABLE jobs (
   log_bytes BIGINT CHECK (log_bytes >= 0),
   log_cksum BIGINT CHECK (log_cksum BETWEEN 0 AND 4294967295),
   log_truncated BOOLEAN,
-  log_elided_bytes BIGINT CHECK (log_elided_bytes BETWEEN 0 AND log_bytes),
 
   -- What is known in which state.
   CONSTRAINT finished_at_belongs_to_a_final_state
