@@ -195,13 +195,13 @@ fn a_job_that_would_fill_its_host_is_stopped_and_fails() {
     house.enrol(&host, 1);
     let flood = "while :; do head -c 500000 /dev/zero; sleep 0.1; done";
     // On a channel of its own, on one that had a job before, and on a host that has no watchdog.
-    for kept_by in ["host", "host", "dispatcher"] {
+    for (kept_by, grace_s) in [("host", 30), ("host", 30), ("dispatcher", 1)] {
         if kept_by == "dispatcher" {
             house.await_empty_spool(&host);
             let base = house.api("runners/u1")["base_dir"].as_str().unwrap().to_owned();
             host.run_inside(&format!("sed -i 's/^guard() {{$/guard() {{ return 0/' {base}/wrapper-*"));
         }
-        let id = house.post_job(&json!({"script": flood, "output_cap_bytes": 65_536, "stop_grace_s": 1}));
+        let id = house.post_job(&json!({"script": flood, "output_cap_bytes": 65_536, "stop_grace_s": grace_s}));
         let job = house.await_end(&id);
         assert_eq!((&job["state"], &job["stop_reason"]), (&"failed".into(), &"output_limit".into()), "{job}");
         assert!(job["log_bytes"].as_u64() > Some(2 << 20) && job["elided_bytes"].as_u64() > Some(0), "{job}");
