@@ -18,6 +18,7 @@ use crate::job::{Job, JobState};
 use crate::outcome::{LostEvidence, NotRunReason, Outcome, StopReason};
 use crate::output::head_bytes;
 use crate::phase::{Phase, Stage};
+use crate::project_config::Fault;
 use crate::receipt::StopReceipt;
 use crate::runner::{Health, Runner, RunnerState, Scope};
 use crate::wire::time_text::{chef_duration, chef_time, rfc3339};
@@ -35,6 +36,9 @@ pub struct ErrorBody {
     pub path: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed: Vec<String>,
+    /// Of a faulty configuration: every fault, in the order of the text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Fault>,
     #[serde(default)]
     pub request_id: String,
 }
