@@ -67,6 +67,8 @@ pub(super) struct Following<'e> {
     /// The channel is the one on which the start was sent: its refusal proves that nothing was started, and after the
     /// end it takes another start.
     start_channel: bool,
+    /// When more output had come than the host may hold.
+    over_bound_at: Option<Instant>,
     /// How often in a row the end came without the rest of the output.
     tails_overdue: u32,
     /// What this channel's host has told about a stop; each channel is told all of it.
@@ -89,7 +91,7 @@ enum Woken {
 
 impl<'e> Following<'e> {
     pub(super) fn new(engine: &'e Dispatcher, job: Job, cancel: CancellationToken, stop: CancellationToken) -> Self {
-        let sink = LogSink::new(engine.0.logs.clone(), job.attempt_id());
+        let sink = LogSink::new(engine.0.logs.clone().capped(job.spec.output_cap_bytes), job.attempt_id());
         Self {
             engine,
             job,
@@ -101,6 +103,7 @@ impl<'e> Following<'e> {
             confirmed: None,
             running: None,
             start_channel: true,
+            over_bound_at: None,
             tails_overdue: 0,
             receipt: StopReceipt::default(),
         }
@@ -178,6 +181,7 @@ impl<'e> Following<'e> {
                     heard = Instant::now();
                     let stored_bytes = self.sink.stored_bytes();
                     let followed = self.store_output(&mut stream, bytes, &mut end).await;
+                    self.look_at_bound();
                     if self.sink.stored_bytes() > stored_bytes {
                         *backoff = Backoff::new(super::run_job::REATTACH_FIRST, super::run_job::REATTACH_CAP);
                         self.tails_overdue = 0;

@@ -71,6 +71,8 @@ pub struct Parts {
     pub tasks: Tasks,
     pub pool: Pool,
     pub placement: Placement,
+    /// What a job's log on its runner may take.
+    pub spool_cap_bytes: u64,
 }
 
 /// The engine; cheap to clone.
@@ -84,6 +86,7 @@ struct Engine {
     sealer: Sealer,
     tasks: Tasks,
     pool: Pool,
+    spool_cap_bytes: u64,
     feed: Feed,
     inventory: Inventory,
     lanes: Lanes,
@@ -109,6 +112,7 @@ impl Dispatcher {
             sealer: parts.sealer,
             tasks: parts.tasks,
             pool: parts.pool,
+            spool_cap_bytes: parts.spool_cap_bytes,
             feed: Feed::default(),
             inventory: Inventory::default(),
             lanes: Lanes::default(),

@@ -100,7 +100,13 @@ impl Api {
         let now_ms = dispatcher.clock().now_ms();
         let body = |job: &Job| {
             let stored = if job.state.is_finished() { 0 } else { dispatcher.logs().stored_bytes(job.attempt_id()) };
-            JobBody::of(job, name(job).or_else(|| kept.get(&job.id).cloned()), stored, now_ms)
+            let mut body = JobBody::of(job, name(job).or_else(|| kept.get(&job.id).cloned()), stored, now_ms);
+            if stored > job.spec.output_cap_bytes
+                && let Ok(Some(elided)) = dispatcher.logs().elided(job.attempt_id())
+            {
+                body = body.eliding(elided.end - elided.start);
+            }
+            body
         };
         Ok(jobs.iter().map(body).collect())
     }

@@ -26,11 +26,22 @@ impl Answer {
     }
 }
 
+/// As `request`, a GET for this range.
+pub fn get_range(address: &str, path: &str, token: &str, range: &str) -> Answer {
+    send(address, "GET", path, &[("Authorization", &format!("Bearer {token}")), ("Range", range)], None)
+}
+
 /// Sends one request on a connection of its own and reads to the end of the answer.
 pub fn request(address: &str, method: &str, path: &str, token: Option<&str>, body: Option<&[u8]>) -> Answer {
+    let token = token.map(|token| format!("Bearer {token}"));
+    let headers: Vec<_> = token.iter().map(|token| ("Authorization", token.as_str())).collect();
+    send(address, method, path, &headers, body)
+}
+
+fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
-    if let Some(token) = token {
-        head += &format!("Authorization: Bearer {token}\r\n");
+    for (name, value) in headers {
+        head += &format!("{name}: {value}\r\n");
     }
     if let Some(body) = body {
         head += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
