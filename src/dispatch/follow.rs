@@ -66,6 +66,8 @@ pub(super) struct Following<'e> {
     running: Option<BoxFuture<'static, Result<Job, ApplyError>>>,
     /// The channel is the one on which the start was sent: its refusal proves that nothing was started.
     start_channel: bool,
+    /// The last try was left to the keeper, which has no connection.
+    away: bool,
     /// How often in a row the end came without the rest of the output.
     tails_overdue: u32,
     /// What this channel's host has told about a stop; each channel is told all of it.
@@ -100,24 +102,36 @@ impl<'e> Following<'e> {
             confirmed: None,
             running: None,
             start_channel: true,
+            away: false,
             tails_overdue: 0,
             receipt: StopReceipt::default(),
         }
     }
 
     /// Waits before the next try, or until something about the runner changes; true when the daemon stops instead.
+    ///
+    /// Behind a keeper's failed tries the job does not try: it waits for the one that succeeds.
     pub(super) async fn wait_or_stop(&mut self, runner: RunnerId, delay: Duration) -> bool {
-        let known = self.engine.known(runner);
-        let changed = async {
-            match &known {
-                Ok(known) => known.changed.notified().await,
-                Err(_) => std::future::pending().await,
+        let until = Instant::now() + delay;
+        let mut away = std::mem::take(&mut self.away);
+        while let Ok(known) = self.engine.known(runner) {
+            let mut changed = std::pin::pin!(known.changed.notified());
+            changed.as_mut().enable();
+            // Looked at behind the registration: a connection that was made in between wakes nobody.
+            let still_away = self.engine.known(runner).is_ok_and(|known| known.not_to_be_dialled().is_some());
+            if away && !still_away {
+                return false;
             }
-        };
+            tokio::select! {
+                () = self.stop.cancelled() => return true,
+                () = sleep_until(until) => return false,
+                () = changed => {}
+            }
+            away = true;
+        }
         tokio::select! {
             () = self.stop.cancelled() => true,
-            () = tokio::time::sleep(delay) => false,
-            () = changed => false,
+            () = sleep_until(until) => false,
         }
     }
 
@@ -147,6 +161,7 @@ impl<'e> Following<'e> {
         };
         // The keeper dials at its own pace and wakes us: a host that is down is not asked once for each of its jobs.
         if let Some(why) = known.not_to_be_dialled() {
+            self.away = true;
             return Followed::LinkLost(why);
         }
         let wrapper = &known.runner.installation.wrapper_path;
