@@ -1,7 +1,7 @@
 //! Hosts for the tests: Debian's own sshd, each in namespaces of its own.
 //!
 //! A host has its own process table, host name, /etc, /home, /root, /run, /tmp and the like, and shares /usr and the
-//! loopback network with the machine. What a bootstrap does to it (users, sudoers, keys) is gone with it. The
+//! loopback network with the machine, unless it asks for a network of its own (`network`). What a bootstrap does to it (users, sudoers, keys) is gone with it. The
 //! machine's own sshd and port 22 are never touched.
 
 use std::fs::{self, File};
@@ -16,8 +16,12 @@ use shuntyard::ssh::{Dial, HostKeyPolicy, RunnerKey};
 use tempfile::TempDir;
 
 mod layout;
+mod network;
+
+pub use network::Fault;
 
 use layout::{OWN_DIRS, append_authorized_key, authorize_new_key, host_key_lines, lay_out};
+use network::Cable;
 
 /// Passwords of the hosts' users.
 pub const DEPLOY_PASSWORD: &str = "deploy-Tr0ub4dor";
@@ -51,6 +55,8 @@ pub struct HostSpec {
     pub host_key_types: Vec<&'static str>,
     /// Further lines of sshd_config.
     pub sshd_lines: Vec<String>,
+    /// A network of its own behind a cable that can be cut, instead of the machine's loopback.
+    pub own_network: bool,
 }
 
 impl Default for HostSpec {
@@ -62,6 +68,7 @@ impl Default for HostSpec {
             max_sessions: 10,
             host_key_types: vec!["ed25519", "rsa", "ecdsa"],
             sshd_lines: Vec::new(),
+            own_network: false,
         }
     }
 }
@@ -81,6 +88,7 @@ pub struct TestHost {
     /// `unshare`: its end is the end of every process in the host.
     machine: Child,
     sshd: Mutex<Option<Child>>,
+    cable: Option<Cable>,
 }
 
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -96,12 +104,13 @@ impl TestHost {
         fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).expect("chmod");
         let template = layout::template();
         lay_out(root.path(), template.path(), &spec);
-        let machine = boot(root.path(), &spec.hostname);
+        let machine = boot(root.path(), &spec);
+        let cable = spec.own_network.then(|| Cable::lay(machine.id()));
         let host_keys = host_key_lines(root.path(), &spec);
         let client_key = authorize_new_key(root.path());
         let mut host = Self {
             spec,
-            address: "127.0.0.1".to_owned(),
+            address: cable.as_ref().map_or("127.0.0.1", |cable| cable.address.as_str()).to_owned(),
             port: 0,
             host_keys,
             client_key,
@@ -109,6 +118,7 @@ impl TestHost {
             _template: template,
             machine,
             sshd: Mutex::new(None),
+            cable,
         };
         // Another process may take the free port first; then sshd ends and the next port is tried.
         for _ in 0..5 {
@@ -183,6 +193,24 @@ impl TestHost {
         assert!(self.start_sshd(), "sshd does not start again:\n{}", self.log());
     }
 
+    /// Lets the host's cable fail until `mend_cable`; the host has a network of its own.
+    pub fn fail_cable(&self, fault: Fault) {
+        self.cable().fail(fault);
+    }
+
+    pub fn mend_cable(&self) {
+        self.cable().mend();
+    }
+
+    /// Resets every connection to sshd; both ends see it at once.
+    pub fn abort_connections(&self) {
+        self.cable().abort_connections(self.port);
+    }
+
+    fn cable(&self) -> &Cable {
+        self.cable.as_ref().expect("a host with `own_network`")
+    }
+
     /// Ends the host with everything in it, as a power cut does.
     pub fn stop(&mut self) {
         let _ = self.machine.kill();
@@ -198,7 +226,7 @@ impl TestHost {
     }
 
     fn inside(&self) -> Command {
-        inside(self.machine.id())
+        inside(self.machine.id(), self.spec.own_network)
     }
 
     fn start_sshd(&self) -> bool {
@@ -207,7 +235,8 @@ impl TestHost {
         // Counted before the start: a quick sshd has written its line before this thread runs again.
         let before = self.log().matches(&listening).count();
         let mut command = self.inside();
-        command.args(["/usr/sbin/sshd", "-D", "-e", "-p", &self.port.to_string()]);
+        let listen = format!("ListenAddress={}", self.address);
+        command.args(["/usr/sbin/sshd", "-D", "-e", "-p", &self.port.to_string(), "-o", &listen]);
         let mut sshd = spawn({
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
             command
@@ -290,20 +319,23 @@ fn tied(program: &str) -> Command {
     command
 }
 
-fn inside(machine: u32) -> Command {
+fn inside(machine: u32, own_network: bool) -> Command {
     let mut command = tied("nsenter");
     command.arg(format!("--mount=/proc/{machine}/ns/mnt"));
     command.arg(format!("--uts=/proc/{machine}/ns/uts"));
     command.arg(format!("--pid=/proc/{machine}/ns/pid_for_children"));
+    if own_network {
+        command.arg(format!("--net=/proc/{machine}/ns/net"));
+    }
     command.arg("--");
     command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     command
 }
 
 /// Starts the host's first process, which mounts its directories, adopts orphans and waits.
-fn boot(root: &Path, hostname: &str) -> Child {
+fn boot(root: &Path, spec: &HostSpec) -> Child {
     let fs_dir = root.join("fs");
-    let mut script = format!("set -e; hostname {hostname}\n");
+    let mut script = format!("set -e; hostname {}\n", spec.hostname);
     for (dir, _) in OWN_DIRS {
         script += &format!("mount --bind {}/{dir} /{dir}\n", fs_dir.display());
     }
@@ -311,6 +343,9 @@ fn boot(root: &Path, hostname: &str) -> Child {
     script += "exec </dev/null >/dev/null 2>&1; echo up >/run/up; while :; do sleep 1000000 & wait; done\n";
     let mut command = tied("unshare");
     command.args(["--mount", "--propagation", "private", "--uts", "--pid", "--fork", "--mount-proc"]);
+    if spec.own_network {
+        command.arg("--net");
+    }
     command.args(["--kill-child=KILL", "sh", "-c", &script]);
     let errors = File::create(root.join("boot.log")).expect("a log");
     let mut machine = spawn({
