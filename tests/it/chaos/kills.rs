@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::account::{Account, settle};
 use super::api::Api;
 use super::dice::Dice;
-use super::load::{Order, submit_until};
+use super::load::{Order, recent, submit_until};
 use super::stopwatch::{percentile, time_until};
 use crate::cli::house::{House, LIMIT, await_that, host};
 use crate::support::sshd::{CENTOS_7, DEBIAN_12, TestHost, UBUNTU_2204};
@@ -110,7 +110,8 @@ fn kill_often(kills: u32, house: &mut House, hosts: &[TestHost], dice: &mut Dice
 /// Jobs that have begun and not ended, with their place among the orders.
 fn running(orders: &Mutex<Vec<Order>>, hosts: &[TestHost]) -> Vec<(String, usize)> {
     let orders = orders.lock().unwrap();
-    let running = orders.iter().enumerate().filter(|(_, order)| order.id.is_some() && order.is_running(hosts));
+    let recent = orders.iter().enumerate().skip(recent(&orders));
+    let running = recent.filter(|(_, order)| order.id.is_some() && order.is_running(hosts));
     running.map(|(at, order)| (order.name.clone(), at)).collect()
 }
 

@@ -49,7 +49,7 @@ const ACCIDENTS: [Accident; 7] = [
     Accident {
         name: "long-silence",
         sever: |host| host.fail_cable(Fault::Silence),
-        holds_s: &[19],
+        holds_s: &[12],
         noticed: true,
         mend: TestHost::mend_cable,
     },

@@ -1,6 +1,7 @@
 //! Work for a dispatcher that is killed meanwhile: jobs of every kind, submitted and cancelled at any moment.
 
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -11,6 +12,14 @@ use crate::support::sshd::TestHost;
 
 /// More than the hosts' slots, so that some jobs wait in the queue.
 const MAX_UNDER_WAY: usize = 18;
+
+/// Orders before the last so many have ended: in a long run nobody looks at all of them each time.
+const RECENT: usize = 150;
+
+/// The place of the first order that may not have ended.
+pub fn recent(orders: &[Order]) -> usize {
+    orders.len().saturating_sub(RECENT)
+}
 
 /// One submission.
 pub struct Order {
@@ -64,18 +73,16 @@ fn body(dice: &mut Dice) -> String {
 }
 
 /// Submits and cancels until `done`; tells every order as it is made.
-pub fn submit_until(
-    done: &AtomicBool,
-    api: &Api,
-    hosts: &[TestHost],
-    mut dice: Dice,
-    orders: &std::sync::Mutex<Vec<Order>>,
-) {
+pub fn submit_until(done: &AtomicBool, api: &Api, hosts: &[TestHost], mut dice: Dice, orders: &Mutex<Vec<Order>>) {
     let mut number = 0;
     while !done.load(Ordering::Relaxed) {
         std::thread::sleep(Duration::from_millis(dice.roll(60)));
         let under_way = |order: &&Order| order.id.is_some() && !order.cancelled && !order.has_ended(hosts);
-        if orders.lock().unwrap().iter().filter(under_way).count() >= MAX_UNDER_WAY {
+        let is_full = {
+            let orders = orders.lock().unwrap();
+            orders[recent(&orders)..].iter().filter(under_way).count() >= MAX_UNDER_WAY
+        };
+        if is_full {
             continue;
         }
         number += 1;
@@ -89,7 +96,7 @@ pub fn submit_until(
 }
 
 /// Asks for the end of one of the latest jobs; whether anybody hears it is left open.
-fn cancel_one(api: &Api, dice: &mut Dice, orders: &std::sync::Mutex<Vec<Order>>) {
+fn cancel_one(api: &Api, dice: &mut Dice, orders: &Mutex<Vec<Order>>) {
     let mut orders = orders.lock().unwrap();
     let latest = orders.len() - 1;
     let chosen = latest - dice.roll(10).min(latest as u64) as usize;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// How often a condition is looked at.
-const LOOK: Duration = Duration::from_millis(10);
+const LOOK: Duration = Duration::from_millis(20);
 /// A look that comes this late did so because the machine had no time for us.
 const LATE: Duration = Duration::from_millis(100);
 
