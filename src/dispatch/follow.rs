@@ -65,7 +65,8 @@ pub(super) struct Following<'e> {
     confirmed: Option<Confirmed>,
     /// The commit of `running`, under way beside the output.
     running: Option<BoxFuture<'static, Result<Job, ApplyError>>>,
-    /// The channel is the one on which the start was sent: its refusal proves that nothing was started.
+    /// The channel is the one on which the start was sent: its refusal proves that nothing was started, and after the
+    /// end it takes another start.
     start_channel: bool,
     /// The last try was left to the keeper, which has no connection.
     away: bool,
@@ -210,6 +211,7 @@ impl<'e> Following<'e> {
         tail_deadline: Option<Instant>,
         overdue_at: Option<Instant>,
     ) -> Woken {
+        let lasting_at = self.confirmed.filter(|_| self.running.is_none()).map(|confirmed| confirmed.commit_at);
         let running = async {
             match self.running.as_mut() {
                 Some(commit) => commit.await,
@@ -219,7 +221,7 @@ impl<'e> Following<'e> {
         tokio::select! {
             event = stream.events.recv() => Woken::Event(event.unwrap_or(GONE)),
             stored = running => Woken::Running(Box::new(stored)),
-            () = sleep_until(self.confirmed.map_or_else(Instant::now, |c| c.commit_at)), if self.confirmed.is_some() => Woken::Lasting,
+            () = sleep_until(lasting_at.unwrap_or_else(Instant::now)), if lasting_at.is_some() => Woken::Lasting,
             () = self.cancel.cancelled(), if !self.cancel_sent => Woken::Cancel,
             () = sleep_until(self.kill_at.unwrap_or_else(Instant::now)), if self.kill_at.is_some() => Woken::Kill,
             () = sleep_until(tail_deadline.unwrap_or_else(Instant::now)), if tail_deadline.is_some() => Woken::TailOverdue,
@@ -265,6 +267,7 @@ impl<'e> Following<'e> {
                 None
             }
             AttemptEvent::Attached { .. } => {
+                self.start_channel = false;
                 self.confirm(Duration::ZERO);
                 self.commit_running();
                 None

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shuntyard_domain::explain::Explanation;
@@ -123,7 +124,8 @@ pub(super) async fn list(
     let mut headers = HeaderMap::new();
     if let (true, Some(last)) = (page.len() == limit, page.last()) {
         let others = words.iter().filter(|(name, _)| name != "before" && !name.starts_with("chef-"));
-        let mut next: String = others.map(|(name, value)| format!("{name}={value}&")).collect();
+        let quoted = |word: &str| utf8_percent_encode(word, NON_ALPHANUMERIC).to_string();
+        let mut next: String = others.map(|(name, value)| format!("{}={}&", quoted(name), quoted(value))).collect();
         next.push_str(&format!("before={}", last.id));
         if let Ok(link) = HeaderValue::from_str(&format!("<jobs?{next}>; rel=\"next\"")) {
             headers.insert(header::LINK, link);

@@ -16,7 +16,7 @@ use crate::ssh::attempt::{self, FenceAnswer, VerbError};
 impl Following<'_> {
     /// Only the start's own channel can prove by a refusal that the job never ran.
     pub(super) async fn on_refused(&mut self, code: ErrCode, detail: &str) -> Followed {
-        if self.start_channel && code.proves_no_start() && self.running.is_none() && self.is_starting() {
+        if self.start_channel && code.proves_no_start() && self.confirmed.is_none() && self.is_starting() {
             return Followed::NeverStarted(format!("the host refused: {detail} ({code})"));
         }
         tracing::info!(%code, detail, "the host refused to attach");

@@ -25,7 +25,7 @@ pub(super) struct Confirmed {
 impl Following<'_> {
     /// Notes that the job runs, to be committed after `delay` or with its end.
     pub(super) fn confirm(&mut self, delay: Duration) {
-        if self.running.is_none() && matches!(self.job.state, JobState::Starting { .. }) {
+        if matches!(self.job.state, JobState::Starting { .. }) {
             let now = Instant::now();
             self.confirmed.get_or_insert(Confirmed { at_ms: self.engine.0.clock.now_ms(), commit_at: now + delay });
         }
@@ -42,9 +42,9 @@ impl Following<'_> {
         None
     }
 
-    /// Begins the commit of a confirmed start; output is taken meanwhile.
+    /// Begins the commit of a confirmed start; output is taken meanwhile. Until it is stored, the end brings it along.
     pub(super) fn commit_running(&mut self) {
-        let Some(Confirmed { at_ms, .. }) = self.confirmed.take() else { return };
+        let Some(Confirmed { at_ms, .. }) = self.confirmed.filter(|_| self.running.is_none()) else { return };
         let (store, id) = (self.engine.0.store.clone(), self.job.id);
         self.running =
             Some(async move { store.write(move |c| job_apply(c, id, None, &JobEvent::Started, at_ms)).await }.boxed());
@@ -54,6 +54,7 @@ impl Following<'_> {
         self.running = None;
         match stored {
             Ok(job) => {
+                self.confirmed = None;
                 self.engine.0.feed.job_changed(job.id, job.version);
                 self.job = job;
                 None
