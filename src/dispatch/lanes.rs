@@ -59,13 +59,7 @@ impl Lanes {
 
 impl Dispatcher {
     /// Keeps the channel of an attempt whose end is stored for the runner's next job; then lets the host forget it.
-    ///
-    /// At once where the channel takes no other job, as one that was attached over a lost link or a restart.
     pub(super) fn park(&self, runner: RunnerId, attempt: Attempt) {
-        if !attempt.takes_next {
-            self.0.tasks.spawn(Span::current(), move |_| attempt.acknowledge());
-            return;
-        }
         let Ok(known) = self.known(runner) else { return };
         let number = self.0.lanes.push(&known, attempt);
         let engine = self.clone();

@@ -99,8 +99,6 @@ pub struct Attempt {
     pub input: AttemptInput,
     /// Its output comes when it has ended, or from `Word::Follow` on.
     pub unfollowed: bool,
-    /// `next` works: the host's side is a launcher, and not one that only follows what was started before.
-    pub takes_next: bool,
 }
 
 /// How long a channel may stay open behind the launcher's end. Nobody says the job's end on it any more.
@@ -162,8 +160,7 @@ pub async fn start(
     offset: u64,
 ) -> Result<Attempt, VerbError> {
     let nonce = fresh_nonce()?;
-    let mut attempt = open(lease, wrapper_path, &Verb::Run { id, nonce: &nonce, offset }, &nonce).await?;
-    attempt.takes_next = true;
+    let attempt = open(lease, wrapper_path, &Verb::Run { id, nonce: &nonce, offset }, &nonce).await?;
     // A channel that takes no frame says why in its events.
     attempt.input.gate.send_order(frame.into()).await;
     Ok(attempt)
@@ -191,7 +188,7 @@ async fn open(lease: &mut Lease, path: &str, verb: &Verb<'_>, nonce: &Nonce) -> 
         given_up_at: None,
         gone: false,
     };
-    Ok(Attempt { events, input: AttemptInput::new(gate), unfollowed: false, takes_next: false })
+    Ok(Attempt { events, input: AttemptInput::new(gate), unfollowed: false })
 }
 
 fn command(lease: &Lease, path: &str, verb: &Verb<'_>) -> Result<String, VerbError> {
