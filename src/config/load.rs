@@ -101,8 +101,8 @@ impl Config {
             },
             ssh: SshConfig {
                 connect_timeout: read_seconds(layers, "ssh.connect_timeout_s", 1, 600, 15),
-                keepalive: read_seconds(layers, "ssh.keepalive_s", 1, 3_600, 5),
-                keepalive_max: layers.read("ssh.keepalive_max", |given| given.whole(1..=100, "questions")).unwrap_or(3),
+                keepalive: read_seconds(layers, "ssh.keepalive_s", 1, 3_600, 3),
+                keepalive_max: layers.read("ssh.keepalive_max", |given| given.whole(1..=100, "questions")).unwrap_or(2),
             },
             dispatch: DispatchConfig {
                 placement: layers

@@ -5,6 +5,7 @@ mod overdue;
 mod proof;
 mod running;
 mod stop;
+mod wait;
 
 use std::time::Duration;
 
@@ -69,6 +70,8 @@ pub(super) struct Following<'e> {
     start_channel: bool,
     /// When more output had come than the host may hold.
     over_bound_at: Option<Instant>,
+    /// The last try was left to the keeper, which has no connection.
+    away: bool,
     /// How often in a row the end came without the rest of the output.
     tails_overdue: u32,
     /// What this channel's host has told about a stop; each channel is told all of it.
@@ -104,24 +107,9 @@ impl<'e> Following<'e> {
             running: None,
             start_channel: true,
             over_bound_at: None,
+            away: false,
             tails_overdue: 0,
             receipt: StopReceipt::default(),
-        }
-    }
-
-    /// Waits before the next try, or until something about the runner changes; true when the daemon stops instead.
-    pub(super) async fn wait_or_stop(&mut self, runner: RunnerId, delay: Duration) -> bool {
-        let known = self.engine.known(runner);
-        let changed = async {
-            match &known {
-                Ok(known) => known.changed.notified().await,
-                Err(_) => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = self.stop.cancelled() => true,
-            () = tokio::time::sleep(delay) => false,
-            () = changed => false,
         }
     }
 
@@ -151,6 +139,7 @@ impl<'e> Following<'e> {
         };
         // The keeper dials at its own pace and wakes us: a host that is down is not asked once for each of its jobs.
         if let Some(why) = known.not_to_be_dialled() {
+            self.away = true;
             return Followed::LinkLost(why);
         }
         let wrapper = &known.runner.installation.wrapper_path;

@@ -14,9 +14,20 @@ use crate::ssh::RunnerKey;
 /// Whether there is a connection to a runner. Never a reason to change a job's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Contact {
-    Connecting { since_ms: i64 },
-    Connected { since_ms: i64 },
-    Unreachable { since_ms: i64, why: String },
+    Connecting {
+        since_ms: i64,
+    },
+    Connected {
+        since_ms: i64,
+    },
+    Unreachable {
+        since_ms: i64,
+        why: String,
+        /// Failed tries to connect in a row.
+        tries: u32,
+        /// `None` when nobody tries again by itself.
+        next_try_at_ms: Option<i64>,
+    },
 }
 
 /// One runner as the engine knows it.
@@ -123,6 +134,13 @@ impl Inventory {
             change(entry);
             entry.changed.notify_waiters();
             tell(entry);
+        }
+    }
+
+    /// As `update`, for what nobody waits for.
+    pub(super) fn note(&self, id: RunnerId, change: impl FnOnce(&mut Known)) {
+        if let Some(entry) = self.lock().known.get_mut(&id) {
+            change(entry);
         }
     }
 

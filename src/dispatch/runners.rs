@@ -192,10 +192,16 @@ fn chef_job(job: &Job) -> Map<String, Value> {
 }
 
 fn contact_body(contact: &Contact) -> ContactBody {
-    let (status, since_ms, reason) = match contact {
-        Contact::Connecting { since_ms } => ("connecting", since_ms, None),
-        Contact::Connected { since_ms } => ("connected", since_ms, None),
-        Contact::Unreachable { since_ms, why } => ("unreachable", since_ms, Some(why.clone())),
+    let (status, since_ms) = match contact {
+        Contact::Connecting { since_ms } => ("connecting", since_ms),
+        Contact::Connected { since_ms } => ("connected", since_ms),
+        Contact::Unreachable { since_ms, .. } => ("unreachable", since_ms),
     };
-    ContactBody { status: status.into(), since: rfc3339(*since_ms), reason }
+    let mut body = ContactBody { status: status.into(), since: rfc3339(*since_ms), ..ContactBody::default() };
+    if let Contact::Unreachable { why, tries, next_try_at_ms, .. } = contact {
+        body.reason = Some(why.clone());
+        body.tries = *tries;
+        body.next_try_at = next_try_at_ms.map(rfc3339);
+    }
+    body
 }

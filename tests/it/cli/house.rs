@@ -62,6 +62,8 @@ pub struct House {
     /// `127.0.0.1:PORT`; the same after a restart.
     address: String,
     shuntd: Option<Child>,
+    /// How often a dispatcher was ready here before the one that runs.
+    starts_before: usize,
     /// What `RUST_LOG` says; empty: nothing.
     rust_log: &'static str,
     /// Settings of the dispatcher: names and values of environment variables.
@@ -82,7 +84,8 @@ impl House {
     /// As `start`, with settings of the dispatcher: names and values of environment variables.
     pub fn start_set(rust_log: &'static str, settings: &'static [(&'static str, &'static str)]) -> Self {
         let home = tempfile::Builder::new().prefix("shunt-house-").tempdir().expect("a temporary directory");
-        let mut house = Self { home, address: format!("127.0.0.1:{}", free_port()), shuntd: None, rust_log, settings };
+        let address = format!("127.0.0.1:{}", free_port());
+        let mut house = Self { home, address, shuntd: None, starts_before: 0, rust_log, settings };
         house.start_again();
         house
     }
@@ -149,13 +152,23 @@ impl House {
 
     /// Starts the dispatcher on the same data and port, and waits until it answers.
     pub fn start_again(&mut self) {
+        self.launch();
+        self.await_ready();
+    }
+
+    /// As `start_again`, without waiting.
+    pub fn launch(&mut self) {
         let log = File::options().create(true).append(true).open(self.home().join("shuntd.log")).expect("a log");
-        let starts = self.log().matches("ready address=").count();
-        let mut shuntd =
-            self.shuntd_command(&self.address).stdout(Stdio::null()).stderr(log).spawn().expect("shuntd starts");
-        let ready = || self.log().matches("ready address=").nth(starts).is_some();
-        let ended = || shuntd.try_wait().expect("shuntd's state").is_some();
-        let mut ended = ended;
+        self.starts_before = self.log().matches("ready address=").count();
+        let mut command = self.shuntd_command(&self.address);
+        self.shuntd = Some(command.stdout(Stdio::null()).stderr(log).spawn().expect("shuntd starts"));
+    }
+
+    /// Waits until the dispatcher that was launched answers.
+    pub fn await_ready(&mut self) {
+        let mut shuntd = self.shuntd.take().expect("the dispatcher was launched");
+        let ready = || self.log().matches("ready address=").nth(self.starts_before).is_some();
+        let mut ended = || shuntd.try_wait().expect("shuntd's state").is_some();
         await_that("the dispatcher is ready", || ready() || ended(), || self.log());
         assert!(ready(), "the dispatcher ended at once:\n{}", self.log());
         let log = self.log();
