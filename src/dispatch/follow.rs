@@ -70,6 +70,8 @@ pub(super) struct Following<'e> {
     start_channel: bool,
     /// The last try was left to the keeper, which has no connection.
     away: bool,
+    /// When more output had come than the host may hold.
+    over_bound_at: Option<Instant>,
     /// How often in a row the end came without the rest of the output.
     tails_overdue: u32,
     /// What this channel's host has told about a stop; each channel is told all of it.
@@ -92,7 +94,7 @@ enum Woken {
 
 impl<'e> Following<'e> {
     pub(super) fn new(engine: &'e Dispatcher, job: Job, cancel: CancellationToken, stop: CancellationToken) -> Self {
-        let sink = LogSink::new(engine.0.logs.clone(), job.attempt_id());
+        let sink = LogSink::new(engine.0.logs.clone().capped(job.spec.output_cap_bytes), job.attempt_id());
         Self {
             engine,
             job,
@@ -105,6 +107,7 @@ impl<'e> Following<'e> {
             running: None,
             start_channel: true,
             away: false,
+            over_bound_at: None,
             tails_overdue: 0,
             receipt: StopReceipt::default(),
         }
@@ -167,6 +170,7 @@ impl<'e> Following<'e> {
                     heard = Instant::now();
                     let stored_bytes = self.sink.stored_bytes();
                     let followed = self.store_output(&mut stream, bytes, &mut end).await;
+                    self.look_at_bound();
                     if self.sink.stored_bytes() > stored_bytes {
                         *backoff = Backoff::new(super::run_job::REATTACH_FIRST, super::run_job::REATTACH_CAP);
                         self.tails_overdue = 0;

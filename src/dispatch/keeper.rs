@@ -59,6 +59,7 @@ impl Dispatcher {
             contact: Contact::Connecting { since_ms: self.0.clock.now_ms() },
             runner: runner.into(),
             key,
+            closed: false,
             keeper_stop: keeper_stop.clone(),
             changed: Arc::default(),
         };

@@ -26,6 +26,12 @@ impl Answer {
     }
 }
 
+/// As `request`, a GET for this range.
+pub fn get_range(address: &str, path: &str, token: &str, range: &str) -> Answer {
+    let headers = [("Authorization", &*format!("Bearer {token}")), ("Range", range)];
+    try_send(address, "GET", path, &headers, None).expect("the API answers")
+}
+
 /// Sends one request on a connection of its own and reads to the end of the answer.
 pub fn request(address: &str, method: &str, path: &str, token: Option<&str>, body: Option<&[u8]>) -> Answer {
     try_request(address, method, path, token, body).expect("the API answers")
@@ -39,9 +45,21 @@ pub fn try_request(
     token: Option<&str>,
     body: Option<&[u8]>,
 ) -> io::Result<Answer> {
+    let token = token.map(|token| format!("Bearer {token}"));
+    let headers: Vec<_> = token.iter().map(|token| ("Authorization", token.as_str())).collect();
+    try_send(address, method, path, &headers, body)
+}
+
+fn try_send(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&[u8]>,
+) -> io::Result<Answer> {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
-    if let Some(token) = token {
-        head += &format!("Authorization: Bearer {token}\r\n");
+    for (name, value) in headers {
+        head += &format!("{name}: {value}\r\n");
     }
     if let Some(body) = body {
         head += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());

@@ -66,6 +66,8 @@ pub struct House {
     starts_before: usize,
     /// What `RUST_LOG` says; empty: nothing.
     rust_log: &'static str,
+    /// Settings of the dispatcher: names and values of environment variables.
+    settings: &'static [(&'static str, &'static str)],
 }
 
 impl House {
@@ -76,9 +78,14 @@ impl House {
 
     /// As `start`, with a `RUST_LOG` for the dispatcher.
     pub fn start_logging(rust_log: &'static str) -> Self {
+        Self::start_set(rust_log, &[])
+    }
+
+    /// As `start`, with settings of the dispatcher: names and values of environment variables.
+    pub fn start_set(rust_log: &'static str, settings: &'static [(&'static str, &'static str)]) -> Self {
         let home = tempfile::Builder::new().prefix("shunt-house-").tempdir().expect("a temporary directory");
         let address = format!("127.0.0.1:{}", free_port());
-        let mut house = Self { home, address, shuntd: None, starts_before: 0, rust_log };
+        let mut house = Self { home, address, shuntd: None, starts_before: 0, rust_log, settings };
         house.start_again();
         house
     }
@@ -124,7 +131,23 @@ impl House {
     pub fn shuntd_command(&self, listen: &str) -> Command {
         let mut command = command("shuntd", self.home());
         command.args(["serve", "--listen", listen]).env("RUST_LOG", self.rust_log);
+        command.envs(self.settings.iter().copied());
         command
+    }
+
+    /// A figure of `/proc/PID/status` in KiB: `VmRSS`, or `VmHWM` for the highest that was.
+    pub fn memory_kib(&self, figure: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the dispatcher's status");
+        let line = status.lines().find_map(|line| line.strip_prefix(figure)).expect("a figure");
+        line.trim_start_matches(':').trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// Posts a job as JSON; returns its id.
+    pub fn post_job(&self, body: &Value) -> String {
+        let posted = self.shunt(&["api", "post", "jobs", "-d", &body.to_string()]);
+        assert_eq!(posted.code, 0, "{}", posted.stderr);
+        let job: Value = serde_json::from_slice(&posted.stdout).expect("JSON");
+        job["id"].as_str().expect("an id").to_owned()
     }
 
     /// Starts the dispatcher on the same data and port, and waits until it answers.
