@@ -68,10 +68,10 @@ pub(super) struct Following<'e> {
     /// The channel is the one on which the start was sent: its refusal proves that nothing was started, and after the
     /// end it takes another start.
     start_channel: bool,
-    /// When more output had come than the host may hold.
-    over_bound_at: Option<Instant>,
     /// The last try was left to the keeper, which has no connection.
     away: bool,
+    /// When more output had come than the host may hold.
+    over_bound_at: Option<Instant>,
     /// How often in a row the end came without the rest of the output.
     tails_overdue: u32,
     /// What this channel's host has told about a stop; each channel is told all of it.
@@ -106,8 +106,8 @@ impl<'e> Following<'e> {
             confirmed: None,
             running: None,
             start_channel: true,
-            over_bound_at: None,
             away: false,
+            over_bound_at: None,
             tails_overdue: 0,
             receipt: StopReceipt::default(),
         }

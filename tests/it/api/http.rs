@@ -28,8 +28,8 @@ impl Answer {
 
 /// As `request`, a GET for this range.
 pub fn get_range(address: &str, path: &str, token: &str, range: &str) -> Answer {
-    send(address, "GET", path, &[("Authorization", &format!("Bearer {token}")), ("Range", range)], None)
-        .expect("the API answers")
+    let headers = [("Authorization", &*format!("Bearer {token}")), ("Range", range)];
+    try_send(address, "GET", path, &headers, None).expect("the API answers")
 }
 
 /// Sends one request on a connection of its own and reads to the end of the answer.
@@ -47,10 +47,16 @@ pub fn try_request(
 ) -> io::Result<Answer> {
     let token = token.map(|token| format!("Bearer {token}"));
     let headers: Vec<_> = token.iter().map(|token| ("Authorization", token.as_str())).collect();
-    send(address, method, path, &headers, body)
+    try_send(address, method, path, &headers, body)
 }
 
-fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> io::Result<Answer> {
+fn try_send(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&[u8]>,
+) -> io::Result<Answer> {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");
