@@ -9,7 +9,8 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use shuntyard_domain::board::BoardEvent;
 use shuntyard_domain::ids::{JobId, RunnerId};
-use shuntyard_domain::job::{Job, JobEvent, JobState};
+use shuntyard_domain::job::{Job, JobEvent};
+use shuntyard_domain::recovery::{Resume, resume};
 use tokio_util::sync::CancellationToken;
 
 use super::engine_error::told;
@@ -103,18 +104,14 @@ impl Attendant {
         if job.cancel.is_some() {
             self.cancel.cancel();
         }
-        match job.state {
-            JobState::Queued => Placed::Back(Duration::ZERO),
-            // The intent is committed before the first byte: nothing was sent.
-            JobState::Assigned { runner } if runner == self.runner => self.unassign().await,
-            JobState::Starting { runner } | JobState::Running { runner, .. } if runner == self.runner => {
+        match resume(&job.state, self.runner) {
+            Resume::Queue => Placed::Back(Duration::ZERO),
+            Resume::Unassign => self.unassign().await,
+            Resume::Follow => {
                 let following = Following::new(&self.engine, job, self.cancel.clone(), self.stop.clone());
                 self.follow_to_the_end(following, None).await
             }
-            JobState::Assigned { .. }
-            | JobState::Starting { .. }
-            | JobState::Running { .. }
-            | JobState::Finished(_) => Placed::Over,
+            Resume::LetGo => Placed::Over,
         }
     }
 

@@ -9,8 +9,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::job::{Job, JobEvent, JobState};
-use shuntyard_domain::outcome::{LogSummary, LostEvidence};
-use shuntyard_domain::wire::control::{LostWhy, ResultRecord};
+use shuntyard_domain::recovery::{End, MAX_TAILS_OVERDUE};
 use shuntyard_domain::wire::frame::Word;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -26,8 +25,6 @@ use crate::store::{ApplyError, job_apply};
 const BATCH_BYTES: usize = 1024 * 1024;
 /// How long the rest of the output may take after the end line.
 const TAIL_DEADLINE: Duration = Duration::from_secs(20);
-/// How often the rest is asked for again before the log is called truncated.
-const MAX_TAILS_OVERDUE: u32 = 2;
 /// How long beyond the job's own grace a host may take to confirm a cancel on the job's channel.
 const CONFIRM_MARGIN: Duration = Duration::from_secs(5);
 
@@ -50,27 +47,13 @@ pub(super) enum Followed {
     LinkLost(String),
 }
 
-/// How the attempt ended, as the host says it.
-#[derive(Clone, Copy)]
-enum End {
-    Result(ResultRecord),
-    Lost { evidence: LostEvidence, size: u64 },
-}
-
-impl End {
-    const fn size(&self) -> u64 {
-        match self {
-            Self::Result(record) => record.size,
-            Self::Lost { size, .. } => *size,
-        }
-    }
-}
-
 /// One job's attempt, followed over as many channels as it takes.
 pub(super) struct Following<'e> {
     engine: &'e Dispatcher,
     job: Job,
     sink: LogSink,
+    /// Where the channel's next byte belongs. Not what is stored: a write that failed may have stored a part.
+    received_bytes: u64,
     cancel: CancellationToken,
     cancel_sent: bool,
     kill_at: Option<Instant>,
@@ -111,6 +94,7 @@ impl<'e> Following<'e> {
             engine,
             job,
             sink,
+            received_bytes: 0,
             cancel,
             cancel_sent: false,
             kill_at: None,
@@ -166,9 +150,10 @@ impl<'e> Following<'e> {
             return Followed::LinkLost(why);
         }
         let wrapper = &known.runner.installation.wrapper_path;
+        self.received_bytes = self.sink.stored_bytes();
         let connect = async {
             let mut lease = self.engine.lease_job(&known).await.map_err(|e| e.to_string())?;
-            attempt::attach(&mut lease, wrapper, self.job.attempt_id(), self.sink.stored_bytes())
+            attempt::attach(&mut lease, wrapper, self.job.attempt_id(), self.received_bytes)
                 .await
                 .map_err(|e| e.to_string())
         };
@@ -183,7 +168,7 @@ impl<'e> Following<'e> {
         let mut end: Option<End> = None;
         let mut tail_deadline: Option<Instant> = None;
         loop {
-            if let Some(reached) = end.filter(|e| self.sink.stored_bytes() >= e.size()) {
+            if let Some(reached) = end.filter(|e| e.may_settle(self.sink.stored_bytes(), self.tails_overdue)) {
                 return self.settle(stream, reached).await;
             }
             let followed = match self.wake(&mut stream, tail_deadline).await {
@@ -201,14 +186,12 @@ impl<'e> Following<'e> {
                 Woken::Lasting => self.on_lasting(&mut stream).await,
                 Woken::Cancel => self.send_cancel(&mut stream).await,
                 Woken::Kill => self.kill().await,
-                Woken::TailOverdue => match end.filter(|_| self.tails_overdue >= MAX_TAILS_OVERDUE) {
-                    // The host has said the end often enough and has no more bytes: the log is truncated.
-                    Some(reached) => return self.settle(stream, reached).await,
-                    None => {
-                        self.tails_overdue += 1;
-                        Some(Followed::LinkLost("the end came without the rest of the output".into()))
-                    }
-                },
+                Woken::TailOverdue => {
+                    self.tails_overdue += 1;
+                    // Said often enough: the loop settles, and the log is truncated.
+                    let again = self.tails_overdue <= MAX_TAILS_OVERDUE;
+                    again.then(|| Followed::LinkLost("the end came without the rest of the output".into()))
+                }
                 Woken::Stop => {
                     // The job goes on whether the host hears this or not.
                     let _ = stream.input.send(Word::Bye).await;
@@ -244,7 +227,7 @@ impl<'e> Following<'e> {
 
     /// Stores one chunk and whatever has arrived behind it.
     async fn store_output(&mut self, stream: &mut Attempt, first: Bytes, end: &mut Option<End>) -> Option<Followed> {
-        let offset = self.sink.stored_bytes();
+        let offset = self.received_bytes;
         let mut size = first.len();
         let mut chunks = vec![first];
         let mut other = None;
@@ -258,6 +241,7 @@ impl<'e> Following<'e> {
                 None => break,
             }
         }
+        self.received_bytes += size as u64;
         match self.sink.append(offset, chunks).await {
             Ok(stored) => self.engine.0.feed.log_grew(self.job.id, stored),
             Err(error) => {
@@ -288,12 +272,7 @@ impl<'e> Following<'e> {
                 None
             }
             AttemptEvent::Lost { why, size } => {
-                let evidence = match why {
-                    LostWhy::Reboot => LostEvidence::Rebooted,
-                    LostWhy::Killed => LostEvidence::WrapperKilled,
-                    LostWhy::NoStart => LostEvidence::LauncherDied,
-                };
-                *end = Some(End::Lost { evidence, size });
+                *end = Some(End::Lost { why, size });
                 None
             }
             AttemptEvent::Unknown => Some(self.on_unknown().await),
@@ -383,17 +362,7 @@ impl<'e> Following<'e> {
                 self.job = job;
             }
         }
-        let event = match end {
-            End::Result(record) => JobEvent::Exited {
-                exit_code: record.exit_code,
-                stopped: record.stopped,
-                log: LogSummary { truncated: summary.bytes != record.size || summary.cksum != record.cksum, ..summary },
-            },
-            End::Lost { evidence, size } => {
-                JobEvent::LostProven { evidence, log: LogSummary { truncated: summary.bytes != size, ..summary } }
-            }
-        };
-        let followed = self.finish(event).await;
+        let followed = self.finish(end.event(summary)).await;
         if let (Followed::Over, Some(runner)) = (&followed, self.job.state.runner()) {
             self.engine.park(runner, stream);
         }

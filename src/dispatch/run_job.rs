@@ -6,6 +6,7 @@ use std::time::Duration;
 use shuntyard_domain::board::{BoardEvent, QueuedJob};
 use shuntyard_domain::ids::{JobId, RunnerId};
 use shuntyard_domain::job::{Job, JobEvent, JobState};
+use shuntyard_domain::recovery;
 use shuntyard_domain::runner::RunnerState;
 use shuntyard_domain::wire::frame::Frame;
 
@@ -19,8 +20,6 @@ use crate::ssh::Lease;
 use crate::ssh::attempt::{self, Attempt};
 use crate::store::{ApplyError, job_apply, job_find, runner_state};
 
-/// Placements with proof of no start before the job ends as failed.
-const MAX_PLACEMENTS: u32 = 5;
 pub(super) const RETRY_FIRST: Duration = Duration::from_secs(1);
 pub(super) const RETRY_CAP: Duration = Duration::from_secs(60);
 pub(super) const REATTACH_FIRST: Duration = Duration::from_millis(100);
@@ -154,12 +153,7 @@ async fn never_started(engine: &Dispatcher, id: JobId, why: String) -> Placed {
         .store
         .write(move |c| {
             let attempt = job_find(c, id)?.map_or(0, |job| job.attempt);
-            let event = if attempt >= MAX_PLACEMENTS {
-                JobEvent::PlacementsExhausted { why }
-            } else {
-                JobEvent::NeverStarted { why }
-            };
-            job_apply(c, id, None, &event, now_ms)
+            job_apply(c, id, None, &recovery::never_started(attempt, why), now_ms)
         })
         .await;
     match stored {

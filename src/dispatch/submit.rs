@@ -160,6 +160,10 @@ impl Dispatcher {
     async fn cancel_stored(&self, id: JobId, by: String, reason: StopReason) -> Result<Job, DispatchError> {
         let before = self.job(id).await?;
         if before.state.is_finished() || before.cancel.is_some() {
+            // A commit may have failed in appearance only: then nobody was told when it was asked for first.
+            if let Some(signal) = self.cancel_signal(id) {
+                signal.cancel();
+            }
             return Ok(before);
         }
         let (event, now_ms) = (JobEvent::CancelRequested { by: by.clone(), reason }, self.0.clock.now_ms());

@@ -16,6 +16,7 @@ pub mod output;
 pub mod phase;
 pub mod project_config;
 pub mod queue;
+pub mod recovery;
 pub mod runner;
 pub mod wire;
 pub mod wrapper;
