@@ -72,7 +72,7 @@ fn main() {
             latency::line(&ground, scale, &mut table).await;
         }
         if only("output") {
-            output::all(&ground, scale, &mut table).await;
+            output::whole_job(&ground, scale, &mut table).await;
         }
         table.print();
         ground.stop().await;

@@ -72,11 +72,7 @@ impl Daemon {
         .context("cannot take up what is in the store")?;
         let server = Tasks::new();
         let api = Api { dispatcher: dispatcher.clone() };
-        server.spawn(info_span!("http"), |stop| async move {
-            if let Err(error) = http::serve(listener, api, stop).await {
-                tracing::error!(%error, "the HTTP server ended");
-            }
-        });
+        server.spawn(info_span!("http"), |stop| http::serve(listener, api, stop));
         tracing::info!(%address, data_dir = %paths.data_dir.display(), "ready");
         Ok(Self { dispatcher, store, server, address, _lock: lock })
     }

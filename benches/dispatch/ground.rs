@@ -87,6 +87,7 @@ impl Ground {
             filter: Default::default(),
             env: Default::default(),
             priority: 0,
+            queue_limit_s: None,
             run_limit_s: None,
             silence_limit_s: None,
             stop_grace_s: None,

@@ -1,86 +1,34 @@
-//! Much output: over a plain channel, and as a whole job into the stored log.
+//! Much output, as a whole job into the stored log.
 
-use std::fs::File;
-use std::io::{BufWriter, Write as _};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use shuntyard::ssh::ChannelEvent;
-use tokio::task::{block_in_place, spawn_blocking};
+use tokio::task::block_in_place;
 
 use crate::Scale;
 use crate::ground::Ground;
 use crate::table::{Goal, Samples, Table};
 
-/// Pieces (of at most 32 KiB) between channel and disk.
-const WAITING_PIECES: usize = 256;
-
-pub async fn all(ground: &Ground, scale: Scale, table: &mut Table) {
+/// From submit to the stored result and the whole log on disk, beside a client that writes a file.
+pub async fn whole_job(ground: &Ground, scale: Scale, table: &mut Table) {
     let command = format!("exec head -c {} /dev/zero", scale.output_bytes);
     let mib = scale.output_bytes as f64 / f64::from(1 << 20);
-    let mut sides: [(Samples, Samples); 3] = Default::default();
-    let mut peak = [0_u64; 3];
+    let (mut ours, mut theirs, mut peak) = (Samples::default(), Samples::default(), 0);
     for _ in 0..scale.output_rounds {
-        let [to_null, to_file, as_job] = &mut sides;
-        to_null.1.push(master(ground, &command, false));
-        to_null.0.push(grown(&mut peak[0], channel(ground, &command, scale.output_bytes, false)).await);
-        to_file.1.push(master(ground, &command, true));
-        to_file.0.push(grown(&mut peak[1], channel(ground, &command, scale.output_bytes, true)).await);
-        as_job.1.push(master(ground, &command, true));
-        as_job.0.push(grown(&mut peak[2], job(ground, &command, scale.output_bytes)).await);
+        theirs.push(master(ground, &command));
+        ours.push(grown(&mut peak, job(ground, &command, scale.output_bytes)).await);
     }
-    let names = ["output to /dev/null", "output to a file", "output as a whole job, log synced"];
-    for ((name, (ours, theirs)), peak) in names.into_iter().zip(&sides).zip(peak) {
-        let goal = if name.contains("/dev/null") { Goal::None } else { Goal::AtLeast(0.9) };
-        table.rate(&format!("{mib:.0} MiB {name}"), "MiB/s", mib, ours, theirs, goal);
-        table.note(format!("peak memory of {mib:.0} MiB {name}: + {:.1} MiB", peak as f64 / 1024.0));
-    }
+    table.rate(&format!("{mib:.0} MiB of output"), "MiB/s", mib, &ours, &theirs, Goal::AtLeast(0.9));
+    table.note(format!("peak memory during {mib:.0} MiB of output: + {:.1} MiB", peak as f64 / 1024.0));
 }
 
-fn master(ground: &Ground, command: &str, to_file: bool) -> Duration {
+fn master(ground: &Ground, command: &str) -> Duration {
     let path = ground.file("theirs");
     let began = Instant::now();
-    block_in_place(|| ground.master.run(command, to_file.then_some(path.as_path())));
-    let took = began.elapsed();
-    let _ = std::fs::remove_file(path);
-    took
-}
-
-async fn channel(ground: &Ground, command: &str, bytes: u64, to_file: bool) -> Duration {
-    let path = ground.file("ours");
-    let began = Instant::now();
-    let (pieces, mut inbox) = tokio::sync::mpsc::channel::<Bytes>(WAITING_PIECES);
-    let into = path.clone();
-    let writer = to_file.then(|| {
-        spawn_blocking(move || {
-            let mut file = BufWriter::with_capacity(256 << 10, File::create(into).expect("a file"));
-            while let Some(piece) = inbox.blocking_recv() {
-                file.write_all(&piece).expect("the disk");
-            }
-            file.flush().expect("the disk");
-        })
+    block_in_place(|| {
+        ground.master.run(command, Some(&path));
+        // A finished job's log is on disk.
+        std::fs::File::open(&path).and_then(|file| file.sync_data()).expect("the disk");
     });
-    let mut lease = ground.pool.lease_job(&ground.target).await.expect("a slot");
-    let mut channel = lease.open(command).await.expect("a channel");
-    let mut got = 0;
-    loop {
-        match channel.events.recv().await.expect("a last event") {
-            ChannelEvent::Stdout(piece) => {
-                got += piece.len() as u64;
-                if writer.is_some() {
-                    pieces.send(piece).await.expect("the writer");
-                }
-            }
-            ChannelEvent::Closed => break,
-            event @ (ChannelEvent::Disconnected | ChannelEvent::Overflow) => panic!("{event:?} after {got} bytes"),
-            _ => (),
-        }
-    }
-    drop(pieces);
-    if let Some(writer) = writer {
-        writer.await.expect("the writer");
-    }
-    assert_eq!(got, bytes);
     let took = began.elapsed();
     let _ = std::fs::remove_file(path);
     took

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::runners::{delete, install, list, test};
+use crate::commands::runners::{accept_host_key, delete, install, list, test};
 use crate::commands::{api, cancel, completions, config_check, explain, jobs, logs};
 use crate::connection::ConnectionArgs;
 use crate::run::RunArgs;
@@ -53,4 +53,5 @@ pub enum CtlCommand {
     DeleteRunner(delete::DeleteArgs),
     ListRunners(list::ListArgs),
     TestRunner(test::TestArgs),
+    AcceptHostKey(accept_host_key::AcceptArgs),
 }

@@ -91,6 +91,11 @@ pub enum Usage {
          compare it, then give it with --host-key {fingerprint}, or accept whatever is shown with --yes"
     )]
     HostKeyUnconfirmed { fingerprint: String, key_type: String },
+    #[error(
+        "the host shows {key_type} {fingerprint} now. There is no terminal to type it on: read the fingerprint on the \
+         host itself, then give it with --host-key"
+    )]
+    HostKeyUntyped { fingerprint: String, key_type: String },
     #[error("there is no terminal to confirm on: add --yes")]
     ConfirmationNeeded,
     #[error("no configuration in {dir}: looked for {looked}. Name one with --config FILE")]

@@ -77,12 +77,58 @@ pub fn confirm(question: &str) -> Result<bool, Failure> {
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
+/// Asks for a line of text; white space around it does not count.
+///
+/// # Errors
+/// `Failure::ReadInput` when standard input cannot be read.
+pub fn ask_line(question: &str) -> Result<String, Failure> {
+    let mut err = io::stderr().lock();
+    let _ = write!(err, "{question} ");
+    let _ = err.flush();
+    drop(err);
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).map_err(Failure::ReadInput)?;
+    Ok(answer.trim().to_owned())
+}
+
 /// Asks for a secret without echo, on the controlling terminal.
 ///
 /// # Errors
 /// `Failure::Prompt` when there is none; it names the flag to use `instead`.
 pub fn ask_secret(what: &'static str, instead: &'static str) -> Result<String, Failure> {
+    #[cfg(unix)]
+    let _silence = Silence::begin();
     rpassword::prompt_password(format!("{what}: ")).map_err(|source| Failure::Prompt { what, source, instead })
+}
+
+/// The controlling terminal without echo, until it is dropped.
+///
+/// rpassword shows its prompt first and turns the echo off then: what a quick hand types in between would be shown.
+#[cfg(unix)]
+struct Silence {
+    terminal: std::fs::File,
+    before: rustix::termios::Termios,
+}
+
+#[cfg(unix)]
+impl Silence {
+    /// `None` without a terminal; whoever asks on it finds that out by itself.
+    fn begin() -> Option<Self> {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let terminal = std::fs::File::options().read(true).write(true).open("/dev/tty").ok()?;
+        let before = tcgetattr(&terminal).ok()?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL);
+        tcsetattr(&terminal, OptionalActions::Now, &silent).ok()?;
+        Some(Self { terminal, before })
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Silence {
+    fn drop(&mut self) {
+        let _ = rustix::termios::tcsetattr(&self.terminal, rustix::termios::OptionalActions::Now, &self.before);
+    }
 }
 
 #[cfg(test)]

@@ -67,6 +67,7 @@ fn the_help_of_every_command_is_as_recorded() {
         "ctl delete-runner",
         "ctl list-runners",
         "ctl test-runner",
+        "ctl accept-host-key",
         "api",
         "completions",
     ];

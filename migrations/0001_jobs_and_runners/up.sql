@@ -70,9 +70,11 @@ CREATE TABLE jobs (
   finished_at_ms BIGINT,
   cancel_at_ms BIGINT,
   cancel_by TEXT,
-  cancel_reason TEXT CHECK (cancel_reason IN ('user', 'run_limit', 'silence_limit', 'orphaned', 'fail_fast')),
+  cancel_reason TEXT CHECK (cancel_reason IN ('user', 'run_limit', 'silence_limit', 'orphaned', 'fail_fast',
+                                              'disk_full', 'output_limit')),
   exit_code INTEGER,
-  stop_reason TEXT CHECK (stop_reason IN ('user', 'run_limit', 'silence_limit', 'orphaned', 'fail_fast')),
+  stop_reason TEXT CHECK (stop_reason IN ('user', 'run_limit', 'silence_limit', 'orphaned', 'fail_fast',
+                                          'disk_full', 'output_limit')),
   not_run_reason TEXT CHECK (not_run_reason IN ('cancelled_while_queued', 'queue_limit', 'placements_exhausted',
                                                 'fail_fast')),
   lost_evidence TEXT CHECK (lost_evidence IN ('rebooted', 'instance_changed', 'spool_gone', 'wrapper_killed',
@@ -110,9 +112,12 @@ CREATE TABLE jobs (
     CHECK (state <> 'succeeded' OR (exit_code IS NOT NULL AND exit_code = 0 AND stop_reason IS NULL)),
   CONSTRAINT failed_has_an_exit_code_or_never_ran
     CHECK (state <> 'failed' OR (exit_code IS NOT NULL AND exit_code <> 0 AND stop_reason IS NULL)
+           -- Output is missing: exit code 0 proves nothing.
+           OR (exit_code IS NOT NULL AND stop_reason IS NOT NULL AND stop_reason IN ('disk_full', 'output_limit'))
            OR (not_run_reason IS NOT NULL AND not_run_reason = 'placements_exhausted')),
   CONSTRAINT cancelled_was_stopped_or_never_ran
-    CHECK (state <> 'cancelled' OR (exit_code IS NOT NULL AND stop_reason IS NOT NULL)
+    CHECK (state <> 'cancelled' OR (exit_code IS NOT NULL AND stop_reason IS NOT NULL
+                                    AND stop_reason NOT IN ('run_limit', 'silence_limit', 'disk_full', 'output_limit'))
            OR (not_run_reason IS NOT NULL AND not_run_reason IN ('cancelled_while_queued', 'fail_fast'))),
   CONSTRAINT timed_out_names_its_limit
     CHECK (state <> 'timed_out' OR (exit_code IS NOT NULL AND stop_reason IS NOT NULL

@@ -1,6 +1,10 @@
 //! Following one attempt: output to the log by offset, the host's word to the store.
 
+mod end;
+mod overdue;
 mod proof;
+mod running;
+mod stop;
 
 use std::time::Duration;
 
@@ -8,28 +12,24 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use shuntyard_domain::ids::RunnerId;
-use shuntyard_domain::job::{Job, JobEvent, JobState};
+use shuntyard_domain::job::{Job, JobEvent};
+use shuntyard_domain::receipt::StopReceipt;
 use shuntyard_domain::recovery::{End, MAX_TAILS_OVERDUE};
 use shuntyard_domain::wire::frame::Word;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::engine_error::told;
 use super::keeper::Backoff;
 use super::log_sink::LogSink;
 use super::{DispatchError, Dispatcher};
 use crate::ssh::attempt::{self, Attempt, AttemptEvent, GoneWhy};
-use crate::store::{ApplyError, job_apply};
+use crate::store::ApplyError;
+use running::{Confirmed, SHORT_JOB};
 
 /// Output is stored in pieces of at most about this size when it comes faster than the disk takes it.
 const BATCH_BYTES: usize = 1024 * 1024;
 /// How long the rest of the output may take after the end line.
 const TAIL_DEADLINE: Duration = Duration::from_secs(20);
-/// How long beyond the job's own grace a host may take to confirm a cancel on the job's channel.
-const CONFIRM_MARGIN: Duration = Duration::from_secs(5);
-
-/// A job that ends before this has one commit less, and its output in one piece.
-const SHORT_JOB: Duration = Duration::from_millis(100);
 
 /// A channel that says no more.
 const GONE: AttemptEvent = AttemptEvent::Gone { why: GoneWhy::Disconnected };
@@ -66,13 +66,8 @@ pub(super) struct Following<'e> {
     start_channel: bool,
     /// How often in a row the end came without the rest of the output.
     tails_overdue: u32,
-}
-
-/// A start that the host has confirmed at `at_ms`. A short job's start and end are one commit.
-#[derive(Clone, Copy)]
-struct Confirmed {
-    at_ms: i64,
-    commit_at: Instant,
+    /// What this channel's host has told about a stop; each channel is told all of it.
+    receipt: StopReceipt,
 }
 
 /// What the loop woke up for.
@@ -83,6 +78,8 @@ enum Woken {
     Lasting,
     Cancel,
     Kill,
+    /// The host has not kept a limit.
+    Overdue,
     TailOverdue,
     Stop,
 }
@@ -103,6 +100,7 @@ impl<'e> Following<'e> {
             running: None,
             start_channel: true,
             tails_overdue: 0,
+            receipt: StopReceipt::default(),
         }
     }
 
@@ -140,6 +138,7 @@ impl<'e> Following<'e> {
     /// Opens a channel to the attempt from the first byte that is not stored.
     pub(super) async fn attach(&mut self, runner: RunnerId) -> Followed {
         (self.cancel_sent, self.start_channel) = (false, false);
+        self.receipt = StopReceipt::default();
         self.commit_running();
         let Ok(known) = self.engine.known(runner) else {
             // Deleted by force: nobody will hear of this job again, and nothing else ends this task.
@@ -167,12 +166,15 @@ impl<'e> Following<'e> {
     pub(super) async fn follow(&mut self, mut stream: Attempt, backoff: &mut Backoff) -> Followed {
         let mut end: Option<End> = None;
         let mut tail_deadline: Option<Instant> = None;
+        let mut heard = Instant::now();
         loop {
             if let Some(reached) = end.filter(|e| e.may_settle(self.sink.stored_bytes(), self.tails_overdue)) {
                 return self.settle(stream, reached).await;
             }
-            let followed = match self.wake(&mut stream, tail_deadline).await {
+            let overdue = self.overdue(heard).filter(|_| end.is_none());
+            let followed = match self.wake(&mut stream, tail_deadline, overdue.map(|(at, _)| at)).await {
                 Woken::Event(AttemptEvent::Output(bytes)) => {
+                    heard = Instant::now();
                     let stored_bytes = self.sink.stored_bytes();
                     let followed = self.store_output(&mut stream, bytes, &mut end).await;
                     if self.sink.stored_bytes() > stored_bytes {
@@ -186,6 +188,10 @@ impl<'e> Following<'e> {
                 Woken::Lasting => self.on_lasting(&mut stream).await,
                 Woken::Cancel => self.send_cancel(&mut stream).await,
                 Woken::Kill => self.kill().await,
+                Woken::Overdue => match overdue {
+                    Some((_, reason)) => self.stop_overdue(reason).await,
+                    None => None,
+                },
                 Woken::TailOverdue => {
                     self.tails_overdue += 1;
                     // Said often enough: the loop settles, and the log is truncated.
@@ -207,7 +213,12 @@ impl<'e> Following<'e> {
         }
     }
 
-    async fn wake(&mut self, stream: &mut Attempt, tail_deadline: Option<Instant>) -> Woken {
+    async fn wake(
+        &mut self,
+        stream: &mut Attempt,
+        tail_deadline: Option<Instant>,
+        overdue_at: Option<Instant>,
+    ) -> Woken {
         let running = async {
             match self.running.as_mut() {
                 Some(commit) => commit.await,
@@ -221,6 +232,7 @@ impl<'e> Following<'e> {
             () = self.cancel.cancelled(), if !self.cancel_sent => Woken::Cancel,
             () = sleep_until(self.kill_at.unwrap_or_else(Instant::now)), if self.kill_at.is_some() => Woken::Kill,
             () = sleep_until(tail_deadline.unwrap_or_else(Instant::now)), if tail_deadline.is_some() => Woken::TailOverdue,
+            () = sleep_until(overdue_at.unwrap_or_else(Instant::now)), if overdue_at.is_some() => Woken::Overdue,
             () = self.stop.cancelled() => Woken::Stop,
         }
     }
@@ -267,6 +279,10 @@ impl<'e> Following<'e> {
                 self.commit_running();
                 None
             }
+            AttemptEvent::Receipt(line) => {
+                self.receipt.add(line);
+                None
+            }
             AttemptEvent::Ended(record) => {
                 *end = Some(End::Result(record));
                 None
@@ -279,117 +295,6 @@ impl<'e> Following<'e> {
             AttemptEvent::Fenced => Some(self.on_unknown().await),
             AttemptEvent::Refused { code, detail } => Some(self.on_refused(code, &detail).await),
             AttemptEvent::Gone { why } => Some(Followed::LinkLost(format!("{why:?}"))),
-        }
-    }
-
-    /// Notes that the job runs, to be committed after `delay` or with its end.
-    fn confirm(&mut self, delay: Duration) {
-        if self.running.is_none() && matches!(self.job.state, JobState::Starting { .. }) {
-            let now = Instant::now();
-            self.confirmed.get_or_insert(Confirmed { at_ms: self.engine.0.clock.now_ms(), commit_at: now + delay });
-        }
-    }
-
-    /// The job is not a short one: it is shown as running, and its output is wanted now.
-    async fn on_lasting(&mut self, stream: &mut Attempt) -> Option<Followed> {
-        self.commit_running();
-        if std::mem::take(&mut stream.unfollowed)
-            && let Err(error) = stream.input.send(Word::Follow).await
-        {
-            return Some(Followed::LinkLost(error.to_string()));
-        }
-        None
-    }
-
-    /// Begins the commit of a confirmed start; output is taken meanwhile.
-    fn commit_running(&mut self) {
-        let Some(Confirmed { at_ms, .. }) = self.confirmed.take() else { return };
-        let (store, id) = (self.engine.0.store.clone(), self.job.id);
-        self.running =
-            Some(async move { store.write(move |c| job_apply(c, id, None, &JobEvent::Started, at_ms)).await }.boxed());
-    }
-
-    fn on_running(&mut self, stored: Result<Job, ApplyError>) -> Option<Followed> {
-        self.running = None;
-        match stored {
-            Ok(job) => {
-                self.engine.0.feed.job_changed(job.id, job.version);
-                self.job = job;
-                None
-            }
-            // Given up meanwhile: its record is final.
-            Err(ApplyError::Illegal(_) | ApplyError::NotFound(_)) => Some(Followed::NotStored("it has changed".into())),
-            Err(error) => Some(Followed::NotStored(format!("`running` could not be stored: {}", told(&error)))),
-        }
-    }
-
-    async fn send_cancel(&mut self, stream: &mut Attempt) -> Option<Followed> {
-        self.cancel_sent = true;
-        let grace_s = self.job.spec.stop_grace_s;
-        self.kill_at = Some(Instant::now() + Duration::from_secs(u64::from(grace_s)) + CONFIRM_MARGIN);
-        match stream.input.send(Word::Cancel { grace_s: Some(grace_s) }).await {
-            Ok(()) => None,
-            Err(error) => Some(Followed::LinkLost(error.to_string())),
-        }
-    }
-
-    /// Cancels from another channel: the job's own did not answer in time.
-    async fn kill(&mut self) -> Option<Followed> {
-        self.kill_at = Some(Instant::now() + CONFIRM_MARGIN);
-        let known = self.engine.known(self.job.state.runner()?).ok()?;
-        let mut lease = self.engine.lease_service(&known).await.ok()?;
-        let wrapper = &known.runner.installation.wrapper_path;
-        let killed = tokio::select! {
-            () = self.stop.cancelled() => return Some(Followed::Detached),
-            killed = attempt::kill(&mut lease, wrapper, self.job.attempt_id(), 0) => killed,
-        };
-        if let Err(error) = killed {
-            tracing::warn!(%error, "the kill was not confirmed; trying again");
-        }
-        Some(Followed::LinkLost("asking for the result after a kill".into()))
-    }
-
-    /// Everything is here: stores the end, then lets the host forget the attempt.
-    async fn settle(&mut self, stream: Attempt, end: End) -> Followed {
-        let summary = match self.sink.seal().await {
-            Ok(summary) => summary,
-            Err(error) => return Followed::LinkLost(error.to_string()),
-        };
-        if let Some(commit) = self.running.take() {
-            // Committed in the order of submission; an error shows again in the next commit.
-            if let Ok(job) = commit.await {
-                self.engine.0.feed.job_changed(job.id, job.version);
-                self.job = job;
-            }
-        }
-        let followed = self.finish(end.event(summary)).await;
-        if let (Followed::Over, Some(runner)) = (&followed, self.job.state.runner()) {
-            self.engine.park(runner, stream);
-        }
-        followed
-    }
-
-    async fn finish(&mut self, event: JobEvent) -> Followed {
-        let (id, now_ms, confirmed) = (self.job.id, self.engine.0.clock.now_ms(), self.confirmed);
-        let write = self.engine.0.store.write(move |c| {
-            if let Some(Confirmed { at_ms, .. }) = confirmed {
-                job_apply(c, id, None, &JobEvent::Started, at_ms)?;
-            }
-            job_apply(c, id, None, &event, now_ms)
-        });
-        match write.await {
-            Ok(job) => {
-                self.confirmed = None;
-                tracing::info!(state = job.state.name(), "job ended");
-                self.engine.0.feed.job_changed(id, job.version);
-                Followed::Over
-            }
-            // An admin gave the job up meanwhile: its record is final.
-            Err(ApplyError::Illegal(_) | ApplyError::NotFound(_)) => {
-                tracing::info!("the job was ended by somebody else");
-                Followed::Over
-            }
-            Err(error) => Followed::NotStored(format!("the end could not be stored: {}", told(&error))),
         }
     }
 }

@@ -26,6 +26,7 @@ use super::{DispatchError, Dispatcher, new_id};
 use crate::ssh::bootstrap::Rights;
 use crate::ssh::{Dial, RunnerKey, Session, Target, fingerprint};
 use plan::Checked;
+pub(super) use plan::{connect_advice, is_fingerprint};
 use undo::Undone;
 
 const AGAIN: &str = "run the same command again; if it stays, see the daemon's log at debug level";

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use shuntyard_domain::ids::AttemptId;
 use shuntyard_domain::outcome::LogSummary;
+use shuntyard_domain::output::Cksum;
 
 use super::DispatchError;
 use crate::logs::{LogError, LogStore, LogWriter};
@@ -29,21 +30,25 @@ impl LogSink {
 
     /// Appends chunks that follow each other from `offset` on.
     pub(super) async fn append(&mut self, offset: u64, chunks: Vec<Bytes>) -> Result<u64, DispatchError> {
-        self.stored_bytes = self
-            .on_writer(move |writer| {
-                let mut at = offset;
-                for chunk in &chunks {
-                    writer.append(at, chunk)?;
-                    at += chunk.len() as u64;
-                }
-                Ok(writer.stored_bytes())
-            })
-            .await?;
-        Ok(self.stored_bytes)
+        let appended = self.on_writer(move |writer| {
+            let mut at = offset;
+            for chunk in &chunks {
+                writer.append(at, chunk)?;
+                at += chunk.len() as u64;
+            }
+            Ok(writer.stored_bytes())
+        });
+        let appended = appended.await;
+        // A part may have been stored.
+        self.stored_bytes = appended.as_ref().map_or_else(|_| self.logs.stored_bytes(self.attempt), |stored| *stored);
+        appended
     }
 
-    /// Syncs, and answers what is stored.
+    /// Syncs, and answers what is stored. An attempt without output has no file.
     pub(super) async fn seal(&mut self) -> Result<LogSummary, DispatchError> {
+        if self.stored_bytes == 0 && self.writer.is_none() {
+            return Ok(LogSummary { bytes: 0, cksum: Cksum::default().value(), truncated: false });
+        }
         self.on_writer(|writer| {
             if writer.stored_bytes() > 0 {
                 writer.sync()?;

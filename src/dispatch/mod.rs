@@ -4,6 +4,7 @@
 //! host, commits each step through `store::job_apply` before it acts on it, and tells the loop when
 //! the slot is free. Nothing but the board and the connections lives only in memory.
 
+mod accept_host_key;
 mod access;
 mod attend;
 mod claims;
@@ -16,6 +17,7 @@ mod inventory;
 mod keeper;
 mod lanes;
 mod log_sink;
+mod queue_clock;
 mod recover;
 mod retire;
 mod run_job;
@@ -53,6 +55,7 @@ use claims::Claims;
 use event_loop::LoopEvent;
 use inventory::Inventory;
 use lanes::Lanes;
+use queue_clock::QueueClock;
 
 /// How long a stopping daemon waits for its tasks to let go of their jobs.
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
@@ -83,6 +86,7 @@ struct Engine {
     inventory: Inventory,
     lanes: Lanes,
     claims: Claims,
+    queue_clock: QueueClock,
     loop_events: mpsc::UnboundedSender<LoopEvent>,
     /// The cancel signal of every job that a task of this process looks after.
     active: Mutex<HashMap<JobId, CancellationToken>>,
@@ -107,6 +111,7 @@ impl Dispatcher {
             inventory: Inventory::default(),
             lanes: Lanes::default(),
             claims: Claims::default(),
+            queue_clock: QueueClock::default(),
             loop_events,
             active: Mutex::default(),
         }));
@@ -115,6 +120,8 @@ impl Dispatcher {
             .0
             .tasks
             .spawn(info_span!("event_loop"), move |stop| event_loop::run(engine, parts.placement, inbox, stop));
+        let engine = dispatcher.clone();
+        dispatcher.0.tasks.spawn(info_span!("queue_clock"), move |stop| queue_clock::run(engine, stop));
         recover::take_up(&dispatcher).await?;
         Ok(dispatcher)
     }

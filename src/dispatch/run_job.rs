@@ -18,7 +18,7 @@ use super::inventory::Known;
 use super::keeper::Backoff;
 use crate::ssh::Lease;
 use crate::ssh::attempt::{self, Attempt};
-use crate::store::{ApplyError, job_apply, job_find, runner_state};
+use crate::store::{ApplyError, job_apply, job_apply_each, job_find, runner_state};
 
 pub(super) const RETRY_FIRST: Duration = Duration::from_secs(1);
 pub(super) const RETRY_CAP: Duration = Duration::from_secs(60);
@@ -110,6 +110,7 @@ impl Attendant {
                 Followed::NotStored(why) => return Placed::Unsure(why),
                 Followed::LinkLost(why) => {
                     let delay = backoff.delay();
+                    following.mark_overdue().await;
                     tracing::info!(why, delay_ms = delay.as_millis() as u64, "lost the job's channel; attaching again");
                     if following.wait_or_stop(self.runner, delay).await {
                         return Placed::Detached;
@@ -134,8 +135,8 @@ async fn intend(engine: &Dispatcher, id: JobId, runner: RunnerId) -> Result<Opti
             if runner_state(c, runner)? != Some(RunnerState::Enrolled) {
                 return Ok(None);
             }
-            job_apply(c, id, None, &JobEvent::Assigned { runner }, now_ms)?;
-            job_apply(c, id, None, &JobEvent::StartIntended, now_ms).map(Some)
+            let steps = [(&JobEvent::Assigned { runner }, now_ms), (&JobEvent::StartIntended, now_ms)];
+            job_apply_each(c, id, None, &steps).map(Some)
         })
         .await?;
     if let Some(job) = &job {
@@ -192,9 +193,9 @@ fn job_environment(job: &Job, known: &Known) -> BTreeMap<String, String> {
 }
 
 impl Dispatcher {
-    /// Gives a queued job to the board; a job in any other state is not.
+    /// Gives a queued job to the board, and to the queue's clock; a job in any other state is not.
     pub(super) fn queue(&self, job: &Job) {
-        if matches!(job.state, JobState::Queued) {
+        if matches!(job.state, JobState::Queued) && !self.watch_queue_limit(job) {
             self.tell_board(BoardEvent::JobQueued(QueuedJob {
                 id: job.id,
                 filter: job.filter.clone(),

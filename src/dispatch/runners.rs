@@ -112,7 +112,7 @@ impl Dispatcher {
             return Err(bad(
                 "state",
                 "the runner shows an unknown host key",
-                &["install it again to confirm the new key"],
+                &["`shunt ctl accept-host-key` confirms the new key"],
             ));
         }
         let change = move |runner: &mut Runner| {

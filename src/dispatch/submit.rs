@@ -34,6 +34,7 @@ impl Dispatcher {
         let title = request.title.unwrap_or_else(|| visible.take(120).collect());
         let spec = JobSpec {
             env: request.env,
+            queue_limit_s: request.queue_limit_s,
             run_limit_s: request.run_limit_s,
             silence_limit_s: request.silence_limit_s,
             stop_grace_s: request.stop_grace_s.unwrap_or(JobSpec::default_stop_grace_s()),
@@ -106,6 +107,7 @@ impl Dispatcher {
         env.extend(request.env.clone());
         let spec = JobSpec {
             env,
+            queue_limit_s: phase.queue_s,
             run_limit_s: phase.timeout_s,
             silence_limit_s: phase.silence_s,
             stop_grace_s: phase.stop_grace_s,

@@ -151,7 +151,7 @@ async fn probe_result(mut stream: Attempt) -> Result<(ResultRecord, Vec<u8>), St
             return Ok((record, output));
         }
         match stream.events.recv().await.ok_or("the channel ended")? {
-            AttemptEvent::Started { .. } | AttemptEvent::Attached { .. } => (),
+            AttemptEvent::Started { .. } | AttemptEvent::Attached { .. } | AttemptEvent::Receipt(_) => (),
             AttemptEvent::Output(bytes) => output.extend_from_slice(&bytes),
             AttemptEvent::Ended(record) => result = Some(record),
             AttemptEvent::Refused { detail, .. } => return Err(format!("the host refused the job: {detail}")),

@@ -17,6 +17,9 @@ pub struct JobSpec {
     /// Added to the job's environment.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// Seconds the job may wait from its submission to its start; `None` = no limit.
+    #[serde(default)]
+    pub queue_limit_s: Option<u32>,
     /// Seconds the job may run; `None` = no limit.
     #[serde(default)]
     pub run_limit_s: Option<u32>,
@@ -44,6 +47,7 @@ impl JobSpec {
         Self {
             script: script.into(),
             env: BTreeMap::new(),
+            queue_limit_s: None,
             run_limit_s: None,
             silence_limit_s: None,
             stop_grace_s: Self::default_stop_grace_s(),
@@ -309,9 +313,12 @@ pub fn transition(job: &Job, event: &JobEvent, now_ms: i64) -> Result<Job, Illeg
 const fn why_not_run(reason: StopReason) -> NotRunReason {
     match reason {
         StopReason::FailFast => NotRunReason::FailFast,
-        StopReason::User | StopReason::RunLimit | StopReason::SilenceLimit | StopReason::Orphaned => {
-            NotRunReason::CancelledWhileQueued
-        }
+        StopReason::User
+        | StopReason::RunLimit
+        | StopReason::SilenceLimit
+        | StopReason::Orphaned
+        | StopReason::DiskFull
+        | StopReason::OutputLimit => NotRunReason::CancelledWhileQueued,
     }
 }
 
@@ -348,16 +355,17 @@ fn exited(
     cancel: Option<&CancelRequest>,
     log: LogSummary,
 ) -> JobState {
-    let outcome = match stopped {
-        Some(StopReason::RunLimit | StopReason::SilenceLimit) => Outcome::TimedOut,
-        Some(StopReason::User | StopReason::Orphaned | StopReason::FailFast) => Outcome::Cancelled,
-        None if exit_code == 0 => Outcome::Succeeded,
-        None => Outcome::Failed,
-    };
     // The wrapper only knows "cancelled"; the request says why.
     let stop_reason = match (stopped, cancel) {
         (Some(StopReason::User), Some(request)) => Some(request.reason),
         (stopped, _) => stopped,
+    };
+    let outcome = match stop_reason {
+        Some(StopReason::RunLimit | StopReason::SilenceLimit) => Outcome::TimedOut,
+        Some(StopReason::User | StopReason::Orphaned | StopReason::FailFast) => Outcome::Cancelled,
+        Some(StopReason::DiskFull | StopReason::OutputLimit) => Outcome::Failed,
+        None if exit_code == 0 => Outcome::Succeeded,
+        None => Outcome::Failed,
     };
     JobState::Finished(Finished { exit_code: Some(exit_code), stop_reason, ..ended(state, outcome, log) })
 }

@@ -5,6 +5,7 @@
 //! forbids it. Time and identifiers are arguments.
 
 pub mod board;
+pub mod clocks;
 pub mod closed;
 pub mod explain;
 pub mod facts;
@@ -16,6 +17,7 @@ pub mod output;
 pub mod phase;
 pub mod project_config;
 pub mod queue;
+pub mod receipt;
 pub mod recovery;
 pub mod runner;
 pub mod wire;

@@ -9,7 +9,7 @@ closed_list!(
     Outcome {
         /// Exit code 0.
         Succeeded = "succeeded",
-        /// Any other exit code.
+        /// Any other exit code; or any at all when its output is known to be incomplete (`disk_full`, `output_limit`).
         Failed = "failed",
         /// Stopped on request, and the host confirmed it; or it was cancelled before it was sent.
         Cancelled = "cancelled",
@@ -25,7 +25,7 @@ closed_list!(
 );
 
 closed_list!(
-    /// Why a running job was stopped.
+    /// Why a running job was stopped, or why its end is not what its exit code says.
     StopReason {
         /// Somebody asked for it.
         User = "user",
@@ -37,6 +37,10 @@ closed_list!(
         Orphaned = "orphaned",
         /// A sibling row failed and the phase is `fail_fast`.
         FailFast = "fail_fast",
+        /// Nobody stopped it, but the disk of its spool was full: output may be missing, whatever its exit code says.
+        DiskFull = "disk_full",
+        /// It wrote more than a runner's spool may hold.
+        OutputLimit = "output_limit",
     }
 );
 

@@ -160,6 +160,19 @@ pub(super) async fn method_not_allowed() -> Response {
     (StatusCode::METHOD_NOT_ALLOWED, Json(body)).into_response()
 }
 
+/// There are more connections than are served at a time; this one is told so and closed.
+pub(super) async fn crowded() -> Response {
+    let body = ErrorBody {
+        error: "too_many_connections".into(),
+        message: "the server has as many connections as it takes; close some, or try again in a few seconds".into(),
+        path: None,
+        allowed: Vec::new(),
+        request_id: request_id::current(),
+    };
+    let headers = [(header::CONNECTION, "close"), (header::RETRY_AFTER, "5")];
+    (StatusCode::SERVICE_UNAVAILABLE, headers, Json(body)).into_response()
+}
+
 /// A handler panicked: a fault of ours that must not end the connection without an answer.
 pub(super) fn panicked(_: Box<dyn Any + Send>) -> Response {
     ApiError::Dispatch(DispatchError::Interrupted).into_response()

@@ -21,7 +21,9 @@ use super::error::ApiError;
 use super::query::{ApiQuery, PathId};
 use super::sse::{self, EventStream};
 use crate::dispatch::Change;
-use crate::store::{JobEventRow, JobQuery, RecordedEvent, job_events, job_page, jobs_runner_hostnames};
+use crate::store::{
+    JobEventRow, JobQuery, RecordedEvent, job_events, job_page, job_receipt_find, jobs_runner_hostnames,
+};
 
 const DEFAULT_PAGE: u32 = 100;
 const MAX_PAGE: u32 = 500;
@@ -131,7 +133,12 @@ pub(super) async fn list(
 }
 
 pub(super) async fn show(State(api): State<Api>, PathId(id): PathId<JobId>) -> Result<Json<JobBody>, ApiError> {
-    Ok(Json(api.job_body(&api.dispatcher.job(id).await?).await?))
+    let mut body = api.job_body(&api.dispatcher.job(id).await?).await?;
+    // Nothing else has a receipt, and nobody else waits for this read.
+    if body.stop_reason.is_some() || body.lost_evidence.is_some() {
+        body.receipt = api.dispatcher.store().read(move |c| job_receipt_find(c, id)).await?;
+    }
+    Ok(Json(body))
 }
 
 pub(super) async fn submit(

@@ -9,11 +9,10 @@ mod phase_runs;
 mod query;
 mod request_id;
 mod runners;
+mod serve;
 mod sse;
 mod status;
 mod steps;
-
-use std::net::SocketAddr;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -44,6 +43,8 @@ pub fn router(api: Api) -> Router {
         .route("/runners/{hostname}", get(runners::show).patch(runners::patch).delete(runners::delete))
         .route("/runners/{hostname}/health", get(runners::health).post(runners::test))
         .route("/runners/{hostname}/install", post(runners::install))
+        .route("/runners/{hostname}/accept-host-key", post(runners::accept_host_key))
+        .route("/runners/{hostname}/events", get(runners::events))
         .route("/jobs", get(jobs::list).post(jobs::submit))
         .route("/jobs/streaming", get(jobs::streaming))
         .route("/jobs/{id}", get(jobs::show).delete(jobs::cancel))
@@ -72,10 +73,6 @@ pub fn router(api: Api) -> Router {
 }
 
 /// Serves until `stop`; requests under way are finished, streams end by themselves on the same signal.
-///
-/// # Errors
-/// The listener's error when accepting fails for good.
-pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) -> std::io::Result<()> {
-    let service = router(api).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await
+pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) {
+    serve::serve(listener, router(api), stop).await;
 }

@@ -7,8 +7,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use shuntyard_domain::runner::RunnerState;
-use shuntyard_domain::wire::api::{HealthBody, InstallRunner, RunnerBody, StepEvent};
+use shuntyard_domain::wire::api::{AcceptHostKey, HealthBody, InstallRunner, RunnerBody, StepEvent};
+use shuntyard_domain::wire::time_text::rfc3339;
 use tokio::sync::mpsc;
 
 use super::body::ApiJson;
@@ -17,6 +19,7 @@ use super::query::{ApiQuery, PathHost};
 use super::sse::{self, EventStream};
 use super::{Api, steps};
 use crate::dispatch::RunnerPatch;
+use crate::store::{RunnerEventRow, runner_events};
 
 pub(super) async fn list(State(api): State<Api>) -> Result<Json<Vec<RunnerBody>>, ApiError> {
     Ok(Json(api.dispatcher.runner_bodies().await?))
@@ -61,6 +64,26 @@ pub(super) async fn install(
 ) -> Result<EventStream, ApiError> {
     let stop = api.dispatcher.stop_signal();
     Ok(steps::answer(api.dispatcher.install(hostname, request)?, stop))
+}
+
+/// Accepts the new host key of a quarantined runner; the answer is a stream of its steps.
+pub(super) async fn accept_host_key(
+    State(api): State<Api>,
+    PathHost(hostname): PathHost,
+    ApiJson(request): ApiJson<AcceptHostKey>,
+) -> Result<EventStream, ApiError> {
+    let steps = api.dispatcher.accept_host_key(&hostname, request.host_key, "admin")?;
+    Ok(steps::answer(steps, api.dispatcher.stop_signal()))
+}
+
+/// What people decided about the runners of this name, oldest first; also after the last one was deleted.
+pub(super) async fn events(State(api): State<Api>, PathHost(hostname): PathHost) -> Result<Json<Vec<Value>>, ApiError> {
+    let events: Vec<RunnerEventRow> = api.dispatcher.store().read(move |c| runner_events(c, &hostname)).await?;
+    let body = |row: &RunnerEventRow| {
+        let event = &row.event;
+        json!({"at": rfc3339(row.at_ms), "event": row.kind, "by": event.by, "before": event.before, "after": event.after})
+    };
+    Ok(Json(events.iter().map(body).collect()))
 }
 
 /// The result of the last Test.

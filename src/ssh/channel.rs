@@ -17,13 +17,14 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::error::ChannelGone;
 use super::settings::Settings;
 
-/// What a channel reports, in the order in which it arrived. `Eof`, `ExitStatus` and `Closed` come in any order.
+/// What a channel reports, in the order in which it arrived. `Eof` and the exit come in any order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChannelEvent {
     Stdout(Bytes),
     Stderr(Bytes),
-    /// Absent when a signal ended the command.
     ExitStatus(u32),
+    /// A signal ended the command. As after `ExitStatus`, the channel stays open while another process holds it.
+    ExitSignal,
     Eof,
     /// The server closed the channel: the command has ended and its session is free. The last event.
     Closed,
@@ -197,6 +198,7 @@ impl Follower {
                 Some(ChannelMsg::Data { data }) => ChannelEvent::Stdout(data),
                 Some(ChannelMsg::ExtendedData { data, .. }) => ChannelEvent::Stderr(data),
                 Some(ChannelMsg::ExitStatus { exit_status }) => ChannelEvent::ExitStatus(exit_status),
+                Some(ChannelMsg::ExitSignal { .. }) => ChannelEvent::ExitSignal,
                 Some(ChannelMsg::Eof) => ChannelEvent::Eof,
                 Some(_) => continue,
             };

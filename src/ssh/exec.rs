@@ -81,7 +81,7 @@ async fn collect(at: &str, mut events: ChannelReader, limit_bytes: usize) -> Res
             Some(ChannelEvent::Stdout(bytes)) => output.stdout.extend_from_slice(&bytes),
             Some(ChannelEvent::Stderr(bytes)) => output.stderr.extend_from_slice(&bytes),
             Some(ChannelEvent::ExitStatus(status)) => output.exit_status = Some(status),
-            Some(ChannelEvent::Eof) => {}
+            Some(ChannelEvent::ExitSignal | ChannelEvent::Eof) => {}
             Some(ChannelEvent::Closed) => return Ok(output),
             Some(ChannelEvent::Overflow) => return Err(ExecError::TooMuchOutput { at: at.to_owned(), limit_bytes }),
             Some(ChannelEvent::Disconnected) | None => return Err(ExecError::ConnectionLost { at: at.to_owned() }),

@@ -6,6 +6,7 @@ use diesel::result::QueryResult;
 use shuntyard_domain::ids::{JobId, RunnerId};
 use shuntyard_domain::job::{IllegalTransition, Job, JobEvent, transition};
 
+use super::cached::Cached;
 use super::connection::StoreConnection;
 use super::error::{About, StoreError};
 use super::job_events::job_event_insert;
@@ -42,27 +43,46 @@ pub fn job_apply(
     event: &JobEvent,
     now_ms: i64,
 ) -> Result<Job, ApplyError> {
+    job_apply_each(c, id, expected_version, &[(event, now_ms)])
+}
+
+/// As `job_apply` with several events, each with its time: all or none, and the job's row is written once.
+///
+/// # Errors
+/// As `job_apply`.
+pub fn job_apply_each(
+    c: &mut StoreConnection,
+    id: JobId,
+    expected_version: Option<i64>,
+    events: &[(&JobEvent, i64)],
+) -> Result<Job, ApplyError> {
     let job = job_find(c, id)?.ok_or(ApplyError::NotFound(id))?;
     if let Some(expected) = expected_version
         && expected != job.version
     {
         return Err(ApplyError::Raced { expected, found: job.version });
     }
-    let next = transition(&job, event, now_ms)?;
     let key = id.to_string();
     let about = About { what: JOB, key: &key };
+    let mut next = job.clone();
+    let mut entries = Vec::with_capacity(events.len());
+    for (event, at_ms) in events {
+        next = transition(&next, event, *at_ms)?;
+        entries.push((next.version, *at_ms, event.name(), about.json("event", event)?));
+    }
     let columns = JobStateColumns::new(about, &next)?;
-    let body = about.json("event", event)?;
     let moved = job.state.runner() != next.state.runner();
     let written = c
         .transaction(|c| {
             let hostname = if moved { Some(hostname_of(c, next.state.runner())?) } else { None };
             let target = jobs::table.filter(jobs::id.eq(&key)).filter(jobs::version.eq(job.version));
             let changes = (columns, hostname.map(|hostname| jobs::runner_hostname.eq(hostname)));
-            if diesel::update(target).set(changes).execute(c)? == 0 {
+            if Cached(diesel::update(target).set(changes)).execute(c)? == 0 {
                 return Ok(false);
             }
-            job_event_insert(c, &key, next.version, now_ms, event.name(), Some(&body))?;
+            for (version, at_ms, name, body) in &entries {
+                job_event_insert(c, &key, *version, *at_ms, name, Some(body))?;
+            }
             Ok(true)
         })
         .map_err(|source| about.update(source))?;

@@ -6,6 +6,7 @@ use diesel::result::QueryResult;
 use shuntyard_domain::ids::JobId;
 use shuntyard_domain::job::JobEvent;
 
+use super::cached::Cached;
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
 use super::schema::job_events;
@@ -69,14 +70,12 @@ pub(super) fn job_event_insert(
     kind: &str,
     body: Option<&str>,
 ) -> QueryResult<()> {
-    diesel::insert_into(job_events::table)
-        .values((
-            job_events::job_id.eq(job),
-            job_events::version.eq(version),
-            job_events::at_ms.eq(at_ms),
-            job_events::kind.eq(kind),
-            job_events::body.eq(body),
-        ))
-        .execute(c)
-        .map(|_| ())
+    let values = (
+        job_events::job_id.eq(job),
+        job_events::version.eq(version),
+        job_events::at_ms.eq(at_ms),
+        job_events::kind.eq(kind),
+        job_events::body.eq(body),
+    );
+    Cached(diesel::insert_into(job_events::table).values(values)).execute(c).map(|_| ())
 }

@@ -8,6 +8,7 @@ use diesel::result::QueryResult;
 use shuntyard_domain::ids::{JobId, RunnerId};
 use shuntyard_domain::job::Job;
 
+use super::cached::Cached;
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
 use super::job_events::{RecordedEvent, job_event_insert};
@@ -28,7 +29,7 @@ pub fn job_insert(c: &mut StoreConnection, job: &Job) -> Result<(), StoreError> 
     let row = JobRow::new(about, job)?;
     let submitted = RecordedEvent::Submitted;
     c.transaction(|c| {
-        diesel::insert_into(jobs::table).values(row).execute(c)?;
+        Cached(diesel::insert_into(jobs::table).values(row)).execute(c)?;
         job_event_insert(c, &key, job.version, job.created_at_ms, submitted.name(), None)
     })
     .map_err(|source| about.insert(source))

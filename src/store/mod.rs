@@ -4,16 +4,19 @@
 //! thread that commits them in groups (`writer`). A job changes state through `job_apply` only.
 
 mod base64_text;
+mod cached;
 mod connection;
 mod error;
 mod job_apply;
 mod job_events;
 mod job_page;
+mod job_receipts;
 mod job_row;
 mod jobs;
 mod migrate;
 mod open;
 mod phase_runs;
+mod runner_events;
 mod runner_row;
 mod runners;
 mod schema;
@@ -24,12 +27,14 @@ mod writer;
 
 pub use connection::StoreConnection as Connection;
 pub use error::StoreError;
-pub use job_apply::{ApplyError, job_apply};
+pub use job_apply::{ApplyError, job_apply, job_apply_each};
 pub use job_events::{JobEventRow, RecordedEvent, job_events};
 pub use job_page::{JobQuery, job_page};
+pub use job_receipts::{job_receipt_find, job_receipt_insert};
 pub use jobs::{job_find, job_insert, jobs_on_runner, jobs_placed, jobs_runner_hostnames, jobs_unfinished};
 pub use open::{Store, StoreOptions, StoreStats};
 pub use phase_runs::{PhaseRunRow, phase_run_find, phase_run_insert};
+pub use runner_events::{HostKeyAccepted, RunnerEventRow, runner_event_insert, runner_events};
 pub use runners::{
     runner_by_id, runner_delete, runner_find, runner_insert, runner_list, runner_replace_key, runner_sealed_key,
     runner_state, runner_update,

@@ -90,6 +90,25 @@ diesel::table! {
 }
 
 diesel::table! {
+    job_receipts (job_id) {
+        job_id -> Text,
+        attempt -> BigInt,
+        body -> Text,
+    }
+}
+
+diesel::table! {
+    runner_events (runner_id, version) {
+        runner_id -> Text,
+        version -> BigInt,
+        hostname -> Text,
+        at_ms -> BigInt,
+        kind -> Text,
+        body -> Text,
+    }
+}
+
+diesel::table! {
     tokens (id) {
         id -> Text,
         name -> Text,

@@ -7,6 +7,7 @@ use shuntyard_domain::explain::{CandidateExplanation, ClauseExplanation, Explana
 use shuntyard_domain::wire::api::JobBody;
 
 use crate::client::{Client, parse};
+use crate::commands::jobs::stopped;
 use crate::commands::{job_id, of_job};
 use crate::failure::Failure;
 use crate::pretty_json::pretty;
@@ -38,6 +39,7 @@ pub async fn run(client: &Client, args: ExplainArgs) -> Result<u8, Failure> {
         let runner = job.runner.as_ref().map(|r| format!(" on {r}")).unwrap_or_default();
         print(plain(&format!("job {id} does not wait: it is {}{runner}", job.state)).as_bytes())?;
         print(b"\n")?;
+        print(stopped(&job).as_bytes())?;
         return Ok(0);
     }
     let answer = client.answer(Method::GET, &url, None).await?;

@@ -11,17 +11,21 @@ use shuntyard_domain::runner::check_hostname;
 use shuntyard_domain::wire::api::JobBody;
 
 use crate::client::{Client, parse};
+use crate::commands::{job_id, of_job};
 use crate::failure::{Failure, Usage};
 use crate::pretty_json::pretty;
 use crate::table;
-use crate::terminal::{print, stdout_colour};
+use crate::terminal::{plain, print, stdout_colour};
 
 const HEADER: [&str; 6] = ["ID", "STATE", "PHASE/TITLE", "RUNNER", "AGE", "EXIT"];
 const TITLE_MAX_CHARS: usize = 60;
 
-/// List jobs; without flags the unfinished ones
+/// List jobs; without flags the unfinished ones. With an ID that job, and how it was stopped
 #[derive(Args, Debug)]
 pub struct JobsArgs {
+    /// Id of one job
+    #[arg(conflicts_with_all = ["all", "state", "project", "runner", "limit"])]
+    id: Option<String>,
     /// Finished jobs too
     #[arg(long, conflicts_with = "state")]
     all: bool,
@@ -52,17 +56,31 @@ fn states() -> Vec<&'static str> {
 /// # Errors
 /// `Failure` for a bad flag, or when the server or standard output fails.
 pub async fn run(client: &Client, args: JobsArgs) -> Result<u8, Failure> {
-    let url = client.url("jobs", &query(&args)?);
-    let answer = client.answer(Method::GET, &url, None).await?;
+    let id = args.id.as_deref().map(job_id).transpose()?;
+    let url = match id {
+        Some(id) => client.url(&format!("jobs/{id}"), &[]),
+        None => client.url("jobs", &query(&args)?),
+    };
+    let refused = |error| match id {
+        Some(id) => of_job(id, error),
+        None => error.into(),
+    };
+    let answer = client.answer(Method::GET, &url, None).await.map_err(refused)?;
     if args.json {
         let value: Value = parse(&url, &answer.bytes)?;
         print(pretty(&value, stdout_colour()).as_bytes())?;
         return Ok(0);
     }
-    let jobs: Vec<JobBody> = parse(&url, &answer.bytes)?;
+    let jobs: Vec<JobBody> = if id.is_some() { vec![parse(&url, &answer.bytes)?] } else { parse(&url, &answer.bytes)? };
     let rows = jobs.iter().map(|job| row(job, answer.server_time)).collect();
     print(table::render(&HEADER, rows).as_bytes())?;
+    print(jobs.iter().map(stopped).collect::<String>().as_bytes())?;
     Ok(0)
+}
+
+/// A line with the receipt of a job that was stopped; nothing for any other.
+pub fn stopped(job: &JobBody) -> String {
+    job.receipt.as_ref().map(|receipt| plain(&format!("stopped: {receipt}")) + "\n").unwrap_or_default()
 }
 
 fn query(args: &JobsArgs) -> Result<Vec<(&'static str, String)>, Usage> {

@@ -35,6 +35,7 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Ctl(CtlCommand::DeleteRunner(delete)) => runners::delete::run(&connect()?, delete).await,
         Command::Ctl(CtlCommand::ListRunners(list)) => runners::list::run(&connect()?, list).await,
         Command::Ctl(CtlCommand::TestRunner(test)) => runners::test::run(&connect()?, test).await,
+        Command::Ctl(CtlCommand::AcceptHostKey(accept)) => runners::accept_host_key::run(&connect()?, accept).await,
         Command::Api(api) => api::run(&connect()?, api).await,
         Command::Completions(completions) => completions::run(&completions),
     }

@@ -26,7 +26,7 @@ use crate::pretty_json::pretty;
 use crate::run::request::Request;
 use crate::run::view::View;
 use crate::run::watch::{Watch, Watched};
-use crate::terminal::{note, print, stderr_colour, stdout_colour};
+use crate::terminal::{note, plain, print, stderr_colour, stdout_colour};
 
 /// Run a phase of a project, or one command, and follow it
 ///
@@ -63,6 +63,12 @@ pub struct RunArgs {
     /// Stop it after this time (90s, 10m, 1h30m)
     #[arg(long, value_name = "DURATION", conflicts_with = "phase")]
     timeout: Option<String>,
+    /// Stop it when it has written nothing for this time
+    #[arg(long, value_name = "DURATION", conflicts_with = "phase")]
+    silence_limit: Option<String>,
+    /// Give up when it has not started within this time
+    #[arg(long, value_name = "DURATION", conflicts_with = "phase")]
+    queue_limit: Option<String>,
     /// One line that names the job
     #[arg(long, conflicts_with = "phase")]
     title: Option<String>,
@@ -206,7 +212,12 @@ fn finish(names: &[String], ended: &[JobBody], single: bool, interrupted: bool, 
         print_bodies(ended, single)?;
     } else if !flags.quiet {
         match ended {
-            [job] => note(&result::line(job, colour)),
+            [job] => {
+                note(&result::line(job, colour));
+                if let Some(receipt) = &job.receipt {
+                    note(&plain(&format!("  stopped: {receipt}")));
+                }
+            }
             jobs => note(result::summary(names, jobs).trim_end()),
         }
     }

@@ -80,7 +80,9 @@ fn project_name(dir: &Path) -> Result<String, Failure> {
 
 fn ad_hoc(args: RunArgs, env: BTreeMap<String, String>) -> Result<SubmitJob, Failure> {
     let filter = filter_arg::parse(&args.filter)?;
-    let run_limit_s = args.timeout.as_deref().map(parse_duration).transpose()?;
+    let seconds = |given: Option<&str>| given.map(parse_duration).transpose();
+    let (run_limit_s, silence_limit_s) = (seconds(args.timeout.as_deref())?, seconds(args.silence_limit.as_deref())?);
+    let queue_limit_s = seconds(args.queue_limit.as_deref())?;
     let script = match args.script {
         Some(path) if path == Path::new("-") => io::read_to_string(io::stdin()).map_err(Failure::ReadInput)?,
         Some(path) => std::fs::read_to_string(&path).map_err(|source| Failure::ReadFile { path, source })?,
@@ -95,8 +97,9 @@ fn ad_hoc(args: RunArgs, env: BTreeMap<String, String>) -> Result<SubmitJob, Fai
         filter,
         env,
         priority: args.priority,
+        queue_limit_s,
         run_limit_s,
-        silence_limit_s: None,
+        silence_limit_s,
         stop_grace_s: None,
         project: String::new(),
     })

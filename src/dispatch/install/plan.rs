@@ -74,13 +74,14 @@ pub(super) fn check(hostname: String, request: InstallRunner) -> Result<Checked,
     })
 }
 
-fn is_fingerprint(text: &str) -> bool {
+/// `SHA256:` and 43 characters of unpadded base64, as `ssh-keygen -l` prints it.
+pub(in crate::dispatch) fn is_fingerprint(text: &str) -> bool {
     let base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
     text.strip_prefix("SHA256:").is_some_and(|rest| rest.len() == 43 && rest.chars().all(base64))
 }
 
 /// What to try when the host cannot be logged in to.
-pub(super) fn connect_advice(error: &ConnectError) -> &'static str {
+pub(in crate::dispatch) fn connect_advice(error: &ConnectError) -> &'static str {
     match error {
         ConnectError::BadAddress { .. } | ConnectError::Resolve { .. } => {
             "see that the name is right and resolves on the dispatcher's machine, or name the address with --address"

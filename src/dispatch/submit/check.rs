@@ -23,6 +23,7 @@ pub(super) fn check_job(request: &SubmitJob) -> Result<(), DispatchError> {
     check_name("project", &request.project)?;
     check_filter(&request.filter)?;
     check_env("env", &request.env)?;
+    check_limit("queue_limit_s", request.queue_limit_s)?;
     check_limit("run_limit_s", request.run_limit_s)?;
     check_limit("silence_limit_s", request.silence_limit_s)?;
     if request.stop_grace_s.is_some_and(|s| s > MAX_GRACE_S) {

@@ -52,6 +52,8 @@ pub struct PhaseConfig {
     /// A POSIX shell script; `None` when the configuration does not say what the phase does.
     pub run: Option<String>,
     pub env: BTreeMap<String, String>,
+    /// Seconds a job may wait for its start; `None` = no limit.
+    pub queue_s: Option<u32>,
     /// Seconds a job may write nothing; `None` = no limit.
     pub silence_s: Option<u32>,
     /// Seconds between TERM and KILL.
@@ -92,6 +94,7 @@ impl ProjectConfig {
             skip: skip.contains(&phase),
             run: settings.run,
             env: settings.env,
+            queue_s: settings.queue_s,
             silence_s: settings.silence_s,
             stop_grace_s: settings.stop_grace_s.unwrap_or(JobSpec::default_stop_grace_s()),
             fail_fast: settings.fail_fast,

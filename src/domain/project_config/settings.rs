@@ -15,7 +15,7 @@ const MAX_STOP_GRACE_S: u32 = 3600;
 closed_list!(
     /// The keys of `phases.<name>`.
     SettingKey {
-        Run = "run", Env = "env", TimeoutS = "timeout_s", SilenceS = "silence_s", StopGraceS = "stop_grace_s",
+        Run = "run", Env = "env", TimeoutS = "timeout_s", QueueS = "queue_s", SilenceS = "silence_s", StopGraceS = "stop_grace_s",
         Artifacts = "artifacts", FailFast = "fail_fast", Retry = "retry",
     }
 );
@@ -26,6 +26,7 @@ pub(super) struct Settings {
     pub(super) run: Option<String>,
     pub(super) env: BTreeMap<String, String>,
     pub(super) timeout_s: Option<u32>,
+    pub(super) queue_s: Option<u32>,
     pub(super) silence_s: Option<u32>,
     pub(super) stop_grace_s: Option<u32>,
     pub(super) artifacts: Vec<String>,
@@ -58,6 +59,7 @@ fn settings(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> Settings {
             Ok(SettingKey::Run) => settings.run = shape::non_empty(node, &path, faults),
             Ok(SettingKey::Env) => settings.env = environment(node, &path, faults),
             Ok(SettingKey::TimeoutS) => settings.timeout_s = shape::seconds(node, &path, faults, 1, MAX_LIMIT_S),
+            Ok(SettingKey::QueueS) => settings.queue_s = shape::seconds(node, &path, faults, 1, MAX_LIMIT_S),
             Ok(SettingKey::SilenceS) => settings.silence_s = shape::seconds(node, &path, faults, 1, MAX_LIMIT_S),
             Ok(SettingKey::StopGraceS) => {
                 settings.stop_grace_s = shape::seconds(node, &path, faults, 0, MAX_STOP_GRACE_S);

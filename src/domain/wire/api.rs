@@ -14,6 +14,7 @@ use crate::ids::{JobId, PhaseRunId, RunnerId};
 use crate::job::{Job, JobState};
 use crate::outcome::{LostEvidence, NotRunReason, Outcome, StopReason};
 use crate::phase::{Phase, Stage};
+use crate::receipt::StopReceipt;
 use crate::runner::{Health, Runner, RunnerState, Scope};
 use crate::wire::object::object;
 use crate::wire::time_text::{chef_duration, chef_time, rfc3339};
@@ -80,7 +81,14 @@ pub struct JobBody {
     pub log_bytes: u64,
     pub log_cksum: Option<u32>,
     pub truncated: bool,
+    #[serde(default)]
+    pub queue_limit_s: Option<u32>,
     pub run_limit_s: Option<u32>,
+    #[serde(default)]
+    pub silence_limit_s: Option<u32>,
+    /// How the host stopped it; in `GET /jobs/:id` of a job that was stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<StopReceipt>,
 }
 
 impl JobBody {
@@ -131,7 +139,10 @@ impl JobBody {
             log_bytes: finished.map_or(log_bytes, |f| f.log.bytes),
             log_cksum: finished.map(|f| f.log.cksum),
             truncated: finished.is_some_and(|f| f.log.truncated),
+            queue_limit_s: job.spec.queue_limit_s,
             run_limit_s: job.spec.run_limit_s,
+            silence_limit_s: job.spec.silence_limit_s,
+            receipt: None,
         }
     }
 }
@@ -264,6 +275,9 @@ pub struct SubmitJob {
     pub env: BTreeMap<String, String>,
     #[serde(default)]
     pub priority: i32,
+    /// Seconds from the submission to the start; the job is `expired` after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_limit_s: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_limit_s: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -331,6 +345,15 @@ pub struct InstallRunner {
     pub labels: Option<BTreeSet<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slots: Option<u32>,
+}
+
+/// `POST /runners/:hostname/accept-host-key`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptHostKey {
+    /// `SHA256:…` the host must show. Absent: the stream ends with `host_key_unconfirmed` and the key that it shows now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_key: Option<String>,
 }
 
 /// The port of sshd.

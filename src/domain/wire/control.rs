@@ -83,9 +83,11 @@ pub enum SpoolState {
     Reserved,
 }
 
-/// One line of the receipt of a kill, in this order.
+/// One line of the receipt of a stop, in this order; `crate::receipt` puts them together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Receipt {
+    /// How the host finds a job's processes, strongest first: `cookie`, `log`, `session`, `group`; `children` without /proc.
+    Means { words: Vec<String> },
     /// Processes of the job before the first signal.
     Before { pids: Vec<u32> },
     /// `signal` (`TERM`, `KILL`) went to `pids` at `at_s` of the runner's clock (unix seconds).
@@ -230,6 +232,7 @@ fn spool_state(words: &[&str]) -> Result<SpoolState, &'static str> {
 fn receipt(words: &[&str]) -> Result<Receipt, &'static str> {
     let pids = |words: &[&str]| words.iter().map(|w| number(w)).collect::<Result<Vec<u32>, _>>();
     Ok(match words {
+        ["means", words @ ..] => Receipt::Means { words: words.iter().map(|word| (*word).to_owned()).collect() },
         ["before", rest @ ..] => Receipt::Before { pids: pids(rest)? },
         ["left", rest @ ..] => Receipt::Left { pids: pids(rest)? },
         ["sent", signal, at_s, rest @ ..] => {

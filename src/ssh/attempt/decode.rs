@@ -37,7 +37,7 @@ impl Decoder {
         let why = match arrived {
             Some(ChannelEvent::Stdout(bytes)) => self.output(bytes, events),
             Some(ChannelEvent::Stderr(bytes)) => self.control(&bytes, events),
-            Some(ChannelEvent::ExitStatus(_) | ChannelEvent::Eof) => None,
+            Some(ChannelEvent::ExitStatus(_) | ChannelEvent::ExitSignal | ChannelEvent::Eof) => None,
             Some(ChannelEvent::Closed) => Some(self.closed(events)),
             Some(ChannelEvent::Overflow) => Some(GoneWhy::Overflow),
             Some(ChannelEvent::Disconnected) | None => Some(GoneWhy::Disconnected),
@@ -107,16 +107,13 @@ impl Decoder {
             Some(Control::At { pid }) => AttemptEvent::Attached { pid },
             Some(Control::End(result)) => AttemptEvent::Ended(result),
             Some(Control::Lost { why, size }) => AttemptEvent::Lost { why, size },
+            Some(Control::Receipt(line)) => AttemptEvent::Receipt(line),
             Some(Control::None) => AttemptEvent::Unknown,
             Some(Control::Fenced) => AttemptEvent::Fenced,
             Some(Control::Err { code, detail }) => AttemptEvent::Refused { code, detail },
-            Some(
-                other @ (Control::Job { .. }
-                | Control::Eol
-                | Control::Receipt(_)
-                | Control::Hello(_)
-                | Control::Removed { .. }),
-            ) => return Err(GoneWhy::BadControl(format!("{other:?} does not belong into an attempt's channel"))),
+            Some(other @ (Control::Job { .. } | Control::Eol | Control::Hello(_) | Control::Removed { .. })) => {
+                return Err(GoneWhy::BadControl(format!("{other:?} does not belong into an attempt's channel")));
+            }
         }))
     }
 

@@ -2,25 +2,28 @@
 //! `verbs` ask one question each.
 
 mod decode;
+mod input;
 mod verbs;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use shuntyard_domain::ids::AttemptId;
-use shuntyard_domain::wire::control::{ErrCode, LostWhy, ResultRecord};
+use shuntyard_domain::wire::control::{ErrCode, LostWhy, Receipt, ResultRecord};
 use shuntyard_domain::wire::frame::{BadWord, Nonce, Verb, Word, command_line, next_attempt};
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::{Instant, timeout_at};
 
+pub use input::AttemptInput;
 pub use verbs::{FenceAnswer, KillAnswer, fence, hello, kill, remove, retire, status};
 
-use super::channel::{ChannelReader, ChannelWriter};
-use super::error::{ChannelGone, ExecError};
+use super::channel::{ChannelEvent, ChannelReader};
+use super::error::ExecError;
 use super::pool::Lease;
 use decode::Decoder;
+use input::Gate;
 
 /// What an attempt's channel reports.
 ///
@@ -37,6 +40,8 @@ pub enum AttemptEvent {
         pid: u32,
     },
     Output(Bytes),
+    /// The job was stopped; comes before the end, and again on every channel that is told the end.
+    Receipt(Receipt),
     Ended(ResultRecord),
     /// It has no result and never will have one.
     Lost {
@@ -65,6 +70,8 @@ pub enum GoneWhy {
     Disconnected,
     /// The host closed it: the wrapper has left.
     Closed,
+    /// The launcher has ended without a word, and what is left of it holds the channel.
+    LauncherDied,
     /// Output was not taken fast enough; attach again from what is stored.
     Overflow,
     /// The host does not speak the wrapper's protocol; the sentence says what came instead.
@@ -94,6 +101,8 @@ pub struct Attempt {
     pub unfollowed: bool,
 }
 
+/// How long a channel may stay open behind the launcher's end. Nobody says the job's end on it any more.
+const LINGER: Duration = Duration::from_secs(3);
 /// How long the host may take to close a channel that is done.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -116,20 +125,20 @@ impl Attempt {
     /// `VerbError::Random`. A channel that takes nothing any more says why in its events.
     pub async fn next(mut self, id: AttemptId, frame: &[u8]) -> Result<Self, VerbError> {
         let nonce = fresh_nonce()?;
-        *self.input.gate.state() = GateState::default();
+        self.input.gate.shut();
         self.events.decoder = Decoder::new(nonce.clone());
         self.events.ready.clear();
         self.unfollowed = true;
         let order = [next_attempt(id, &nonce).as_bytes(), frame].concat();
-        let _ = self.input.gate.writer.lock().await.send(order.into()).await;
+        self.input.gate.send_order(order.into()).await;
         Ok(self)
     }
 
-    /// True while nothing has said that the channel is gone.
+    /// True while nothing has said that the channel is gone, or that its launcher has ended.
     pub fn is_open(&mut self) -> bool {
         loop {
             match self.events.recv().now_or_never() {
-                None => return true,
+                None => return self.events.given_up_at.is_none(),
                 Some(None | Some(AttemptEvent::Gone { .. })) => return false,
                 Some(Some(_)) => {}
             }
@@ -153,7 +162,7 @@ pub async fn start(
     let nonce = fresh_nonce()?;
     let attempt = open(lease, wrapper_path, &Verb::Run { id, nonce: &nonce, offset }, &nonce).await?;
     // A channel that takes no frame says why in its events.
-    let _ = attempt.input.gate.writer.lock().await.send(frame.into()).await;
+    attempt.input.gate.send_order(frame.into()).await;
     Ok(attempt)
 }
 
@@ -169,16 +178,17 @@ pub async fn attach(lease: &mut Lease, wrapper_path: &str, id: AttemptId, offset
 async fn open(lease: &mut Lease, path: &str, verb: &Verb<'_>, nonce: &Nonce) -> Result<Attempt, VerbError> {
     let command = command(lease, path, verb)?;
     let channel = lease.open(&command).await?;
-    let gate = Arc::new(Gate { state: Mutex::default(), writer: AsyncMutex::new(channel.input) });
+    let gate = Arc::new(Gate::new(channel.input));
     let events = AttemptEvents {
         channel: channel.events,
         decoder: Decoder::new(nonce.clone()),
         ready: VecDeque::new(),
         gate: Arc::clone(&gate),
         words_due: false,
+        given_up_at: None,
         gone: false,
     };
-    Ok(Attempt { events, input: AttemptInput { gate }, unfollowed: false })
+    Ok(Attempt { events, input: AttemptInput::new(gate), unfollowed: false })
 }
 
 fn command(lease: &Lease, path: &str, verb: &Verb<'_>) -> Result<String, VerbError> {
@@ -199,6 +209,8 @@ pub struct AttemptEvents {
     gate: Arc<Gate>,
     /// The gate has opened and what was held back is not sent yet.
     words_due: bool,
+    /// Set when the launcher has ended.
+    given_up_at: Option<Instant>,
     gone: bool,
 }
 
@@ -216,8 +228,15 @@ impl AttemptEvents {
             if self.gone {
                 return None;
             }
-            let arrived = self.channel.recv().await;
-            self.decoder.feed(arrived, &mut self.ready);
+            match self.arrival().await {
+                Arrival::Event(arrived) => {
+                    if matches!(arrived, Some(ChannelEvent::ExitStatus(_) | ChannelEvent::ExitSignal)) {
+                        self.given_up_at.get_or_insert(Instant::now() + LINGER);
+                    }
+                    self.decoder.feed(arrived, &mut self.ready);
+                }
+                Arrival::Overdue => self.ready.push_back(AttemptEvent::Gone { why: GoneWhy::LauncherDied }),
+            }
             for event in &self.ready {
                 match event {
                     AttemptEvent::Started { .. } | AttemptEvent::Attached { .. } => self.words_due = self.gate.open(),
@@ -227,76 +246,18 @@ impl AttemptEvents {
             }
         }
     }
-}
 
-/// The words to an attempt's wrapper.
-pub struct AttemptInput {
-    gate: Arc<Gate>,
-}
-
-impl AttemptInput {
-    /// Sends a word. Before `Started` or `Attached` it is kept and sent right after that event was received.
-    ///
-    /// # Errors
-    /// `ChannelGone` when the channel has ended.
-    pub async fn send(&mut self, word: Word) -> Result<(), ChannelGone> {
-        self.pass(Held::Word(word)).await
-    }
-
-    /// Ends the input; as for words, not before the wrapper listens.
-    ///
-    /// # Errors
-    /// As `send`.
-    pub async fn eof(&mut self) -> Result<(), ChannelGone> {
-        self.pass(Held::Eof).await
-    }
-
-    async fn pass(&mut self, held: Held) -> Result<(), ChannelGone> {
-        self.gate.state().held.push_back(held);
-        if self.gate.state().open { self.gate.let_through().await } else { Ok(()) }
-    }
-}
-
-/// Keeps words back until the wrapper listens: what it reads before that, it may take for a part of the frame.
-struct Gate {
-    state: Mutex<GateState>,
-    writer: AsyncMutex<ChannelWriter>,
-}
-
-#[derive(Default)]
-struct GateState {
-    open: bool,
-    held: VecDeque<Held>,
-}
-
-#[derive(Clone, Copy)]
-enum Held {
-    Word(Word),
-    Eof,
-}
-
-impl Gate {
-    fn state(&self) -> std::sync::MutexGuard<'_, GateState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns true when something was held back.
-    fn open(&self) -> bool {
-        let mut state = self.state();
-        state.open = true;
-        !state.held.is_empty()
-    }
-
-    /// Sends what is held, in order. A word is forgotten only after it was sent.
-    async fn let_through(&self) -> Result<(), ChannelGone> {
-        let mut writer = self.writer.lock().await;
-        loop {
-            let Some(next) = self.state().held.front().copied() else { return Ok(()) };
-            match next {
-                Held::Word(word) => writer.send(word.to_bytes().into()).await?,
-                Held::Eof => writer.eof().await?,
-            }
-            self.state().held.pop_front();
+    async fn arrival(&mut self) -> Arrival {
+        match self.given_up_at {
+            None => Arrival::Event(self.channel.recv().await),
+            Some(at) => timeout_at(at, self.channel.recv()).await.map_or(Arrival::Overdue, Arrival::Event),
         }
     }
+}
+
+/// What the wait for a channel came to.
+enum Arrival {
+    Event(Option<ChannelEvent>),
+    /// The channel has outlived its launcher for too long.
+    Overdue,
 }

@@ -96,6 +96,7 @@ fn a_job_outlives_sshd_and_its_log_is_complete_when_sshd_is_back() {
     let house = House::with(&[(&host, 2)]);
     let script = "echo x >>~/starts; for n in $(seq 300); do echo line $n | tee -a ~/truth; sleep 0.01; done; exit 6";
     let id = house.submit(&[], script);
+    house.await_state(&id, &["running"]);
     for line in [30, 110] {
         await_truth(&host, "truth", &format!("line {line}\n"));
         host.kill_sshd();

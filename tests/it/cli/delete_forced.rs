@@ -17,8 +17,10 @@ fn a_runner_with_a_running_job_goes_only_by_force_and_takes_the_job_with_it() {
         let job = house.submit(&[], JOB);
         let started = || host.exec_inside("test -e /tmp/up").status.success();
         super::house::await_that("the job runs", started, || house.job(&job).to_string());
+        house.await_state(&job, &["running"]);
         house.shunt(&["ctl", "delete-runner", "u1", "-y"]).expect(1, &["1 running job", "use force"]);
-        assert_eq!(house.job(&job)["state"], "running");
+        let running = || house.job(&job)["state"] == "running";
+        super::house::await_that("the start is stored", running, || house.job(&job).to_string());
         host.run_inside("pgrep -f 'sleep 824[3]'");
         let ran = house.shunt(&["ctl", "delete-runner", "u1", "-y", "--force"]);
         ran.expect(0, &["removed", "runner u1 is removed"]);

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::client::{Client, Ran};
-use crate::support::sshd::{DEPLOY_PASSWORD, HostSpec, TestHost};
+use crate::support::sshd::{DEPLOY_PASSWORD, HostSpec, TestHost, free_port};
 
 /// Far beyond what anything takes here, also on a loaded machine.
 pub const LIMIT: Duration = Duration::from_secs(60);
@@ -75,7 +75,7 @@ impl House {
     /// As `start`, with a `RUST_LOG` for the dispatcher.
     pub fn start_logging(rust_log: &'static str) -> Self {
         let home = tempfile::Builder::new().prefix("shunt-house-").tempdir().expect("a temporary directory");
-        let mut house = Self { home, address: "127.0.0.1:0".into(), shuntd: None, rust_log };
+        let mut house = Self { home, address: format!("127.0.0.1:{}", free_port()), shuntd: None, rust_log };
         house.start_again();
         house
     }

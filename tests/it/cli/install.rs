@@ -68,7 +68,7 @@ fn every_kind_of_login_enrols_and_a_deleted_runner_leaves_the_host_as_it_was() {
         let (host, house) = (host("c1", CENTOS_7), House::start());
         let key = login_key(&house, &host, "root");
         ["carol", "bob"].iter().for_each(|user| settle_in(&host, user));
-        host.run_inside("mkdir -m 700 /root/.cache");
+        host.run_inside("mkdir -m 700 ~root/.cache");
         let before = traces(&host);
         let ran = match password {
             "" => install(&house, &host, login, &[&["-y", "-i", key.to_str().unwrap()], flags].concat(), ""),

@@ -66,6 +66,11 @@ fn expect_nowhere(house: &House, host: &TestHost, secrets: &[&str]) {
     assert!(!secrets.iter().any(|secret| host.log().contains(secret)));
 }
 
+/// A secret of this run alone: the watch sees the whole machine, where the same test may run a second time.
+fn unique(word: &str) -> String {
+    format!("{word}-{:x}", std::process::id())
+}
+
 fn talkative_house() -> House {
     House::start_logging("trace")
 }
@@ -73,9 +78,9 @@ fn talkative_house() -> House {
 #[test]
 fn a_password_is_seen_nowhere_while_and_after_it_is_used() {
     let (host, house) = (host("d1", DEBIAN_12), talkative_house());
-    let password = "swordfish-5f1c29";
+    let password = &unique("swordfish");
     host.run_inside(&format!("echo carol:{password} | chpasswd"));
-    let secrets = [password];
+    let secrets = [password.as_str()];
     let (ran, seen, looks) = watched(&secrets, || install_by_password(&house, &host, "carol", password, &[]));
     ran.expect(0, &["sudo with the password"]);
     assert_eq!(seen, [""; 0]);
@@ -94,7 +99,7 @@ fn a_password_is_seen_nowhere_while_and_after_it_is_used() {
 #[test]
 fn a_passphrase_and_its_key_are_seen_nowhere_while_and_after_they_are_used() {
     let (host, house) = (host("d1", DEBIAN_12), talkative_house());
-    let (passphrase, outside) = ("open-sesame-77a0c4", tempfile::tempdir().unwrap());
+    let (passphrase, outside) = (&unique("open-sesame"), tempfile::tempdir().unwrap());
     let key = outside.path().join("key");
     fs::rename(login_key(&house, &host, "deploy"), &key).unwrap();
     fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
@@ -102,7 +107,7 @@ fn a_passphrase_and_its_key_are_seen_nowhere_while_and_after_they_are_used() {
     assert!(lock.unwrap().success());
     let text = fs::read_to_string(&key).unwrap();
     let of_key = text.lines().nth(2).unwrap();
-    let secrets = [passphrase, of_key];
+    let secrets = [passphrase.as_str(), of_key];
     let port = host.port.to_string();
     let ((code, screen), seen, looks) = watched(&secrets, || {
         let mut command = house.shunt_command();
@@ -120,13 +125,14 @@ fn a_passphrase_and_its_key_are_seen_nowhere_while_and_after_they_are_used() {
 
 #[test]
 fn the_watch_itself_sees_what_there_is_to_see() {
-    let ((), seen, _) = watched(&["halibut-31bb07"], || {
-        let sleep = Command::new("sleep").arg("0.3").env("FISH", "halibut-31bb07").status();
+    let fish = &unique("halibut");
+    let ((), seen, _) = watched(&[fish], || {
+        let sleep = Command::new("sleep").arg("0.3").env("FISH", fish).status();
         assert!(sleep.unwrap().success());
     });
     assert!(seen.iter().any(|place| place.starts_with("environ: ")), "{seen:?}");
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("deep")).unwrap();
-    fs::write(dir.path().join("deep/file"), b"\0\xffhalibut-31bb07\0").unwrap();
-    assert_eq!(files_with(dir.path(), &["halibut-31bb07"]).len(), 1);
+    fs::write(dir.path().join("deep/file"), [b"\0\xff", fish.as_bytes(), b"\0"].concat()).unwrap();
+    assert_eq!(files_with(dir.path(), &[fish]).len(), 1);
 }

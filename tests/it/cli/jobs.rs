@@ -16,7 +16,7 @@ fn another_client_follows_a_running_job_and_gets_the_same_bytes() {
     let id = house.api("jobs")[0]["id"].as_str().unwrap().to_owned();
     let other = house.begin(&["logs", "-f", &id]);
     await_that("the other client has half", || other.stdout().len() >= 300_000, || house.log());
-    assert_eq!(house.job(&id)["state"], "running");
+    house.await_state(&id, &["running"]);
     host.run_inside("touch /home/deploy/go");
     let (run, other) = (run.end(), other.end());
     let written = std::fs::read(host.path("home/deploy/truth.bin")).unwrap();

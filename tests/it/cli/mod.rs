@@ -1,10 +1,12 @@
 //! Tests of the cli area: the real `shuntd` and `shunt` against real sshd hosts.
 
+mod accept_host_key;
 mod adhoc;
 mod api;
 mod bad_links;
 mod cancel;
 pub mod client;
+mod clocks;
 mod crash;
 mod cut_off;
 mod data_dir;
@@ -12,6 +14,7 @@ mod delete;
 mod delete_forced;
 mod demo;
 mod enrolment;
+mod full_disk;
 pub mod house;
 mod http_limits;
 mod install;
@@ -24,6 +27,7 @@ mod install_secrets;
 mod jobs;
 mod never_lose;
 mod proof;
+mod receipts;
 mod run;
 mod secrets;
 mod settings;

@@ -119,11 +119,44 @@ fn a_launcher_that_died_before_the_start_leaves_a_lost_job_that_says_so() {
     hold(&host, &base_dir(&house), "become_job");
     let id = house.submit(&[], "echo x >>~/starts");
     await_truth(&host, "held", "held");
-    // With its follower, which would keep the channel open.
-    host.run_inside("pkill -KILL -f 'wrapper-[0-9a-f]* run|^tail -c'");
+    host.run_inside("pkill -KILL -f 'wrapper-[0-9a-f]* run'");
     let job = house.await_end(&id);
     assert_eq!((&job["state"], &job["lost_evidence"]), (&"lost".into(), &"launcher_died".into()), "{job}");
     assert_eq!((truth(&host, "starts").as_str(), &job["exit_code"]), ("", &serde_json::Value::Null), "{job}");
+}
+
+#[test]
+fn a_killed_wrapper_whose_follower_holds_the_channel_does_not_leave_its_job_running() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::with(&[(&host, 1)]);
+    let id = house.submit(&[], "echo up; echo up >~/up; sleep 7234");
+    await_truth(&host, "up", "up");
+    house.await_state(&id, &["running"]);
+    // On a channel that had a job before, it begins a moment after the job.
+    let followed = || host.exec_inside("pgrep -f '^tail -c'").status.success();
+    await_that("the output is followed", followed, || house.log());
+    host.run_inside("pkill -KILL -f 'wrapper-[0-9a-f]* run'; pgrep -f '^tail -c'");
+    let job = house.await_end(&id);
+    assert_eq!((&job["state"], &job["lost_evidence"]), (&"lost".into(), &"wrapper_killed".into()), "{job}");
+    assert_eq!(house.shunt(&["logs", &id]).text(), "up\n");
+    host.run_inside("! pgrep -f 'sleep 723[4]'");
+    house.shunt(&["run", "--", "true"]).expect(0, &[]);
+    assert!(!house.log().contains("connection removed"), "{}", house.log());
+}
+
+#[test]
+fn a_launcher_that_died_alone_hides_no_result() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::with(&[(&host, 1)]);
+    let id = house.submit(&[], "echo up; echo up >~/up; until [ -e ~/go ]; do sleep 0.05; done; echo done; exit 3");
+    await_truth(&host, "up", "up");
+    house.await_state(&id, &["running"]);
+    // The oldest is sshd's child; the waiting side and the reader of words live on.
+    host.run_inside("kill -KILL $(pgrep -o -f 'wrapper-[0-9a-f]* run')");
+    go(&host);
+    let job = house.await_end(&id);
+    assert_eq!((&job["exit_code"], &job["truncated"], &job["attempt"]), (&3.into(), &false.into(), &1.into()), "{job}");
+    assert_eq!(house.shunt(&["logs", &id]).text(), "up\ndone\n");
 }
 
 #[test]

@@ -89,7 +89,7 @@ async fn finish(mut attempt: Attempt, bytes: &mut Vec<u8>) -> ResultRecord {
     let result = loop {
         match next(&mut attempt, bytes).await {
             AttemptEvent::Ended(result) => break result,
-            AttemptEvent::Started { .. } | AttemptEvent::Attached { .. } => {}
+            AttemptEvent::Started { .. } | AttemptEvent::Attached { .. } | AttemptEvent::Receipt(_) => {}
             other => panic!("{other:?}"),
         }
     };

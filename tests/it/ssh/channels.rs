@@ -76,18 +76,23 @@ async fn a_command_over_its_limits_is_given_up_and_the_connection_stays() {
 async fn output_that_nobody_takes_ends_its_channel_and_stops_no_other() {
     let host = TestHost::start(HostSpec::default());
     let session = connected(&host, &Tasks::new()).await;
-    let mut greedy = session.open("exec yes").await.unwrap();
-    let until = Instant::now() + Duration::from_secs(20);
-    while !host.run_inside("pgrep -x yes || true").is_empty() {
+    // Its process id is told first: a look for `yes` by name may come before it begins.
+    let mut greedy = session.open("echo $$; exec yes").await.unwrap();
+    let Some(ChannelEvent::Stdout(first)) = greedy.events.recv().await else { panic!("no output") };
+    let told = String::from_utf8_lossy(&first).into_owned();
+    let pid: u32 = told.lines().next().and_then(|line| line.parse().ok()).expect("a process id");
+    let until = Instant::now() + Duration::from_secs(60);
+    while !host.run_inside(&format!("kill -0 {pid} 2>/dev/null && echo runs || :")).is_empty() {
         let output = session.exec("echo alive", Vec::new(), limits()).await.unwrap();
         assert_eq!(output.stdout, b"alive\n");
         assert!(Instant::now() < until, "`yes` still runs");
     }
-    let (mut bytes, mut last) = (0, None);
+    let (mut bytes, mut last) = (first.len(), None);
     while let Some(event) = greedy.events.recv().await {
         if let ChannelEvent::Stdout(data) = &event {
             bytes += data.len();
         }
+        assert!(bytes <= 32 << 20, "output without end is kept");
         last = Some(event);
     }
     assert_eq!(last, Some(ChannelEvent::Overflow));

@@ -9,7 +9,7 @@ use shuntyard::ssh::{
 };
 use zeroize::Zeroizing;
 
-use super::{connected, limits};
+use super::{connected, expect_logged, limits};
 use crate::support::sshd::{BOB_PASSWORD, HostSpec, TestHost, free_port};
 
 fn password(text: &str) -> Credential {
@@ -46,7 +46,7 @@ async fn a_wrong_password_is_refused_fast_and_tried_once() {
     assert_eq!((user.as_str(), *method), ("deploy", "password"));
     assert!(server_offers.contains(&"password".to_owned()), "{server_offers:?}");
     assert!(error.to_string().contains(&format!("127.0.0.1:{}", host.port)), "{error}");
-    assert_eq!(host.log().matches("Failed password").count(), 1, "{}", host.log());
+    expect_logged(&host, "Failed password", 1).await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use shuntyard::shutdown::Tasks;
 use shuntyard::ssh::{ConnectError, Credential, HostKeyPolicy, Session, generate_runner_key, load_private_key};
 use zeroize::Zeroizing;
 
-use super::{connected, limits};
+use super::{connected, expect_logged, limits};
 use crate::support::sshd::{BOB_PASSWORD, CAROL_PASSWORD, CENTOS_7, HostSpec, TestHost, UBUNTU_2204};
 
 #[tokio::test]
@@ -54,5 +54,5 @@ async fn a_password_answers_the_hidden_prompt_of_hosts_that_have_only_that() {
     assert_eq!(session.exec("id -un", Vec::new(), limits()).await.unwrap().stdout, b"bob\n");
     let wrong = Session::connect(&host.dial("bob"), &password("wrong"), &policy, &Tasks::new()).await;
     assert!(matches!(wrong.err(), Some(ConnectError::AuthRefused { .. })));
-    assert_eq!(host.log().matches("Failed keyboard-interactive").count(), 1, "{}", host.log());
+    expect_logged(&host, "Failed keyboard-interactive", 1).await;
 }

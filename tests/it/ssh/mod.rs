@@ -12,7 +12,7 @@ use std::time::Duration;
 use shuntyard::shutdown::Tasks;
 use shuntyard::ssh::{Credential, ExecLimits, Session};
 
-use crate::support::sshd::TestHost;
+use crate::support::sshd::{TestHost, wait_until};
 
 /// Connects as `deploy` with the host's client key.
 async fn connected(host: &TestHost, tasks: &Tasks) -> Session {
@@ -23,4 +23,11 @@ async fn connected(host: &TestHost, tasks: &Tasks) -> Session {
 /// Limits that a test never meets by accident.
 fn limits() -> ExecLimits {
     ExecLimits { deadline: Duration::from_secs(60), max_output_bytes: 8 << 20 }
+}
+
+/// Waits until sshd has logged `text` at least `count` times, and expects no more: it answers before it writes.
+async fn expect_logged(host: &TestHost, text: &str, count: usize) {
+    let times = || host.log().matches(text).count();
+    wait_until(&format!("sshd logs {text:?} {count} times"), Duration::from_secs(20), || times() >= count).await;
+    assert_eq!(times(), count, "{text}:\n{}", host.log());
 }

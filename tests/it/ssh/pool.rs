@@ -7,7 +7,7 @@ use shuntyard::ssh::{ConnectError, Lease, Pool, Target, generate_runner_key};
 use shuntyard_domain::ids::RunnerId;
 use uuid::Uuid;
 
-use super::limits;
+use super::{expect_logged, limits};
 use crate::support::sshd::{HostSpec, TestHost, wait_until};
 
 pub(super) fn target(host: &TestHost) -> Target {
@@ -17,10 +17,6 @@ pub(super) fn target(host: &TestHost) -> Target {
         host_keys: host.host_keys.clone(),
         key: host.client_key.clone(),
     }
-}
-
-fn logins(host: &TestHost) -> usize {
-    host.log().matches("Accepted publickey").count()
 }
 
 async fn echo(lease: &mut Lease) {
@@ -36,7 +32,8 @@ async fn many_callers_at_once_share_one_connection_and_one_error() {
         echo(&mut lease).await;
     });
     futures_util::future::join_all(leases).await;
-    assert_eq!((logins(&host), pool.connection_count(target.runner)), (1, 1));
+    expect_logged(&host, "Accepted publickey", 1).await;
+    assert_eq!(pool.connection_count(target.runner), 1);
 
     let mut changed = target.clone();
     changed.host_keys = vec![generate_runner_key("x").unwrap().1];
@@ -46,7 +43,7 @@ async fn many_callers_at_once_share_one_connection_and_one_error() {
         assert!(matches!(error, Err(ConnectError::HostKeyMismatch { .. })));
     }
     assert_eq!(host.log().matches("Connection from").count(), before + 1);
-    assert_eq!(logins(&host), 1);
+    expect_logged(&host, "Accepted publickey", 1).await;
 }
 
 #[tokio::test]
@@ -144,5 +141,5 @@ async fn a_crowd_of_cold_connects_is_paced() {
     for session in made {
         session.unwrap();
     }
-    assert_eq!(logins(&host), 20);
+    expect_logged(&host, "Accepted publickey", 20).await;
 }

@@ -111,6 +111,8 @@ pub fn histories() -> Vec<(&'static str, Vec<JobEvent>)> {
         ("cancelled", and(and(to_starting(), cancel()), E::NeverStarted { why: "fenced".into() })),
         ("succeeded", and(to_running(), exited(0, None))),
         ("failed", and(to_running(), exited(3, None))),
+        ("failed", and(to_running(), exited(0, Some(StopReason::DiskFull)))),
+        ("failed", and(to_running(), exited(143, Some(StopReason::OutputLimit)))),
         ("failed", and(to_starting(), E::PlacementsExhausted { why: "5 hosts refused".into() })),
         ("cancelled", vec![cancel()]),
         ("cancelled", and(and(to_running(), cancel()), exited(143, Some(StopReason::User)))),

@@ -1,14 +1,20 @@
 //! Tokens, settings and phase runs.
 
 use shuntyard::store::{
-    PhaseRunRow, StoreError, TokenRow, phase_run_find, phase_run_insert, setting_find, setting_or_insert, setting_set,
-    token_find_by_sha256, token_insert, token_list, token_revoke, token_used,
+    HostKeyAccepted, PhaseRunRow, RunnerEventRow, StoreError, TokenRow, job_insert, job_receipt_find,
+    job_receipt_insert, phase_run_find, phase_run_insert, runner_delete, runner_event_insert, runner_events,
+    runner_insert, setting_find, setting_or_insert, setting_set, token_find_by_sha256, token_insert, token_list,
+    token_revoke, token_used,
 };
-use shuntyard_domain::ids::PhaseRunId;
+use shuntyard_domain::ids::{AttemptId, PhaseRunId};
 use shuntyard_domain::phase::{Phase, Stage};
+use shuntyard_domain::receipt::StopReceipt;
+use shuntyard_domain::runner::Runner;
+use shuntyard_domain::wire::control::Receipt;
 use uuid::Uuid;
 
-use super::{Database, on_both_databases};
+use super::samples::{job, runner};
+use super::{Database, on_both_databases, raw};
 
 on_both_databases!(
     a_token_is_found_by_its_digest_only,
@@ -17,6 +23,8 @@ on_both_databases!(
     a_setting_is_kept_over_what_was_there,
     the_first_value_of_a_setting_wins,
     a_phase_run_is_read_as_it_was_written,
+    a_receipt_is_written_once_and_goes_with_its_job,
+    the_events_of_a_runner_stay_when_it_is_deleted,
 );
 
 fn token(id: &str, byte: u8) -> TokenRow {
@@ -111,4 +119,50 @@ async fn a_phase_run_is_read_as_it_was_written(db: Database) {
     assert_eq!(store.read(|c| phase_run_find(c, PhaseRunId(Uuid::from_u128(8)))).await.unwrap(), None);
     let again = store.write(move |c| phase_run_insert(c, &run)).await;
     assert!(matches!(again, Err(StoreError::Conflict { .. })), "{again:?}");
+}
+
+async fn a_receipt_is_written_once_and_goes_with_its_job(db: Database) {
+    let store = db.open();
+    let id = AttemptId { job: job(1).id, attempt: 2 };
+    let mut receipt = StopReceipt::default();
+    receipt.add(Receipt::Before { pids: vec![7, 8] });
+    receipt.add(Receipt::Sent { signal: "TERM".into(), at_s: 1_700_000_000, pids: vec![7] });
+    receipt.add(Receipt::Left { pids: vec![] });
+    let written = receipt.clone();
+    let orphan = store.write(move |c| job_receipt_insert(c, id, &written)).await;
+    assert!(orphan.is_err(), "there is no such job");
+    store.write(|c| job_insert(c, &job(1))).await.unwrap();
+    let written = receipt.clone();
+    store.write(move |c| job_receipt_insert(c, id, &written)).await.unwrap();
+    let again = store.write(|c| job_receipt_insert(c, AttemptId { job: job(1).id, attempt: 3 }, &receipt_of_nothing()));
+    assert!(matches!(again.await, Err(StoreError::Conflict { .. })));
+    assert_eq!(store.read(move |c| job_receipt_find(c, id.job)).await.unwrap(), Some(receipt));
+    store.write(|c| raw(c, "DELETE FROM jobs")).await.unwrap();
+    assert_eq!(store.read(move |c| job_receipt_find(c, id.job)).await.unwrap(), None);
+}
+
+fn receipt_of_nothing() -> StopReceipt {
+    StopReceipt::default()
+}
+
+async fn the_events_of_a_runner_stay_when_it_is_deleted(db: Database) {
+    let store = db.open();
+    let event = |after: &str| HostKeyAccepted {
+        by: "admin".into(),
+        before: vec!["SHA256:a".into()],
+        after: vec![after.into()],
+    };
+    store.write(|c| runner_insert(c, &runner(1, "h1"), b"sealed")).await.unwrap();
+    for (version, after) in [(2, "SHA256:b"), (3, "SHA256:c")] {
+        let (changed, event) = (Runner { version, ..runner(1, "h1") }, event(after));
+        store.write(move |c| runner_event_insert(c, &changed, version * 10, &event)).await.unwrap();
+    }
+    let (again, other) = (Runner { version: 3, ..runner(1, "h1") }, event("SHA256:d"));
+    let taken = store.write(move |c| runner_event_insert(c, &again, 40, &other)).await;
+    assert!(matches!(taken, Err(StoreError::Conflict { .. })), "{taken:?}");
+    store.write(|c| runner_delete(c, runner(1, "h1").id)).await.unwrap();
+    let row = |at_ms, after| RunnerEventRow { at_ms, kind: "host_key_accepted".into(), event: event(after) };
+    let found = store.read(|c| runner_events(c, "h1")).await.unwrap();
+    assert_eq!(found, [row(20, "SHA256:b"), row(30, "SHA256:c")]);
+    assert_eq!(store.read(|c| runner_events(c, "h2")).await.unwrap(), []);
 }

@@ -157,7 +157,7 @@ impl TestHost {
 
     /// Lets `public_line` open root.
     pub fn authorize_root(&self, public_line: &str) {
-        self.run_inside("mkdir -p -m 700 /root/.ssh");
+        self.run_inside("mkdir -p -m 700 ~root/.ssh");
         append_authorized_key(&self.path("root/.ssh/authorized_keys"), public_line);
     }
 
@@ -168,7 +168,9 @@ impl TestHost {
 
     /// Kills sshd and every connection; the rest of the host (jobs, files) stays.
     pub fn kill_sshd(&self) {
-        self.exec_inside("pkill -KILL -x sshd");
+        // A process that was sent the signal listens until it is next scheduled.
+        let gone = "n=0; pkill -KILL -x sshd; while pgrep -x sshd >/dev/null && [ $n -lt 2000 ]; do n=$((n + 1)); sleep 0.01; done";
+        self.exec_inside(gone);
         if let Some(mut sshd) = self.sshd_slot().take() {
             let _ = sshd.kill();
             let _ = sshd.wait();
@@ -235,9 +237,17 @@ impl Drop for TestHost {
     }
 }
 
-/// A port that nothing listens on.
+/// A port that nothing listens on, out of the range of outgoing connections (32768 and up): one of those would take
+/// it between two starts of a server.
 pub fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).expect("a free port").port()
+    loop {
+        let mut bytes = [0; 2];
+        getrandom::fill(&mut bytes).expect("random bytes");
+        let port = 10_000 + u16::from_ne_bytes(bytes) % 22_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Waits for a condition, and says what was waited for when it does not come.

@@ -108,7 +108,7 @@ fn a_next_attempt_can_be_cancelled_interrupted_and_cut_off() {
         channel.wait_end(0);
         channel.next(id(1), "sleep 100");
         channel.wait_ok();
-        channel.word(Word::Cancel { grace_s: Some(1) });
+        channel.word(Word::Cancel { grace_s: Some(20) });
         let end = channel.wait_end(0);
         assert_eq!((end.exit_code, end.stopped), (143, Some(StopReason::User)));
         channel.next(id(2), "kill -INT $$; echo not reached");

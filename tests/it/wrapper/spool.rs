@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use shuntyard_domain::outcome::StopReason;
 use shuntyard_domain::wire::control::{Control, ErrCode, LostWhy, SpoolState};
 use shuntyard_domain::wire::frame::{Frame, Verb, Word};
 
@@ -144,14 +145,19 @@ fn hello_tells_who_and_where_the_host_is() {
     });
 }
 
-/// A tmpfs of 16 pages; only root can mount it.
+/// A tmpfs of 32 pages; only root can mount it.
 struct SmallDisk(std::path::PathBuf);
 
 impl SmallDisk {
     fn mount(at: std::path::PathBuf) -> Self {
         std::fs::create_dir(&at).unwrap();
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(&at));
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=128k", "tmpfs"]).arg(&at));
         Self(at)
+    }
+
+    fn free_kib(&self) -> u64 {
+        let table = run(Command::new("df").args(["-k", "--output=avail"]).arg(&self.0));
+        table.lines().last().unwrap().trim().parse().unwrap()
     }
 }
 
@@ -175,13 +181,29 @@ fn a_full_disk_never_looks_like_success() {
             channel.send(&Frame { spec: &spec(script), env: &Default::default() }.encode().unwrap());
             channel
         };
-        // The disk fills while the job runs: its result is kept in the space that was reserved.
-        let script = "cat /dev/zero 2>/dev/null; echo more || exit 28";
-        let end = start(1, script).wait_end(0);
-        assert_eq!(end.exit_code, 28);
-        // No space for a spool: nothing starts.
-        let refused = start(2, "touch /started");
-        refused.wait_control("nospace", |c| matches!(c, Control::Err { code: ErrCode::NoSpace | ErrCode::Mkdir, .. }));
-        assert!(!disk.0.join("j").join(id(2).to_string()).exists());
+        // The disk fills while the job runs: its result is kept in the space that was reserved, and says so, also
+        // when the job ignores that its output was cut.
+        for (n, script, exit_code) in [
+            (1, "cat /dev/zero 2>/dev/null; echo more || exit 28", 28),
+            (3, "head -c 200000 /dev/zero 2>/dev/null; true", 0),
+            (4, "dd if=/dev/zero of=scratch bs=4096 2>/dev/null; echo more; true", 0),
+        ] {
+            let mut channel = start(n, script);
+            let end = channel.wait_end(0);
+            let found = (end.exit_code, end.stopped);
+            assert_eq!(found, (exit_code, Some(StopReason::DiskFull)), "{}: {script}", host.shell.argv[0]);
+            assert!(end.size < 128 << 10);
+            // No space for a spool: nothing starts.
+            let refused = start(2, "touch /started");
+            let no_space = |c: &Control| matches!(c, Control::Err { code: ErrCode::NoSpace | ErrCode::Mkdir, .. });
+            refused.wait_control("nospace", no_space);
+            assert!(!disk.0.join("j").join(id(2).to_string()).exists());
+            channel.word(Word::Ack { remove: true });
+            // The killed follower lets go of the log a moment later.
+            wait_until("there is space again", || disk.free_kib() >= 64, || format!("{} KiB", disk.free_kib()));
+        }
+        // With space again, the same is an ordinary success.
+        let end = start(5, "echo fine").wait_end(0);
+        assert_eq!((end.exit_code, end.stopped, end.size), (0, None, 5), "{}", host.shell.argv[0]);
     });
 }

@@ -30,6 +30,24 @@ fn a_cancel_takes_the_whole_group_and_says_who_wanted_it() {
 }
 
 #[test]
+fn a_cancel_right_after_the_start_is_heard_and_not_only_killed() {
+    under_every_shell(|host| {
+        // The script's process is known, and leads no group yet.
+        let wrapper = host.base().join("wrapper-1");
+        let text = std::fs::read_to_string(&wrapper).unwrap();
+        let slow = text.replace("\n  cd \"$work\" ||", "\n  sleep 0.5\n  cd \"$work\" ||");
+        assert_ne!(text, slow);
+        std::fs::write(&wrapper, slow).unwrap();
+        let mut channel = host.run(id(1), "sleep 100");
+        channel.wait_ok();
+        let pid_is_written = || std::fs::read_to_string(host.spool(id(1)).join("pid")).unwrap().contains(" = ");
+        wait_until("the script's process is known", pid_is_written, String::new);
+        channel.word(Word::Cancel { grace_s: Some(1) });
+        assert_eq!(channel.wait_end(0).exit_code, 143);
+    });
+}
+
+#[test]
 fn a_job_may_clean_up_within_its_grace() {
     under_every_shell(|host| {
         let mut channel = host.run(id(1), "trap 'echo cleaned; exit 9' TERM; echo up; while :; do sleep 0.05; done");
@@ -105,6 +123,7 @@ fn the_kill_verb_answers_with_a_receipt_and_the_result() {
         let pids = pids(&channel, 2);
         let answer = host.ask(|nonce| Verb::Kill { id: id(1), nonce, grace_s: 1 });
         let [
+            Control::Receipt(Receipt::Means { .. }),
             Control::Receipt(Receipt::Before { pids: before }),
             middle @ ..,
             Control::Receipt(Receipt::Left { pids: left }),
@@ -122,7 +141,7 @@ fn the_kill_verb_answers_with_a_receipt_and_the_result() {
                 other => panic!("{other:?}"),
             })
             .collect();
-        assert!(signals.starts_with(&["TERM", "KILL"]), "{signals:?}");
+        assert!(signals.starts_with(&["TERM", "CONT", "KILL"]), "{signals:?}");
         assert_eq!((end.stopped, channel.wait_end(0)), (Some(StopReason::User), *end));
         all_gone(&pids);
     });

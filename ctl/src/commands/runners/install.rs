@@ -116,7 +116,7 @@ fn resolve(args: InstallArgs) -> Result<InstallRunner, Failure> {
 }
 
 /// `SHA256:` and 43 characters of unpadded base64, as `ssh-keygen -l` prints it.
-fn is_fingerprint(text: &str) -> bool {
+pub fn is_fingerprint(text: &str) -> bool {
     let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
     text.strip_prefix("SHA256:").is_some_and(|hash| hash.len() == 43 && hash.chars().all(letters))
 }

@@ -1,5 +1,6 @@
-//! `shunt ctl`: enrol, list, test and remove runners.
+//! `shunt ctl`: enrol, list, test and remove runners, and accept their new host keys.
 
+pub mod accept_host_key;
 pub mod credential;
 pub mod delete;
 pub mod install;

@@ -45,7 +45,7 @@ pub async fn run(client: &Client, args: TestArgs) -> Result<u8, Failure> {
         StepsEnd::HostKeyUnconfirmed { fingerprint, key_type } => {
             note(&format!(
                 "failed: the runner shows a host key that is not pinned: {key_type} {fingerprint}\n  \
-                 try: compare it on the host; if it was really changed, enrol the runner again"
+                 try: compare it on the host; if it was really changed, `shunt ctl accept-host-key`"
             ));
             Ok(EXIT_ERROR)
         }

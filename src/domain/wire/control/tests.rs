@@ -31,6 +31,10 @@ fn every_word_is_read() {
         (format!("job {ID} end 143 12 4294967295 run_limit"), Control::Job { id, state: SpoolState::End(result) }),
         (format!("job {ID} reserved"), Control::Job { id, state: SpoolState::Reserved }),
         (format!("removed {ID}"), Control::Removed { id }),
+        (
+            "receipt means cookie group".into(),
+            Control::Receipt(Receipt::Means { words: vec!["cookie".into(), "group".into()] }),
+        ),
         ("receipt before 1 2".into(), Control::Receipt(Receipt::Before { pids: vec![1, 2] })),
         (
             "receipt sent KILL 77 2".into(),

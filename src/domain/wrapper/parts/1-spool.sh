@@ -53,6 +53,15 @@ next_byte() {
   # shellcheck disable=SC2003
   if [ "${#1}" -lt 10 ]; then next=$(($1 + 1)); else next=$(expr "$1" + 1); fi
 }
+# Tells whether the spool's disk takes another block. Where it does not, bytes of the log may be lost, and a job that
+# ignores write errors would look as if it had said everything. One block, and larger than what file systems keep
+# inside the inode.
+space_left() {
+  block=................................................................
+  block=$block$block$block$block$block$block$block$block
+  { emit "$block$block$block$block$block$block$block$block" >"$spool/probe"; } 2>/dev/null && [ -s "$spool/probe" ] &&
+    { true >"$spool/probe"; } 2>/dev/null
+}
 # Names the files of attempt $1.
 attempt() { id=$1 claim=$base/c/$1 spool=$base/j/$1 work=$base/w/$1; }
 # Removes the attempt's files, also what the job made unwritable. The claim stays: it still fences.

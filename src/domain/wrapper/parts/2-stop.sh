@@ -1,35 +1,46 @@
 # ---------- stopping ----------
 
-# Tells whether `grep` finds text behind a NUL byte (busybox does not).
-grep_reads_nul() { printf 'a\000b' | grep -qF b; }
+# Tells whether `grep` takes NUL bytes as ends of lines: without, busybox finds nothing behind the first.
+grep_reads_nul() { printf 'a\000b' | grep -qzF b 2>/dev/null; }
 
-# Sets `members` to the live processes of the session that the job leads. Zombies do not count: in a container
-# without an init nobody reaps them.
+# Sets `members` to the live processes of the session that the job leads, `grouped` to those of its group. Zombies do
+# not count: in a container without an init nobody reaps them.
 find_session() {
-  members=
+  members='' grouped=''
   # shellcheck disable=SC2044 # names are numbers
   for entry in /proc/[0-9]*; do
     { IFS= read -r stat <"$entry/stat"; } 2>/dev/null || continue
     split_stat "$stat"
     case $process_state in Z | X) continue ;; esac
-    if [ "$own" = 1 ] && [ "$session" = "$leader_pid" ]; then members="$members ${entry#/proc/}"; fi
+    if [ "$own" != 1 ] || [ "$session" != "$leader_pid" ]; then continue; fi
+    members="$members ${entry#/proc/}"
+    [ "$group" != "$leader_pid" ] || grouped="$grouped ${entry#/proc/}"
   done
 }
-# Adds the processes that carry the job's cookie, wherever they went.
+# Adds the processes that carry the job's cookie or write to its log, wherever they went.
 find_members() {
-  [ -r /proc/self/stat ] || { members=''; members_by_ps; return; }
+  [ -r /proc/self/stat ] || { members=''; members_by_ps; grouped=$members; return; }
   find_session
-  for holder in $(find_cookie); do
+  for holder in $(find_cookie) $(find_writers); do
     holder=${holder#/proc/}
-    holder=${holder%/environ}
+    holder=${holder%%/*}
     # shellcheck disable=SC2254 # a list of numbers
     case " $members " in *" $holder "*) ;; *) ! start_of "$holder" || [ "$process_state" = Z ] || members="$members $holder" ;; esac
   done
+  [ "$own" = 1 ] || grouped=$members
+}
+# Prints the processes of /proc whose standard output or standard error is the job's log: `env -i` takes the cookie from
+# a process, not its files.
+find_writers() {
+  for entry in /proc/[0-9]*; do
+    # shellcheck disable=SC3013 # without it nothing is found
+    if [ "$entry/fd/1" -ef "$spool/log" ] || [ "$entry/fd/2" -ef "$spool/log" ]; then echo "$entry"; fi
+  done 2>/dev/null
 }
 # Prints the environ files of /proc that hold the job's cookie.
 find_cookie() {
   if grep_reads_nul; then
-    grep -slF "SHUNT_COOKIE=$spool." /proc/[0-9]*/environ
+    grep -slzF "SHUNT_COOKIE=$spool." /proc/[0-9]*/environ
     return
   fi
   for entry in /proc/[0-9]*/environ; do
@@ -86,6 +97,7 @@ end_group() {
   done
   tries=0
   while group_lives && [ "$tries" -lt 10 ]; do
+    [ "$tries" != 0 ] || [ ! -e "$spool/cancel" ] || note_sent KILL "${members:-}"
     signal_group KILL
     # Other groups of the session, too.
     # shellcheck disable=SC2086 # a list
@@ -94,31 +106,58 @@ end_group() {
     tries=$((tries + 1))
   done
 }
-# Kills what left the group: other groups of the session, and holders of the cookie.
+# Kills what left the group: other groups of the session, holders of the cookie, writers of the log. Ends the receipt.
 sweep() {
   for round in 1 2 3 4 5; do
     find_members
-    [ -n "$members" ] || return 0
+    note_before
+    [ -n "$members" ] || break
+    note_sent KILL "$members"
     # shellcheck disable=SC2086 # a list
     kill -KILL $members 2>/dev/null
-    receipt sent KILL "$members"
     nap
   done
+  [ -z "$members" ] || find_members
+  # shellcheck disable=SC2086 # a list
+  note left $members
   : "$round"
 }
-# With `receipts` set: reports $1 (before, sent, left) and what follows.
-receipt() {
-  [ -n "${receipts:-}" ] || return 0
-  # shellcheck disable=SC2086 # a list
-  case $1 in sent) say receipt sent "$2" "$(date +%s)" $3 ;; *) say receipt "$1" $2 ;; esac
+# The receipt of a stop: a line of words each, told before the end. A line is written before its signal goes: the end may
+# follow that at once.
+note() { { echo "$*" >>"$spool/receipt"; } 2>/dev/null; }
+# Notes signal $1 to the processes $2, if there are any.
+# shellcheck disable=SC2086 # a list
+note_sent() { [ -z "$2" ] || note sent "$1" "$(date +%s)" $2; }
+# Notes once by which means processes are found, and the `members` before the first signal.
+# shellcheck disable=SC2086 # lists
+note_before() {
+  [ ! -s "$spool/receipt" ] || return 0
+  means=children
+  [ ! -r /proc/self/stat ] || means='cookie log'
+  [ "$own" != 1 ] || means="$means session group"
+  note means $means
+  note before $members
+}
+say_receipt() {
+  [ -s "$spool/receipt" ] || return 0
+  while IFS= read -r line; do say receipt "$line"; done <"$spool/receipt"
 }
 # The kill ladder. $1 reason, $2 grace in seconds. Whoever waits for the job writes the result; if that one is dead, we do.
 stop() {
   create "$spool/cancel" && put "$spool/cancel" "$1 $2"
   settle
   [ "$state" = run ] && started || return 0
-  if [ -n "${receipts:-}" ]; then find_members; receipt before "$members"; receipt sent TERM "$members"; fi
-  signal_group TERM
+  find_members
+  note_before
+  note_sent TERM "$grouped"
+  note_sent CONT "$grouped"
+  # The leader is known a moment before it leads a group.
+  tries=0
+  # shellcheck disable=SC2086 # an identity
+  while ! signal_group TERM && alive $leader && [ "$tries" -lt 30 ]; do
+    nap
+    tries=$((tries + 1))
+  done
   signal_group CONT
   tries=0
   # shellcheck disable=SC2086 # an identity
@@ -127,7 +166,8 @@ stop() {
     tries=$((tries + 1))
   done
   if ! finished; then
-    [ -z "${receipts:-}" ] || { find_members; receipt sent KILL "$members"; }
+    find_members
+    note_sent KILL "$grouped"
     signal_group KILL
   fi
   tries=0
@@ -136,19 +176,20 @@ stop() {
     nap
     tries=$((tries + 1))
   done
-  sweep
   finished || record 137
-  if [ -n "${receipts:-}" ]; then find_members; receipt left "$members"; fi
 }
 # Writes the result: exit code $1, size and cksum of the log in one fork (none for an empty log), why it was stopped.
+# The end of a stopped job is the host's word that it is gone: what is left of it is killed first.
 record() {
-  why=-
+  code=$1 why=-
   if [ -e "$spool/cancel" ]; then
     get "$spool/cancel"
     why=${line%% *}
     why=${why:-user}
+    ! started || sweep
+  elif [ -e "$spool/full" ] || ! space_left; then
+    why=disk_full
   fi
-  code=$1
   if [ -s "$spool/log" ]; then
     # shellcheck disable=SC2046 # two numbers
     set -- $(cksum <"$spool/log")

@@ -20,10 +20,7 @@ wait_for_job() {
   # ksh93 reports 256 + signal.
   [ "$code" -le 255 ] || code=$((code - 128))
   [ -z "$watch" ] || kill -KILL "$watch"
-  if started; then
-    if group_lives; then end_group "$3"; fi
-    [ ! -e "$spool/cancel" ] || sweep
-  fi
+  if started && group_lives; then end_group "$3"; fi
   record "$code"
 }
 # Becomes the script: own session, clean environment, work directory, the log as standard output and error.

@@ -130,12 +130,15 @@ conclude() {
   else
     state="end $result"
   fi
+  say_receipt
   report
 }
 # What is left of a job whose waiting side was killed has no owner: it is killed. Only the live leader proves that
 # the group is still the job's; beyond it the cookie does.
 kill_ownerless() {
   started || return 0
+  find_members
+  note_before
   tries=0
   # shellcheck disable=SC2086 # an identity
   while alive $leader && [ "$tries" -lt 30 ]; do

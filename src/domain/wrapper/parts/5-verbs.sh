@@ -18,10 +18,9 @@ verb_fence() {
 }
 # kill ID NONCE GRACE: cancels from another channel and answers with the receipt.
 verb_kill() {
-  receipts=1
   settle
   case $state in run | reserved) stop user "$1"; look ;; esac
-  case $state in removed) say none ;; *) report ;; esac
+  case $state in removed) say none ;; *) say_receipt; report ;; esac
 }
 # st NONCE: every attempt.
 verb_status() {

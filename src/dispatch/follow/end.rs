@@ -1,0 +1,60 @@
+//! The end of an attempt: log sealed, result stored, files on the host given up.
+
+use shuntyard_domain::job::JobEvent;
+use shuntyard_domain::recovery::End;
+
+use super::running::Confirmed;
+use super::{Followed, Following};
+use crate::dispatch::engine_error::told;
+use crate::ssh::attempt::Attempt;
+use crate::store::{ApplyError, job_apply_each, job_receipt_insert};
+
+impl Following<'_> {
+    /// Everything is here: stores the end, then lets the host forget the attempt.
+    pub(super) async fn settle(&mut self, stream: Attempt, end: End) -> Followed {
+        let summary = match self.sink.seal().await {
+            Ok(summary) => summary,
+            Err(error) => return Followed::LinkLost(error.to_string()),
+        };
+        if let Some(commit) = self.running.take() {
+            // Committed in the order of submission; an error shows again in the next commit.
+            if let Ok(job) = commit.await {
+                self.engine.0.feed.job_changed(job.id, job.version);
+                self.job = job;
+            }
+        }
+        let followed = self.finish(end.event(summary)).await;
+        if let (Followed::Over, Some(runner)) = (&followed, self.job.state.runner()) {
+            self.engine.park(runner, stream);
+        }
+        followed
+    }
+
+    pub(super) async fn finish(&mut self, event: JobEvent) -> Followed {
+        let (id, now_ms, confirmed) = (self.job.id, self.engine.0.clock.now_ms(), self.confirmed);
+        let receipt = self.receipt.clone();
+        let write = self.engine.0.store.write(move |c| {
+            let start = confirmed.map(|Confirmed { at_ms, .. }| (&JobEvent::Started, at_ms));
+            let steps: Vec<_> = start.into_iter().chain([(&event, now_ms)]).collect();
+            let job = job_apply_each(c, id, None, &steps)?;
+            if !receipt.is_empty() {
+                job_receipt_insert(c, job.attempt_id(), &receipt)?;
+            }
+            Ok(job)
+        });
+        match write.await {
+            Ok(job) => {
+                self.confirmed = None;
+                tracing::info!(state = job.state.name(), "job ended");
+                self.engine.0.feed.job_changed(id, job.version);
+                Followed::Over
+            }
+            // An admin gave the job up meanwhile: its record is final.
+            Err(ApplyError::Illegal(_) | ApplyError::NotFound(_)) => {
+                tracing::info!("the job was ended by somebody else");
+                Followed::Over
+            }
+            Err(error) => Followed::NotStored(format!("the end could not be stored: {}", told(&error))),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! From the host's word that the job runs to the commit of `running`.
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use shuntyard_domain::job::{Job, JobEvent, JobState};
+use shuntyard_domain::wire::frame::Word;
+use tokio::time::Instant;
+
+use super::{Followed, Following};
+use crate::dispatch::engine_error::told;
+use crate::ssh::attempt::Attempt;
+use crate::store::{ApplyError, job_apply};
+
+/// A job that ends before this has one commit less, and its output in one piece.
+pub(super) const SHORT_JOB: Duration = Duration::from_millis(100);
+
+/// A start that the host has confirmed at `at_ms`. A short job's start and end are one commit.
+#[derive(Clone, Copy)]
+pub(super) struct Confirmed {
+    pub(super) at_ms: i64,
+    pub(super) commit_at: Instant,
+}
+
+impl Following<'_> {
+    /// Notes that the job runs, to be committed after `delay` or with its end.
+    pub(super) fn confirm(&mut self, delay: Duration) {
+        if self.running.is_none() && matches!(self.job.state, JobState::Starting { .. }) {
+            let now = Instant::now();
+            self.confirmed.get_or_insert(Confirmed { at_ms: self.engine.0.clock.now_ms(), commit_at: now + delay });
+        }
+    }
+
+    /// The job is not a short one: it is shown as running, and its output is wanted now.
+    pub(super) async fn on_lasting(&mut self, stream: &mut Attempt) -> Option<Followed> {
+        self.commit_running();
+        if std::mem::take(&mut stream.unfollowed)
+            && let Err(error) = stream.input.send(Word::Follow).await
+        {
+            return Some(Followed::LinkLost(error.to_string()));
+        }
+        None
+    }
+
+    /// Begins the commit of a confirmed start; output is taken meanwhile.
+    pub(super) fn commit_running(&mut self) {
+        let Some(Confirmed { at_ms, .. }) = self.confirmed.take() else { return };
+        let (store, id) = (self.engine.0.store.clone(), self.job.id);
+        self.running =
+            Some(async move { store.write(move |c| job_apply(c, id, None, &JobEvent::Started, at_ms)).await }.boxed());
+    }
+
+    pub(super) fn on_running(&mut self, stored: Result<Job, ApplyError>) -> Option<Followed> {
+        self.running = None;
+        match stored {
+            Ok(job) => {
+                self.engine.0.feed.job_changed(job.id, job.version);
+                self.job = job;
+                None
+            }
+            // Given up meanwhile: its record is final.
+            Err(ApplyError::Illegal(_) | ApplyError::NotFound(_)) => Some(Followed::NotStored("it has changed".into())),
+            Err(error) => Some(Followed::NotStored(format!("`running` could not be stored: {}", told(&error)))),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Connections of the API: how many there are at a time, and how long one may take to say what it wants.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware::from_fn;
+use axum::serve::Listener;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tracing::debug_span;
+
+use super::{error, request_id};
+use crate::shutdown::Tasks;
+
+/// Connections that are served at a time: half of the files that a process may usually open (1,024), as runners'
+/// connections and logs need theirs.
+const MAX_CONNECTIONS: usize = 512;
+/// Further connections that are told at a time that there are too many; what comes beyond is closed without a word.
+const MAX_TURNED_AWAY: usize = 64;
+/// How long a client may take for the head of a request. An idle connection is closed after this, too.
+const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+/// The same for a client that will be turned away.
+const TURNED_AWAY_DEADLINE: Duration = Duration::from_secs(2);
+/// Requests under way are given longer than the daemon waits for its HTTP server.
+const FAREWELL: Duration = Duration::from_secs(60);
+
+/// Serves `router` until `stop`; requests under way are finished, and connections without one are closed.
+pub(super) async fn serve(mut listener: TcpListener, router: Router, stop: CancellationToken) {
+    let connections = Tasks::new();
+    let crowded = Router::new().fallback(error::crowded).layer(from_fn(request_id::tag));
+    let served = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let turned_away = Arc::new(Semaphore::new(MAX_TURNED_AWAY));
+    loop {
+        // It does not fail: what is wrong with one connection, or passes, is not an end of the listener.
+        let (stream, _) = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = Listener::accept(&mut listener) => accepted,
+        };
+        let (place, router, deadline) = match place(&served) {
+            Some(place) => (place, router.clone(), HEAD_DEADLINE),
+            None => match place(&turned_away) {
+                Some(place) => (place, crowded.clone(), TURNED_AWAY_DEADLINE),
+                None => continue,
+            },
+        };
+        connections.spawn(debug_span!("connection"), |stop| async move {
+            serve_one(stream, router, deadline, stop).await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    connections.stop(FAREWELL).await;
+}
+
+fn place(places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    Arc::clone(places).try_acquire_owned().ok()
+}
+
+/// Serves one connection to its end, or to the end of the request that is under way at `stop`.
+async fn serve_one(stream: TcpStream, router: Router, head_deadline: Duration, stop: CancellationToken) {
+    // Lines of a live log are small and not to be collected; without it they only come later.
+    let _ = stream.set_nodelay(true);
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(head_deadline);
+    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection of the API ended early");
+    }
+}
