@@ -10,7 +10,7 @@ use futures_util::FutureExt as _;
 use shuntyard_domain::board::BoardEvent;
 use shuntyard_domain::ids::{JobId, RunnerId};
 use shuntyard_domain::job::{Job, JobEvent};
-use shuntyard_domain::recovery::{Resume, resume};
+use shuntyard_domain::recovery::{AfterFault, Resume, Step, after_fault, resume};
 use tokio_util::sync::CancellationToken;
 
 use super::engine_error::told;
@@ -18,7 +18,7 @@ use super::follow::Following;
 use super::keeper::Backoff;
 use super::run_job::{RETRY_CAP, RETRY_FIRST};
 use super::{DispatchError, Dispatcher};
-use crate::store::job_apply;
+use crate::store::{ApplyError, Expected, job_apply};
 
 /// What became of a placement.
 pub(super) enum Placed {
@@ -30,6 +30,16 @@ pub(super) enum Placed {
     Back(Duration),
     /// A step could not be stored, or the task failed: the store is asked what is known.
     Unsure(String),
+}
+
+impl Placed {
+    /// What follows when `step` could not be stored.
+    pub(super) fn after_fault(step: Step, error: &ApplyError) -> Self {
+        match after_fault(step, error.fault()) {
+            AfterFault::LetGo => Self::Over,
+            AfterFault::AskStore => Self::Unsure(told(error)),
+        }
+    }
 }
 
 /// Who looks after which job, and the signals it listens to.
@@ -106,7 +116,7 @@ impl Attendant {
         }
         match resume(&job.state, self.runner) {
             Resume::Queue => Placed::Back(Duration::ZERO),
-            Resume::Unassign => self.unassign().await,
+            Resume::Unassign => self.unassign(job.attempt).await,
             Resume::Follow => {
                 let following = Following::new(&self.engine, job, self.cancel.clone(), self.stop.clone());
                 self.follow_to_the_end(following, None).await
@@ -115,15 +125,15 @@ impl Attendant {
         }
     }
 
-    async fn unassign(&self) -> Placed {
+    async fn unassign(&self, attempt: u32) -> Placed {
         let (id, now_ms) = (self.job, self.engine.0.clock.now_ms());
         let event = JobEvent::Unassigned { why: "the dispatcher stopped before anything was sent".into() };
-        match self.engine.0.store.write(move |c| job_apply(c, id, None, &event, now_ms)).await {
+        match self.engine.0.store.write(move |c| job_apply(c, id, Expected::Attempt(attempt), &event, now_ms)).await {
             Ok(job) => {
                 self.engine.0.feed.job_changed(id, job.version);
                 Placed::Back(Duration::ZERO)
             }
-            Err(error) => Placed::Unsure(told(&error)),
+            Err(error) => Placed::after_fault(Step::Unassign, &error),
         }
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use shuntyard_domain::ids::RunnerId;
+use shuntyard_domain::ids::{AttemptId, RunnerId};
 use shuntyard_domain::job::{Job, JobEvent};
 use shuntyard_domain::receipt::StopReceipt;
 use shuntyard_domain::recovery::{End, MAX_TAILS_OVERDUE};
@@ -52,8 +52,6 @@ pub(super) struct Following<'e> {
     engine: &'e Dispatcher,
     job: Job,
     sink: LogSink,
-    /// Where the channel's next byte belongs. Not what is stored: a write that failed may have stored a part.
-    received_bytes: u64,
     cancel: CancellationToken,
     cancel_sent: bool,
     kill_at: Option<Instant>,
@@ -91,7 +89,6 @@ impl<'e> Following<'e> {
             engine,
             job,
             sink,
-            received_bytes: 0,
             cancel,
             cancel_sent: false,
             kill_at: None,
@@ -102,6 +99,10 @@ impl<'e> Following<'e> {
             tails_overdue: 0,
             receipt: StopReceipt::default(),
         }
+    }
+
+    pub(super) const fn attempt_id(&self) -> AttemptId {
+        self.job.attempt_id()
     }
 
     /// Waits before the next try, or until something about the runner changes; true when the daemon stops instead.
@@ -149,12 +150,10 @@ impl<'e> Following<'e> {
             return Followed::LinkLost(why);
         }
         let wrapper = &known.runner.installation.wrapper_path;
-        self.received_bytes = self.sink.stored_bytes();
+        let offset = self.sink.begin_channel();
         let connect = async {
             let mut lease = self.engine.lease_job(&known).await.map_err(|e| e.to_string())?;
-            attempt::attach(&mut lease, wrapper, self.job.attempt_id(), self.received_bytes)
-                .await
-                .map_err(|e| e.to_string())
+            attempt::attach(&mut lease, wrapper, self.job.attempt_id(), offset).await.map_err(|e| e.to_string())
         };
         tokio::select! {
             () = self.stop.cancelled() => Followed::Detached,
@@ -239,7 +238,6 @@ impl<'e> Following<'e> {
 
     /// Stores one chunk and whatever has arrived behind it.
     async fn store_output(&mut self, stream: &mut Attempt, first: Bytes, end: &mut Option<End>) -> Option<Followed> {
-        let offset = self.received_bytes;
         let mut size = first.len();
         let mut chunks = vec![first];
         let mut other = None;
@@ -253,8 +251,7 @@ impl<'e> Following<'e> {
                 None => break,
             }
         }
-        self.received_bytes += size as u64;
-        match self.sink.append(offset, chunks).await {
+        match self.sink.append(chunks).await {
             Ok(stored) => self.engine.0.feed.log_grew(self.job.id, stored),
             Err(error) => {
                 tracing::error!(%error, "output could not be stored; it stays on the runner until it can");

@@ -42,6 +42,52 @@ pub fn resume(state: &JobState, runner: RunnerId) -> Resume {
     }
 }
 
+/// Something that is committed for a placed job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The placement and the intent to start.
+    Intent,
+    /// The host's word that the job runs.
+    Running,
+    /// The end of the attempt.
+    End,
+    /// The proof that the attempt never ran.
+    NoStart,
+    /// The choice of the runner is given back.
+    Unassign,
+}
+
+/// Why a step is not known to be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It was not written: somebody else has ended the job, or taken it on to another attempt.
+    Decided,
+    /// It was not written, or it was: the store did not say.
+    Unknown,
+}
+
+/// What the job's task does after a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterFault {
+    /// The job is not its business any more; the slot is free.
+    LetGo,
+    /// It goes on from what is stored, as after a restart; the slot stays taken.
+    AskStore,
+}
+
+/// Decides how a task goes on when `step` is not known to be stored.
+#[must_use]
+pub const fn after_fault(step: Step, fault: Fault) -> AfterFault {
+    match (step, fault) {
+        // The record is final, or another placement's; nothing of this one is left to do.
+        (Step::Intent | Step::End, Fault::Decided) => AfterFault::LetGo,
+        (Step::Running | Step::NoStart | Step::Unassign, Fault::Decided) => AfterFault::AskStore,
+        (Step::Intent | Step::Running | Step::End | Step::NoStart | Step::Unassign, Fault::Unknown) => {
+            AfterFault::AskStore
+        }
+    }
+}
+
 /// How an attempt ended, as its host says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -166,6 +212,12 @@ pub const fn judge_fence(state: &JobState, word: FenceWord) -> Verdict {
         (_, FenceWord::Fenced | FenceWord::Removed) => Verdict::Lost(LostEvidence::SpoolGone),
         (_, FenceWord::Exists(_)) => Verdict::Undecided,
     }
+}
+
+/// The event for evidence of loss that no end line of the host has told: how much is missing is not known.
+#[must_use]
+pub const fn lost(evidence: LostEvidence, stored: LogSummary) -> JobEvent {
+    JobEvent::LostProven { evidence, log: LogSummary { truncated: true, ..stored } }
 }
 
 /// The event for a proof of no start: back to the queue, or the end after too many placements (`attempt` counts them).

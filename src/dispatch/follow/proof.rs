@@ -3,10 +3,9 @@
 //! A claim that is not seen may be a directory that cannot be read just now. So the host is asked who it is, and the
 //! attempt is fenced: only a base directory of the same instance that takes the fence speaks about the attempt.
 
-use shuntyard_domain::job::{Job, JobEvent};
-use shuntyard_domain::outcome::LogSummary;
+use shuntyard_domain::job::Job;
 use shuntyard_domain::recovery::{
-    FenceWord, RefusedOn, Verdict, identity, judge_fence, judge_identity, refusal_proves_no_start,
+    FenceWord, RefusedOn, Verdict, identity, judge_fence, judge_identity, lost, refusal_proves_no_start,
 };
 use shuntyard_domain::wire::control::ErrCode;
 
@@ -47,10 +46,11 @@ impl Following<'_> {
         match verdict {
             Err(error) => Followed::LinkLost(error),
             Ok((Verdict::Undecided, said)) => Followed::LinkLost(said),
-            Ok((Verdict::Lost(evidence), _)) => {
-                let log = LogSummary { truncated: true, ..self.sink.seal().await.unwrap_or_default() };
-                self.finish(JobEvent::LostProven { evidence, log }).await
-            }
+            Ok((Verdict::Lost(evidence), _)) => match self.sink.seal().await {
+                Ok(stored) => self.finish(lost(evidence, stored)).await,
+                // The record must say how much is stored: the proof stays, and is asked for again.
+                Err(error) => Followed::LinkLost(error.to_string()),
+            },
             Ok((Verdict::NeverStarted, _)) => {
                 Followed::NeverStarted("the start never reached the host, and is fenced now".into())
             }
