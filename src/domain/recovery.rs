@@ -60,8 +60,10 @@ pub enum Step {
 /// Why a step is not known to be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It was not written: somebody else has ended the job, or taken it on to another attempt.
-    Decided,
+    /// It was not written: the job has ended.
+    Ended,
+    /// It was not written: somebody else has changed the job, or taken it on to another attempt.
+    Changed,
     /// It was not written, or it was: the store did not say.
     Unknown,
 }
@@ -79,12 +81,12 @@ pub enum AfterFault {
 #[must_use]
 pub const fn after_fault(step: Step, fault: Fault) -> AfterFault {
     match (step, fault) {
-        // The record is final, or another placement's; nothing of this one is left to do.
-        (Step::Intent | Step::End, Fault::Decided) => AfterFault::LetGo,
-        (Step::Running | Step::NoStart | Step::Unassign, Fault::Decided) => AfterFault::AskStore,
-        (Step::Intent | Step::Running | Step::End | Step::NoStart | Step::Unassign, Fault::Unknown) => {
-            AfterFault::AskStore
-        }
+        (_, Fault::Ended) => AfterFault::LetGo,
+        // Somebody else has placed it.
+        (Step::Intent, Fault::Changed) => AfterFault::LetGo,
+        // An end that is not stored is not given up for another's word: the host still has it.
+        (Step::Running | Step::End | Step::NoStart | Step::Unassign, Fault::Changed) => AfterFault::AskStore,
+        (_, Fault::Unknown) => AfterFault::AskStore,
     }
 }
 

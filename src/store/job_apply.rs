@@ -37,7 +37,8 @@ impl ApplyError {
     #[must_use]
     pub const fn fault(&self) -> Fault {
         match self {
-            Self::NotFound(_) | Self::Superseded { .. } | Self::Illegal(_) => Fault::Decided,
+            Self::NotFound(_) | Self::Illegal(IllegalTransition { ended: true, .. }) => Fault::Ended,
+            Self::Superseded { .. } | Self::Illegal(_) => Fault::Changed,
             Self::Raced { .. } | Self::Store(_) => Fault::Unknown,
         }
     }

@@ -4,8 +4,8 @@ use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::job::{JobEvent, JobState};
 use shuntyard_domain::outcome::{LogSummary, LostEvidence};
 use shuntyard_domain::recovery::{
-    End, FenceWord, Identity, MAX_PLACEMENTS, MAX_TAILS_OVERDUE, RefusedOn, Resume, Verdict, identity, judge_fence,
-    judge_identity, never_started, refusal_proves_no_start, resume,
+    AfterFault, End, Fault, FenceWord, Identity, MAX_PLACEMENTS, MAX_TAILS_OVERDUE, RefusedOn, Resume, Step, Verdict,
+    after_fault, identity, judge_fence, judge_identity, lost, never_started, refusal_proves_no_start, resume,
 };
 use shuntyard_domain::wire::control::{ErrCode, ResultRecord, SpoolState};
 use uuid::Uuid;
@@ -52,6 +52,26 @@ fn only_the_starts_own_channel_proves_by_a_refusal() {
     for on in [RefusedOn { start_channel: false, ..start }, RefusedOn { start_confirmed: true, ..start }] {
         assert!(!refusal_proves_no_start(&STARTING, on, ErrCode::NoSpace));
     }
+}
+
+#[test]
+fn what_is_not_stored_is_asked_for_and_only_an_ended_job_is_let_go_unread() {
+    for step in [Step::Intent, Step::Running, Step::End, Step::NoStart, Step::Unassign] {
+        assert_eq!(after_fault(step, Fault::Ended), AfterFault::LetGo, "{step:?}");
+        assert_eq!(after_fault(step, Fault::Unknown), AfterFault::AskStore, "{step:?}");
+    }
+    // Another dispatcher has placed it: it is that one's.
+    assert_eq!(after_fault(Step::Intent, Fault::Changed), AfterFault::LetGo);
+    // Another one has stored `running` first: this end is in nobody's record yet.
+    assert_eq!(after_fault(Step::End, Fault::Changed), AfterFault::AskStore);
+}
+
+#[test]
+fn a_loss_without_an_end_line_calls_its_log_truncated() {
+    let stored = LogSummary { bytes: 9, cksum: 5, truncated: false };
+    let event = lost(LostEvidence::SpoolGone, stored);
+    let log = LogSummary { truncated: true, ..stored };
+    assert_eq!(event, JobEvent::LostProven { evidence: LostEvidence::SpoolGone, log });
 }
 
 #[test]

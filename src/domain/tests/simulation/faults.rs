@@ -4,12 +4,24 @@ use super::host::{Claim, Process};
 use super::link::Ask;
 use super::world::World;
 
+/// Bits in `World::kinds`.
+pub const FAULT_KINDS: usize = 30;
+/// Clients cancel jobs.
+pub const CANCEL: usize = 1 << 29;
+/// A second dispatcher starts, one of them is stopped for a while, and connections are cut.
+pub const WITH_TWO_DISPATCHERS: usize = 1 << 24 | 1 << 26 | 1 << 4 | 1 << 25 | 1 << 10 | 1 << 11;
+
 impl World {
     pub fn fault(&mut self) {
         let host = self.random.below(self.hosts.len());
-        match self.random.below(26) {
-            0..=3 => self.crash(false),
-            4 => self.crash(true),
+        let kind = self.random.below(FAULT_KINDS);
+        if self.kinds & (1 << kind) == 0 {
+            return;
+        }
+        match kind {
+            0..=2 => self.crash(false),
+            3 => self.crash(true),
+            4 | 25 => self.somebody_pauses(),
             5 | 6 => self.hosts[host].reachable = false,
             7..=9 => self.hosts[host].reachable = true,
             10 | 11 => self.cut(host),
@@ -24,23 +36,65 @@ impl World {
             21 => self.store.disk_full = !self.store.disk_full,
             22 => self.kill_waiter(host),
             23 => self.kill_launcher(host),
-            _ => self.repeat(),
+            24 | 26 => self.duplicate(),
+            27 | 28 => self.repeat(),
+            _ => {}
         }
     }
 
-    /// The dispatcher's process dies, and another one starts.
+    /// A dispatcher's process is stopped, or goes on: meanwhile another one may have taken its place.
+    fn somebody_pauses(&mut self) {
+        if let Some(home) = self.random.pick(&self.living()) {
+            self.pause_dispatcher(home);
+        }
+    }
+
+    pub fn pause_dispatcher(&mut self, home: usize) {
+        if let Some(dispatcher) = &mut self.dispatchers[home] {
+            dispatcher.paused = !dispatcher.paused;
+            let paused = dispatcher.paused;
+            self.note(|| format!("dispatcher {home} {}", if paused { "is stopped" } else { "goes on" }));
+        }
+    }
+
+    /// A second dispatcher starts over the same store, while the first one lives or is thought to be dead.
+    fn duplicate(&mut self) {
+        if self.duplicates
+            && let Some(home) = self.dispatchers.iter().position(Option::is_none)
+        {
+            self.mingled = true;
+            self.reach("two dispatchers");
+            self.start_dispatcher(home);
+        }
+    }
+
+    fn living(&self) -> Vec<usize> {
+        (0..self.dispatchers.len()).filter(|home| self.dispatchers[*home].is_some()).collect()
+    }
+
+    /// A dispatcher's process dies. When it was the last one, one starts, there or on the other machine.
     fn crash(&mut self, power: bool) {
-        self.note(|| format!("the dispatcher {}", if power { "loses power" } else { "is killed" }));
-        self.dispatcher = None;
-        self.forget_unstored();
-        for at in 0..self.channels.len() {
+        let living = self.living();
+        let Some(home) = self.random.pick(&living) else { return };
+        self.end_dispatcher(home, power);
+        if living.len() == 1 {
+            let elsewhere = self.duplicates && self.random.one_in(4);
+            self.mingled = false;
+            self.start_dispatcher(if elsewhere { 1 - home } else { home });
+        }
+    }
+
+    fn end_dispatcher(&mut self, home: usize, power: bool) {
+        self.note(|| format!("dispatcher {home} {}", if power { "loses power" } else { "is killed" }));
+        self.dispatchers[home] = None;
+        self.forget_unstored(home);
+        for at in (0..self.channels.len()).filter(|at| self.channels[*at].home == home).collect::<Vec<_>>() {
             self.end_channel(at);
         }
         if power {
             let random = &mut self.random;
-            self.store.power_cut(|bytes| random.below(bytes + 1));
+            self.store.power_cut(home, |bytes| random.below(bytes + 1));
         }
-        self.start_dispatcher();
     }
 
     /// Both ends see it when they see it; what the host's side has received already is still read there.
@@ -136,6 +190,7 @@ impl World {
         self.note(|| "calm".into());
         self.calm = true;
         self.store.disk_full = false;
+        self.one_dispatcher();
         for host in 0..self.hosts.len() {
             let known = &mut self.hosts[host];
             (known.reachable, known.paused, known.disk_full) = (true, false, false);
@@ -143,5 +198,19 @@ impl World {
                 self.give_up(host);
             }
         }
+    }
+
+    /// There are no leases yet: what only one of two dispatchers knows is taken up by the next one that starts.
+    fn one_dispatcher(&mut self) {
+        if self.mingled {
+            self.living().into_iter().for_each(|home| self.end_dispatcher(home, false));
+            let home = self.random.below(self.dispatchers.len());
+            self.start_dispatcher(home);
+        }
+        self.all_go_on();
+    }
+
+    pub fn all_go_on(&mut self) {
+        self.dispatchers.iter_mut().flatten().for_each(|dispatcher| dispatcher.paused = false);
     }
 }

@@ -2,19 +2,18 @@
 
 use shuntyard_domain::job::{JobEvent, JobState};
 use shuntyard_domain::outcome::{LogSummary, LostEvidence};
-use shuntyard_domain::recovery::{End, MAX_TAILS_OVERDUE, RefusedOn, refusal_proves_no_start};
+use shuntyard_domain::recovery::{End, MAX_TAILS_OVERDUE, RefusedOn, Step, lost, refusal_proves_no_start};
 use shuntyard_domain::wire::control::SpoolState;
 
 use super::defect::Defect;
+use super::dispatcher::Lane;
 use super::link::{Ask, Said};
-use super::proof::lost;
-use super::store::StoreFault;
 use super::task::{Stage, Task};
 use super::world::World;
 
 impl World {
     pub fn contact(&self, task: &Task) -> Option<u32> {
-        self.dispatcher.as_ref().and_then(|dispatcher| dispatcher.contact[task.host])
+        self.dispatchers[task.home].as_ref().and_then(|dispatcher| dispatcher.contact[task.host])
     }
 
     /// The channel is gone: what became of the job is not known from it.
@@ -36,7 +35,7 @@ impl World {
         let Some(connection) = self.contact(task) else {
             if self.defect == Some(Defect::RescueByTime) && self.random.one_in(4) {
                 task.stage = match task.job.state {
-                    JobState::Running { .. } => lost(LostEvidence::SpoolGone, LogSummary::default()),
+                    JobState::Running { .. } => Stage::Finish(lost(LostEvidence::SpoolGone, LogSummary::default())),
                     _ => Stage::NeverStarted,
                 };
             }
@@ -44,7 +43,7 @@ impl World {
         };
         task.received_bytes = task.stored_bytes;
         let ask = Ask::At(task.job.attempt_id(), task.stored_bytes);
-        task.channel = self.open(task.host, connection, ask);
+        task.channel = self.open(task.home, task.host, connection, ask);
         if task.channel.is_some() {
             task.stage = Stage::Follow;
         }
@@ -63,14 +62,14 @@ impl World {
                 task.confirmed = false;
                 task.running = true;
             }
-            0 | 1 if task.running => self.commit_running(task),
+            0 | 1 if task.running => return self.commit_running(task),
             2 if task.cancelled && !task.cancel_sent => {
                 task.cancel_sent = true;
                 self.channels[at].to_host.push_back(Ask::Cancel(task.job.attempt_id()));
             }
             3 if task.cancel_sent && self.random.one_in(20) => {
                 if let Some(connection) = self.contact(task) {
-                    self.open(task.host, connection, Ask::Kill(task.job.attempt_id()));
+                    self.open(task.home, task.host, connection, Ask::Kill(task.job.attempt_id()));
                     self.link_lost(task);
                 }
             }
@@ -86,7 +85,7 @@ impl World {
                 }
             }
             _ => match self.channels[at].said.pop_front() {
-                Some(said) => self.on_said(task, said),
+                Some(said) => return self.on_said(task, said),
                 None if self.channels[at].is_over() => self.link_lost(task),
                 None => {}
             },
@@ -99,25 +98,32 @@ impl World {
         let room = self.random.below(bytes.len() + 1);
         let by_stored = self.defect == Some(Defect::OffsetOfStored);
         let offset = if by_stored { task.stored_bytes } else { task.received_bytes };
+        let log = (task.home, task.job.attempt_id());
         task.received_bytes += bytes.len();
-        match self.store.append(task.job.attempt_id(), offset, bytes, room, checked) {
+        match self.store.append(log, offset, bytes, room, checked) {
             Ok(stored) => {
                 task.stored_bytes = stored;
                 task.tails_overdue = 0;
             }
-            Err(_) => self.link_lost(task),
+            Err(_) => {
+                // The length is asked for again, and a disk that refuses may refuse that, too.
+                let told = self.random.one_in(2) && self.defect != Some(Defect::OffsetOfStored);
+                task.stored_bytes = if told { self.store.stored_bytes(log.0, log.1) } else { task.stored_bytes };
+                self.link_lost(task);
+            }
         }
     }
 
-    pub fn commit_running(&mut self, task: &mut Task) {
+    pub fn commit_running(&mut self, task: &mut Task) -> bool {
         task.running = false;
-        match self.commit(task.job.id, &[JobEvent::Started]) {
+        match self.commit_for(task, &[JobEvent::Started]) {
             Ok(job) => task.job = job,
-            Err(_) => task.stage = Stage::Unsure,
+            Err(fault) => return self.on_fault(task, Step::Running, fault),
         }
+        true
     }
 
-    fn on_said(&mut self, task: &mut Task, said: Said) {
+    fn on_said(&mut self, task: &mut Task, said: Said) -> bool {
         match said {
             Said::Ok | Said::At => {
                 if !task.running && matches!(task.job.state, JobState::Starting { .. }) {
@@ -127,53 +133,46 @@ impl World {
             }
             Said::State(SpoolState::End(record)) => task.end = Some(End::Result(record)),
             Said::State(SpoolState::Lost { why, size }) => task.end = Some(End::Lost { why, size }),
-            Said::None | Said::Fenced => self.on_unknown(task),
+            Said::None | Said::Fenced => return self.on_unknown(task),
             Said::Err(code) => {
-                let on =
-                    RefusedOn { start_channel: task.start_channel, start_confirmed: task.confirmed || task.running };
-                if refusal_proves_no_start(&task.job.state, on, code) {
-                    task.stage = Stage::NeverStarted;
-                } else {
-                    self.on_unknown(task);
+                let start_confirmed = task.confirmed || task.running;
+                let on = RefusedOn { start_channel: task.start_channel, start_confirmed };
+                if !refusal_proves_no_start(&task.job.state, on, code) {
+                    return self.on_unknown(task);
                 }
+                self.reach("a refused start");
+                task.stage = Stage::NeverStarted;
             }
             Said::State(_) | Said::Hello(_) | Said::List(_) => self.link_lost(task),
         }
+        true
     }
 
     pub fn settle(&mut self, task: &mut Task, end: End) {
-        let summary = self.store.seal(task.job.attempt_id());
+        let Ok(summary) = self.store.seal(task.home, task.job.attempt_id()) else { return self.link_lost(task) };
         if std::mem::take(&mut task.running)
-            && let Ok(job) = self.commit(task.job.id, &[JobEvent::Started])
+            && let Ok(job) = self.commit_for(task, &[JobEvent::Started])
         {
             task.job = job;
         }
-        if self.defect == Some(Defect::ForgetBeforeEnd) {
-            self.acknowledge(task);
-        }
-        task.stage = Stage::Finish { event: end.event(summary), acknowledge: true };
-    }
-
-    pub fn finish(&mut self, task: &mut Task, event: JobEvent, acknowledge: bool) -> bool {
-        let started = task.confirmed.then_some(JobEvent::Started);
-        let events: Vec<JobEvent> = started.into_iter().chain([event]).collect();
-        match self.commit(task.job.id, &events) {
-            Ok(_) | Err(StoreFault::Illegal(_)) => {
-                if acknowledge {
-                    self.acknowledge(task);
-                }
-                self.over(task)
-            }
-            Err(StoreFault::Failed) => {
-                task.stage = Stage::Unsure;
-                true
-            }
-        }
-    }
-
-    fn acknowledge(&mut self, task: &Task) {
-        if let Some(channel) = task.channel {
+        if self.defect == Some(Defect::ForgetBeforeEnd)
+            && let Some(channel) = task.channel
+        {
             self.channels[channel].to_host.push_back(Ask::AckRemove(task.job.attempt_id()));
         }
+        task.stage = Stage::Finish(end.event(summary));
+    }
+
+    pub fn finish(&mut self, task: &mut Task, event: JobEvent) -> bool {
+        let started = task.confirmed.then_some(JobEvent::Started);
+        let events: Vec<JobEvent> = started.into_iter().chain([event]).collect();
+        let goes_on = match self.commit_for(task, &events) {
+            Ok(_) => self.over(task),
+            Err(fault) => self.on_fault(task, Step::End, fault),
+        };
+        if !goes_on && let (Some(channel), Some(dispatcher)) = (task.channel, &mut self.dispatchers[task.home]) {
+            dispatcher.lanes.push(Lane { host: task.host, channel, attempt: task.job.attempt_id() });
+        }
+        goes_on
     }
 }

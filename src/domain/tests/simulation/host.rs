@@ -131,13 +131,14 @@ impl Host {
         }
     }
 
-    /// The job ended, or was stopped: the result is written into its reserved place.
+    /// The job ended, or was stopped: a full disk is told, and the result is written into its reserved place.
     pub fn record(&mut self, attempt: AttemptId, exit_code: i32) -> Option<ResultRecord> {
         let spool = self.spools.get_mut(&attempt)?;
         let mut sum = Cksum::default();
         sum.update(&spool.log);
         (spool.waiter_alive, spool.job_alive) = (false, false);
-        let record = ResultRecord { exit_code, size: sum.bytes(), cksum: sum.value(), stopped: spool.cancel };
+        let stopped = spool.cancel.or(self.disk_full.then_some(StopReason::DiskFull));
+        let record = ResultRecord { exit_code, size: sum.bytes(), cksum: sum.value(), stopped };
         spool.result = Some(record);
         Some(record)
     }

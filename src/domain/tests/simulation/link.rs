@@ -36,6 +36,8 @@ pub enum Said {
 
 /// One channel. Standard output and standard error have no order between them.
 pub struct Channel {
+    /// The dispatcher at its other end.
+    pub home: usize,
     pub host: usize,
     pub to_host: VecDeque<Ask>,
     pub output: VecDeque<Vec<u8>>,
@@ -47,8 +49,9 @@ pub struct Channel {
 }
 
 impl Channel {
-    pub fn new(host: usize, first: Ask) -> Self {
+    pub fn new(home: usize, host: usize, first: Ask) -> Self {
         Self {
+            home,
             host,
             to_host: VecDeque::from([first]),
             output: VecDeque::new(),

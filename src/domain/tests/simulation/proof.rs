@@ -1,8 +1,7 @@
 //! Asking a host that does not know an attempt, as `src/dispatch/follow/proof.rs` does it.
 
-use shuntyard_domain::job::{JobEvent, JobState};
-use shuntyard_domain::outcome::{LogSummary, LostEvidence};
-use shuntyard_domain::recovery::{FenceWord, Verdict, identity, judge_fence, judge_identity};
+use shuntyard_domain::job::JobState;
+use shuntyard_domain::recovery::{FenceWord, Identity, Verdict, identity, judge_fence, judge_identity, lost};
 use shuntyard_domain::wire::control::ErrCode;
 
 use super::defect::Defect;
@@ -11,29 +10,35 @@ use super::task::{Stage, Task};
 use super::world::World;
 
 impl World {
-    pub fn on_unknown(&mut self, task: &mut Task) {
+    /// Tells whether the task goes on.
+    pub fn on_unknown(&mut self, task: &mut Task) -> bool {
         if task.running {
-            self.commit_running(task);
-            if task.stage == Stage::Unsure {
-                return;
+            let goes_on = self.commit_running(task);
+            if !goes_on || task.stage == Stage::Unsure {
+                return goes_on;
             }
         }
         self.link_lost(task);
         if self.defect == Some(Defect::NoFence) && matches!(task.job.state, JobState::Starting { .. }) {
             task.stage = Stage::NeverStarted;
-            return;
+            return true;
         }
-        let Some(connection) = self.contact(task) else { return };
-        if let Some(channel) = self.open(task.host, connection, Ask::Hello) {
+        let Some(connection) = self.contact(task) else { return true };
+        if let Some(channel) = self.open(task.home, task.host, connection, Ask::Hello) {
             task.stage = Stage::Hello { channel, connection };
         }
+        true
     }
 
     pub fn on_hello(&mut self, task: &mut Task, channel: usize, connection: u32) {
         let Some(Said::Hello(shown)) = self.answer_of(task, channel) else { return };
-        match judge_identity(identity(&self.store.instances[task.host], &shown)) {
+        let who = match self.defect {
+            Some(Defect::NoIdentity) => Identity::Same,
+            _ => identity(&self.store.instances[task.host], &shown),
+        };
+        match judge_identity(who) {
             Some(verdict) => self.on_verdict(task, verdict),
-            None => match self.open(task.host, connection, Ask::Fence(task.job.attempt_id())) {
+            None => match self.open(task.home, task.host, connection, Ask::Fence(task.job.attempt_id())) {
                 Some(channel) => task.stage = Stage::Fence { channel },
                 None => self.link_lost(task),
             },
@@ -63,14 +68,18 @@ impl World {
 
     fn on_verdict(&mut self, task: &mut Task, verdict: Verdict) {
         match verdict {
-            Verdict::NeverStarted => task.stage = Stage::NeverStarted,
-            Verdict::Lost(evidence) => task.stage = lost(evidence, self.store.seal(task.job.attempt_id())),
-            Verdict::Undecided => self.link_lost(task),
+            Verdict::NeverStarted => {
+                self.reach("a fence that holds");
+                task.stage = Stage::NeverStarted;
+            }
+            Verdict::Lost(evidence) => match self.store.seal(task.home, task.job.attempt_id()) {
+                Ok(stored) => task.stage = Stage::Finish(lost(evidence, stored)),
+                Err(_) => self.link_lost(task),
+            },
+            Verdict::Undecided => {
+                self.reach("an answer that proves nothing");
+                self.link_lost(task);
+            }
         }
     }
-}
-
-pub fn lost(evidence: LostEvidence, stored: LogSummary) -> Stage {
-    let log = LogSummary { truncated: true, ..stored };
-    Stage::Finish { event: JobEvent::LostProven { evidence, log }, acknowledge: false }
 }

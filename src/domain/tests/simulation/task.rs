@@ -3,32 +3,31 @@
 use shuntyard_domain::board::BoardEvent;
 use shuntyard_domain::ids::AttemptId;
 use shuntyard_domain::job::{Job, JobEvent};
-use shuntyard_domain::recovery::{End, Resume, never_started, resume};
+use shuntyard_domain::recovery::{AfterFault, End, Fault, Resume, Step, after_fault, never_started, resume};
 
 use super::defect::Defect;
-use super::dispatcher::{queued, runner_id};
-use super::link::Ask;
-use super::store::StoreFault;
+use super::dispatcher::{Lane, queued, runner_id};
+use super::link::{Ask, Channel};
 use super::world::World;
+
+/// Where a start is sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Place {
+    Lane(Lane),
+    Fresh { connection: u32 },
+}
 
 /// Where a task stands.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Stage {
     /// Waits for a place on its runner.
     Place,
-    Intend {
-        connection: u32,
-    },
-    Send {
-        connection: u32,
-    },
+    Intend(Place),
+    Send(Place),
     Attach,
     Follow,
     Settle(End),
-    Finish {
-        event: JobEvent,
-        acknowledge: bool,
-    },
+    Finish(JobEvent),
     Hello {
         channel: usize,
         connection: u32,
@@ -49,6 +48,8 @@ pub enum Stage {
 #[derive(Clone)]
 pub struct Task {
     pub job: Job,
+    /// The dispatcher that it belongs to.
+    pub home: usize,
     pub host: usize,
     pub stage: Stage,
     pub cancelled: bool,
@@ -67,10 +68,11 @@ pub struct Task {
 }
 
 impl Task {
-    pub fn new(job: Job, host: usize, stage: Stage) -> Self {
+    pub fn new(job: Job, home: usize, host: usize, stage: Stage) -> Self {
         Self {
             cancelled: job.cancel.is_some(),
             job,
+            home,
             host,
             stage,
             cancel_sent: false,
@@ -87,11 +89,16 @@ impl Task {
 }
 
 impl World {
-    pub fn task_step(&mut self, number: u32) {
-        let Some(task) = self.dispatcher.as_mut().and_then(|d| d.tasks.get_mut(&number)) else { return };
+    pub fn task_step(&mut self, home: usize, number: u32) {
+        let Some(task) = self.dispatchers[home].as_mut().and_then(|d| d.tasks.get_mut(&number)) else { return };
         let mut task = task.clone();
+        // The worst moment to be stopped: it is decided, and neither committed nor sent.
+        let decided = matches!(task.stage, Stage::Send(_) | Stage::NeverStarted | Stage::Finish(_));
+        if decided && !self.calm && self.awake().len() == 2 && self.random.one_in(3) {
+            return self.pause_dispatcher(home);
+        }
         let goes_on = self.stage(&mut task);
-        if let Some(dispatcher) = &mut self.dispatcher {
+        if let Some(dispatcher) = &mut self.dispatchers[home] {
             if goes_on {
                 dispatcher.tasks.insert(number, task)
             } else {
@@ -103,44 +110,29 @@ impl World {
     /// Tells whether the task goes on.
     fn stage(&mut self, task: &mut Task) -> bool {
         match task.stage.clone() {
-            Stage::Place => return self.place(task),
-            Stage::Intend { connection } => return self.intend(task, connection),
-            Stage::Send { connection } => {
-                let sent_early = task.channel.is_some();
-                if !sent_early {
-                    task.channel = self.open(task.host, connection, Ask::Run(task.job.attempt_id()));
-                }
-                task.stored_bytes = self.store.stored_bytes(task.job.attempt_id());
-                task.start_channel = true;
-                task.stage = if task.channel.is_some() { Stage::Follow } else { Stage::Attach };
-            }
+            Stage::Place => self.place(task),
+            Stage::Intend(place) => return self.intend(task, place),
+            Stage::Send(place) => self.send(task, place),
             Stage::Attach => return self.attach(task),
             Stage::Follow => return self.follow(task),
             Stage::Settle(end) => self.settle(task, end),
-            Stage::Finish { event, acknowledge } => return self.finish(task, event, acknowledge),
+            Stage::Finish(event) => return self.finish(task, event),
             Stage::Hello { channel, connection } => self.on_hello(task, channel, connection),
             Stage::Fence { channel } => self.on_fence(task, channel),
-            Stage::NeverStarted => {
-                let attempt = self.store.jobs.get(&task.job.id).map_or(0, |job| job.attempt);
-                match self.commit(task.job.id, &[never_started(attempt, String::new())]) {
-                    Ok(job) if job.state.is_finished() => return self.over(task),
-                    Ok(_) => self.back(task),
-                    Err(_) => task.stage = Stage::Unsure,
-                }
-            }
-            Stage::Unassign => match self.commit(task.job.id, &[JobEvent::Unassigned { why: String::new() }]) {
+            Stage::NeverStarted => return self.store_no_start(task),
+            Stage::Unassign => match self.commit_for(task, &[JobEvent::Unassigned { why: String::new() }]) {
                 Ok(_) => self.back(task),
-                Err(_) => task.stage = Stage::Unsure,
+                Err(fault) => return self.on_fault(task, Step::Unassign, fault),
             },
             Stage::Unsure => return self.look_again(task),
             Stage::QueueAgain => {
                 let Some(event) = self.store.jobs.get(&task.job.id).and_then(queued) else { return false };
-                self.tell_board(event);
+                self.tell_board(task.home, event);
                 task.stage = Stage::Queued;
             }
             Stage::Queued => {
                 if self.store.jobs.get(&task.job.id).is_some_and(|job| job.state.is_finished()) {
-                    self.tell_board(BoardEvent::JobDropped(task.job.id));
+                    self.tell_board(task.home, BoardEvent::JobDropped(task.job.id));
                 }
                 return false;
             }
@@ -148,43 +140,97 @@ impl World {
         true
     }
 
-    fn place(&mut self, task: &mut Task) -> bool {
-        let Some(dispatcher) = &self.dispatcher else { return false };
-        match dispatcher.contact[task.host] {
-            Some(connection) if !task.cancelled => {
-                task.stage = Stage::Intend { connection };
-                if self.defect == Some(Defect::StartBeforeCommit) {
-                    let next = AttemptId { job: task.job.id, attempt: task.job.attempt + 1 };
-                    task.channel = self.open(task.host, connection, Ask::Run(next));
-                }
+    fn place(&mut self, task: &mut Task) {
+        let lane = self.take_lane(task.home, task.host).map(Place::Lane);
+        let fresh = || self.contact(task).filter(|_| !task.cancelled).map(|connection| Place::Fresh { connection });
+        let Some(place) = lane.or_else(fresh) else { return self.back(task) };
+        if self.defect == Some(Defect::StartBeforeCommit) {
+            self.start(task, place, AttemptId { job: task.job.id, attempt: task.job.attempt + 1 });
+        }
+        task.stage = Stage::Intend(place);
+    }
+
+    fn intend(&mut self, task: &mut Task, place: Place) -> bool {
+        let runner = runner_id(task.host);
+        let fault = match self.commit(
+            task.home,
+            task.job.id,
+            None,
+            &[JobEvent::Assigned { runner }, JobEvent::StartIntended],
+        ) {
+            Ok(job) => {
+                task.job = job;
+                task.stage = Stage::Send(place);
+                return true;
             }
-            _ => self.back(task),
+            Err(fault) => fault,
+        };
+        if let (Place::Lane(lane), Some(dispatcher)) = (place, &mut self.dispatchers[task.home]) {
+            dispatcher.lanes.push(lane);
+        }
+        if fault == Fault::Unknown && self.defect == Some(Defect::KeepSlot) {
+            return false;
+        }
+        self.on_fault(task, Step::Intent, fault)
+    }
+
+    fn send(&mut self, task: &mut Task, place: Place) {
+        if task.channel.is_none() {
+            self.start(task, place, task.job.attempt_id());
+        }
+        task.stored_bytes = self.store.stored_bytes(task.home, task.job.attempt_id());
+        task.start_channel = true;
+        task.stage = if task.channel.is_some() { Stage::Follow } else { Stage::Attach };
+    }
+
+    fn start(&mut self, task: &mut Task, place: Place, attempt: AttemptId) {
+        task.channel = match place {
+            Place::Fresh { connection } => self.open(task.home, task.host, connection, Ask::Run(attempt)),
+            Place::Lane(lane) => self.go_on(task, lane, attempt),
+        };
+    }
+
+    /// The channel goes on with another attempt; the host removes what the earlier one left, now or later.
+    fn go_on(&mut self, task: &Task, lane: Lane, attempt: AttemptId) -> Option<usize> {
+        let channel = &mut self.channels[lane.channel];
+        if !channel.open || !channel.served {
+            return None;
+        }
+        (channel.open, channel.served) = (false, false);
+        if self.random.one_in(2) {
+            self.late.push((lane.host, Ask::AckRemove(lane.attempt)));
+        }
+        self.channels.push(Channel::new(task.home, task.host, Ask::Run(attempt)));
+        Some(self.channels.len() - 1)
+    }
+
+    fn store_no_start(&mut self, task: &mut Task) -> bool {
+        match self.commit_for(task, &[never_started(task.job.attempt, String::new())]) {
+            Ok(job) if job.state.is_finished() => return self.over(task),
+            Ok(_) => self.back(task),
+            Err(fault) => return self.on_fault(task, Step::NoStart, fault),
         }
         true
     }
 
-    fn intend(&mut self, task: &mut Task, connection: u32) -> bool {
-        let runner = runner_id(task.host);
-        match self.commit(task.job.id, &[JobEvent::Assigned { runner }, JobEvent::StartIntended]) {
-            Ok(job) => {
-                task.job = job;
-                task.stage = Stage::Send { connection };
+    pub fn on_fault(&mut self, task: &mut Task, step: Step, fault: Fault) -> bool {
+        match after_fault(step, fault) {
+            AfterFault::LetGo => self.over(task),
+            AfterFault::AskStore => {
+                task.stage = Stage::Unsure;
+                true
             }
-            Err(StoreFault::Illegal(_)) => return self.over(task),
-            Err(StoreFault::Failed) if self.defect == Some(Defect::KeepSlot) => return false,
-            Err(StoreFault::Failed) => task.stage = Stage::Unsure,
         }
-        true
     }
 
     /// Goes on with the job as it is stored.
     fn look_again(&mut self, task: &mut Task) -> bool {
         let Some(job) = self.store.jobs.get(&task.job.id).cloned() else { return self.over(task) };
         let next = resume(&job.state, runner_id(task.host));
-        let (host, cancelled) = (task.host, task.cancelled);
-        *task = Task::new(job, host, Stage::Attach);
+        let (home, host, cancelled) = (task.home, task.host, task.cancelled);
+        *task = Task::new(job, home, host, Stage::Attach);
         task.cancelled |= cancelled;
-        task.stored_bytes = self.store.stored_bytes(task.job.attempt_id());
+        task.stored_bytes = self.store.stored_bytes(home, task.job.attempt_id());
         match next {
             Resume::Queue => self.back(task),
             Resume::Unassign => task.stage = Stage::Unassign,
@@ -201,7 +247,7 @@ impl World {
     }
 
     pub fn over(&mut self, task: &Task) -> bool {
-        self.tell_board(BoardEvent::SlotFreed { runner: runner_id(task.host), job: task.job.id });
+        self.tell_board(task.home, BoardEvent::SlotFreed { runner: runner_id(task.host), job: task.job.id });
         false
     }
 }

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use shuntyard_domain::ids::{AttemptId, JobId};
 use shuntyard_domain::job::{Finished, Job, JobState};
 use shuntyard_domain::outcome::{LostEvidence, Outcome, StopReason};
+use shuntyard_domain::output::Cksum;
 use shuntyard_domain::wire::control::{ResultRecord, SpoolState};
 
 use super::host::Host;
+use super::promise::{Broken, Promise};
 use super::store::Store;
 
 /// One attempt as an observer saw it who sees everything.
@@ -40,85 +42,92 @@ impl Truth {
         self.attempts.entry(attempt).or_default()
     }
 
+    fn starts_of(&self, job: JobId) -> u32 {
+        self.attempts.iter().filter(|(id, _)| id.job == job).map(|(_, seen)| seen.starts).sum()
+    }
+
     /// A job began on a host.
     ///
     /// # Errors
-    /// The sentence names the promise that this breaks.
-    pub fn started(&mut self, attempt: AttemptId, store: &Store) -> Result<(), String> {
+    /// The promise that this breaks.
+    pub fn started(&mut self, attempt: AttemptId, store: &Store) -> Result<(), Broken> {
         self.seen(attempt).starts += 1;
         if self.seen(attempt).starts > 1 {
-            return Err(format!("attempt {} was started twice", attempt.attempt));
+            return Promise::OneStart.broken(format!("attempt {} was started twice", attempt.attempt));
         }
-        let all: u32 = self.attempts.iter().filter(|(id, _)| id.job == attempt.job).map(|(_, seen)| seen.starts).sum();
-        if all > 1 {
-            return Err("a job that had started was started again without proof".into());
+        if self.starts_of(attempt.job) > 1 {
+            return Promise::NoSecondRun.broken("a job that had started was started again");
         }
-        if let Some(Job { state: JobState::Finished(Finished { not_run_reason: Some(reason), .. }), .. }) =
-            store.jobs.get(&attempt.job)
-        {
-            return Err(format!("a job that never ran ({reason}) was started"));
+        match store.jobs.get(&attempt.job).map(|job| &job.state) {
+            Some(JobState::Finished(Finished { not_run_reason: Some(reason), .. })) => {
+                Promise::NeverRan.broken(format!("a job that never ran ({reason}) was started"))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    /// A terminal state was stored.
+    /// A host was told that it may forget an attempt.
     ///
     /// # Errors
-    /// The sentence says what is not true about it.
-    pub fn ended(&mut self, job: &Job, store: &Store, hosts: &[Host]) -> Result<(), String> {
-        let JobState::Finished(finished) = &job.state else { return Ok(()) };
-        if let Some(before) = self.terminal.insert(job.id, job.clone())
-            && before != *job
-        {
-            return Err("a terminal state was changed".into());
+    /// The promise that this breaks.
+    pub fn forgotten(&self, attempt: AttemptId, store: &Store) -> Result<(), Broken> {
+        if store.jobs.get(&attempt.job).is_some_and(|job| job.state.is_finished()) {
+            return Ok(());
         }
-        let attempt = job.attempt_id();
-        let starts: u32 = self.attempts.iter().filter(|(id, _)| id.job == job.id).map(|(_, seen)| seen.starts).sum();
+        Promise::TrueEnd.broken("its host may forget what is not stored")
+    }
+
+    /// A terminal state was stored by dispatcher `home`.
+    ///
+    /// # Errors
+    /// The promise that this breaks.
+    pub fn ended(&mut self, job: &Job, home: usize, store: &Store, hosts: &[Host]) -> Result<(), Broken> {
+        let JobState::Finished(finished) = &job.state else { return Ok(()) };
+        if let Some(before) = self.terminal.insert(job.id, job.clone()) {
+            return if before == *job { Ok(()) } else { Promise::TrueEnd.broken("a terminal state was changed") };
+        }
         if let Some(reason) = finished.not_run_reason {
-            return if starts == 0 { Ok(()) } else { Err(format!("it ran, and the record says {reason}")) };
+            return match self.starts_of(job.id) {
+                0 => Ok(()),
+                _ => Promise::NeverRan.broken(format!("it ran, and the record says {reason}")),
+            };
         }
         if finished.outcome == Outcome::Abandoned {
             return Ok(());
         }
-        let Some(seen) = self.attempts.get(&attempt) else { return Err("it ended without an attempt".into()) };
+        let attempt = job.attempt_id();
+        let Some(seen) = self.attempts.get(&attempt) else { return Promise::TrueEnd.broken("it has no attempt") };
         match finished.lost_evidence {
             Some(evidence) => lost(evidence, attempt, seen, &hosts[seen.host])?,
-            None => exited(finished, seen)?,
+            None => exited(job, finished, seen)?,
         }
         let none = Vec::new();
-        let log = store.logs.get(&attempt).map_or(&none, |log| &log.bytes);
-        if !seen.written.starts_with(log) {
-            return Err(format!("the log of {} bytes is no beginning of what the job wrote", log.len()));
-        }
-        if finished.lost_evidence.is_none() && !finished.log.truncated && seen.written != *log {
-            return Err("the log is not whole, and is not called truncated".into());
-        }
-        if finished.log.truncated && seen.written == *log && finished.lost_evidence.is_none() && !seen.damaged {
-            return Err("the log is whole, and is called truncated".into());
-        }
-        Ok(())
+        log(finished, seen, store.logs.get(&(home, attempt)).map_or(&none, |log| &log.bytes))
     }
 }
 
-fn exited(finished: &Finished, seen: &Seen) -> Result<(), String> {
+fn exited(job: &Job, finished: &Finished, seen: &Seen) -> Result<(), Broken> {
     let told = |result: &ResultRecord| {
-        let outcome = match (result.stopped, result.exit_code) {
+        // The host knows only that somebody asked for the stop.
+        let asked = job.cancel.as_ref().map(|request| request.reason);
+        let stopped = if result.stopped == Some(StopReason::User) { asked } else { result.stopped };
+        let outcome = match (stopped, result.exit_code) {
             (Some(StopReason::RunLimit | StopReason::SilenceLimit), _) => Outcome::TimedOut,
+            (Some(StopReason::DiskFull | StopReason::OutputLimit), _) => Outcome::Failed,
             (Some(_), _) => Outcome::Cancelled,
             (None, 0) => Outcome::Succeeded,
             (None, _) => Outcome::Failed,
         };
-        finished.outcome == outcome
-            && finished.exit_code == Some(result.exit_code)
-            && finished.stop_reason == result.stopped
+        finished.outcome == outcome && finished.exit_code == Some(result.exit_code) && finished.stop_reason == stopped
     };
     if seen.results.iter().any(told) {
         return Ok(());
     }
-    Err(format!("the record says {} {:?}, the host {:?}", finished.outcome, finished.exit_code, seen.results))
+    let said = (finished.outcome, finished.exit_code);
+    Promise::TrueEnd.broken(format!("the record says {said:?}, the host {:?}", seen.results))
 }
 
-fn lost(evidence: LostEvidence, attempt: AttemptId, seen: &Seen, host: &Host) -> Result<(), String> {
+fn lost(evidence: LostEvidence, attempt: AttemptId, seen: &Seen, host: &Host) -> Result<(), Broken> {
     let same_disk = host.instance_id() == seen.instance;
     let proved = match evidence {
         LostEvidence::Rebooted => seen.claimed_in_boot.is_some_and(|boot| boot < host.boot),
@@ -129,12 +138,34 @@ fn lost(evidence: LostEvidence, attempt: AttemptId, seen: &Seen, host: &Host) ->
         LostEvidence::LauncherDied => seen.launcher_killed,
     };
     if !proved {
-        return Err(format!("the record says lost by {evidence}, which is not so"));
+        return Promise::TrueEnd.broken(format!("the record says lost by {evidence}, which is not so"));
     }
     // Who stops a job whose waiting process was killed writes a result for it; a launcher may be outlived.
     let may_have_a_result = matches!(evidence, LostEvidence::WrapperKilled | LostEvidence::LauncherDied);
     if same_disk && !may_have_a_result && matches!(host.look(attempt), Ok(Some(SpoolState::End(_)))) {
-        return Err(format!("the record says lost by {evidence}, and the host has the result"));
+        return Promise::TrueEnd.broken(format!("the record says lost by {evidence}, and the host has the result"));
+    }
+    Ok(())
+}
+
+fn log(finished: &Finished, seen: &Seen, stored: &[u8]) -> Result<(), Broken> {
+    let mut sum = Cksum::default();
+    sum.update(stored);
+    let broken = |detail: String| Promise::TrueLog.broken(detail);
+    if !seen.written.starts_with(stored) {
+        return broken(format!("the log of {} bytes is no beginning of what the job wrote", stored.len()));
+    }
+    if (finished.log.bytes, finished.log.cksum) != (sum.bytes(), sum.value()) {
+        return broken(format!("the record says {} bytes, and {} are stored", finished.log.bytes, stored.len()));
+    }
+    let whole = seen.written == stored;
+    // A host that lost power has lost output with its own word for how much there was.
+    let untold = seen.damaged && finished.lost_evidence.is_some();
+    if !(finished.log.truncated || whole || untold) {
+        return broken("the log is not whole, and is not called truncated".into());
+    }
+    if finished.log.truncated && whole && finished.lost_evidence.is_none() && !seen.damaged {
+        return broken("the log is whole, and is called truncated".into());
     }
     Ok(())
 }

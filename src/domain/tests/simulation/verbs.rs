@@ -28,10 +28,14 @@ impl World {
                 return None;
             }
             Ask::AckRemove(attempt) => {
+                let forgotten = self.truth.forgotten(attempt, &self.store);
+                self.hold(attempt.job, forgotten);
                 self.hosts[host].remove(attempt);
                 return None;
             }
             Ask::Remove(attempt) => {
+                let forgotten = self.truth.forgotten(attempt, &self.store);
+                self.hold(attempt.job, forgotten);
                 if !matches!(self.hosts[host].look(attempt), Ok(Some(SpoolState::Run { .. } | SpoolState::Reserved))) {
                     self.hosts[host].remove(attempt);
                 }
