@@ -18,6 +18,7 @@ mod simulation {
     pub mod promise;
     mod proof;
     mod random;
+    mod rest;
     mod store;
     mod task;
     mod truth;
