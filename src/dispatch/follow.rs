@@ -5,6 +5,7 @@ mod overdue;
 mod proof;
 mod running;
 mod stop;
+mod wait;
 
 use std::time::Duration;
 
@@ -60,8 +61,13 @@ pub(super) struct Following<'e> {
     confirmed: Option<Confirmed>,
     /// The commit of `running`, under way beside the output.
     running: Option<BoxFuture<'static, Result<Job, ApplyError>>>,
-    /// The channel is the one on which the start was sent: its refusal proves that nothing was started.
+    /// The channel is the one on which the start was sent: its refusal proves that nothing was started, and after the
+    /// end it takes another start.
     start_channel: bool,
+    /// When more output had come than the host may hold.
+    over_bound_at: Option<Instant>,
+    /// The last try was left to the keeper, which has no connection.
+    away: bool,
     /// How often in a row the end came without the rest of the output.
     tails_overdue: u32,
     /// What this channel's host has told about a stop; each channel is told all of it.
@@ -84,7 +90,7 @@ enum Woken {
 
 impl<'e> Following<'e> {
     pub(super) fn new(engine: &'e Dispatcher, job: Job, cancel: CancellationToken, stop: CancellationToken) -> Self {
-        let sink = LogSink::new(engine.0.logs.clone(), job.attempt_id());
+        let sink = LogSink::new(engine.0.logs.clone().capped(job.spec.output_cap_bytes), job.attempt_id());
         Self {
             engine,
             job,
@@ -96,6 +102,8 @@ impl<'e> Following<'e> {
             confirmed: None,
             running: None,
             start_channel: true,
+            over_bound_at: None,
+            away: false,
             tails_overdue: 0,
             receipt: StopReceipt::default(),
         }
@@ -103,22 +111,6 @@ impl<'e> Following<'e> {
 
     pub(super) const fn attempt_id(&self) -> AttemptId {
         self.job.attempt_id()
-    }
-
-    /// Waits before the next try, or until something about the runner changes; true when the daemon stops instead.
-    pub(super) async fn wait_or_stop(&mut self, runner: RunnerId, delay: Duration) -> bool {
-        let known = self.engine.known(runner);
-        let changed = async {
-            match &known {
-                Ok(known) => known.changed.notified().await,
-                Err(_) => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = self.stop.cancelled() => true,
-            () = tokio::time::sleep(delay) => false,
-            () = changed => false,
-        }
     }
 
     /// Looks at the stored job again: whether it was ended by somebody else, or is to be stopped.
@@ -147,6 +139,7 @@ impl<'e> Following<'e> {
         };
         // The keeper dials at its own pace and wakes us: a host that is down is not asked once for each of its jobs.
         if let Some(why) = known.not_to_be_dialled() {
+            self.away = true;
             return Followed::LinkLost(why);
         }
         let wrapper = &known.runner.installation.wrapper_path;
@@ -176,6 +169,7 @@ impl<'e> Following<'e> {
                     heard = Instant::now();
                     let stored_bytes = self.sink.stored_bytes();
                     let followed = self.store_output(&mut stream, bytes, &mut end).await;
+                    self.look_at_bound();
                     if self.sink.stored_bytes() > stored_bytes {
                         *backoff = Backoff::new(super::run_job::REATTACH_FIRST, super::run_job::REATTACH_CAP);
                         self.tails_overdue = 0;
@@ -218,6 +212,7 @@ impl<'e> Following<'e> {
         tail_deadline: Option<Instant>,
         overdue_at: Option<Instant>,
     ) -> Woken {
+        let lasting_at = self.confirmed.filter(|_| self.running.is_none()).map(|confirmed| confirmed.commit_at);
         let running = async {
             match self.running.as_mut() {
                 Some(commit) => commit.await,
@@ -227,7 +222,7 @@ impl<'e> Following<'e> {
         tokio::select! {
             event = stream.events.recv() => Woken::Event(event.unwrap_or(GONE)),
             stored = running => Woken::Running(Box::new(stored)),
-            () = sleep_until(self.confirmed.map_or_else(Instant::now, |c| c.commit_at)), if self.confirmed.is_some() => Woken::Lasting,
+            () = sleep_until(lasting_at.unwrap_or_else(Instant::now)), if lasting_at.is_some() => Woken::Lasting,
             () = self.cancel.cancelled(), if !self.cancel_sent => Woken::Cancel,
             () = sleep_until(self.kill_at.unwrap_or_else(Instant::now)), if self.kill_at.is_some() => Woken::Kill,
             () = sleep_until(tail_deadline.unwrap_or_else(Instant::now)), if tail_deadline.is_some() => Woken::TailOverdue,
@@ -272,6 +267,7 @@ impl<'e> Following<'e> {
                 None
             }
             AttemptEvent::Attached { .. } => {
+                self.start_channel = false;
                 self.confirm(Duration::ZERO);
                 self.commit_running();
                 None

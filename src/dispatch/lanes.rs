@@ -74,6 +74,11 @@ impl Dispatcher {
         });
     }
 
+    /// Lets the host forget an attempt whose end is stored, beside whatever else goes on.
+    pub(super) fn let_go(&self, attempt: Attempt) {
+        self.0.tasks.spawn(Span::current(), move |_| attempt.acknowledge());
+    }
+
     /// A channel on which the runner's next job can be started at once.
     pub(super) fn take_lane(&self, known: &Known) -> Option<Attempt> {
         let of_this_wrapper = |lane: &Lane| lane.wrapper_path == known.runner.installation.wrapper_path;

@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_millis(250);
 const CANCEL_AGAIN: Duration = Duration::from_secs(1);
+/// Two quick Ctrl-C must not outrun the cancel that the first one asked for.
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 
 /// How following ended.
 pub enum Watched {
@@ -108,6 +110,11 @@ impl<'a> Watch<'a> {
             match turn {
                 Turn::News(news) => self.take(news)?,
                 Turn::Interrupt if self.interrupted => {
+                    // A third Ctrl-C leaves at once.
+                    tokio::select! {
+                        _ = tokio::time::timeout(LEAVE_WITHIN, self.await_cancels()) => {}
+                        _ = interrupts.recv() => {}
+                    }
                     self.leave();
                     return Ok(Watched::Left);
                 }
@@ -155,6 +162,7 @@ impl<'a> Watch<'a> {
     fn show(&mut self, index: usize, followed: Followed) -> Result<(), Failure> {
         match followed {
             Followed::Output(bytes) => self.view.output(index, &bytes)?,
+            Followed::Elided(bytes) => self.view.remark(index, &format!("{bytes} bytes of output are not kept")),
             Followed::Lost { why } => self.view.lost(&why),
             Followed::Back => self.view.back(),
             Followed::State(job) => self.update(index, *job),
@@ -203,6 +211,16 @@ impl<'a> Watch<'a> {
         }
         let jobs = if count == 1 { "the job".to_owned() } else { format!("{count} jobs") };
         note(&format!("cancelling {jobs} and waiting for the end; Ctrl-C again to leave"));
+    }
+
+    /// Takes news until the server has answered every cancel; what cannot be shown any more is dropped.
+    async fn await_cancels(&mut self) {
+        while self.rows.iter().any(|row| !row.ended && !row.cancel_accepted) {
+            let Some(news) = self.underway.next().await else { return };
+            if self.take(news).is_err() {
+                return;
+            }
+        }
     }
 
     fn leave(&self) {

@@ -18,15 +18,14 @@ impl Following<'_> {
             Err(error) => return Followed::LinkLost(error.to_string()),
         };
         if let Some(commit) = self.running.take() {
-            // Committed in the order of submission; an error shows again in the next commit.
-            if let Ok(job) = commit.await {
-                self.engine.0.feed.job_changed(job.id, job.version);
-                self.job = job;
-            }
+            // What could not be stored is stored with the end.
+            let stored = commit.await;
+            let _ = self.on_running(stored);
         }
         let followed = self.finish(end.event(summary)).await;
         if let (Followed::Over, Some(runner)) = (&followed, self.job.state.runner()) {
-            self.engine.park(runner, stream);
+            // An attached channel ends with its attempt.
+            if self.start_channel { self.engine.park(runner, stream) } else { self.engine.let_go(stream) }
         }
         followed
     }

@@ -17,8 +17,7 @@ use crate::ssh::attempt::{self, FenceAnswer, VerbError};
 impl Following<'_> {
     /// Only the start's own channel can prove by a refusal that the job never ran.
     pub(super) async fn on_refused(&mut self, code: ErrCode, detail: &str) -> Followed {
-        let start_confirmed = self.running.is_some() || self.confirmed.is_some();
-        let on = RefusedOn { start_channel: self.start_channel, start_confirmed };
+        let on = RefusedOn { start_channel: self.start_channel, start_confirmed: self.confirmed.is_some() };
         if refusal_proves_no_start(&self.job.state, on, code) {
             return Followed::NeverStarted(format!("the host refused: {detail} ({code})"));
         }

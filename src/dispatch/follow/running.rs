@@ -27,26 +27,22 @@ pub(super) struct Confirmed {
 impl Following<'_> {
     /// Notes that the job runs, to be committed after `delay` or with its end.
     pub(super) fn confirm(&mut self, delay: Duration) {
-        if self.running.is_none() && matches!(self.job.state, JobState::Starting { .. }) {
+        if matches!(self.job.state, JobState::Starting { .. }) {
             let now = Instant::now();
             self.confirmed.get_or_insert(Confirmed { at_ms: self.engine.0.clock.now_ms(), commit_at: now + delay });
         }
     }
 
-    /// The job is not a short one: it is shown as running, and its output is wanted now.
+    /// The job is not a short one: it is shown as running, its output is wanted now, and its host has to watch how much that is.
     pub(super) async fn on_lasting(&mut self, stream: &mut Attempt) -> Option<Followed> {
         self.commit_running();
-        if std::mem::take(&mut stream.unfollowed)
-            && let Err(error) = stream.input.send(Word::Follow).await
-        {
-            return Some(Followed::LinkLost(error.to_string()));
-        }
-        None
+        let word = if std::mem::take(&mut stream.unfollowed) { Word::Follow } else { Word::Watch };
+        stream.input.send(word).await.err().map(|error| Followed::LinkLost(error.to_string()))
     }
 
-    /// Begins the commit of a confirmed start; output is taken meanwhile.
+    /// Begins the commit of a confirmed start; output is taken meanwhile. Until it is stored, the end brings it along.
     pub(super) fn commit_running(&mut self) {
-        let Some(Confirmed { at_ms, .. }) = self.confirmed.take() else { return };
+        let Some(Confirmed { at_ms, .. }) = self.confirmed.filter(|_| self.running.is_none()) else { return };
         let (store, AttemptId { job, attempt }) = (self.engine.0.store.clone(), self.job.attempt_id());
         let apply = move |c: &mut Connection| job_apply(c, job, Expected::Attempt(attempt), &JobEvent::Started, at_ms);
         self.running = Some(async move { store.write(apply).await }.boxed());
@@ -56,6 +52,7 @@ impl Following<'_> {
         self.running = None;
         match stored {
             Ok(job) => {
+                self.confirmed = None;
                 self.engine.0.feed.job_changed(job.id, job.version);
                 self.job = job;
                 None

@@ -135,7 +135,8 @@ fn a_killed_wrapper_whose_follower_holds_the_channel_does_not_leave_its_job_runn
     // On a channel that had a job before, it begins a moment after the job.
     let followed = || host.exec_inside("pgrep -f '^tail -c'").status.success();
     await_that("the output is followed", followed, || house.log());
-    host.run_inside("pkill -KILL -f 'wrapper-[0-9a-f]* run'; pgrep -f '^tail -c'");
+    // The follower holds the channel for as long as its pipe has a reader, which is up to sshd and to us.
+    host.run_inside("pkill -KILL -f 'wrapper-[0-9a-f]* run'");
     let job = house.await_end(&id);
     assert_eq!((&job["state"], &job["lost_evidence"]), (&"lost".into(), &"wrapper_killed".into()), "{job}");
     assert_eq!(house.shunt(&["logs", &id]).text(), "up\n");

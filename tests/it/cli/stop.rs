@@ -17,6 +17,9 @@ fn a_killed_dispatcher_takes_its_job_up_again_with_a_complete_log_and_one_start(
     assert_eq!((&job["state"], &job["truncated"]), (&"succeeded".into(), &false.into()), "{job}");
     assert_eq!(truth(&host, "starts"), "x\n");
     assert_eq!(house.shunt(&["logs", &id]).text(), truth(&host, "truth"));
+    // The channel that it was followed on takes no other start; the next job has one of its own.
+    let next = house.submit(&[], "true");
+    assert_eq!(house.await_end(&next)["attempt"], 1, "{}", house.log());
 }
 
 #[test]

@@ -66,14 +66,19 @@ fn hang_up(house: &House, method: &str, path: &str, body: &str) {
 fn a_job_whose_start_started_or_end_could_not_be_stored_goes_on_when_the_store_is_back() {
     let host = host("u1", UBUNTU_2204);
     let house = House::with(&[(&host, 1)]);
+    let faults = || house.log().matches("planted fault").count();
     for kind in ["start_intended", "started", "exited"] {
         refuse(&house, kind);
+        let before = faults();
         let job = house.submit(&[], &format!("echo ran >>~/{kind}"));
-        await_that("the fault is met", || house.log().contains("planted fault"), || house.log());
+        await_that("the fault is met", || faults() > before, || house.log());
         let behind = house.submit(&[], "true");
-        std::thread::sleep(Duration::from_millis(300));
+        await_that("the fault is met three times more", || faults() > before + 3, || house.log());
+        assert_eq!(house.job(&behind)["state"], "queued", "{kind}: the one slot is given twice\n{}", house.log());
         allow(&house);
-        assert_eq!(house.await_end(&job)["state"], "succeeded", "{kind}");
+        let job = house.await_end(&job);
+        assert_eq!((&job["state"], &job["attempt"]), (&"succeeded".into(), &1.into()), "{kind}");
+        assert!(job["started_at"].is_string(), "{kind}: {job}");
         assert_eq!(house.await_end(&behind)["state"], "succeeded", "{kind}");
         assert_eq!(truth(&host, kind), "ran\n", "it ran exactly once");
     }

@@ -150,10 +150,12 @@ impl World {
 
     pub fn settle(&mut self, task: &mut Task, end: End) {
         let Ok(summary) = self.store.seal(task.home, task.job.attempt_id()) else { return self.link_lost(task) };
-        if std::mem::take(&mut task.running)
-            && let Ok(job) = self.commit_for(task, &[JobEvent::Started])
-        {
-            task.job = job;
+        if std::mem::take(&mut task.running) {
+            match self.commit_for(task, &[JobEvent::Started]) {
+                Ok(job) => task.job = job,
+                // It is stored with the end.
+                Err(_) => task.confirmed = true,
+            }
         }
         if self.defect == Some(Defect::ForgetBeforeEnd)
             && let Some(channel) = task.channel
