@@ -12,11 +12,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use shuntyard_domain::ids::RunnerId;
+use shuntyard_domain::ids::{AttemptId, RunnerId};
 use shuntyard_domain::job::{Job, JobEvent};
-use shuntyard_domain::outcome::LostEvidence;
 use shuntyard_domain::receipt::StopReceipt;
-use shuntyard_domain::wire::control::LostWhy;
+use shuntyard_domain::recovery::{End, MAX_TAILS_OVERDUE};
 use shuntyard_domain::wire::frame::Word;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -26,15 +25,12 @@ use super::log_sink::LogSink;
 use super::{DispatchError, Dispatcher};
 use crate::ssh::attempt::{self, Attempt, AttemptEvent, GoneWhy};
 use crate::store::ApplyError;
-use end::End;
 use running::{Confirmed, SHORT_JOB};
 
 /// Output is stored in pieces of at most about this size when it comes faster than the disk takes it.
 const BATCH_BYTES: usize = 1024 * 1024;
 /// How long the rest of the output may take after the end line.
 const TAIL_DEADLINE: Duration = Duration::from_secs(20);
-/// How often the rest is asked for again before the log is called truncated.
-const MAX_TAILS_OVERDUE: u32 = 2;
 
 /// A channel that says no more.
 const GONE: AttemptEvent = AttemptEvent::Gone { why: GoneWhy::Disconnected };
@@ -113,6 +109,10 @@ impl<'e> Following<'e> {
         }
     }
 
+    pub(super) const fn attempt_id(&self) -> AttemptId {
+        self.job.attempt_id()
+    }
+
     /// Looks at the stored job again: whether it was ended by somebody else, or is to be stopped.
     pub(super) async fn ended_elsewhere(&mut self) -> bool {
         match self.engine.job(self.job.id).await {
@@ -143,11 +143,10 @@ impl<'e> Following<'e> {
             return Followed::LinkLost(why);
         }
         let wrapper = &known.runner.installation.wrapper_path;
+        let offset = self.sink.begin_channel();
         let connect = async {
             let mut lease = self.engine.lease_job(&known).await.map_err(|e| e.to_string())?;
-            attempt::attach(&mut lease, wrapper, self.job.attempt_id(), self.sink.stored_bytes())
-                .await
-                .map_err(|e| e.to_string())
+            attempt::attach(&mut lease, wrapper, self.job.attempt_id(), offset).await.map_err(|e| e.to_string())
         };
         tokio::select! {
             () = self.stop.cancelled() => Followed::Detached,
@@ -161,7 +160,7 @@ impl<'e> Following<'e> {
         let mut tail_deadline: Option<Instant> = None;
         let mut heard = Instant::now();
         loop {
-            if let Some(reached) = end.filter(|e| self.sink.stored_bytes() >= e.size()) {
+            if let Some(reached) = end.filter(|e| e.may_settle(self.sink.stored_bytes(), self.tails_overdue)) {
                 return self.settle(stream, reached).await;
             }
             let overdue = self.overdue(heard).filter(|_| end.is_none());
@@ -186,14 +185,12 @@ impl<'e> Following<'e> {
                     Some((_, reason)) => self.stop_overdue(reason).await,
                     None => None,
                 },
-                Woken::TailOverdue => match end.filter(|_| self.tails_overdue >= MAX_TAILS_OVERDUE) {
-                    // The host has said the end often enough and has no more bytes: the log is truncated.
-                    Some(reached) => return self.settle(stream, reached).await,
-                    None => {
-                        self.tails_overdue += 1;
-                        Some(Followed::LinkLost("the end came without the rest of the output".into()))
-                    }
-                },
+                Woken::TailOverdue => {
+                    self.tails_overdue += 1;
+                    // Said often enough: the loop settles, and the log is truncated.
+                    let again = self.tails_overdue <= MAX_TAILS_OVERDUE;
+                    again.then(|| Followed::LinkLost("the end came without the rest of the output".into()))
+                }
                 Woken::Stop => {
                     // The job goes on whether the host hears this or not.
                     let _ = stream.input.send(Word::Bye).await;
@@ -236,7 +233,6 @@ impl<'e> Following<'e> {
 
     /// Stores one chunk and whatever has arrived behind it.
     async fn store_output(&mut self, stream: &mut Attempt, first: Bytes, end: &mut Option<End>) -> Option<Followed> {
-        let offset = self.sink.stored_bytes();
         let mut size = first.len();
         let mut chunks = vec![first];
         let mut other = None;
@@ -250,7 +246,7 @@ impl<'e> Following<'e> {
                 None => break,
             }
         }
-        match self.sink.append(offset, chunks).await {
+        match self.sink.append(chunks).await {
             Ok(stored) => self.engine.0.feed.log_grew(self.job.id, stored),
             Err(error) => {
                 tracing::error!(%error, "output could not be stored; it stays on the runner until it can");
@@ -285,12 +281,7 @@ impl<'e> Following<'e> {
                 None
             }
             AttemptEvent::Lost { why, size } => {
-                let evidence = match why {
-                    LostWhy::Reboot => LostEvidence::Rebooted,
-                    LostWhy::Killed => LostEvidence::WrapperKilled,
-                    LostWhy::NoStart => LostEvidence::LauncherDied,
-                };
-                *end = Some(End::Lost { evidence, size });
+                *end = Some(End::Lost { why, size });
                 None
             }
             AttemptEvent::Unknown => Some(self.on_unknown().await),

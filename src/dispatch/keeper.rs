@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shuntyard_domain::ids::{AttemptId, RunnerId};
+use shuntyard_domain::recovery::spool_may_go;
 use shuntyard_domain::runner::{Runner, RunnerState};
 use tokio::time::Instant;
 use tracing::{Instrument as _, info_span};
@@ -192,7 +193,7 @@ async fn sweep_spools(engine: &Dispatcher, known: &Known) -> Result<(), Dispatch
         .read(move |c| {
             let mut stale = Vec::new();
             for id in ids {
-                if job_find(c, id.job)?.is_some_and(|job| job.state.is_finished()) {
+                if spool_may_go(job_find(c, id.job)?.as_ref()) {
                     stale.push(id);
                 }
             }

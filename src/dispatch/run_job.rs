@@ -4,23 +4,21 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shuntyard_domain::board::{BoardEvent, QueuedJob};
-use shuntyard_domain::ids::{JobId, RunnerId};
+use shuntyard_domain::ids::{AttemptId, JobId, RunnerId};
 use shuntyard_domain::job::{Job, JobEvent, JobState};
+use shuntyard_domain::recovery::{self, Step};
 use shuntyard_domain::runner::RunnerState;
 use shuntyard_domain::wire::frame::Frame;
 
 use super::Dispatcher;
 use super::attend::{Attendant, Placed};
-use super::engine_error::told;
 use super::follow::{Followed, Following};
 use super::inventory::Known;
 use super::keeper::Backoff;
 use crate::ssh::Lease;
 use crate::ssh::attempt::{self, Attempt};
-use crate::store::{ApplyError, job_apply, job_apply_each, job_find, runner_state};
+use crate::store::{ApplyError, Expected, job_apply, job_apply_each, runner_state};
 
-/// Placements with proof of no start before the job ends as failed.
-const MAX_PLACEMENTS: u32 = 5;
 pub(super) const RETRY_FIRST: Duration = Duration::from_secs(1);
 pub(super) const RETRY_CAP: Duration = Duration::from_secs(60);
 pub(super) const REATTACH_FIRST: Duration = Duration::from_millis(100);
@@ -47,16 +45,13 @@ impl Attendant {
         let job = match intend(engine, id, self.runner).await {
             Ok(Some(job)) => job,
             Ok(None) => return self.give_back(place, Placed::Back(REATTACH_FIRST)),
-            Err(ApplyError::Raced { .. } | ApplyError::Illegal(_) | ApplyError::NotFound(_)) => {
-                return self.give_back(place, Placed::Over);
-            }
-            Err(error) => return self.give_back(place, Placed::Unsure(told(&error))),
+            Err(error) => return self.give_back(place, Placed::after_fault(Step::Intent, &error)),
         };
         let environment = job_environment(&job, &known);
         let frame = match (Frame { spec: &job.spec, env: &environment }).encode() {
             Ok(frame) => frame,
             // Checked at submission; a job of an older version may still hold what a shell cannot carry.
-            Err(error) => return never_started(engine, id, error.to_string()).await,
+            Err(error) => return never_started(engine, job.attempt_id(), error.to_string()).await,
         };
         let attempt_id = job.attempt_id();
         let following = Following::new(engine, job, self.cancel.clone(), self.stop.clone());
@@ -107,7 +102,7 @@ impl Attendant {
                 Followed::Attached(attached) => stream = Some(attached),
                 Followed::Over => return Placed::Over,
                 Followed::Detached => return Placed::Detached,
-                Followed::NeverStarted(why) => return never_started(&self.engine, self.job, why).await,
+                Followed::NeverStarted(why) => return never_started(&self.engine, following.attempt_id(), why).await,
                 Followed::NotStored(why) => return Placed::Unsure(why),
                 Followed::LinkLost(why) => {
                     let delay = backoff.delay();
@@ -137,7 +132,7 @@ async fn intend(engine: &Dispatcher, id: JobId, runner: RunnerId) -> Result<Opti
                 return Ok(None);
             }
             let steps = [(&JobEvent::Assigned { runner }, now_ms), (&JobEvent::StartIntended, now_ms)];
-            job_apply_each(c, id, None, &steps).map(Some)
+            job_apply_each(c, id, Expected::Anything, &steps).map(Some)
         })
         .await?;
     if let Some(job) = &job {
@@ -147,22 +142,12 @@ async fn intend(engine: &Dispatcher, id: JobId, runner: RunnerId) -> Result<Opti
 }
 
 /// Puts a job with proof of no start back into the queue, or ends it after too many placements.
-async fn never_started(engine: &Dispatcher, id: JobId, why: String) -> Placed {
+async fn never_started(engine: &Dispatcher, id: AttemptId, why: String) -> Placed {
     let now_ms = engine.0.clock.now_ms();
     tracing::warn!(why, "the attempt never started");
-    let stored = engine
-        .0
-        .store
-        .write(move |c| {
-            let attempt = job_find(c, id)?.map_or(0, |job| job.attempt);
-            let event = if attempt >= MAX_PLACEMENTS {
-                JobEvent::PlacementsExhausted { why }
-            } else {
-                JobEvent::NeverStarted { why }
-            };
-            job_apply(c, id, None, &event, now_ms)
-        })
-        .await;
+    let AttemptId { job: id, attempt } = id;
+    let event = recovery::never_started(attempt, why);
+    let stored = engine.0.store.write(move |c| job_apply(c, id, Expected::Attempt(attempt), &event, now_ms)).await;
     match stored {
         Ok(job) => {
             engine.0.feed.job_changed(id, job.version);
@@ -172,7 +157,7 @@ async fn never_started(engine: &Dispatcher, id: JobId, why: String) -> Placed {
             let mut backoff = Backoff::new(RETRY_FIRST * 2_u32.pow(job.attempt.saturating_sub(1).min(6)), RETRY_CAP);
             Placed::Back(backoff.delay())
         }
-        Err(error) => Placed::Unsure(format!("the proof of no start could not be stored: {}", told(&error))),
+        Err(error) => Placed::after_fault(Step::NoStart, &error),
     }
 }
 

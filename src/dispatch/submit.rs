@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::engine_error::bad;
 use super::{DispatchError, Dispatcher, new_id};
-use crate::store::{ApplyError, Connection, PhaseRunRow, job_apply, job_find, job_insert, phase_run_insert};
+use crate::store::{ApplyError, Connection, Expected, PhaseRunRow, job_apply, job_find, job_insert, phase_run_insert};
 use check::{check_env, check_job, check_name, check_script};
 
 /// The tenant of jobs until there are others.
@@ -165,31 +165,38 @@ impl Dispatcher {
     async fn cancel_stored(&self, id: JobId, by: String, reason: StopReason) -> Result<Job, DispatchError> {
         let before = self.job(id).await?;
         if before.state.is_finished() || before.cancel.is_some() {
+            // A commit may have failed in appearance only: then nobody was told when it was asked for first.
+            self.tell_of_cancel(&before);
             return Ok(before);
         }
         let (event, now_ms) = (JobEvent::CancelRequested { by: by.clone(), reason }, self.0.clock.now_ms());
-        let job = match self.0.store.write(move |c| job_apply(c, id, None, &event, now_ms)).await {
+        let job = match self.0.store.write(move |c| job_apply(c, id, Expected::Anything, &event, now_ms)).await {
             Ok(job) => job,
             // It ended between the look and the request.
             Err(ApplyError::Illegal(_)) => return self.job(id).await,
             Err(error) => return Err(error.into()),
         };
         tracing::info!(job.id = %id, state = job.state.name(), by, "cancel requested");
-        if job.state.is_finished() {
-            self.tell_board(BoardEvent::JobDropped(id));
-        }
-        // Also one that has ended: its task may wait for a place on the runner.
-        if let Some(signal) = self.cancel_signal(id) {
-            signal.cancel();
-        }
+        self.tell_of_cancel(&job);
         self.0.feed.job_changed(id, job.version);
         Ok(job)
+    }
+
+    /// Tells the board and the job's task that it is to end. Saying it twice changes nothing.
+    fn tell_of_cancel(&self, job: &Job) {
+        if job.state.is_finished() {
+            self.tell_board(BoardEvent::JobDropped(job.id));
+        }
+        // Also one that has ended: its task may wait for a place on the runner.
+        if let Some(signal) = self.cancel_signal(job.id) {
+            signal.cancel();
+        }
     }
 
     /// Gives a job up although it may still run; its task lets go of it.
     pub(super) async fn abandon(&self, id: JobId, by: &str) -> Result<(), DispatchError> {
         let (event, now_ms) = (JobEvent::Abandoned { by: by.to_owned() }, self.0.clock.now_ms());
-        match self.0.store.write(move |c| job_apply(c, id, None, &event, now_ms)).await {
+        match self.0.store.write(move |c| job_apply(c, id, Expected::Anything, &event, now_ms)).await {
             Ok(job) => self.0.feed.job_changed(id, job.version),
             Err(ApplyError::Illegal(_)) => (),
             Err(error) => return Err(error.into()),

@@ -266,6 +266,8 @@ impl JobEvent {
 pub struct IllegalTransition {
     pub state: &'static str,
     pub event: &'static str,
+    /// The job has ended: no event changes it any more.
+    pub ended: bool,
 }
 
 /// Returns the job after `event`, with its version one higher.
@@ -319,7 +321,8 @@ pub fn transition(job: &Job, event: &JobEvent, now_ms: i64) -> Result<Job, Illeg
         }
 
         (S::Queued | S::Assigned { .. } | S::Starting { .. } | S::Running { .. } | S::Finished(_), event) => {
-            return Err(IllegalTransition { state: job.state.name(), event: event.name() });
+            let ended = job.state.is_finished();
+            return Err(IllegalTransition { state: job.state.name(), event: event.name(), ended });
         }
     };
     if state != job.state {

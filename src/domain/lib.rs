@@ -18,6 +18,7 @@ pub mod phase;
 pub mod project_config;
 pub mod queue;
 pub mod receipt;
+pub mod recovery;
 pub mod runner;
 pub mod wire;
 pub mod wrapper;

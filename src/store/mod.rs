@@ -27,7 +27,7 @@ mod writer;
 
 pub use connection::StoreConnection as Connection;
 pub use error::StoreError;
-pub use job_apply::{ApplyError, job_apply, job_apply_each};
+pub use job_apply::{ApplyError, Expected, job_apply, job_apply_each};
 pub use job_events::{JobEventRow, RecordedEvent, job_events};
 pub use job_page::{JobQuery, job_page};
 pub use job_receipts::{job_receipt_find, job_receipt_insert};

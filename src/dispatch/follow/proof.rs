@@ -3,9 +3,10 @@
 //! A claim that is not seen may be a directory that cannot be read just now. So the host is asked who it is, and the
 //! attempt is fenced: only a base directory of the same instance that takes the fence speaks about the attempt.
 
-use shuntyard_domain::ids::AttemptId;
-use shuntyard_domain::job::{JobEvent, JobState};
-use shuntyard_domain::outcome::{LogSummary, LostEvidence};
+use shuntyard_domain::job::Job;
+use shuntyard_domain::recovery::{
+    FenceWord, RefusedOn, Verdict, identity, judge_fence, judge_identity, lost, refusal_proves_no_start,
+};
 use shuntyard_domain::wire::control::ErrCode;
 
 use super::{Followed, Following};
@@ -16,7 +17,8 @@ use crate::ssh::attempt::{self, FenceAnswer, VerbError};
 impl Following<'_> {
     /// Only the start's own channel can prove by a refusal that the job never ran.
     pub(super) async fn on_refused(&mut self, code: ErrCode, detail: &str) -> Followed {
-        if self.start_channel && code.proves_no_start() && self.confirmed.is_none() && self.is_starting() {
+        let on = RefusedOn { start_channel: self.start_channel, start_confirmed: self.confirmed.is_some() };
+        if refusal_proves_no_start(&self.job.state, on, code) {
             return Followed::NeverStarted(format!("the host refused: {detail} ({code})"));
         }
         tracing::info!(%code, detail, "the host refused to attach");
@@ -36,53 +38,39 @@ impl Following<'_> {
             return Followed::LinkLost("the runner is not in the inventory".into());
         };
         let stop = self.stop.clone();
-        let evidence = tokio::select! {
+        let verdict = tokio::select! {
             () = stop.cancelled() => return Followed::Detached,
-            evidence = evidence(self.engine, &known, self.job.attempt_id(), self.is_starting()) => evidence,
+            verdict = verdict(self.engine, &known, &self.job) => verdict,
         };
-        match evidence {
-            Err(undecided) => Followed::LinkLost(undecided),
-            Ok(Evidence::Lost(evidence)) => {
-                let log = LogSummary { truncated: true, ..self.sink.seal().await.unwrap_or_default() };
-                self.finish(JobEvent::LostProven { evidence, log }).await
-            }
-            Ok(Evidence::NeverStarted) => {
+        match verdict {
+            Err(error) => Followed::LinkLost(error),
+            Ok((Verdict::Undecided, said)) => Followed::LinkLost(said),
+            Ok((Verdict::Lost(evidence), _)) => match self.sink.seal().await {
+                Ok(stored) => self.finish(lost(evidence, stored)).await,
+                // The record must say how much is stored: the proof stays, and is asked for again.
+                Err(error) => Followed::LinkLost(error.to_string()),
+            },
+            Ok((Verdict::NeverStarted, _)) => {
                 Followed::NeverStarted("the start never reached the host, and is fenced now".into())
             }
         }
     }
-
-    const fn is_starting(&self) -> bool {
-        matches!(self.job.state, JobState::Starting { .. })
-    }
 }
 
-/// What the wrapper says instead of an instance id that it cannot read.
-const UNREADABLE: &str = "unknown";
-
-enum Evidence {
-    Lost(LostEvidence),
-    NeverStarted,
-}
-
-/// `Err` says why nothing is proved.
-async fn evidence(engine: &Dispatcher, known: &Known, id: AttemptId, starting: bool) -> Result<Evidence, String> {
+/// Asks the host who it is, and to fence the attempt; the text is what it said. `Err`: it cannot be asked.
+async fn verdict(engine: &Dispatcher, known: &Known, job: &Job) -> Result<(Verdict, String), String> {
     let installation = &known.runner.installation;
     let mut lease = engine.lease_service(known).await.map_err(|error| error.to_string())?;
     let hello = attempt::hello(&mut lease, &installation.wrapper_path).await.map_err(|error| error.to_string())?;
-    if hello.instance_id == UNREADABLE {
-        return Err("the runner's instance id cannot be read".into());
+    let shown = hello.instance_id;
+    if let Some(verdict) = judge_identity(identity(&installation.instance_id, &shown)) {
+        return Ok((verdict, format!("the runner's instance id is {shown}")));
     }
-    if hello.instance_id != installation.instance_id {
-        // A fence in another base directory would prove nothing about what ran from the earlier one.
-        return Ok(Evidence::Lost(LostEvidence::InstanceChanged));
-    }
-    match attempt::fence(&mut lease, &installation.wrapper_path, id).await {
-        Ok(FenceAnswer::Fenced) if starting => Ok(Evidence::NeverStarted),
-        Ok(FenceAnswer::Fenced) | Err(VerbError::Refused { code: ErrCode::Removed, .. }) => {
-            Ok(Evidence::Lost(LostEvidence::SpoolGone))
-        }
-        Ok(FenceAnswer::Exists(state)) => Err(format!("the attempt exists after all: {state:?}")),
-        Err(error) => Err(error.to_string()),
-    }
+    let word = match attempt::fence(&mut lease, &installation.wrapper_path, job.attempt_id()).await {
+        Ok(FenceAnswer::Fenced) => FenceWord::Fenced,
+        Ok(FenceAnswer::Exists(state)) => FenceWord::Exists(state),
+        Err(VerbError::Refused { code: ErrCode::Removed, .. }) => FenceWord::Removed,
+        Err(error) => return Err(error.to_string()),
+    };
+    Ok((judge_fence(&job.state, word), format!("the fence was answered {word:?}")))
 }

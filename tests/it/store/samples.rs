@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shuntyard::store::{Connection, StoreError, job_apply, job_insert};
+use shuntyard::store::{Connection, Expected, StoreError, job_apply, job_insert};
 use shuntyard_domain::facts::Facts;
 use shuntyard_domain::filter::Filter;
 use shuntyard_domain::ids::{JobId, RunnerId};
@@ -134,7 +134,7 @@ pub fn insert_histories(c: &mut Connection) -> Result<Vec<Job>, StoreError> {
         let mut now = job(number);
         job_insert(c, &now)?;
         for (at_ms, event) in (1_700_000_000_001..).zip(events) {
-            now = job_apply(c, now.id, Some(now.version), &event, at_ms).expect("a legal history");
+            now = job_apply(c, now.id, Expected::Version(now.version), &event, at_ms).expect("a legal history");
         }
         jobs.push(now);
     }
