@@ -2,7 +2,7 @@
 
 use shuntyard_domain::ids::RunnerId;
 
-use super::inventory::{Contact, Known};
+use super::inventory::Known;
 use super::{DispatchError, Dispatcher};
 use crate::ssh::{ConnectError, Dial, Lease, Target};
 
@@ -44,9 +44,5 @@ impl Dispatcher {
             self.tell_board(shuntyard_domain::board::BoardEvent::RunnerChanged(known.for_board()));
             self.0.feed.runner_changed(id);
         }
-    }
-
-    pub(super) fn set_contact(&self, id: RunnerId, contact: Contact) {
-        self.update_runner(id, |known| known.contact = contact);
     }
 }

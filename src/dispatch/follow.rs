@@ -35,6 +35,9 @@ const TAIL_DEADLINE: Duration = Duration::from_secs(20);
 /// How often the rest is asked for again before the log is called truncated.
 const MAX_TAILS_OVERDUE: u32 = 2;
 
+/// A host that does not hear from us for 30 s, or the job's own `stop_after_disconnect_s` if that is longer, stops it.
+const HERE_EVERY: Duration = Duration::from_secs(5);
+
 /// A channel that says no more.
 const GONE: AttemptEvent = AttemptEvent::Gone { why: GoneWhy::Disconnected };
 
@@ -46,6 +49,10 @@ pub(super) enum Followed {
     /// The daemon stops; the job goes on.
     Detached,
     NeverStarted(String),
+    /// Proved lost, and stored as waiting for another start.
+    Requeued {
+        attempt: u32,
+    },
     /// The host's word could not be stored.
     NotStored(String),
     LinkLost(String),
@@ -66,6 +73,10 @@ pub(super) struct Following<'e> {
     running: Option<BoxFuture<'static, Result<Job, ApplyError>>>,
     /// The channel is the one on which the start was sent: its refusal proves that nothing was started.
     start_channel: bool,
+    /// No channel took the start: this process knows that the host has never seen it.
+    pub(super) nothing_sent: bool,
+    /// When the host is told again that we are here; `None`: it does not matter to this job.
+    here_at: Option<Instant>,
     /// How often in a row the end came without the rest of the output.
     tails_overdue: u32,
     /// What this channel's host has told about a stop; each channel is told all of it.
@@ -80,6 +91,8 @@ enum Woken {
     Lasting,
     Cancel,
     Kill,
+    /// The host is told that we are here.
+    Here,
     /// The host has not kept a limit.
     Overdue,
     TailOverdue,
@@ -89,6 +102,7 @@ enum Woken {
 impl<'e> Following<'e> {
     pub(super) fn new(engine: &'e Dispatcher, job: Job, cancel: CancellationToken, stop: CancellationToken) -> Self {
         let sink = LogSink::new(engine.0.logs.clone(), job.attempt_id());
+        let here_at = job.spec.orphan_grace_s.map(|_| Instant::now() + HERE_EVERY);
         Self {
             engine,
             job,
@@ -100,6 +114,8 @@ impl<'e> Following<'e> {
             confirmed: None,
             running: None,
             start_channel: true,
+            nothing_sent: false,
+            here_at,
             tails_overdue: 0,
             receipt: StopReceipt::default(),
         }
@@ -188,6 +204,12 @@ impl<'e> Following<'e> {
                 Woken::Lasting => self.on_lasting(&mut stream).await,
                 Woken::Cancel => self.send_cancel(&mut stream).await,
                 Woken::Kill => self.kill().await,
+                Woken::Here => {
+                    self.here_at = Some(Instant::now() + HERE_EVERY);
+                    // A channel that takes nothing says why in its events.
+                    let _ = stream.input.send(Word::Here).await;
+                    None
+                }
                 Woken::Overdue => match overdue {
                     Some((_, reason)) => self.stop_overdue(reason).await,
                     None => None,
@@ -233,6 +255,7 @@ impl<'e> Following<'e> {
             () = sleep_until(self.confirmed.map_or_else(Instant::now, |c| c.commit_at)), if self.confirmed.is_some() => Woken::Lasting,
             () = self.cancel.cancelled(), if !self.cancel_sent => Woken::Cancel,
             () = sleep_until(self.kill_at.unwrap_or_else(Instant::now)), if self.kill_at.is_some() => Woken::Kill,
+            () = sleep_until(self.here_at.unwrap_or_else(Instant::now)), if self.here_at.is_some() => Woken::Here,
             () = sleep_until(tail_deadline.unwrap_or_else(Instant::now)), if tail_deadline.is_some() => Woken::TailOverdue,
             () = sleep_until(overdue_at.unwrap_or_else(Instant::now)), if overdue_at.is_some() => Woken::Overdue,
             () = self.stop.cancelled() => Woken::Stop,

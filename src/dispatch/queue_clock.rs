@@ -71,8 +71,9 @@ pub(super) async fn run(engine: Dispatcher, stop: CancellationToken) {
 /// Ends the job if it still waits.
 async fn expire(engine: &Dispatcher, id: JobId, now_ms: i64) -> Result<(), String> {
     match engine.job(id).await {
-        Ok(job) if matches!(job.state, JobState::Queued) => {}
-        // It runs, or has ended; one that comes back to the queue is watched again.
+        Ok(job)
+            if matches!(job.state, JobState::Queued) && expires_at_ms(&job).is_some_and(|at_ms| at_ms <= now_ms) => {}
+        // It runs, has ended, or waits anew; one that comes back to the queue is watched again.
         Ok(_) | Err(DispatchError::NoJob(_)) => return Ok(()),
         Err(error) => return Err(told(&error)),
     }

@@ -38,6 +38,8 @@ impl Dispatcher {
             run_limit_s: request.run_limit_s,
             silence_limit_s: request.silence_limit_s,
             stop_grace_s: request.stop_grace_s.unwrap_or(JobSpec::default_stop_grace_s()),
+            orphan_grace_s: request.stop_after_disconnect_s,
+            retry_on_lost: request.retry.on_lost,
             ..JobSpec::shell(request.script)
         };
         let origin = JobOrigin { title, ..origin(request.project) };
@@ -111,6 +113,8 @@ impl Dispatcher {
             run_limit_s: phase.timeout_s,
             silence_limit_s: phase.silence_s,
             stop_grace_s: phase.stop_grace_s,
+            orphan_grace_s: phase.stop_after_disconnect_s,
+            retry_on_lost: phase.retry_on_lost,
             ..JobSpec::shell(script.clone())
         };
         let job = |(row, filter): (usize, &Filter)| {
@@ -145,7 +149,7 @@ impl Dispatcher {
     }
 
     fn announce(&self, job: &Job) {
-        self.queue(job);
+        self.queue(job, Vec::new());
         self.0.feed.job_changed(job.id, job.version);
     }
 

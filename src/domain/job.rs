@@ -29,9 +29,13 @@ pub struct JobSpec {
     /// Seconds between TERM and KILL.
     #[serde(default = "JobSpec::default_stop_grace_s")]
     pub stop_grace_s: u32,
-    /// Seconds the job goes on when its channel ends without a word; `None` = for ever.
+    /// Seconds the job goes on when its channel ends without a word; `None` = for ever. People call it
+    /// `stop_after_disconnect_s`.
     #[serde(default)]
     pub orphan_grace_s: Option<u32>,
+    /// When it is proved that an attempt is lost, the job is started again as another one.
+    #[serde(default)]
+    pub retry_on_lost: bool,
 }
 
 impl JobSpec {
@@ -52,6 +56,7 @@ impl JobSpec {
             silence_limit_s: None,
             stop_grace_s: Self::default_stop_grace_s(),
             orphan_grace_s: None,
+            retry_on_lost: false,
         }
     }
 }
@@ -208,6 +213,12 @@ pub enum JobEvent {
         evidence: LostEvidence,
         log: LogSummary,
     },
+    /// Evidence that the attempt is lost, of a job that is then to be started again (`JobSpec::retry_on_lost`).
+    RequeuedAfterLoss {
+        evidence: LostEvidence,
+        /// What is stored of the lost attempt's output.
+        log: LogSummary,
+    },
     CancelRequested {
         by: String,
         reason: StopReason,
@@ -233,6 +244,7 @@ impl JobEvent {
             Self::PlacementsExhausted { .. } => "placements_exhausted",
             Self::Exited { .. } => "exited",
             Self::LostProven { .. } => "lost_proven",
+            Self::RequeuedAfterLoss { .. } => "requeued_after_loss",
             Self::CancelRequested { .. } => "cancel_requested",
             Self::Expired => "expired",
             Self::Abandoned { .. } => "abandoned",
@@ -284,9 +296,12 @@ pub fn transition(job: &Job, event: &JobEvent, now_ms: i64) -> Result<Job, Illeg
         (S::Starting { .. } | S::Running { .. }, E::Exited { exit_code, stopped, log }) => {
             exited(&job.state, *exit_code, *stopped, job.cancel.as_ref(), *log)
         }
-        (S::Starting { .. } | S::Running { .. }, E::LostProven { evidence, log }) => {
-            S::Finished(Finished { lost_evidence: Some(*evidence), ..ended(&job.state, Outcome::Lost, *log) })
-        }
+        (S::Starting { .. } | S::Running { .. }, E::LostProven { evidence, log }) => lost(&job.state, *evidence, *log),
+        (S::Starting { .. } | S::Running { .. }, E::RequeuedAfterLoss { evidence, log }) => match &job.cancel {
+            // It is not to run again, and may have run: what is known is that it is lost.
+            Some(_) => lost(&job.state, *evidence, *log),
+            None => S::Queued,
+        },
 
         (S::Assigned { .. } | S::Starting { .. } | S::Running { .. }, E::CancelRequested { by, reason }) => {
             if next.cancel.is_none() {
@@ -337,6 +352,10 @@ fn ended(state: &JobState, outcome: Outcome, log: LogSummary) -> Finished {
         lost_evidence: None,
         log,
     }
+}
+
+fn lost(state: &JobState, evidence: LostEvidence, log: LogSummary) -> JobState {
+    JobState::Finished(Finished { lost_evidence: Some(evidence), ..ended(state, Outcome::Lost, log) })
 }
 
 fn never_ran(outcome: Outcome, reason: NotRunReason, runner: Option<RunnerId>) -> JobState {

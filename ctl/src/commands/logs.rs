@@ -50,6 +50,10 @@ async fn follow(client: &Client, id: JobId, mut printer: Printer) -> Result<u8, 
         match follower.next(client).await.map_err(|error: ClientError| of_job(id, error))? {
             Followed::Output(bytes) => printer.print(&bytes)?,
             Followed::State(_) => {}
+            Followed::Again { attempt } => {
+                printer.offset = 0;
+                note(&format!("the job was lost and started again: attempt {attempt}"));
+            }
             Followed::Lost { why } => note(&format!("lost contact with the server ({why}); trying again")),
             Followed::Back => note("the server is back"),
             Followed::End(_) => return Ok(0),
@@ -71,7 +75,7 @@ impl Printer {
         if !self.json {
             return print(bytes);
         }
-        let chunk = LogChunk { offset, base64: STANDARD.encode(bytes) };
+        let chunk = LogChunk { offset, attempt: None, base64: STANDARD.encode(bytes) };
         print(format!("{}\n", json!(chunk)).as_bytes())
     }
 }

@@ -155,6 +155,10 @@ impl<'a> Watch<'a> {
     fn show(&mut self, index: usize, followed: Followed) -> Result<(), Failure> {
         match followed {
             Followed::Output(bytes) => self.view.output(index, &bytes)?,
+            Followed::Again { attempt } => {
+                self.view.end(index)?;
+                self.view.remark(index, &format!("the job was lost and started again: attempt {attempt}"));
+            }
             Followed::Lost { why } => self.view.lost(&why),
             Followed::Back => self.view.back(),
             Followed::State(job) => self.update(index, *job),

@@ -1,5 +1,6 @@
 //! The end of an attempt: log sealed, result stored, files on the host given up.
 
+use shuntyard_domain::attempt::{HostIdentity, Loss};
 use shuntyard_domain::job::JobEvent;
 use shuntyard_domain::outcome::{LogSummary, LostEvidence};
 use shuntyard_domain::wire::control::ResultRecord;
@@ -7,8 +8,9 @@ use shuntyard_domain::wire::control::ResultRecord;
 use super::running::Confirmed;
 use super::{Followed, Following};
 use crate::dispatch::engine_error::told;
+use crate::dispatch::run_job::MAX_PLACEMENTS;
 use crate::ssh::attempt::Attempt;
-use crate::store::{ApplyError, job_apply_each, job_receipt_insert};
+use crate::store::{ApplyError, job_apply_each, job_attempt_lost, job_receipt_insert};
 
 /// How the attempt ended, as the host says it.
 #[derive(Clone, Copy)]
@@ -40,31 +42,51 @@ impl Following<'_> {
                 self.job = job;
             }
         }
-        let event = match end {
-            End::Result(record) => JobEvent::Exited {
-                exit_code: record.exit_code,
-                stopped: record.stopped,
-                log: LogSummary { truncated: summary.bytes != record.size || summary.cksum != record.cksum, ..summary },
-            },
+        let runner = self.job.state.runner();
+        let followed = match end {
+            End::Result(record) => {
+                let truncated = summary.bytes != record.size || summary.cksum != record.cksum;
+                let log = LogSummary { truncated, ..summary };
+                self.finish(JobEvent::Exited { exit_code: record.exit_code, stopped: record.stopped, log }).await
+            }
             End::Lost { evidence, size } => {
-                JobEvent::LostProven { evidence, log: LogSummary { truncated: summary.bytes != size, ..summary } }
+                let log = LogSummary { truncated: summary.bytes != size, ..summary };
+                let now = self.host_now().await;
+                self.lose(evidence, log, now).await
             }
         };
-        let followed = self.finish(event).await;
-        if let (Followed::Over, Some(runner)) = (&followed, self.job.state.runner()) {
+        if let (Followed::Over | Followed::Requeued { .. }, Some(runner)) = (&followed, runner) {
             self.engine.park(runner, stream);
         }
         followed
     }
 
+    /// Stores that the attempt is lost, with what proves it. The job ends by it, or waits for another start when its
+    /// author said so.
+    pub(super) async fn lose(&mut self, evidence: LostEvidence, log: LogSummary, now: HostIdentity) -> Followed {
+        let again = self.job.spec.retry_on_lost && self.job.attempt < MAX_PLACEMENTS;
+        let loss = Loss { evidence, at_ms: self.engine.0.clock.now_ms(), now };
+        let event =
+            if again { JobEvent::RequeuedAfterLoss { evidence, log } } else { JobEvent::LostProven { evidence, log } };
+        self.store_end(event, Some(loss)).await
+    }
+
     pub(super) async fn finish(&mut self, event: JobEvent) -> Followed {
+        self.store_end(event, None).await
+    }
+
+    async fn store_end(&mut self, event: JobEvent, loss: Option<Loss>) -> Followed {
         let (id, now_ms, confirmed) = (self.job.id, self.engine.0.clock.now_ms(), self.confirmed);
         let receipt = self.receipt.clone();
         let write = self.engine.0.store.write(move |c| {
             let start = confirmed.map(|Confirmed { at_ms, .. }| (&JobEvent::Started, at_ms));
             let steps: Vec<_> = start.into_iter().chain([(&event, now_ms)]).collect();
             let job = job_apply_each(c, id, None, &steps)?;
-            if !receipt.is_empty() {
+            if let Some(loss) = loss {
+                job_attempt_lost(c, job.attempt_id(), &loss)?;
+            }
+            // A job has one: that of the attempt with which it ends.
+            if !receipt.is_empty() && job.state.is_finished() {
                 job_receipt_insert(c, job.attempt_id(), &receipt)?;
             }
             Ok(job)
@@ -72,8 +94,12 @@ impl Following<'_> {
         match write.await {
             Ok(job) => {
                 self.confirmed = None;
-                tracing::info!(state = job.state.name(), "job ended");
                 self.engine.0.feed.job_changed(id, job.version);
+                if !job.state.is_finished() {
+                    tracing::warn!(attempt = job.attempt, "the attempt is lost; the job waits for another start");
+                    return Followed::Requeued { attempt: job.attempt };
+                }
+                tracing::info!(state = job.state.name(), "job ended");
                 Followed::Over
             }
             // An admin gave the job up meanwhile: its record is final.

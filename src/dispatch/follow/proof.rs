@@ -1,17 +1,20 @@
 //! What it proves that a host does not know an attempt, and what it does not.
 //!
 //! A claim that is not seen may be a directory that cannot be read just now. So the host is asked who it is, and the
-//! attempt is fenced: only a base directory of the same instance that takes the fence speaks about the attempt.
+//! attempt is fenced: only a base directory of the same instance that takes the fence speaks about the attempt. And
+//! only in the boot of the intent: what was written before another one may have been lost with the power.
 
-use shuntyard_domain::ids::AttemptId;
-use shuntyard_domain::job::{JobEvent, JobState};
+use shuntyard_domain::attempt::{Absent, AttemptRecord, Boot, HostIdentity, boot_between, judge_absent};
+use shuntyard_domain::job::{Job, JobState};
 use shuntyard_domain::outcome::{LogSummary, LostEvidence};
 use shuntyard_domain::wire::control::ErrCode;
 
 use super::{Followed, Following};
 use crate::dispatch::Dispatcher;
 use crate::dispatch::inventory::Known;
+use crate::ssh::Lease;
 use crate::ssh::attempt::{self, FenceAnswer, VerbError};
+use crate::store::{StoreError, job_attempts};
 
 impl Following<'_> {
     /// Only the start's own channel can prove by a refusal that the job never ran.
@@ -36,19 +39,31 @@ impl Following<'_> {
             return Followed::LinkLost("the runner is not in the inventory".into());
         };
         let stop = self.stop.clone();
-        let evidence = tokio::select! {
+        let judged = tokio::select! {
             () = stop.cancelled() => return Followed::Detached,
-            evidence = evidence(self.engine, &known, self.job.attempt_id(), self.is_starting()) => evidence,
+            judged = judge(self.engine, &known, &self.job, self.nothing_sent) => judged,
         };
-        match evidence {
+        match judged {
             Err(undecided) => Followed::LinkLost(undecided),
-            Ok(Evidence::Lost(evidence)) => {
+            Ok((Absent::Lost(evidence), now)) => {
                 let log = LogSummary { truncated: true, ..self.sink.seal().await.unwrap_or_default() };
-                self.finish(JobEvent::LostProven { evidence, log }).await
+                self.lose(evidence, log, now).await
             }
-            Ok(Evidence::NeverStarted) => {
+            Ok((Absent::NeverStarted, _)) => {
                 Followed::NeverStarted("the start never reached the host, and is fenced now".into())
             }
+        }
+    }
+
+    /// Who the job's host says it is now; unknown when it does not answer.
+    pub(super) async fn host_now(&mut self) -> HostIdentity {
+        let Some(known) = self.job.state.runner().and_then(|id| self.engine.known(id).ok()) else {
+            return HostIdentity::default();
+        };
+        let stop = self.stop.clone();
+        tokio::select! {
+            () = stop.cancelled() => HostIdentity::default(),
+            greeted = greet(self.engine, &known) => greeted.map(|(_, now)| now).unwrap_or_default(),
         }
     }
 
@@ -57,32 +72,50 @@ impl Following<'_> {
     }
 }
 
-/// What the wrapper says instead of an instance id that it cannot read.
-const UNREADABLE: &str = "unknown";
-
-enum Evidence {
-    Lost(LostEvidence),
-    NeverStarted,
+/// What the host's answers prove, and who it is now; `Err` says why nothing is proved.
+async fn judge(
+    engine: &Dispatcher,
+    known: &Known,
+    job: &Job,
+    nothing_sent: bool,
+) -> Result<(Absent, HostIdentity), String> {
+    let installation = &known.runner.installation;
+    let (mut lease, now) = greet(engine, known).await?;
+    let Some(instance) = &now.instance_id else {
+        return Err("the runner's instance id cannot be read".into());
+    };
+    if *instance != installation.instance_id {
+        // A fence in another base directory would prove nothing about what ran from the earlier one.
+        return Ok((Absent::Lost(LostEvidence::InstanceChanged), now));
+    }
+    let claimed = match attempt::fence(&mut lease, &installation.wrapper_path, job.attempt_id()).await {
+        Ok(FenceAnswer::Fenced) => false,
+        Err(VerbError::Refused { code: ErrCode::Removed, .. }) => true,
+        Ok(FenceAnswer::Exists(state)) => return Err(format!("the attempt exists after all: {state:?}")),
+        Err(error) => return Err(error.to_string()),
+    };
+    // What was never there, no boot has taken away; and since the bootstrap there was none.
+    let boot = if nothing_sent || now.boot_id.as_deref() == Some(installation.boot_id.as_str()) {
+        Boot::Same
+    } else {
+        boot_between(&host_then(engine, job).await?, &now)
+    };
+    let confirmed = !matches!(job.state, JobState::Starting { .. });
+    Ok((judge_absent(boot, confirmed, claimed), now))
 }
 
-/// `Err` says why nothing is proved.
-async fn evidence(engine: &Dispatcher, known: &Known, id: AttemptId, starting: bool) -> Result<Evidence, String> {
-    let installation = &known.runner.installation;
+/// Who the host was when the start was intended.
+async fn host_then(engine: &Dispatcher, job: &Job) -> Result<HostIdentity, String> {
+    let (id, attempt) = (job.id, job.attempt);
+    let attempts: Result<Vec<AttemptRecord>, StoreError> = engine.0.store.read(move |c| job_attempts(c, id)).await;
+    let of_this = attempts.map_err(|error| error.to_string())?.into_iter().find(|record| record.attempt == attempt);
+    Ok(of_this.map(|record| record.host).unwrap_or_default())
+}
+
+/// Asks a runner who it is, on a channel of its own.
+async fn greet(engine: &Dispatcher, known: &Known) -> Result<(Lease, HostIdentity), String> {
     let mut lease = engine.lease_service(known).await.map_err(|error| error.to_string())?;
-    let hello = attempt::hello(&mut lease, &installation.wrapper_path).await.map_err(|error| error.to_string())?;
-    if hello.instance_id == UNREADABLE {
-        return Err("the runner's instance id cannot be read".into());
-    }
-    if hello.instance_id != installation.instance_id {
-        // A fence in another base directory would prove nothing about what ran from the earlier one.
-        return Ok(Evidence::Lost(LostEvidence::InstanceChanged));
-    }
-    match attempt::fence(&mut lease, &installation.wrapper_path, id).await {
-        Ok(FenceAnswer::Fenced) if starting => Ok(Evidence::NeverStarted),
-        Ok(FenceAnswer::Fenced) | Err(VerbError::Refused { code: ErrCode::Removed, .. }) => {
-            Ok(Evidence::Lost(LostEvidence::SpoolGone))
-        }
-        Ok(FenceAnswer::Exists(state)) => Err(format!("the attempt exists after all: {state:?}")),
-        Err(error) => Err(error.to_string()),
-    }
+    let wrapper = &known.runner.installation.wrapper_path;
+    let hello = attempt::hello(&mut lease, wrapper).await.map_err(|error| error.to_string())?;
+    Ok((lease, HostIdentity::from(&hello)))
 }

@@ -58,6 +58,8 @@ pub struct PhaseConfig {
     pub silence_s: Option<u32>,
     /// Seconds between TERM and KILL.
     pub stop_grace_s: u32,
+    /// Seconds a job goes on without a dispatcher; `None` = for ever.
+    pub stop_after_disconnect_s: Option<u32>,
     /// The first failed row stops its siblings.
     pub fail_fast: bool,
     /// Patterns of files to keep.
@@ -97,6 +99,7 @@ impl ProjectConfig {
             queue_s: settings.queue_s,
             silence_s: settings.silence_s,
             stop_grace_s: settings.stop_grace_s.unwrap_or(JobSpec::default_stop_grace_s()),
+            stop_after_disconnect_s: settings.stop_after_disconnect_s,
             fail_fast: settings.fail_fast,
             artifacts: settings.artifacts,
             retry_on_lost: settings.retry_on_lost,

@@ -4,10 +4,12 @@
 //! Times of ours are RFC 3339 in UTC.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::attempt::AttemptRecord;
 use crate::facts::Facts;
 use crate::filter::Filter;
 use crate::ids::{JobId, PhaseRunId, RunnerId};
@@ -86,6 +88,13 @@ pub struct JobBody {
     pub run_limit_s: Option<u32>,
     #[serde(default)]
     pub silence_limit_s: Option<u32>,
+    #[serde(default)]
+    pub stop_after_disconnect_s: Option<u32>,
+    #[serde(default)]
+    pub retry: Retry,
+    /// Its placements, oldest first; in `GET /jobs/:id`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<AttemptBody>,
     /// How the host stopped it; in `GET /jobs/:id` of a job that was stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<StopReceipt>,
@@ -142,6 +151,9 @@ impl JobBody {
             queue_limit_s: job.spec.queue_limit_s,
             run_limit_s: job.spec.run_limit_s,
             silence_limit_s: job.spec.silence_limit_s,
+            stop_after_disconnect_s: job.spec.orphan_grace_s,
+            retry: Retry { on_lost: job.spec.retry_on_lost },
+            attempts: Vec::new(),
             receipt: None,
         }
     }
@@ -210,6 +222,10 @@ pub struct RunnerBody {
     pub wrapper_version: String,
     pub base_dir: String,
     pub system_mode: bool,
+    /// By which means the processes of a job are found when it is stopped, strongest first: `cgroup`, `environment`,
+    /// `log`, `session`, `group`; `children` without /proc.
+    #[serde(default)]
+    pub stop_means: Vec<String>,
     pub last_seen_at: Option<String>,
     pub created_at: String,
 }
@@ -254,6 +270,7 @@ impl RunnerBody {
             wrapper_version: runner.installation.wrapper_version.clone(),
             base_dir: runner.installation.base_dir.clone(),
             system_mode: runner.installation.system_mode,
+            stop_means: runner.installation.stop_means.clone(),
             last_seen_at: runner.last_seen_at_ms.map(rfc3339),
             created_at: rfc3339(runner.created_at_ms),
         }
@@ -284,8 +301,83 @@ pub struct SubmitJob {
     pub silence_limit_s: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_grace_s: Option<u32>,
+    /// Seconds the job goes on after the dispatcher was lost; absent: for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_after_disconnect_s: Option<u32>,
+    #[serde(default, deserialize_with = "object")]
+    pub retry: Retry,
     #[serde(default)]
     pub project: String,
+}
+
+/// When a job may be started again by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// Also when it is proved that its runner lost it; up to 5 placements in all.
+    #[serde(default)]
+    pub on_lost: bool,
+}
+
+/// One placement of a job, in `GET /jobs/:id`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptBody {
+    pub attempt: u32,
+    pub runner: Option<String>,
+    /// When the intent to start was stored.
+    pub intended_at: String,
+    /// As the host said it then.
+    pub boot_id: Option<String>,
+    pub instance_id: Option<String>,
+    /// What proved that the attempt is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<LossBody>,
+}
+
+/// The proof of a loss.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LossBody {
+    pub evidence: LostEvidence,
+    pub at: String,
+    /// As the host said it when the loss was proved.
+    pub boot_id: Option<String>,
+    pub instance_id: Option<String>,
+}
+
+impl From<&AttemptRecord> for AttemptBody {
+    fn from(record: &AttemptRecord) -> Self {
+        let lost = record.loss.as_ref().map(|loss| LossBody {
+            evidence: loss.evidence,
+            at: rfc3339(loss.at_ms),
+            boot_id: loss.now.boot_id.clone(),
+            instance_id: loss.now.instance_id.clone(),
+        });
+        Self {
+            attempt: record.attempt,
+            runner: record.hostname.clone(),
+            intended_at: rfc3339(record.intended_at_ms),
+            boot_id: record.host.boot_id.clone(),
+            instance_id: record.host.instance_id.clone(),
+            lost,
+        }
+    }
+}
+
+/// One sentence about a lost attempt: `attempt 1 on u1 was lost: rebooted (boot id then a, now b; instance id i)`; empty
+/// for any other.
+impl fmt::Display for AttemptBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(lost) = &self.lost else { return Ok(()) };
+        let known = |id: &Option<String>| id.clone().unwrap_or_else(|| "not known".into());
+        let pair = |then: &Option<String>, now: &Option<String>| match (then, now) {
+            (Some(then), Some(now)) if then == now => then.clone(),
+            _ => format!("then {}, now {}", known(then), known(now)),
+        };
+        let runner = self.runner.as_deref().unwrap_or("a deleted runner");
+        write!(f, "attempt {} on {runner} was lost: {} (boot id ", self.attempt, lost.evidence)?;
+        write!(f, "{}; instance id ", pair(&self.boot_id, &lost.boot_id))?;
+        write!(f, "{})", pair(&self.instance_id, &lost.instance_id))
+    }
 }
 
 /// `POST /phase_runs`: the jobs of one phase of a project's config.json.
@@ -382,6 +474,9 @@ pub enum StepEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogChunk {
     pub offset: u64,
+    /// Absent: the first attempt. The output of another one begins at offset 0 again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
     /// Standard base64 of the raw bytes.
     pub base64: String,
 }
