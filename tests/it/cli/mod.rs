@@ -14,6 +14,7 @@ mod delete;
 mod delete_forced;
 mod demo;
 mod enrolment;
+mod escapees;
 mod full_disk;
 pub mod house;
 mod http_limits;
