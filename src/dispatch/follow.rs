@@ -17,7 +17,7 @@ use shuntyard_domain::outcome::LostEvidence;
 use shuntyard_domain::receipt::StopReceipt;
 use shuntyard_domain::wire::control::LostWhy;
 use shuntyard_domain::wire::frame::Word;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::keeper::Backoff;
@@ -37,6 +37,9 @@ const MAX_TAILS_OVERDUE: u32 = 2;
 
 /// A host that does not hear from us for 30 s, or the job's own `stop_after_disconnect_s` if that is longer, stops it.
 const HERE_EVERY: Duration = Duration::from_secs(5);
+
+/// How long a stopping daemon waits for a channel that is being opened.
+const LEAVE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A channel that says no more.
 const GONE: AttemptEvent = AttemptEvent::Gone { why: GoneWhy::Disconnected };
@@ -172,9 +175,18 @@ impl<'e> Following<'e> {
                 .await
                 .map_err(|e| e.to_string())
         };
+        tokio::pin!(connect);
         tokio::select! {
-            () = self.stop.cancelled() => Followed::Detached,
-            attached = connect => attached.map_or_else(Followed::LinkLost, Followed::Attached),
+            () = self.stop.cancelled() => {
+                // A channel that is half open would end without a word, which is the end of such a job.
+                if self.job.spec.orphan_grace_s.is_some()
+                    && let Ok(Ok(attached)) = timeout(LEAVE_DEADLINE, connect).await
+                {
+                    attached.leave().await;
+                }
+                Followed::Detached
+            }
+            attached = &mut connect => attached.map_or_else(Followed::LinkLost, Followed::Attached),
         }
     }
 
@@ -223,6 +235,11 @@ impl<'e> Following<'e> {
                     }
                 },
                 Woken::Stop => {
+                    if self.job.spec.orphan_grace_s.is_some() {
+                        // Its life depends on it.
+                        stream.leave().await;
+                        return Followed::Detached;
+                    }
                     // The job goes on whether the host hears this or not.
                     let _ = stream.input.send(Word::Bye).await;
                     Some(Followed::Detached)

@@ -103,7 +103,9 @@ fn a_login_with_a_cgroup_of_its_own_finds_every_escapee_by_it() {
     let Some(mount) = cgroup_mount(&host) else { return };
     // What a user manager or a container gives its user: a cgroup that belongs to it, and in which its sshd runs.
     let own = format!("{mount}/shunt-test-{}", host.port);
-    host.run_inside(&format!("mkdir {own}; chown deploy {own} {own}/cgroup.procs; pgrep -o -x sshd >{own}/cgroup.procs"));
+    host.run_inside(&format!(
+        "mkdir {own}; chown deploy {own} {own}/cgroup.procs; pgrep -o -x sshd >{own}/cgroup.procs"
+    ));
     house.enrol(&host, 1);
     expect_all_found(&house, &host, "home/deploy", &ESCAPEES, &WITH_CGROUP);
     drop(house);
