@@ -91,6 +91,8 @@ impl Ground {
             run_limit_s: None,
             silence_limit_s: None,
             stop_grace_s: None,
+            stop_after_disconnect_s: None,
+            retry: Default::default(),
             project: String::new(),
         };
         self.dispatcher.submit(request).await.expect("a good job")

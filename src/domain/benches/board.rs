@@ -196,6 +196,7 @@ fn idle_house(runners: usize, events: usize) {
             filter: Filter { hostname, ..Filter::default() },
             priority: 0,
             org: "default".into(),
+            avoid: Vec::new(),
         };
         house.step("JobQueued, first of its class", BoardEvent::JobQueued(job));
     }

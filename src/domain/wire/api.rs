@@ -3,13 +3,14 @@
 //! Chef Automate Workflow's keys come first and keep their spelling; ours stand beside them.
 //! Times of ours are RFC 3339 in UTC.
 
+mod attempts;
+mod bootstrap;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::attempt::AttemptRecord;
 use crate::facts::Facts;
 use crate::filter::Filter;
 use crate::ids::{JobId, PhaseRunId, RunnerId};
@@ -20,6 +21,9 @@ use crate::receipt::StopReceipt;
 use crate::runner::{Health, Runner, RunnerState, Scope};
 use crate::wire::object::object;
 use crate::wire::time_text::{chef_duration, chef_time, rfc3339};
+
+pub use attempts::{AttemptBody, LossBody, Retry};
+pub use bootstrap::{AcceptHostKey, InstallRunner, StepEvent, default_ssh_port};
 
 /// Every error answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -310,76 +314,6 @@ pub struct SubmitJob {
     pub project: String,
 }
 
-/// When a job may be started again by itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Retry {
-    /// Also when it is proved that its runner lost it; up to 5 placements in all.
-    #[serde(default)]
-    pub on_lost: bool,
-}
-
-/// One placement of a job, in `GET /jobs/:id`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AttemptBody {
-    pub attempt: u32,
-    pub runner: Option<String>,
-    /// When the intent to start was stored.
-    pub intended_at: String,
-    /// As the host said it then.
-    pub boot_id: Option<String>,
-    pub instance_id: Option<String>,
-    /// What proved that the attempt is lost.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lost: Option<LossBody>,
-}
-
-/// The proof of a loss.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LossBody {
-    pub evidence: LostEvidence,
-    pub at: String,
-    /// As the host said it when the loss was proved.
-    pub boot_id: Option<String>,
-    pub instance_id: Option<String>,
-}
-
-impl From<&AttemptRecord> for AttemptBody {
-    fn from(record: &AttemptRecord) -> Self {
-        let lost = record.loss.as_ref().map(|loss| LossBody {
-            evidence: loss.evidence,
-            at: rfc3339(loss.at_ms),
-            boot_id: loss.now.boot_id.clone(),
-            instance_id: loss.now.instance_id.clone(),
-        });
-        Self {
-            attempt: record.attempt,
-            runner: record.hostname.clone(),
-            intended_at: rfc3339(record.intended_at_ms),
-            boot_id: record.host.boot_id.clone(),
-            instance_id: record.host.instance_id.clone(),
-            lost,
-        }
-    }
-}
-
-/// One sentence about a lost attempt: `attempt 1 on u1 was lost: rebooted (boot id then a, now b; instance id i)`; empty
-/// for any other.
-impl fmt::Display for AttemptBody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(lost) = &self.lost else { return Ok(()) };
-        let known = |id: &Option<String>| id.clone().unwrap_or_else(|| "not known".into());
-        let pair = |then: &Option<String>, now: &Option<String>| match (then, now) {
-            (Some(then), Some(now)) if then == now => then.clone(),
-            _ => format!("then {}, now {}", known(then), known(now)),
-        };
-        let runner = self.runner.as_deref().unwrap_or("a deleted runner");
-        write!(f, "attempt {} on {runner} was lost: {} (boot id ", self.attempt, lost.evidence)?;
-        write!(f, "{}; instance id ", pair(&self.boot_id, &lost.boot_id))?;
-        write!(f, "{})", pair(&self.instance_id, &lost.instance_id))
-    }
-}
-
 /// `POST /phase_runs`: the jobs of one phase of a project's config.json.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -404,70 +338,6 @@ pub struct PhaseRunBody {
     /// The configuration skips this phase: there are no jobs.
     pub skipped: bool,
     pub jobs: Vec<JobBody>,
-}
-
-/// `POST /runners/:hostname/install`. Exactly one of `password` and `private_key`.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct InstallRunner {
-    /// Where to connect; the host name when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<String>,
-    #[serde(default = "default_ssh_port")]
-    pub port: u16,
-    /// The login that does the bootstrap.
-    pub user: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password: Option<String>,
-    /// An OpenSSH private key, as text; used for this bootstrap only, never stored.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub private_key: Option<String>,
-    /// Passphrase of `private_key`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub passphrase: Option<String>,
-    /// `SHA256:…` the host must show. Absent on a first try: the stream then ends with
-    /// `host_key_unconfirmed` and the fingerprint, and nothing was changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host_key: Option<String>,
-    /// Jobs run as the login user; nothing is done with root's rights.
-    #[serde(default)]
-    pub no_sudo: bool,
-    /// Absent: keep what an earlier enrolment set.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub labels: Option<BTreeSet<String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub slots: Option<u32>,
-}
-
-/// `POST /runners/:hostname/accept-host-key`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AcceptHostKey {
-    /// `SHA256:…` the host must show. Absent: the stream ends with `host_key_unconfirmed` and the key that it shows now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host_key: Option<String>,
-}
-
-/// The port of sshd.
-#[must_use]
-pub const fn default_ssh_port() -> u16 {
-    22
-}
-
-/// One event of the install, delete and test streams (SSE `data`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum StepEvent {
-    /// A step began.
-    Began { step: String, title: String },
-    /// A step ended well; `detail` is one line for people.
-    Done { step: String, detail: String },
-    /// The host showed a key that nobody has confirmed; nothing was changed. Try again with `host_key`.
-    HostKeyUnconfirmed { fingerprint: String, key_type: String },
-    /// A step failed and what was done was undone.
-    Failed { step: String, why: String, try_next: String, rolled_back: Vec<String>, left_behind: Vec<String> },
-    /// All is done.
-    Finished { runner: Option<Box<RunnerBody>>, left_behind: Vec<String> },
 }
 
 /// SSE `data` of `GET /jobs/:id/log/streaming`; the event's id is the offset after the chunk.
