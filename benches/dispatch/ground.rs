@@ -92,6 +92,8 @@ impl Ground {
             silence_limit_s: None,
             stop_grace_s: None,
             output_cap_bytes: None,
+            stop_after_disconnect_s: None,
+            retry: Default::default(),
             project: String::new(),
         };
         self.dispatcher.submit(request).await.expect("a good job")

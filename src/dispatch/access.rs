@@ -3,7 +3,7 @@
 use shuntyard_domain::board::BoardEvent;
 use shuntyard_domain::ids::RunnerId;
 
-use super::inventory::{Contact, Known};
+use super::inventory::Known;
 use super::{DispatchError, Dispatcher};
 use crate::ssh::{ConnectError, Dial, Lease, Target};
 
@@ -43,9 +43,5 @@ impl Dispatcher {
     pub(super) fn update_runner(&self, id: RunnerId, change: impl FnOnce(&mut Known)) {
         self.0.inventory.update(id, change, |known| self.tell_board(BoardEvent::RunnerChanged(known.for_board())));
         self.0.feed.runner_changed(id);
-    }
-
-    pub(super) fn set_contact(&self, id: RunnerId, contact: Contact) {
-        self.update_runner(id, |known| known.contact = contact);
     }
 }

@@ -142,9 +142,9 @@ impl Attendant {
         let mut backoff = Backoff::new(RETRY_FIRST, RETRY_CAP);
         let mut delay = delay;
         while !self.slept_to_the_stop(delay).await {
-            match self.engine.job(self.job).await {
-                Ok(job) => {
-                    self.engine.queue(&job);
+            match self.waiting_again().await {
+                Ok((job, tried)) => {
+                    self.engine.queue(&job, tried);
                     // A cancel between the look and the board's knowledge has told the board too early.
                     if self.engine.job(self.job).await.is_ok_and(|job| job.state.is_finished()) {
                         self.engine.tell_board(BoardEvent::JobDropped(self.job));
@@ -158,6 +158,13 @@ impl Attendant {
             }
             delay = backoff.delay();
         }
+    }
+
+    /// The job, and the runners that it is to be kept from while there are others.
+    async fn waiting_again(&self) -> Result<(Job, Vec<RunnerId>), DispatchError> {
+        let job = self.engine.job(self.job).await?;
+        let tried = self.engine.runners_tried(&job).await?;
+        Ok((job, tried))
     }
 
     /// Waits; true when the daemon stops instead.

@@ -19,7 +19,7 @@ impl Dispatcher {
             return Ok(None);
         }
         let (ask, answer) = oneshot::channel();
-        let question = LoopEvent::Explain(Box::new(queued(job)), ask);
+        let question = LoopEvent::Explain(Box::new(queued(job, Vec::new())), ask);
         self.0.loop_events.send(question).map_err(|_| DispatchError::Interrupted)?;
         match answer.await.map_err(|_| DispatchError::Interrupted)? {
             Explained::OnTheBoard(explanation) => Ok(Some(explanation)),

@@ -17,7 +17,7 @@ use shuntyard_domain::job::{Job, JobEvent};
 use shuntyard_domain::receipt::StopReceipt;
 use shuntyard_domain::recovery::{End, MAX_TAILS_OVERDUE};
 use shuntyard_domain::wire::frame::Word;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::keeper::Backoff;
@@ -32,6 +32,12 @@ const BATCH_BYTES: usize = 1024 * 1024;
 /// How long the rest of the output may take after the end line.
 const TAIL_DEADLINE: Duration = Duration::from_secs(20);
 
+/// A host that does not hear from us for 30 s, or the job's own `stop_after_disconnect_s` if that is longer, stops it.
+const HERE_EVERY: Duration = Duration::from_secs(5);
+
+/// How long a stopping daemon waits for a channel that is being opened.
+const LEAVE_DEADLINE: Duration = Duration::from_secs(5);
+
 /// A channel that says no more.
 const GONE: AttemptEvent = AttemptEvent::Gone { why: GoneWhy::Disconnected };
 
@@ -43,6 +49,10 @@ pub(super) enum Followed {
     /// The daemon stops; the job goes on.
     Detached,
     NeverStarted(String),
+    /// Proved lost, and stored as waiting for another start.
+    Requeued {
+        attempt: u32,
+    },
     /// The host's word could not be stored.
     NotStored(String),
     LinkLost(String),
@@ -68,6 +78,10 @@ pub(super) struct Following<'e> {
     away: bool,
     /// When more output had come than the host may hold.
     over_bound_at: Option<Instant>,
+    /// No channel took the start: this process knows that the host has never seen it.
+    pub(super) nothing_sent: bool,
+    /// When the host is told again that we are here; `None`: it does not matter to this job.
+    here_at: Option<Instant>,
     /// How often in a row the end came without the rest of the output.
     tails_overdue: u32,
     /// What this channel's host has told about a stop; each channel is told all of it.
@@ -82,6 +96,8 @@ enum Woken {
     Lasting,
     Cancel,
     Kill,
+    /// The host is told that we are here.
+    Here,
     /// The host has not kept a limit.
     Overdue,
     TailOverdue,
@@ -91,6 +107,7 @@ enum Woken {
 impl<'e> Following<'e> {
     pub(super) fn new(engine: &'e Dispatcher, job: Job, cancel: CancellationToken, stop: CancellationToken) -> Self {
         let sink = LogSink::new(engine.0.logs.clone().capped(job.spec.output_cap_bytes), job.attempt_id());
+        let here_at = job.spec.orphan_grace_s.map(|_| Instant::now() + HERE_EVERY);
         Self {
             engine,
             job,
@@ -104,6 +121,8 @@ impl<'e> Following<'e> {
             start_channel: true,
             away: false,
             over_bound_at: None,
+            nothing_sent: false,
+            here_at,
             tails_overdue: 0,
             receipt: StopReceipt::default(),
         }
@@ -148,9 +167,18 @@ impl<'e> Following<'e> {
             let mut lease = self.engine.lease_job(&known).await.map_err(|e| e.to_string())?;
             attempt::attach(&mut lease, wrapper, self.job.attempt_id(), offset).await.map_err(|e| e.to_string())
         };
+        tokio::pin!(connect);
         tokio::select! {
-            () = self.stop.cancelled() => Followed::Detached,
-            attached = connect => attached.map_or_else(Followed::LinkLost, Followed::Attached),
+            () = self.stop.cancelled() => {
+                // A channel that is half open would end without a word, which is the end of such a job.
+                if self.job.spec.orphan_grace_s.is_some()
+                    && let Ok(Ok(attached)) = timeout(LEAVE_DEADLINE, connect).await
+                {
+                    attached.leave().await;
+                }
+                Followed::Detached
+            }
+            attached = &mut connect => attached.map_or_else(Followed::LinkLost, Followed::Attached),
         }
     }
 
@@ -181,6 +209,12 @@ impl<'e> Following<'e> {
                 Woken::Lasting => self.on_lasting(&mut stream).await,
                 Woken::Cancel => self.send_cancel(&mut stream).await,
                 Woken::Kill => self.kill().await,
+                Woken::Here => {
+                    self.here_at = Some(Instant::now() + HERE_EVERY);
+                    // A channel that takes nothing says why in its events.
+                    let _ = stream.input.send(Word::Here).await;
+                    None
+                }
                 Woken::Overdue => match overdue {
                     Some((_, reason)) => self.stop_overdue(reason).await,
                     None => None,
@@ -192,6 +226,11 @@ impl<'e> Following<'e> {
                     again.then(|| Followed::LinkLost("the end came without the rest of the output".into()))
                 }
                 Woken::Stop => {
+                    if self.job.spec.orphan_grace_s.is_some() {
+                        // Its life depends on it.
+                        stream.leave().await;
+                        return Followed::Detached;
+                    }
                     // The job goes on whether the host hears this or not.
                     let _ = stream.input.send(Word::Bye).await;
                     Some(Followed::Detached)
@@ -225,6 +264,7 @@ impl<'e> Following<'e> {
             () = sleep_until(lasting_at.unwrap_or_else(Instant::now)), if lasting_at.is_some() => Woken::Lasting,
             () = self.cancel.cancelled(), if !self.cancel_sent => Woken::Cancel,
             () = sleep_until(self.kill_at.unwrap_or_else(Instant::now)), if self.kill_at.is_some() => Woken::Kill,
+            () = sleep_until(self.here_at.unwrap_or_else(Instant::now)), if self.here_at.is_some() => Woken::Here,
             () = sleep_until(tail_deadline.unwrap_or_else(Instant::now)), if tail_deadline.is_some() => Woken::TailOverdue,
             () = sleep_until(overdue_at.unwrap_or_else(Instant::now)), if overdue_at.is_some() => Woken::Overdue,
             () = self.stop.cancelled() => Woken::Stop,

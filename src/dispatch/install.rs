@@ -165,9 +165,9 @@ impl Install<'_> {
         if passed.is_err() || tested_as != id {
             self.engine.0.pool.forget(tested_as);
         }
-        let report = passed?;
+        let examined = passed?;
         self.steps.began("enrol", "storing the runner");
-        let runner = self.record(id, &target, placed, report);
+        let runner = self.record(id, &target, placed, examined);
         let runner = self.store(runner, placed).await.map_err(|failure| ("enrol", failure))?;
         let (hostname, state) = (runner.hostname.clone(), runner.state);
         self.engine.keep(runner, placed.key.loaded.clone());

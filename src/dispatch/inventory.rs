@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use shuntyard_domain::attempt::HostIdentity;
 use shuntyard_domain::board::{Availability, BoardRunner};
 use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::runner::{Health, Runner, RunnerState};
@@ -38,6 +39,8 @@ pub(super) struct Known {
     pub contact: Contact,
     /// Its host is being changed: no job is placed there.
     pub closed: bool,
+    /// Who the host said it is at the present connection.
+    pub identity: HostIdentity,
     /// Ends the keeper of this entry.
     pub keeper_stop: CancellationToken,
     /// Wakes who waits for this runner; as many as it has jobs.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use shuntyard_domain::attempt::HostIdentity;
 use shuntyard_domain::ids::{AttemptId, RunnerId};
 use shuntyard_domain::recovery::spool_may_go;
 use shuntyard_domain::runner::{Runner, RunnerState};
@@ -58,6 +59,7 @@ impl Dispatcher {
         let keeper_stop = self.0.tasks.stop_signal().child_token();
         let known = Known {
             contact: Contact::Connecting { since_ms: self.0.clock.now_ms() },
+            identity: HostIdentity::default(),
             runner: runner.into(),
             key,
             closed: false,
@@ -138,17 +140,39 @@ async fn refused(engine: &Dispatcher, known: &Known, error: &ConnectError, tries
 }
 
 async fn on_connected(engine: &Dispatcher, known: &Known) {
+    // Before it is given a job: what it is now is stored with the intent to start.
+    let identity = greet(engine, known).await.unwrap_or_else(|why| {
+        tracing::warn!(why, "the runner does not say who it is");
+        HostIdentity::default()
+    });
     let now_ms = engine.0.clock.now_ms();
     engine.update_runner(known.runner.id, |entry| {
         let mut runner = (*entry.runner).clone();
         runner.last_seen_at_ms = Some(now_ms);
         entry.runner = runner.into();
         entry.contact = Contact::Connected { since_ms: now_ms };
+        entry.identity = identity;
     });
     tracing::info!("connected");
     if let Err(error) = sweep_spools(engine, known).instrument(info_span!("sweep_spools")).await {
         tracing::debug!(%error, "the spools were not swept");
     }
+}
+
+/// Asks the host who it is; keeps by which means it can stop jobs, when that has changed.
+async fn greet(engine: &Dispatcher, known: &Known) -> Result<HostIdentity, String> {
+    let mut lease = engine.lease_service(known).await.map_err(|error| error.to_string())?;
+    let wrapper = &known.runner.installation.wrapper_path;
+    let hello = attempt::hello(&mut lease, wrapper).await.map_err(|error| error.to_string())?;
+    let identity = HostIdentity::from(&hello);
+    if hello.means != known.runner.installation.stop_means {
+        let means = hello.means;
+        if let Err(error) = engine.change_record(known.runner.id, |runner| runner.installation.stop_means = means).await
+        {
+            tracing::warn!(%error, "the means to stop jobs could not be stored");
+        }
+    }
+    Ok(identity)
 }
 
 /// Says that there is no connection; `next_try` is from now.
@@ -160,11 +184,16 @@ fn unreachable(engine: &Dispatcher, id: RunnerId, why: String, tries: u32, next_
     };
     let next_try_at_ms = next_try.map(|pause| now_ms + i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
     let contact = Contact::Unreachable { since_ms, why, tries, next_try_at_ms };
+    let change = |entry: &mut Known| {
+        entry.contact = contact;
+        // It may be another boot when it is back.
+        entry.identity = HostIdentity::default();
+    };
     if is_news {
-        engine.set_contact(id, contact);
+        engine.update_runner(id, change);
     } else {
         // One more failed try like the last one: nobody waits for that, and the board need not look.
-        engine.0.inventory.note(id, |entry| entry.contact = contact);
+        engine.0.inventory.note(id, change);
     }
 }
 

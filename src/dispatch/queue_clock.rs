@@ -71,13 +71,14 @@ pub(super) async fn run(engine: Dispatcher, stop: CancellationToken) {
 /// Ends the job if it still waits.
 async fn expire(engine: &Dispatcher, id: JobId, now_ms: i64) -> Result<(), String> {
     match engine.job(id).await {
-        Ok(job) if matches!(job.state, JobState::Queued) => {}
+        Ok(job)
+            if matches!(job.state, JobState::Queued) && expires_at_ms(&job).is_some_and(|at_ms| at_ms <= now_ms) => {}
         // Perhaps by an earlier look, whose commit only seemed to fail.
         Ok(job) if job.state.is_finished() => {
             engine.tell_board(BoardEvent::JobDropped(id));
             return Ok(());
         }
-        // It runs; one that comes back to the queue is watched again.
+        // It runs, or waits anew; one that comes back to the queue is watched again.
         Ok(_) | Err(DispatchError::NoJob(_)) => return Ok(()),
         Err(error) => return Err(told(&error)),
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use shuntyard_domain::attempt::AttemptRecord;
 use shuntyard_domain::board::{BoardEvent, QueuedJob};
 use shuntyard_domain::ids::{AttemptId, JobId, RunnerId};
 use shuntyard_domain::job::{Job, JobEvent, JobState};
@@ -10,14 +11,14 @@ use shuntyard_domain::recovery::{self, Step};
 use shuntyard_domain::runner::RunnerState;
 use shuntyard_domain::wire::frame::Frame;
 
-use super::Dispatcher;
 use super::attend::{Attendant, Placed};
 use super::follow::{Followed, Following};
 use super::inventory::Known;
 use super::keeper::Backoff;
+use super::{DispatchError, Dispatcher};
 use crate::ssh::Lease;
 use crate::ssh::attempt::{self, Attempt};
-use crate::store::{ApplyError, Expected, job_apply, job_apply_each, runner_state};
+use crate::store::{ApplyError, Expected, job_apply, job_apply_each, job_attempt_insert, job_attempts, runner_state};
 
 pub(super) const RETRY_FIRST: Duration = Duration::from_secs(1);
 pub(super) const RETRY_CAP: Duration = Duration::from_secs(60);
@@ -42,7 +43,9 @@ impl Attendant {
             Err(placed) => return placed,
         };
         // The intent is on disk before the first byte leaves.
-        let job = match intend(engine, id, self.runner).await {
+        // Asked again: the runner may have connected anew since.
+        let known = engine.known(self.runner).unwrap_or(known);
+        let job = match intend(engine, id, &known).await {
             Ok(Some(job)) => job,
             Ok(None) => return self.give_back(place, Placed::Back(REATTACH_FIRST)),
             Err(error) => return self.give_back(place, Placed::after_fault(Step::Intent, &error)),
@@ -54,7 +57,7 @@ impl Attendant {
             Err(error) => return never_started(engine, job.attempt_id(), error.to_string()).await,
         };
         let attempt_id = job.attempt_id();
-        let following = Following::new(engine, job, self.cancel.clone(), self.stop.clone());
+        let mut following = Following::new(engine, job, self.cancel.clone(), self.stop.clone());
         let stream = match place {
             Place::Lane(lane) => lane.next(attempt_id, &frame).await,
             // The channel holds the slot from here on, and gives it back when it ends.
@@ -62,6 +65,7 @@ impl Attendant {
                 attempt::start(&mut lease, &known.runner.installation.wrapper_path, attempt_id, frame, 0).await
             }
         };
+        following.nothing_sent = stream.is_err();
         self.follow_to_the_end(following, stream.ok()).await
     }
 
@@ -103,6 +107,7 @@ impl Attendant {
                 Followed::Over => return Placed::Over,
                 Followed::Detached => return Placed::Detached,
                 Followed::NeverStarted(why) => return never_started(&self.engine, following.attempt_id(), why).await,
+                Followed::Requeued { attempt } => return Placed::Back(pause_after(attempt)),
                 Followed::NotStored(why) => return Placed::Unsure(why),
                 Followed::LinkLost(why) => {
                     let delay = backoff.delay();
@@ -122,17 +127,22 @@ impl Attendant {
 }
 
 /// Commits the placement; `None` when the runner takes no jobs any more, which is decided in the same transaction.
-async fn intend(engine: &Dispatcher, id: JobId, runner: RunnerId) -> Result<Option<Job>, ApplyError> {
+///
+/// Who the host is by now is stored with it: only its present boot can prove later that the job never started.
+async fn intend(engine: &Dispatcher, id: JobId, known: &Known) -> Result<Option<Job>, ApplyError> {
     let (now_ms, closed) = (engine.0.clock.now_ms(), engine.clone());
+    let (runner, hostname, host) = (known.runner.id, known.runner.hostname.clone(), known.identity.clone());
     let job = engine
         .0
         .store
-        .write(move |c| {
+        .write(move |c| -> Result<Option<Job>, ApplyError> {
             if closed.is_closed(runner) || runner_state(c, runner)? != Some(RunnerState::Enrolled) {
                 return Ok(None);
             }
             let steps = [(&JobEvent::Assigned { runner }, now_ms), (&JobEvent::StartIntended, now_ms)];
-            job_apply_each(c, id, Expected::Anything, &steps).map(Some)
+            let job = job_apply_each(c, id, Expected::Anything, &steps)?;
+            job_attempt_insert(c, job.attempt_id(), (runner, &hostname), now_ms, &host)?;
+            Ok(Some(job))
         })
         .await?;
     if let Some(job) = &job {
@@ -154,11 +164,15 @@ async fn never_started(engine: &Dispatcher, id: AttemptId, why: String) -> Place
             if job.state.is_finished() {
                 return Placed::Over;
             }
-            let mut backoff = Backoff::new(RETRY_FIRST * 2_u32.pow(job.attempt.saturating_sub(1).min(6)), RETRY_CAP);
-            Placed::Back(backoff.delay())
+            Placed::Back(pause_after(job.attempt))
         }
         Err(error) => Placed::after_fault(Step::NoStart, &error),
     }
+}
+
+/// How long a job waits before it is placed again after this attempt: 1 s doubled each time, with jitter.
+fn pause_after(attempt: u32) -> Duration {
+    Backoff::new(RETRY_FIRST * 2_u32.pow(attempt.saturating_sub(1).min(6)), RETRY_CAP).delay()
 }
 
 /// The variables that every job sees, under those that its author set.
@@ -184,15 +198,29 @@ fn job_environment(job: &Job, known: &Known) -> BTreeMap<String, String> {
 }
 
 impl Dispatcher {
-    /// Gives a queued job to the board, and to the queue's clock; a job in any other state is not.
-    pub(super) fn queue(&self, job: &Job) {
+    /// Gives a queued job to the board, and to the queue's clock; a job in any other state is not. It is placed on one of
+    /// the runners `avoid` only when no other is free.
+    pub(super) fn queue(&self, job: &Job, avoid: Vec<RunnerId>) {
         if matches!(job.state, JobState::Queued) && !self.watch_queue_limit(job) {
-            self.tell_board(BoardEvent::JobQueued(queued(job)));
+            self.tell_board(BoardEvent::JobQueued(queued(job, avoid)));
         }
+    }
+
+    /// The runners on which earlier attempts of a job came to nothing.
+    ///
+    /// # Errors
+    /// `Store` when they cannot be read.
+    pub(super) async fn runners_tried(&self, job: &Job) -> Result<Vec<RunnerId>, DispatchError> {
+        if job.attempt == 0 {
+            return Ok(Vec::new());
+        }
+        let id = job.id;
+        let attempts: Vec<AttemptRecord> = self.0.store.read(move |c| job_attempts(c, id)).await?;
+        Ok(attempts.into_iter().map(|attempt| attempt.runner).collect())
     }
 }
 
 /// The job as the board sees it.
-pub(super) fn queued(job: &Job) -> QueuedJob {
-    QueuedJob { id: job.id, filter: job.filter.clone(), priority: job.priority, org: job.origin.org.clone() }
+pub(super) fn queued(job: &Job, avoid: Vec<RunnerId>) -> QueuedJob {
+    QueuedJob { id: job.id, filter: job.filter.clone(), priority: job.priority, org: job.origin.org.clone(), avoid }
 }

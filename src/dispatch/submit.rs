@@ -40,6 +40,8 @@ impl Dispatcher {
             stop_grace_s: request.stop_grace_s.unwrap_or(JobSpec::default_stop_grace_s()),
             output_cap_bytes: request.output_cap_bytes.unwrap_or(self.0.logs.cap_bytes()),
             spool_cap_bytes: Some(self.0.spool_cap_bytes),
+            orphan_grace_s: request.stop_after_disconnect_s,
+            retry_on_lost: request.retry.on_lost,
             ..JobSpec::shell(request.script)
         };
         let origin = JobOrigin { title, ..origin(request.project) };
@@ -114,6 +116,8 @@ impl Dispatcher {
             stop_grace_s: phase.stop_grace_s,
             output_cap_bytes: phase.output_cap_bytes.unwrap_or(self.0.logs.cap_bytes()),
             spool_cap_bytes: Some(self.0.spool_cap_bytes),
+            orphan_grace_s: phase.stop_after_disconnect_s,
+            retry_on_lost: phase.retry_on_lost,
             ..JobSpec::shell(script.clone())
         };
         let job = |(row, filter): (usize, &Filter)| {
@@ -148,7 +152,7 @@ impl Dispatcher {
     }
 
     fn announce(&self, job: &Job) {
-        self.queue(job);
+        self.queue(job, Vec::new());
         self.0.feed.job_changed(job.id, job.version);
     }
 

@@ -17,10 +17,12 @@ fn ms(seconds: u32) -> i64 {
 
 /// When a job that still waits has waited too long, in unix milliseconds; `None` = never.
 ///
-/// Counted from the submission, also for a job that came back to the queue.
+/// Counted from the submission, also for a job that came back to the queue. But one that is started again after a loss
+/// may have run for long before: its time counts from its return.
 #[must_use]
 pub fn expires_at_ms(job: &Job) -> Option<i64> {
-    job.spec.queue_limit_s.map(|limit_s| job.created_at_ms.saturating_add(ms(limit_s)))
+    let from_ms = if job.spec.retry_on_lost && job.attempt > 0 { job.state_at_ms } else { job.created_at_ms };
+    job.spec.queue_limit_s.map(|limit_s| from_ms.saturating_add(ms(limit_s)))
 }
 
 /// How long after its start a job should be over, in milliseconds, if its host keeps the run limit.

@@ -35,9 +35,13 @@ pub struct JobSpec {
     /// What its log on the runner may take before the job is stopped; `None` = no limit. See `spool_bound_bytes`.
     #[serde(default)]
     pub spool_cap_bytes: Option<u64>,
-    /// Seconds the job goes on when its channel ends without a word; `None` = for ever.
+    /// Seconds the job goes on when its channel ends without a word; `None` = for ever. People call it
+    /// `stop_after_disconnect_s`.
     #[serde(default)]
     pub orphan_grace_s: Option<u32>,
+    /// When it is proved that an attempt is lost, the job is started again as another one.
+    #[serde(default)]
+    pub retry_on_lost: bool,
 }
 
 impl JobSpec {
@@ -72,6 +76,7 @@ impl JobSpec {
             output_cap_bytes: Self::default_output_cap_bytes(),
             spool_cap_bytes: None,
             orphan_grace_s: None,
+            retry_on_lost: false,
         }
     }
 }
@@ -228,6 +233,12 @@ pub enum JobEvent {
         evidence: LostEvidence,
         log: LogSummary,
     },
+    /// Evidence that the attempt is lost, of a job that is then to be started again (`JobSpec::retry_on_lost`).
+    RequeuedAfterLoss {
+        evidence: LostEvidence,
+        /// What is stored of the lost attempt's output.
+        log: LogSummary,
+    },
     CancelRequested {
         by: String,
         reason: StopReason,
@@ -253,9 +264,21 @@ impl JobEvent {
             Self::PlacementsExhausted { .. } => "placements_exhausted",
             Self::Exited { .. } => "exited",
             Self::LostProven { .. } => "lost_proven",
+            Self::RequeuedAfterLoss { .. } => "requeued_after_loss",
             Self::CancelRequested { .. } => "cancel_requested",
             Self::Expired => "expired",
             Self::Abandoned { .. } => "abandoned",
+        }
+    }
+}
+
+impl JobEvent {
+    /// What proves that the attempt is lost, if the event says so.
+    #[must_use]
+    pub const fn lost_evidence(&self) -> Option<LostEvidence> {
+        match self {
+            Self::LostProven { evidence, .. } | Self::RequeuedAfterLoss { evidence, .. } => Some(*evidence),
+            _ => None,
         }
     }
 }
@@ -306,9 +329,12 @@ pub fn transition(job: &Job, event: &JobEvent, now_ms: i64) -> Result<Job, Illeg
         (S::Starting { .. } | S::Running { .. }, E::Exited { exit_code, stopped, log }) => {
             exited(&job.state, *exit_code, *stopped, job.cancel.as_ref(), *log)
         }
-        (S::Starting { .. } | S::Running { .. }, E::LostProven { evidence, log }) => {
-            S::Finished(Finished { lost_evidence: Some(*evidence), ..ended(&job.state, Outcome::Lost, *log) })
-        }
+        (S::Starting { .. } | S::Running { .. }, E::LostProven { evidence, log }) => lost(&job.state, *evidence, *log),
+        (S::Starting { .. } | S::Running { .. }, E::RequeuedAfterLoss { evidence, log }) => match &job.cancel {
+            // It is not to run again, and may have run: what is known is that it is lost.
+            Some(_) => lost(&job.state, *evidence, *log),
+            None => S::Queued,
+        },
 
         (S::Assigned { .. } | S::Starting { .. } | S::Running { .. }, E::CancelRequested { by, reason }) => {
             if next.cancel.is_none() {
@@ -360,6 +386,10 @@ fn ended(state: &JobState, outcome: Outcome, log: LogSummary) -> Finished {
         lost_evidence: None,
         log,
     }
+}
+
+fn lost(state: &JobState, evidence: LostEvidence, log: LogSummary) -> JobState {
+    JobState::Finished(Finished { lost_evidence: Some(evidence), ..ended(state, Outcome::Lost, log) })
 }
 
 fn never_ran(outcome: Outcome, reason: NotRunReason, runner: Option<RunnerId>) -> JobState {

@@ -3,17 +3,16 @@
 //! The engine asks hosts and commits; what an answer means is decided here, so that `tests/simulation.rs` drives the
 //! very same decisions through crashes, lost links and reboots. Time is no argument of any of them.
 
+use crate::attempt::Boot;
 use crate::ids::RunnerId;
 use crate::job::{Job, JobEvent, JobState};
 use crate::outcome::{LogSummary, LostEvidence};
 use crate::wire::control::{ErrCode, LostWhy, ResultRecord, SpoolState};
 
-/// Placements with proof of no start before the job ends as failed.
+/// Placements before a job ends: as failed when every one had a proof of no start, as lost after the last one was lost.
 pub const MAX_PLACEMENTS: u32 = 5;
 /// How often the rest of the output is asked for again after the end line, before the log is called truncated.
 pub const MAX_TAILS_OVERDUE: u32 = 2;
-/// What the wrapper says instead of an instance id that it cannot read.
-const UNREADABLE: &str = "unknown";
 
 /// What is done with a job that is looked at again: after a restart, a failed commit, a panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +119,7 @@ impl End {
 
     /// The event to commit; `stored` is what our log holds, synced.
     #[must_use]
-    pub fn event(&self, stored: LogSummary) -> JobEvent {
+    pub fn event(&self, job: &Job, stored: LogSummary) -> JobEvent {
         match *self {
             Self::Result(record) => JobEvent::Exited {
                 exit_code: record.exit_code,
@@ -133,7 +132,7 @@ impl End {
                     LostWhy::Killed => LostEvidence::WrapperKilled,
                     LostWhy::NoStart => LostEvidence::LauncherDied,
                 };
-                JobEvent::LostProven { evidence, log: LogSummary { truncated: stored.bytes != size, ..stored } }
+                loss(job, evidence, LogSummary { truncated: stored.bytes != size, ..stored })
             }
         }
     }
@@ -163,13 +162,13 @@ pub enum Identity {
     Unreadable,
 }
 
-/// Compares the instance id of the runner's record with the one that answers now.
+/// Compares the instance id of the runner's record with the one that answers now; `None`: it cannot be read.
 #[must_use]
-pub fn identity(recorded: &str, shown: &str) -> Identity {
+pub fn identity(recorded: &str, shown: Option<&str>) -> Identity {
     match shown {
-        UNREADABLE => Identity::Unreadable,
-        shown if shown == recorded => Identity::Same,
-        _ => Identity::Another,
+        None => Identity::Unreadable,
+        Some(shown) if shown == recorded => Identity::Same,
+        Some(_) => Identity::Another,
     }
 }
 
@@ -206,20 +205,37 @@ pub const fn judge_identity(identity: Identity) -> Option<Verdict> {
     }
 }
 
-/// What follows from the answer to a fence in the same base directory.
+/// What follows from the answer to a fence in the same base directory; `boot`: since the intent to start.
+///
+/// A fence that holds proves that there was no claim. That is a proof of no start only in the boot of the intent: a
+/// claim is written before anything runs, but not synced, so that a host which lost power a moment later has none
+/// although the job ran.
 #[must_use]
-pub const fn judge_fence(state: &JobState, word: FenceWord) -> Verdict {
-    match (state, word) {
-        (JobState::Starting { .. }, FenceWord::Fenced) => Verdict::NeverStarted,
-        (_, FenceWord::Fenced | FenceWord::Removed) => Verdict::Lost(LostEvidence::SpoolGone),
-        (_, FenceWord::Exists(_)) => Verdict::Undecided,
+pub const fn judge_fence(state: &JobState, word: FenceWord, boot: Boot) -> Verdict {
+    match (state, word, boot) {
+        (_, FenceWord::Exists(_), _) => Verdict::Undecided,
+        (JobState::Starting { .. }, FenceWord::Fenced, Boot::Same) => Verdict::NeverStarted,
+        (_, FenceWord::Fenced | FenceWord::Removed, Boot::Another) => Verdict::Lost(LostEvidence::Rebooted),
+        // It may have run, and nothing tells why its files are gone.
+        (_, FenceWord::Fenced | FenceWord::Removed, Boot::Same | Boot::Unknown) => {
+            Verdict::Lost(LostEvidence::SpoolGone)
+        }
     }
 }
 
 /// The event for evidence of loss that no end line of the host has told: how much is missing is not known.
 #[must_use]
-pub const fn lost(evidence: LostEvidence, stored: LogSummary) -> JobEvent {
-    JobEvent::LostProven { evidence, log: LogSummary { truncated: true, ..stored } }
+pub const fn lost(job: &Job, evidence: LostEvidence, stored: LogSummary) -> JobEvent {
+    loss(job, evidence, LogSummary { truncated: true, ..stored })
+}
+
+/// The job ends by its loss, or waits for another start when its author said so.
+const fn loss(job: &Job, evidence: LostEvidence, log: LogSummary) -> JobEvent {
+    if job.spec.retry_on_lost && job.attempt < MAX_PLACEMENTS {
+        JobEvent::RequeuedAfterLoss { evidence, log }
+    } else {
+        JobEvent::LostProven { evidence, log }
+    }
 }
 
 /// The event for a proof of no start: back to the queue, or the end after too many placements (`attempt` counts them).

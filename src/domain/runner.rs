@@ -78,6 +78,9 @@ pub struct Installation {
     pub system_mode: bool,
     /// Programs found on the host: `setsid`, `tail`, `git` …
     pub tools: BTreeSet<String>,
+    /// By which means a job's processes are found when it is stopped, strongest first; empty: not asked yet.
+    #[serde(default)]
+    pub stop_means: Vec<String>,
 }
 
 /// A host that takes jobs.

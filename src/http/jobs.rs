@@ -9,11 +9,12 @@ use axum::response::{IntoResponse, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use shuntyard_domain::attempt::AttemptRecord;
 use shuntyard_domain::explain::Explanation;
 use shuntyard_domain::ids::{JobId, PhaseRunId};
 use shuntyard_domain::job::Job;
 use shuntyard_domain::outcome::StopReason;
-use shuntyard_domain::wire::api::{JobBody, SubmitJob};
+use shuntyard_domain::wire::api::{AttemptBody, JobBody, SubmitJob};
 use shuntyard_domain::wire::time_text::rfc3339;
 
 use super::Api;
@@ -23,7 +24,7 @@ use super::query::{ApiQuery, PathId};
 use super::sse::{self, EventStream};
 use crate::dispatch::Change;
 use crate::store::{
-    JobEventRow, JobQuery, RecordedEvent, job_events, job_page, job_receipt_find, jobs_runner_hostnames,
+    JobEventRow, JobQuery, RecordedEvent, job_attempts, job_events, job_page, job_receipt_find, jobs_runner_hostnames,
 };
 
 const DEFAULT_PAGE: u32 = 100;
@@ -142,6 +143,10 @@ pub(super) async fn list(
 
 pub(super) async fn show(State(api): State<Api>, PathId(id): PathId<JobId>) -> Result<Json<JobBody>, ApiError> {
     let mut body = api.job_body(&api.dispatcher.job(id).await?).await?;
+    if body.attempt > 0 {
+        let attempts: Vec<AttemptRecord> = api.dispatcher.store().read(move |c| job_attempts(c, id)).await?;
+        body.attempts = attempts.iter().map(AttemptBody::from).collect();
+    }
     // Nothing else has a receipt, and nobody else waits for this read.
     if body.stop_reason.is_some() || body.lost_evidence.is_some() {
         body.receipt = api.dispatcher.store().read(move |c| job_receipt_find(c, id)).await?;

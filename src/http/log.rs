@@ -121,6 +121,8 @@ fn parse_range(text: &str, length: u64) -> Option<(u64, u64)> {
 struct Tail {
     api: Api,
     id: JobId,
+    /// Whose output `offset` counts; `None`: that of the attempt that is first seen.
+    attempt: Option<u32>,
     offset: u64,
     /// Version of the job record that was sent last.
     version: i64,
@@ -128,17 +130,27 @@ struct Tail {
     ended: bool,
 }
 
-/// Output as it comes: `chunk` (its id is the offset after it), `state` when the record changed, `end` at last.
+/// Output as it comes: `chunk` (its id is the offset after it, with `-ATTEMPT` behind it from the second one on), `state`
+/// when the record changed, `end` at last. The output of another attempt begins at offset 0.
 pub(super) async fn streaming(
     State(api): State<Api>,
     PathId(id): PathId<JobId>,
     headers: HeaderMap,
 ) -> Result<EventStream, ApiError> {
-    api.dispatcher.job(id).await?;
-    let offset = headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok()).unwrap_or(0);
+    let job = api.dispatcher.job(id).await?;
+    let last = headers.get("last-event-id").and_then(|v| v.to_str().ok());
+    let (attempt, offset) = last.map_or((None, 0), |last| parse_place(last, job.spec.retry_on_lost));
     let (pulse, stop) = (api.dispatcher.feed().job(id), api.dispatcher.stop_signal());
-    let tail = Tail { api, id, offset, version: 0, pulse, ended: false };
+    let tail = Tail { api, id, attempt, offset, version: 0, pulse, ended: false };
     Ok(sse::answer(stream::unfold(tail, next_event), stop))
+}
+
+/// Reads `OFFSET` or `OFFSET-ATTEMPT`. Of a job that may have had output in several attempts the first means attempt 1.
+fn parse_place(text: &str, several: bool) -> (Option<u32>, u64) {
+    match text.split_once('-') {
+        Some((offset, attempt)) => (attempt.parse().ok(), offset.parse().unwrap_or(0)),
+        None => (several.then_some(1), text.parse().unwrap_or(0)),
+    }
 }
 
 async fn next_event(mut tail: Tail) -> Option<(Event, Tail)> {
@@ -154,12 +166,18 @@ async fn next_event(mut tail: Tail) -> Option<(Event, Tail)> {
             return Some((sse::event("state", &tail.api.job_body(&job).await.ok()?), tail));
         }
         if job.attempt > 0 {
+            if tail.attempt.replace(job.attempt).is_some_and(|earlier| earlier != job.attempt) {
+                tail.offset = 0;
+            }
             let piece = tail.api.log_chunk(job.attempt_id(), tail.offset, u64::MAX).await.ok()?;
             if !piece.bytes.is_empty() {
+                let attempt = Some(job.attempt).filter(|attempt| *attempt > 1);
                 let elided_bytes = piece.offset - tail.offset;
-                let chunk = LogChunk { offset: piece.offset, elided_bytes, base64: STANDARD.encode(&piece.bytes) };
+                let chunk =
+                    LogChunk { offset: piece.offset, attempt, elided_bytes, base64: STANDARD.encode(&piece.bytes) };
                 tail.offset = piece.offset + piece.bytes.len() as u64;
-                return Some((sse::event("chunk", &chunk).id(tail.offset.to_string()), tail));
+                let place = attempt.map_or_else(String::new, |attempt| format!("-{attempt}"));
+                return Some((sse::event("chunk", &chunk).id(format!("{}{place}", tail.offset)), tail));
             }
         }
         if job.state.is_finished() {
@@ -190,6 +208,19 @@ mod tests {
         }
         let (from, to) = first_kept(31, 40, Some(&(30..50)));
         assert!(from >= to, "nothing of it is kept");
+    }
+
+    #[test]
+    fn a_listener_says_which_attempts_output_it_has() {
+        for (text, several, expected) in [
+            ("7", false, (None, 7)),
+            ("7", true, (Some(1), 7)),
+            ("7-3", true, (Some(3), 7)),
+            ("x", false, (None, 0)),
+            ("x-y", true, (None, 0)),
+        ] {
+            assert_eq!(parse_place(text, several), expected, "{text}");
+        }
     }
 
     #[test]

@@ -91,6 +91,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    job_attempts (job_id, attempt) {
+        job_id -> Text,
+        attempt -> BigInt,
+        runner_id -> Text,
+        runner_hostname -> Nullable<Text>,
+        intended_at_ms -> BigInt,
+        boot_id -> Nullable<Text>,
+        instance_id -> Nullable<Text>,
+        lost_evidence -> Nullable<Text>,
+        lost_at_ms -> Nullable<BigInt>,
+        boot_id_now -> Nullable<Text>,
+        instance_id_now -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     job_receipts (job_id) {
         job_id -> Text,
         attempt -> BigInt,

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use shuntyard_domain::outcome::{LostEvidence, NotRunReason, Outcome, StopReason};
+
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 fn rust_files(dir: &str) -> Vec<(String, String)> {
@@ -146,4 +148,15 @@ fn the_core_forbids_what_is_not_pure() {
         &["src/domain/tests/", "src/domain/benches/", "src/domain/facts/tests.rs"],
         "the core does no I/O",
     );
+}
+
+#[test]
+fn the_states_document_names_every_outcome_reason_and_evidence() {
+    let text = fs::read_to_string(Path::new(ROOT).join("docs/STATES.md")).unwrap();
+    let words = (Outcome::ALL.iter().map(|w| w.as_str()))
+        .chain(StopReason::ALL.iter().map(|w| w.as_str()))
+        .chain(NotRunReason::ALL.iter().map(|w| w.as_str()))
+        .chain(LostEvidence::ALL.iter().map(|w| w.as_str()));
+    let missing: Vec<&str> = words.filter(|word| !text.contains(word)).collect();
+    assert!(missing.is_empty(), "docs/STATES.md does not name {missing:?}");
 }

@@ -74,13 +74,15 @@ pub async fn run(client: &Client, args: JobsArgs) -> Result<u8, Failure> {
     let jobs: Vec<JobBody> = if id.is_some() { vec![parse(&url, &answer.bytes)?] } else { parse(&url, &answer.bytes)? };
     let rows = jobs.iter().map(|job| row(job, answer.server_time)).collect();
     print(table::render(&HEADER, rows).as_bytes())?;
-    print(jobs.iter().map(stopped).collect::<String>().as_bytes())?;
+    print(jobs.iter().map(how_it_went).collect::<String>().as_bytes())?;
     Ok(0)
 }
 
-/// A line with the receipt of a job that was stopped; nothing for any other.
-pub fn stopped(job: &JobBody) -> String {
-    job.receipt.as_ref().map(|receipt| plain(&format!("stopped: {receipt}")) + "\n").unwrap_or_default()
+/// A line for each attempt that was lost, and one with the receipt of a job that was stopped; nothing for any other.
+pub fn how_it_went(job: &JobBody) -> String {
+    let lost = job.attempts.iter().map(ToString::to_string).filter(|line| !line.is_empty());
+    let stopped = job.receipt.iter().map(|receipt| format!("stopped: {receipt}"));
+    lost.chain(stopped).map(|line| plain(&line) + "\n").collect()
 }
 
 fn query(args: &JobsArgs) -> Result<Vec<(&'static str, String)>, Usage> {

@@ -71,6 +71,10 @@ async fn follow(client: &Client, id: JobId, mut printer: Printer) -> Result<u8, 
             Followed::Output(bytes) => printer.print(&bytes)?,
             Followed::Elided(bytes) => printer.skip(bytes)?,
             Followed::State(_) => {}
+            Followed::Again { attempt } => {
+                printer.offset = 0;
+                note(&format!("the job was lost and started again: attempt {attempt}"));
+            }
             Followed::Lost { why } => note(&format!("lost contact with the server ({why}); trying again")),
             Followed::Back => note("the server is back"),
             Followed::End(_) => return Ok(0),
@@ -102,7 +106,7 @@ impl Printer {
         if !self.json {
             return print(bytes);
         }
-        let chunk = LogChunk { offset, elided_bytes, base64: STANDARD.encode(bytes) };
+        let chunk = LogChunk { offset, attempt: None, elided_bytes, base64: STANDARD.encode(bytes) };
         print(format!("{}\n", json!(chunk)).as_bytes())
     }
 }

@@ -22,12 +22,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::client::Client;
 use crate::client_error::ClientError;
+use crate::commands::jobs::how_it_went;
 use crate::failure::{EXIT_INTERRUPTED, EXIT_USAGE, Failure};
 use crate::pretty_json::pretty;
 use crate::run::request::Request;
 use crate::run::view::View;
 use crate::run::watch::{Watch, Watched};
-use crate::terminal::{note, plain, print, stderr_colour, stdout_colour};
+use crate::terminal::{note, print, stderr_colour, stdout_colour};
 
 /// Run a phase of a project, or one command, and follow it
 ///
@@ -74,6 +75,12 @@ pub struct RunArgs {
     /// server's]
     #[arg(long, value_name = "SIZE", conflicts_with = "phase")]
     output_cap: Option<String>,
+    /// Let the host stop it when the dispatcher was lost for so long (90, 10m; 0: at once) [default: it goes on]
+    #[arg(long, value_name = "SECONDS", conflicts_with = "phase")]
+    stop_after_disconnect: Option<String>,
+    /// Start it again, up to 5 times in all, when it is proved that its runner lost it; it must stand running twice
+    #[arg(long, conflicts_with = "phase")]
+    retry_on_lost: bool,
     /// One line that names the job
     #[arg(long, conflicts_with = "phase")]
     title: Option<String>,
@@ -219,8 +226,8 @@ fn finish(names: &[String], ended: &[JobBody], single: bool, interrupted: bool, 
         match ended {
             [job] => {
                 note(&result::line(job, colour));
-                if let Some(receipt) = &job.receipt {
-                    note(&plain(&format!("  stopped: {receipt}")));
+                for line in how_it_went(job).lines() {
+                    note(&format!("  {line}"));
                 }
             }
             jobs => note(result::summary(names, jobs).trim_end()),

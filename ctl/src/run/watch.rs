@@ -163,6 +163,10 @@ impl<'a> Watch<'a> {
         match followed {
             Followed::Output(bytes) => self.view.output(index, &bytes)?,
             Followed::Elided(bytes) => self.view.remark(index, &format!("{bytes} bytes of output are not kept")),
+            Followed::Again { attempt } => {
+                self.view.end(index)?;
+                self.view.remark(index, &format!("the job was lost and started again: attempt {attempt}"));
+            }
             Followed::Lost { why } => self.view.lost(&why),
             Followed::Back => self.view.back(),
             Followed::State(job) => self.update(index, *job),

@@ -1,5 +1,6 @@
 //! The end of an attempt: log sealed, result stored, files on the host given up.
 
+use shuntyard_domain::attempt::{HostIdentity, Loss};
 use shuntyard_domain::ids::AttemptId;
 use shuntyard_domain::job::JobEvent;
 use shuntyard_domain::recovery::{AfterFault, End, Step, after_fault};
@@ -8,7 +9,7 @@ use super::running::Confirmed;
 use super::{Followed, Following};
 use crate::dispatch::engine_error::told;
 use crate::ssh::attempt::Attempt;
-use crate::store::{ApplyError, Expected, job_apply_each, job_receipt_insert};
+use crate::store::{ApplyError, Expected, job_apply_each, job_attempt_lost, job_receipt_insert};
 
 impl Following<'_> {
     /// Everything is here: stores the end, then lets the host forget the attempt.
@@ -22,15 +23,34 @@ impl Following<'_> {
             let stored = commit.await;
             let _ = self.on_running(stored);
         }
-        let followed = self.finish(end.event(summary)).await;
-        if let (Followed::Over, Some(runner)) = (&followed, self.job.state.runner()) {
+        let runner = self.job.state.runner();
+        let event = end.event(&self.job, summary);
+        let followed = match &end {
+            End::Result(_) => self.finish(event).await,
+            End::Lost { .. } => {
+                let now = self.host_now().await;
+                self.lose(event, now).await
+            }
+        };
+        if let (Followed::Over | Followed::Requeued { .. }, Some(runner)) = (&followed, runner) {
             // An attached channel ends with its attempt.
             if self.start_channel { self.engine.park(runner, stream) } else { self.engine.let_go(stream) }
         }
         followed
     }
 
+    /// Stores that the attempt is lost, with what proves it: who the host is now.
+    pub(super) async fn lose(&mut self, event: JobEvent, now: HostIdentity) -> Followed {
+        let at_ms = self.engine.0.clock.now_ms();
+        let loss = event.lost_evidence().map(|evidence| Loss { evidence, at_ms, now });
+        self.store_end(event, loss).await
+    }
+
     pub(super) async fn finish(&mut self, event: JobEvent) -> Followed {
+        self.store_end(event, None).await
+    }
+
+    async fn store_end(&mut self, event: JobEvent, loss: Option<Loss>) -> Followed {
         let AttemptId { job: id, attempt } = self.job.attempt_id();
         let (now_ms, confirmed) = (self.engine.0.clock.now_ms(), self.confirmed);
         let receipt = self.receipt.clone();
@@ -38,7 +58,11 @@ impl Following<'_> {
             let start = confirmed.map(|Confirmed { at_ms, .. }| (&JobEvent::Started, at_ms));
             let steps: Vec<_> = start.into_iter().chain([(&event, now_ms)]).collect();
             let job = job_apply_each(c, id, Expected::Attempt(attempt), &steps)?;
-            if !receipt.is_empty() {
+            if let Some(loss) = loss {
+                job_attempt_lost(c, job.attempt_id(), &loss)?;
+            }
+            // A job has one: that of the attempt with which it ends.
+            if !receipt.is_empty() && job.state.is_finished() {
                 job_receipt_insert(c, job.attempt_id(), &receipt)?;
             }
             Ok::<_, ApplyError>(job)
@@ -46,8 +70,12 @@ impl Following<'_> {
         match write.await {
             Ok(job) => {
                 self.confirmed = None;
-                tracing::info!(state = job.state.name(), "job ended");
                 self.engine.0.feed.job_changed(id, job.version);
+                if !job.state.is_finished() {
+                    tracing::warn!(attempt = job.attempt, "the attempt is lost; the job waits for another start");
+                    return Followed::Requeued { attempt: job.attempt };
+                }
+                tracing::info!(state = job.state.name(), "job ended");
                 Followed::Over
             }
             Err(error) => match after_fault(Step::End, error.fault()) {

@@ -34,6 +34,10 @@ pub(super) fn check_job(request: &SubmitJob) -> Result<(), DispatchError> {
     if request.stop_grace_s.is_some_and(|s| s > MAX_GRACE_S) {
         return Err(bad("stop_grace_s", "the grace is too long", &["0 to 3600 seconds"]));
     }
+    if let Some(s) = request.stop_after_disconnect_s.filter(|s| *s > MAX_LIMIT_S) {
+        let message = format!("{s} seconds are too many");
+        return Err(bad("stop_after_disconnect_s", message, &["0 to 2592000 seconds"]));
+    }
     Ok(())
 }
 

@@ -50,6 +50,8 @@ pub struct QueuedJob {
     pub priority: i32,
     /// Organisation, for the scope of runners.
     pub org: String,
+    /// Runners on which earlier attempts came to nothing: taken only when no other is free.
+    pub avoid: Vec<RunnerId>,
 }
 
 closed_list!(

@@ -10,7 +10,7 @@ impl Board {
     pub(super) fn job_queued(&mut self, job: QueuedJob) -> Vec<Effect> {
         self.take_off_the_queue(job.id);
         let class = self.class_of(ClassKey { filter: job.filter.canonical(), org: job.org });
-        if let Some(runner) = self.placer.pick(&self.classes[class].seats) {
+        if let Some(runner) = self.pick(class, &job.avoid) {
             self.classes.touch(class, self.tick);
             self.runners[runner].take(job.id, self.tick);
             self.reseat(runner);
@@ -19,6 +19,19 @@ impl Board {
         self.classes.push(class, Rank::new(job.priority, job.id));
         self.waiting.insert(job.id, Waiting { class, priority: job.priority });
         Vec::new()
+    }
+
+    /// The free runner of the class that is to be taken; one of `avoid` only when there is no other.
+    ///
+    /// Looks at no more seats than there are runners to avoid, and one.
+    fn pick(&mut self, class: u32, avoid: &[RunnerId]) -> Option<u32> {
+        let seats = &self.classes[class].seats;
+        let first = self.placer.pick(seats)?;
+        let avoided = |runner: u32| avoid.contains(&self.runners[runner].runner.id);
+        if !avoided(first) {
+            return Some(first);
+        }
+        Some(seats.iter().map(|seat| seat.runner).find(|runner| !avoided(*runner)).unwrap_or(first))
     }
 
     /// Removes a job that waits; one that does not is left alone.

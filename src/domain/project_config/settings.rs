@@ -18,7 +18,7 @@ closed_list!(
     /// The keys of `phases.<name>`.
     SettingKey {
         Run = "run", Env = "env", TimeoutS = "timeout_s", QueueS = "queue_s", SilenceS = "silence_s", StopGraceS = "stop_grace_s",
-        OutputCapMib = "output_cap_mib",
+        OutputCapMib = "output_cap_mib", StopAfterDisconnectS = "stop_after_disconnect_s",
         Artifacts = "artifacts", FailFast = "fail_fast", Retry = "retry",
     }
 );
@@ -33,6 +33,7 @@ pub(super) struct Settings {
     pub(super) silence_s: Option<u32>,
     pub(super) stop_grace_s: Option<u32>,
     pub(super) output_cap_mib: Option<u32>,
+    pub(super) stop_after_disconnect_s: Option<u32>,
     pub(super) artifacts: Vec<String>,
     pub(super) fail_fast: bool,
     pub(super) retry_on_lost: bool,
@@ -70,6 +71,9 @@ fn settings(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> Settings {
             }
             Ok(SettingKey::OutputCapMib) => {
                 settings.output_cap_mib = shape::whole(node, &path, faults, "MiB", 1, MAX_OUTPUT_CAP_MIB);
+            }
+            Ok(SettingKey::StopAfterDisconnectS) => {
+                settings.stop_after_disconnect_s = shape::seconds(node, &path, faults, 0, MAX_LIMIT_S);
             }
             Ok(SettingKey::Artifacts) => settings.artifacts = artifacts(node, &path, faults),
             Ok(SettingKey::FailFast) => settings.fail_fast = shape::boolean(node, &path, faults).unwrap_or_default(),

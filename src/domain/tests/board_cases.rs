@@ -153,7 +153,13 @@ fn event(told: Told, names: &mut Names) -> Result<BoardEvent, BTreeMap<String, V
         Told::RunnerRemoved(runner) => BoardEvent::RunnerRemoved(RunnerId(names.id(&runner))),
         Told::Queue(told) => {
             let id = JobId(names.id(&told.job));
-            BoardEvent::JobQueued(QueuedJob { id, filter: told.filter, priority: told.priority, org: told.org })
+            BoardEvent::JobQueued(QueuedJob {
+                id,
+                filter: told.filter,
+                priority: told.priority,
+                org: told.org,
+                avoid: Vec::new(),
+            })
         }
         Told::Drop(job) => BoardEvent::JobDropped(JobId(names.id(&job))),
         Told::Taken(place) => {

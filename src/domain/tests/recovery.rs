@@ -1,7 +1,9 @@
 //! What an answer of a host proves, and what it does not: the decisions one by one; `simulation.rs` has them together.
 
-use shuntyard_domain::ids::RunnerId;
-use shuntyard_domain::job::{JobEvent, JobState};
+use shuntyard_domain::attempt::Boot;
+use shuntyard_domain::filter::Filter;
+use shuntyard_domain::ids::{JobId, RunnerId};
+use shuntyard_domain::job::{Job, JobEvent, JobOrigin, JobSpec, JobState};
 use shuntyard_domain::outcome::{LogSummary, LostEvidence};
 use shuntyard_domain::recovery::{
     AfterFault, End, Fault, FenceWord, Identity, MAX_PLACEMENTS, MAX_TAILS_OVERDUE, RefusedOn, Resume, Step, Verdict,
@@ -15,6 +17,23 @@ const OTHER: RunnerId = RunnerId(Uuid::from_u128(2));
 const STARTING: JobState = JobState::Starting { runner: RUNNER };
 const RUNNING: JobState = JobState::Running { runner: RUNNER, started_at_ms: 1 };
 
+fn job(retry_on_lost: bool, attempt: u32) -> Job {
+    Job {
+        id: JobId(Uuid::from_u128(3)),
+        origin: JobOrigin::default(),
+        spec: JobSpec { retry_on_lost, ..JobSpec::shell("true") },
+        filter: Filter::default(),
+        priority: 0,
+        state: STARTING,
+        attempt,
+        version: 3,
+        created_at_ms: 0,
+        state_at_ms: 0,
+        cancel: None,
+        finished_at_ms: None,
+    }
+}
+
 #[test]
 fn a_job_is_looked_after_only_where_it_was_placed() {
     assert_eq!(resume(&JobState::Queued, RUNNER), Resume::Queue);
@@ -26,20 +45,31 @@ fn a_job_is_looked_after_only_where_it_was_placed() {
 }
 
 #[test]
-fn a_fence_proves_no_start_only_for_a_job_that_nobody_saw_running() {
-    assert_eq!(judge_fence(&STARTING, FenceWord::Fenced), Verdict::NeverStarted);
-    let gone = Verdict::Lost(LostEvidence::SpoolGone);
-    assert_eq!(judge_fence(&RUNNING, FenceWord::Fenced), gone);
-    assert_eq!(judge_fence(&STARTING, FenceWord::Removed), gone);
-    assert_eq!(judge_fence(&RUNNING, FenceWord::Exists(SpoolState::Reserved)), Verdict::Undecided);
+fn a_fence_proves_no_start_only_in_the_boot_of_the_intent_and_for_a_job_that_nobody_saw_running() {
+    use Boot::{Another, Same, Unknown};
+    use FenceWord::{Fenced, Removed};
+    let (gone, rebooted) = (Verdict::Lost(LostEvidence::SpoolGone), Verdict::Lost(LostEvidence::Rebooted));
+    for (state, word, boot, expected) in [
+        (&STARTING, Fenced, Same, Verdict::NeverStarted),
+        (&RUNNING, Fenced, Same, gone),
+        (&STARTING, Removed, Same, gone),
+        (&STARTING, Fenced, Another, rebooted),
+        (&RUNNING, Fenced, Another, rebooted),
+        (&STARTING, Removed, Another, rebooted),
+        (&STARTING, Fenced, Unknown, gone),
+        (&RUNNING, Removed, Unknown, gone),
+        (&RUNNING, FenceWord::Exists(SpoolState::Reserved), Another, Verdict::Undecided),
+    ] {
+        assert_eq!(judge_fence(state, word, boot), expected, "{state:?} {word:?} {boot:?}");
+    }
 }
 
 #[test]
 fn an_instance_id_that_cannot_be_read_is_neither_the_same_nor_another() {
-    assert_eq!(identity("a", "a"), Identity::Same);
-    assert_eq!(identity("a", "unknown"), Identity::Unreadable);
-    assert_eq!(judge_identity(identity("a", "unknown")), Some(Verdict::Undecided));
-    assert_eq!(judge_identity(identity("a", "b")), Some(Verdict::Lost(LostEvidence::InstanceChanged)));
+    assert_eq!(identity("a", Some("a")), Identity::Same);
+    assert_eq!(identity("a", None), Identity::Unreadable);
+    assert_eq!(judge_identity(identity("a", None)), Some(Verdict::Undecided));
+    assert_eq!(judge_identity(identity("a", Some("b"))), Some(Verdict::Lost(LostEvidence::InstanceChanged)));
     assert_eq!(judge_identity(Identity::Same), None);
 }
 
@@ -69,7 +99,7 @@ fn what_is_not_stored_is_asked_for_and_only_an_ended_job_is_let_go_unread() {
 #[test]
 fn a_loss_without_an_end_line_calls_its_log_truncated() {
     let stored = LogSummary { bytes: 9, cksum: 5, ..LogSummary::default() };
-    let event = lost(LostEvidence::SpoolGone, stored);
+    let event = lost(&job(false, 1), LostEvidence::SpoolGone, stored);
     let log = LogSummary { truncated: true, ..stored };
     assert_eq!(event, JobEvent::LostProven { evidence: LostEvidence::SpoolGone, log });
 }
@@ -80,7 +110,8 @@ fn the_end_waits_for_the_whole_log_but_not_for_ever() {
     assert!(!end.may_settle(8, MAX_TAILS_OVERDUE));
     assert!(end.may_settle(9, 0));
     assert!(end.may_settle(8, MAX_TAILS_OVERDUE + 1));
-    let truncated = |bytes, cksum| match end.event(LogSummary { bytes, cksum, ..LogSummary::default() }) {
+    let truncated = |bytes, cksum| match end.event(&job(false, 1), LogSummary { bytes, cksum, ..LogSummary::default() })
+    {
         JobEvent::Exited { log, .. } => log.truncated,
         _ => false,
     };
@@ -94,4 +125,12 @@ fn the_last_placement_ends_the_job() {
     let name = |attempt| never_started(attempt, String::new()).name();
     assert_eq!(name(MAX_PLACEMENTS - 1), "never_started");
     assert_eq!(name(MAX_PLACEMENTS), "placements_exhausted");
+}
+
+#[test]
+fn a_lost_job_is_started_again_only_when_its_author_said_so_and_not_for_ever() {
+    let name = |on_lost, attempt| lost(&job(on_lost, attempt), LostEvidence::Rebooted, LogSummary::default()).name();
+    assert_eq!(name(false, 1), "lost_proven");
+    assert_eq!(name(true, MAX_PLACEMENTS - 1), "requeued_after_loss");
+    assert_eq!(name(true, MAX_PLACEMENTS), "lost_proven");
 }

@@ -3,13 +3,15 @@
 //! Chef Automate Workflow's keys come first and keep their spelling; ours stand beside them.
 //! Times of ours are RFC 3339 in UTC.
 
+mod attempts;
+mod bootstrap;
+mod log_chunk;
+mod submit;
+
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-
-pub use super::log_chunk::LogChunk;
-pub use super::submit::{SubmitJob, SubmitPhaseRun};
 
 use crate::facts::Facts;
 use crate::filter::Filter;
@@ -22,6 +24,11 @@ use crate::project_config::Fault;
 use crate::receipt::StopReceipt;
 use crate::runner::{Health, Runner, RunnerState, Scope};
 use crate::wire::time_text::{chef_duration, chef_time, rfc3339};
+
+pub use attempts::{AttemptBody, LossBody, Retry};
+pub use bootstrap::{AcceptHostKey, InstallRunner, StepEvent, default_ssh_port};
+pub use log_chunk::LogChunk;
+pub use submit::{SubmitJob, SubmitPhaseRun};
 
 /// Every error answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +109,13 @@ pub struct JobBody {
     pub run_limit_s: Option<u32>,
     #[serde(default)]
     pub silence_limit_s: Option<u32>,
+    #[serde(default)]
+    pub stop_after_disconnect_s: Option<u32>,
+    #[serde(default)]
+    pub retry: Retry,
+    /// Its placements, oldest first; in `GET /jobs/:id`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<AttemptBody>,
     /// How the host stopped it; in `GET /jobs/:id` of a job that was stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<StopReceipt>,
@@ -161,6 +175,9 @@ impl JobBody {
             queue_limit_s: job.spec.queue_limit_s,
             run_limit_s: job.spec.run_limit_s,
             silence_limit_s: job.spec.silence_limit_s,
+            stop_after_disconnect_s: job.spec.orphan_grace_s,
+            retry: Retry { on_lost: job.spec.retry_on_lost },
+            attempts: Vec::new(),
             receipt: None,
         }
         .eliding(finished.map_or(0, |f| f.log.elided_bytes))
@@ -243,6 +260,10 @@ pub struct RunnerBody {
     pub wrapper_version: String,
     pub base_dir: String,
     pub system_mode: bool,
+    /// By which means the processes of a job are found when it is stopped, strongest first: `cgroup`, `environment`,
+    /// `log`, `session`, `group`; `children` without /proc.
+    #[serde(default)]
+    pub stop_means: Vec<String>,
     pub last_seen_at: Option<String>,
     pub created_at: String,
 }
@@ -287,6 +308,7 @@ impl RunnerBody {
             wrapper_version: runner.installation.wrapper_version.clone(),
             base_dir: runner.installation.base_dir.clone(),
             system_mode: runner.installation.system_mode,
+            stop_means: runner.installation.stop_means.clone(),
             last_seen_at: runner.last_seen_at_ms.map(rfc3339),
             created_at: rfc3339(runner.created_at_ms),
         }
@@ -302,68 +324,4 @@ pub struct PhaseRunBody {
     /// The configuration skips this phase: there are no jobs.
     pub skipped: bool,
     pub jobs: Vec<JobBody>,
-}
-
-/// `POST /runners/:hostname/install`. Exactly one of `password` and `private_key`.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct InstallRunner {
-    /// Where to connect; the host name when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<String>,
-    #[serde(default = "default_ssh_port")]
-    pub port: u16,
-    /// The login that does the bootstrap.
-    pub user: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password: Option<String>,
-    /// An OpenSSH private key, as text; used for this bootstrap only, never stored.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub private_key: Option<String>,
-    /// Passphrase of `private_key`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub passphrase: Option<String>,
-    /// `SHA256:…` the host must show. Absent on a first try: the stream then ends with
-    /// `host_key_unconfirmed` and the fingerprint, and nothing was changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host_key: Option<String>,
-    /// Jobs run as the login user; nothing is done with root's rights.
-    #[serde(default)]
-    pub no_sudo: bool,
-    /// Absent: keep what an earlier enrolment set.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub labels: Option<BTreeSet<String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub slots: Option<u32>,
-}
-
-/// `POST /runners/:hostname/accept-host-key`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AcceptHostKey {
-    /// `SHA256:…` the host must show. Absent: the stream ends with `host_key_unconfirmed` and the key that it shows now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host_key: Option<String>,
-}
-
-/// The port of sshd.
-#[must_use]
-pub const fn default_ssh_port() -> u16 {
-    22
-}
-
-/// One event of the install, delete and test streams (SSE `data`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum StepEvent {
-    /// A step began.
-    Began { step: String, title: String },
-    /// A step ended well; `detail` is one line for people.
-    Done { step: String, detail: String },
-    /// The host showed a key that nobody has confirmed; nothing was changed. Try again with `host_key`.
-    HostKeyUnconfirmed { fingerprint: String, key_type: String },
-    /// A step failed and what was done was undone.
-    Failed { step: String, why: String, try_next: String, rolled_back: Vec<String>, left_behind: Vec<String> },
-    /// All is done.
-    Finished { runner: Option<Box<RunnerBody>>, left_behind: Vec<String> },
 }

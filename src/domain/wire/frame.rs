@@ -94,6 +94,8 @@ pub enum Word {
     Follow,
     /// The job lasts: somebody on the host has to look at the size of its log from now on. `Follow` says that, too.
     Watch,
+    /// The dispatcher is there: said every few seconds to a job that is stopped without one.
+    Here,
     /// The dispatcher leaves on purpose: the job goes on.
     Bye,
 }
@@ -115,6 +117,7 @@ impl Word {
             Self::Ack { remove: false } => b"ack\n".to_vec(),
             Self::Follow => b"follow\n".to_vec(),
             Self::Watch => b"watch\n".to_vec(),
+            Self::Here => b"here\n".to_vec(),
             Self::Bye => b"bye\n".to_vec(),
         }
     }
@@ -253,6 +256,7 @@ mod tests {
         assert_eq!(Word::Cancel { grace_s: None }.to_bytes(), b"cancel\n");
         assert_eq!(Word::Ack { remove: true }.to_bytes(), b"ack rm\n");
         assert_eq!(Word::Follow.to_bytes(), b"follow\n");
+        assert_eq!(Word::Here.to_bytes(), b"here\n");
         assert_eq!(Word::Bye.to_bytes(), b"bye\n");
         let nonce = Nonce::from_random([0xab; 16]);
         assert_eq!(next_attempt(id(), &nonce), format!("next\n{} {nonce}\n", id()));

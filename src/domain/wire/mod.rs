@@ -3,7 +3,5 @@
 pub mod api;
 pub mod control;
 pub mod frame;
-pub mod log_chunk;
 pub mod object;
-pub mod submit;
 pub mod time_text;

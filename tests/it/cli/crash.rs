@@ -5,6 +5,24 @@ use super::house::{BLOCKER, House, await_that, await_truth, host, truth};
 use crate::support::sshd::UBUNTU_2204;
 
 #[test]
+fn a_job_right_after_one_that_was_followed_anew_starts_at_its_first_placement() {
+    let host = host("u1", UBUNTU_2204);
+    let mut house = House::with(&[(&host, 1)]);
+    let first = house.submit(&[], "echo up >~/up; until [ -e ~/go ]; do sleep 0.02; done");
+    await_truth(&host, "up", "up");
+    let second = house.submit(&[], "true");
+    house.kill();
+    house.start_again();
+    house.await_contact(&host, "connected");
+    // Attached, not started: the channel ends with the job.
+    await_that("it is followed", || house.job(&first)["state"] == "running", || house.log());
+    host.run_inside("touch /home/deploy/go");
+    assert_eq!(house.await_end(&first)["state"], "succeeded");
+    let job = house.await_end(&second);
+    assert_eq!((&job["state"], &job["attempt"]), (&"succeeded".into(), &1.into()), "{job}");
+}
+
+#[test]
 fn a_client_follows_its_job_over_the_crash_of_the_dispatcher() {
     let host = host("u1", UBUNTU_2204);
     let mut house = House::with(&[(&host, 1)]);

@@ -204,6 +204,15 @@ impl House {
         assert_eq!(ran.code, 0, "the bootstrap failed: {}\n{}", ran.stderr, self.log());
     }
 
+    /// Runs the bootstrap with root's rights: jobs run as `job_runner`.
+    pub fn enrol_with_root(&self, host: &TestHost, slots: u32) {
+        let (port, slots) = (host.port.to_string(), slots.to_string());
+        let flags = ["--address", &host.address, "-p", &port, "-y", "--password-stdin", "--slots", &slots];
+        let words = [&["ctl", "install-runner", &host.spec.hostname, "deploy"], &flags[..]].concat();
+        let ran = self.begin_with_input(&words, format!("{DEPLOY_PASSWORD}\n").as_bytes()).end();
+        assert_eq!(ran.code, 0, "the bootstrap failed: {}\n{}", ran.stderr, self.log());
+    }
+
     /// `shunt` for this dispatcher, not started.
     pub fn shunt_command(&self) -> Command {
         let mut command = command("shunt", self.home());

@@ -56,7 +56,7 @@ fn expect_whole(host: &TestHost, job: &Value) {
     let signals: Vec<&str> =
         receipt["signals"].as_array().unwrap().iter().map(|sent| sent["signal"].as_str().unwrap()).collect();
     assert!(signals.starts_with(&["TERM", "CONT"]) && signals.contains(&"KILL"), "{signals:?}");
-    assert!(receipt["means"].as_array().unwrap().contains(&"cookie".into()), "{receipt}");
+    assert!(receipt["means"].as_array().unwrap().contains(&"environment".into()), "{receipt}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod driver;
 
 mod bootstrap;
+mod cgroup;
 mod follow;
 mod forced;
 mod leave;

@@ -20,6 +20,8 @@ pub enum Defect {
     OffsetOfStored,
     /// A host that is silent is given up.
     RescueByTime,
+    /// A fence is believed in every boot: a claim that the power took away looks like one that never was.
+    AnyBoot,
     /// The start is sent before the intent is stored.
     StartBeforeCommit,
     /// A host's word about an earlier attempt is taken for one about the present attempt.
@@ -33,7 +35,7 @@ pub enum Defect {
 }
 
 impl Defect {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::AnswerBeforeInsert,
         Self::ForgetBeforeEnd,
         Self::NoClaim,
@@ -42,6 +44,7 @@ impl Defect {
         Self::NoOffsetCheck,
         Self::OffsetOfStored,
         Self::RescueByTime,
+        Self::AnyBoot,
         Self::StartBeforeCommit,
         Self::AnyAttempt,
         Self::ForgetEarlierDisk,
@@ -54,9 +57,12 @@ impl Defect {
         match self {
             Self::AnswerBeforeInsert => Promise::Acknowledged,
             Self::NoClaim => Promise::OneStart,
-            Self::NoFence | Self::NoIdentity | Self::RescueByTime | Self::AnyAttempt | Self::ForgetEarlierDisk => {
-                Promise::NoSecondRun
-            }
+            Self::NoFence
+            | Self::NoIdentity
+            | Self::AnyBoot
+            | Self::RescueByTime
+            | Self::AnyAttempt
+            | Self::ForgetEarlierDisk => Promise::NoSecondRun,
             Self::StartBeforeCommit => Promise::NeverRan,
             Self::ForgetBeforeEnd => Promise::TrueEnd,
             Self::NoOffsetCheck | Self::OffsetOfStored => Promise::TrueLog,

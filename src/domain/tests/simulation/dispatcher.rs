@@ -34,6 +34,8 @@ pub struct Dispatcher {
     numbers: u32,
     /// The connection that the keeper holds to each host.
     pub contact: Vec<Option<u32>>,
+    /// The boot of each host when that connection was made.
+    pub boots: Vec<Option<u32>>,
     /// A channel on which the spools of a host were asked for.
     pub sweeps: Vec<Option<usize>>,
     /// Cancels that are stored, and of which nobody was told.
@@ -54,6 +56,7 @@ impl World {
             tasks: BTreeMap::new(),
             numbers: 0,
             contact: vec![None; hosts],
+            boots: vec![None; hosts],
             sweeps: vec![None; hosts],
             signals: VecDeque::new(),
             lanes: Vec::new(),
@@ -134,6 +137,7 @@ pub fn queued(job: &Job) -> Option<BoardEvent> {
             filter: Filter::default(),
             priority: job.priority,
             org: "default".into(),
+            avoid: Vec::new(),
         })
     })
 }

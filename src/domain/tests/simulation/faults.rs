@@ -137,8 +137,12 @@ impl World {
         }
         let attempts: Vec<_> = self.hosts[host].spools.keys().copied().collect();
         for attempt in attempts {
-            // The claim itself is taken to be on the disk: docs/PROTOCOL.md says what is not promised.
             self.truth.seen(attempt).damaged = true;
+            if self.random.one_in(4) {
+                // Nothing of it was on the disk yet, not even the claim.
+                self.hosts[host].spools.remove(&attempt);
+                continue;
+            }
             let (result, text, dir) = (self.random.one_in(3), self.random.one_in(3), self.random.one_in(3));
             let Some(spool) = self.hosts[host].spools.get_mut(&attempt) else { continue };
             spool.log.truncate(self.random.below(spool.log.len() + 1));

@@ -35,7 +35,9 @@ impl World {
         let Some(connection) = self.contact(task) else {
             if self.defect == Some(Defect::RescueByTime) && self.random.one_in(4) {
                 task.stage = match task.job.state {
-                    JobState::Running { .. } => Stage::Finish(lost(LostEvidence::SpoolGone, LogSummary::default())),
+                    JobState::Running { .. } => {
+                        Stage::Finish(lost(&task.job, LostEvidence::SpoolGone, LogSummary::default()))
+                    }
                     _ => Stage::NeverStarted,
                 };
             }
@@ -162,7 +164,7 @@ impl World {
         {
             self.channels[channel].to_host.push_back(Ask::AckRemove(task.job.attempt_id()));
         }
-        task.stage = Stage::Finish(end.event(summary));
+        task.stage = Stage::Finish(end.event(&task.job, summary));
     }
 
     pub fn finish(&mut self, task: &mut Task, event: JobEvent) -> bool {

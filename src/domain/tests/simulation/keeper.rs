@@ -22,6 +22,7 @@ impl World {
             return;
         }
         dispatcher.contact[host] = now;
+        dispatcher.boots[host] = now.map(|_| known.boot);
         let availability = if now.is_some() { Availability::Ready } else { Availability::Unreachable };
         dispatcher.inbox.push_back(BoardEvent::RunnerChanged(BoardRunner {
             id: runner_id(host),

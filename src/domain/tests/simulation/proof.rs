@@ -1,5 +1,6 @@
 //! Asking a host that does not know an attempt, as `src/dispatch/follow/proof.rs` does it.
 
+use shuntyard_domain::attempt::Boot;
 use shuntyard_domain::job::JobState;
 use shuntyard_domain::recovery::{FenceWord, Identity, Verdict, identity, judge_fence, judge_identity, lost};
 use shuntyard_domain::wire::control::ErrCode;
@@ -34,7 +35,7 @@ impl World {
         let Some(Said::Hello(shown)) = self.answer_of(task, channel) else { return };
         let who = match self.defect {
             Some(Defect::NoIdentity) => Identity::Same,
-            _ => identity(&self.store.instances[task.host], &shown),
+            _ => identity(&self.store.instances[task.host], Some(&shown)),
         };
         match judge_identity(who) {
             Some(verdict) => self.on_verdict(task, verdict),
@@ -54,7 +55,18 @@ impl World {
             None => return,
         };
         self.note(|| format!("a fence of attempt {} is answered {word:?}", task.job.attempt));
-        self.on_verdict(task, judge_fence(&task.job.state, word));
+        let boot = self.boot_since_intent(task);
+        self.on_verdict(task, judge_fence(&task.job.state, word, boot));
+    }
+
+    fn boot_since_intent(&self, task: &Task) -> Boot {
+        let now = self.hosts[task.host].boot;
+        match self.store.intents.get(&task.job.attempt_id()) {
+            _ if self.defect == Some(Defect::AnyBoot) => Boot::Same,
+            Some(Some(then)) if *then == now => Boot::Same,
+            Some(Some(_)) => Boot::Another,
+            Some(None) | None => Boot::Unknown,
+        }
     }
 
     /// Waits for one answer; without a channel any more the host is asked anew.
@@ -73,7 +85,7 @@ impl World {
                 task.stage = Stage::NeverStarted;
             }
             Verdict::Lost(evidence) => match self.store.seal(task.home, task.job.attempt_id()) {
-                Ok(stored) => task.stage = Stage::Finish(lost(evidence, stored)),
+                Ok(stored) => task.stage = Stage::Finish(lost(&task.job, evidence, stored)),
                 Err(_) => self.link_lost(task),
             },
             Verdict::Undecided => {

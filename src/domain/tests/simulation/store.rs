@@ -24,6 +24,8 @@ pub struct Store {
     pub jobs: BTreeMap<JobId, Job>,
     /// By dispatcher and attempt.
     pub logs: BTreeMap<(usize, AttemptId), Log>,
+    /// The boot of the host at the intent to start, as the dispatcher knew it from its connection.
+    pub intents: BTreeMap<AttemptId, Option<u32>>,
     /// The instance id in each runner's record.
     pub instances: Vec<String>,
     pub disk_full: bool,

@@ -159,6 +159,8 @@ impl World {
             &[JobEvent::Assigned { runner }, JobEvent::StartIntended],
         ) {
             Ok(job) => {
+                let boot = self.dispatchers[task.home].as_ref().and_then(|dispatcher| dispatcher.boots[task.host]);
+                self.store.intents.insert(job.attempt_id(), boot);
                 task.job = job;
                 task.stage = Stage::Send(place);
                 return true;

@@ -98,7 +98,10 @@ impl Truth {
         let attempt = job.attempt_id();
         let Some(seen) = self.attempts.get(&attempt) else { return Promise::TrueEnd.broken("it has no attempt") };
         match finished.lost_evidence {
-            Some(evidence) => lost(evidence, attempt, seen, &hosts[seen.host])?,
+            Some(evidence) => {
+                let intended_in = store.intents.get(&attempt).copied().flatten();
+                lost(evidence, attempt, seen, intended_in, &hosts[seen.host])?;
+            }
             None => exited(job, finished, seen)?,
         }
         let none = Vec::new();
@@ -127,10 +130,16 @@ fn exited(job: &Job, finished: &Finished, seen: &Seen) -> Result<(), Broken> {
     Promise::TrueEnd.broken(format!("the record says {said:?}, the host {:?}", seen.results))
 }
 
-fn lost(evidence: LostEvidence, attempt: AttemptId, seen: &Seen, host: &Host) -> Result<(), Broken> {
+fn lost(
+    evidence: LostEvidence,
+    attempt: AttemptId,
+    seen: &Seen,
+    intended_in: Option<u32>,
+    host: &Host,
+) -> Result<(), Broken> {
     let same_disk = host.instance_id() == seen.instance;
     let proved = match evidence {
-        LostEvidence::Rebooted => seen.claimed_in_boot.is_some_and(|boot| boot < host.boot),
+        LostEvidence::Rebooted => seen.claimed_in_boot.or(intended_in).is_some_and(|boot| boot < host.boot),
         LostEvidence::InstanceChanged => !same_disk,
         // A launcher that died behind its claim, before it made the spool, leaves the same picture.
         LostEvidence::SpoolGone => seen.damaged || !same_disk || seen.starts == 0,

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogChunk {
     pub offset: u64,
+    /// Absent: the first attempt. The output of another one begins at offset 0 again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
     /// Bytes right in front of `offset` that are not kept.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub elided_bytes: u64,

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::object::object;
+use super::Retry;
 use crate::filter::Filter;
 use crate::phase::Phase;
+use crate::wire::object::object;
 
 /// `POST /jobs`: one ad-hoc job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,11 @@ pub struct SubmitJob {
     /// Bytes of output that are kept, head and tail; absent: what the dispatcher's configuration says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_cap_bytes: Option<u64>,
+    /// Seconds the job goes on after the dispatcher was lost; absent: for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_after_disconnect_s: Option<u32>,
+    #[serde(default, deserialize_with = "object")]
+    pub retry: Retry,
     #[serde(default)]
     pub project: String,
 }
