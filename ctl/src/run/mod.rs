@@ -7,6 +7,7 @@ mod prefix;
 pub mod request;
 mod result;
 mod shell_words;
+mod streams;
 mod view;
 mod watch;
 

@@ -25,6 +25,7 @@ mod install_refused;
 mod install_rollback;
 mod install_secrets;
 mod jobs;
+mod large_matrix;
 mod never_lose;
 mod proof;
 mod receipts;
