@@ -130,6 +130,7 @@ fn bad_flags_are_exit_code_two_and_say_what_is_allowed() {
         (&["run", "--config", "config.json", "--script", "x"], "cannot be used with"),
         (&["run", "--project", "."], "required"),
         (&["run", "--filter", "plattform=x", "--", "true"], "is not one of os, platform"),
+        (&["run", "--filter", "platform=ubuntu,arch=x86_64", "--", "true"], "one --filter per key"),
         (&["run", "--timeout", "soon", "--", "true"], "is not a duration"),
         (&["run", "--env", "1=2", "--", "true"], "is not KEY=VALUE"),
         (&["run", "--script", "-"], "the script is empty"),

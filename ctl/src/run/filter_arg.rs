@@ -17,7 +17,12 @@ pub fn parse(args: &[String]) -> Result<Filter, Usage> {
         let (key, values) =
             arg.split_once('=').ok_or_else(|| bad("write it as KEY=VALUE or KEY=VALUE,VALUE".into()))?;
         let key: FilterKey = key.parse().map_err(|e: shuntyard_domain::closed::UnknownWord| bad(e.to_string()))?;
-        for value in values.split(',') {
+        for (n, value) in values.split(',').enumerate() {
+            // A label may read like a key, but only where nobody can have meant the key.
+            let may_be_a_label = n == 0 && key == FilterKey::Labels;
+            if let Some(other) = key_in(value).filter(|_| !may_be_a_label) {
+                return Err(bad(format!("`{other}=` begins another filter: write one --filter per key")));
+            }
             check_value(key, value).map_err(|e| bad(e.to_string()))?;
             let list = filter.values_mut(key);
             if !list.iter().any(|known| known == value) {
@@ -26,6 +31,11 @@ pub fn parse(args: &[String]) -> Result<Filter, Usage> {
         }
     }
     Ok(filter)
+}
+
+/// The key of a filter that `value` begins with, as in `arch=x86_64`.
+fn key_in(value: &str) -> Option<FilterKey> {
+    value.split_once('=')?.0.parse().ok()
 }
 
 #[cfg(test)]
@@ -45,6 +55,7 @@ mod tests {
             (&["labels=gpu,x", "os=linux"], r#"{"os":["linux"],"labels":["gpu","x"]}"#),
             (&["platform=ubuntu", "platform=debian,ubuntu"], r#"{"platform":["ubuntu","debian"]}"#),
             (&["labels=region=eu,gpu"], r#"{"labels":["region=eu","gpu"]}"#),
+            (&["labels=gpu", "labels=os=linux"], r#"{"labels":["gpu","os=linux"]}"#),
         ] {
             assert_eq!(parsed(args).as_deref(), Ok(expected));
         }
@@ -60,6 +71,10 @@ mod tests {
             ("hostname=$(id)", "host name `$(id)` is not allowed"),
             ("labels=GPU", "label `GPU` is not allowed"),
             ("os=a\nb", "control character"),
+            ("platform=ubuntu,arch=x86_64", "`arch=` begins another filter: write one --filter per key"),
+            ("platform=arch=x86_64", "one --filter per key"),
+            ("labels=gpu,os=linux", "one --filter per key"),
+            ("capabilities=os=linux", "one --filter per key"),
         ] {
             let error = parsed(&[arg]).unwrap_err();
             assert!(error.contains(said), "{arg:?}: {error}");
