@@ -13,6 +13,7 @@ use shuntyard_domain::explain::Explanation;
 use shuntyard_domain::ids::{JobId, PhaseRunId};
 use shuntyard_domain::job::Job;
 use shuntyard_domain::outcome::StopReason;
+use shuntyard_domain::project_config::MAX_ROWS;
 use shuntyard_domain::wire::api::{JobBody, SubmitJob};
 use shuntyard_domain::wire::time_text::rfc3339;
 
@@ -27,7 +28,7 @@ use crate::store::{
 };
 
 const DEFAULT_PAGE: u32 = 100;
-const MAX_PAGE: u32 = 500;
+const MAX_PAGE: u32 = MAX_ROWS as u32;
 
 /// `GET /jobs` without `state` lists unfinished jobs, as Chef does.
 #[derive(Debug, Default, Deserialize)]

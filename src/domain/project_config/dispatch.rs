@@ -8,6 +8,9 @@ use super::shape;
 use crate::filter::{Filter, FilterKey, check_value};
 use crate::phase::Phase;
 
+/// Rows of one matrix: as many jobs as the API shows on one page.
+pub const MAX_ROWS: u16 = 500;
+
 /// The keys directly in `job_dispatch` that mean something.
 pub(super) const READ: &[&str] = &["version", "filters"];
 
@@ -94,6 +97,10 @@ fn rows(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> Rows {
         Json::List(nodes) => {
             if nodes.is_empty() {
                 faults.add(path, &node.span, "a matrix must have at least one row", &["a list of filter objects"]);
+            }
+            if nodes.len() > usize::from(MAX_ROWS) {
+                let allowed = format!("1 to {MAX_ROWS} rows");
+                faults.add(path, &node.span, format!("the matrix has {} rows", nodes.len()), &[&allowed]);
             }
             let row = |(index, node)| filter(node, &path.index(index), faults, &["a filter object"]);
             Rows { filters: nodes.iter().enumerate().map(row).collect(), is_matrix: true }
