@@ -5,6 +5,7 @@ mod adhoc;
 mod api;
 mod bad_links;
 mod cancel;
+mod check;
 pub mod client;
 mod clocks;
 mod crash;
