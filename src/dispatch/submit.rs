@@ -29,7 +29,8 @@ impl Dispatcher {
         check_job(&request)?;
         let first_line = request.script.lines().find(|l| !l.trim().is_empty()).unwrap_or_default();
         let visible = first_line.trim().chars().filter(|c| !c.is_control());
-        let title = request.title.unwrap_or_else(|| visible.take(120).collect());
+        let given = request.title.filter(|title| !title.trim().is_empty());
+        let title = given.unwrap_or_else(|| visible.take(120).collect());
         let spec = JobSpec {
             env: request.env,
             queue_limit_s: request.queue_limit_s,

@@ -32,7 +32,6 @@ const MAX_PAGE: u32 = MAX_ROWS as u32;
 
 /// `GET /jobs` without `state` lists unfinished jobs, as Chef does.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct JobFilter {
     state: Option<String>,
     project: Option<String>,
@@ -40,11 +39,6 @@ pub(super) struct JobFilter {
     phase_run: Option<PhaseRunId>,
     before: Option<JobId>,
     limit: Option<u32>,
-    /// Chef's stream clients send their token here.
-    #[serde(rename = "chef-delivery-token")]
-    _token: Option<String>,
-    #[serde(rename = "chef-delivery-user")]
-    _user: Option<String>,
 }
 
 impl JobFilter {
