@@ -1,22 +1,20 @@
 //! The command line without a server: help, bad input, the configuration check, a server that is not there.
 
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+/// tcpmux: nobody has run it for decades, and no free port is taken by somebody else meanwhile.
+const NOBODY: &str = "http://127.0.0.1:1";
+
 /// `shunt` with nothing of the user's environment, pointed at a port where nobody listens.
 fn shunt(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shunt"));
-    command.args(args).env_clear().env("SHUNT_SERVER", format!("http://127.0.0.1:{}", free_port()));
+    command.args(args).env_clear().env("SHUNT_SERVER", NOBODY);
     command.env("HOME", "/nonexistent").env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
     command
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn output(args: &[&str]) -> (i32, String, String) {
@@ -97,6 +95,15 @@ fn a_server_that_is_not_running_is_named_with_what_to_do() {
         refused(args, 1, &["cannot reach http://127.0.0.1:", "connection refused", "`shuntd serve`", "--server"]);
     }
     refused(&["logs", "-f", id], 1, &["connection refused"]);
+}
+
+#[test]
+fn a_server_that_is_set_to_nothing_is_the_usual_one() {
+    let output = shunt(&["jobs", "--help"]).env("SHUNT_SERVER", "").output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    // Another address with a token of its own would be in the way: only what is said counts.
+    let output = shunt(&["jobs"]).env("SHUNT_SERVER", "").output().unwrap();
+    assert!(!parts(&output).2.contains("is not a server address"), "{output:?}");
 }
 
 #[test]
