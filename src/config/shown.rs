@@ -8,7 +8,7 @@ impl Config {
     /// Every key with the value that is used, as TOML. A masked database address cannot be read again.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let Self { server, data, store, log, ssh, dispatch } = self;
+        let Self { server, data, store, log, output, ssh, dispatch } = self;
         let text = |text: &str| toml::Value::from(text).to_string();
         let sections = [
             (
@@ -18,6 +18,13 @@ impl Config {
             ("data", vec![("dir", text(&data.dir.to_string_lossy()))]),
             ("store", vec![("url", text(&masked(&store.url)))]),
             ("log", vec![("level", text(log.level.as_str())), ("format", text(log.format.as_str()))]),
+            (
+                "output",
+                vec![
+                    ("cap_mib", (output.cap_bytes >> 20).to_string()),
+                    ("spool_cap_mib", (output.spool_cap_bytes >> 20).to_string()),
+                ],
+            ),
             (
                 "ssh",
                 vec![

@@ -95,7 +95,13 @@ impl Api {
         let now_ms = dispatcher.clock().now_ms();
         let body = |job: &Job| {
             let stored = if job.state.is_finished() { 0 } else { dispatcher.logs().stored_bytes(job.attempt_id()) };
-            JobBody::of(job, name(job).or_else(|| kept.get(&job.id).cloned()), stored, now_ms)
+            let mut body = JobBody::of(job, name(job).or_else(|| kept.get(&job.id).cloned()), stored, now_ms);
+            if stored > job.spec.output_cap_bytes
+                && let Ok(Some(elided)) = dispatcher.logs().elided(job.attempt_id())
+            {
+                body = body.eliding(elided.end - elided.start);
+            }
+            body
         };
         Ok(jobs.iter().map(body).collect())
     }
@@ -155,7 +161,7 @@ pub(super) async fn cancel(State(api): State<Api>, PathId(id): PathId<JobId>) ->
 /// Why the job waits; 404 when it does not wait.
 pub(super) async fn explain(State(api): State<Api>, PathId(id): PathId<JobId>) -> Result<Json<Explanation>, ApiError> {
     let job = api.dispatcher.job(id).await?;
-    match api.dispatcher.explain(job.id).await {
+    match api.dispatcher.explain(&job).await? {
         Some(explanation) => Ok(Json(explanation)),
         None => Err(ApiError::NotFound(format!("job {id} does not wait: it is {}", job.state.name()))),
     }

@@ -76,6 +76,7 @@ diesel::table! {
         log_bytes -> Nullable<BigInt>,
         log_cksum -> Nullable<BigInt>,
         log_truncated -> Nullable<Bool>,
+        log_elided_bytes -> Nullable<BigInt>,
     }
 }
 

@@ -28,6 +28,8 @@ mod install_secrets;
 mod jobs;
 mod large_matrix;
 mod never_lose;
+mod output_cap;
+mod output_volume;
 mod proof;
 mod receipts;
 mod run;
