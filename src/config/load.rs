@@ -169,7 +169,8 @@ fn absolute(env: &BTreeMap<String, String>, name: &str) -> Option<PathBuf> {
 #[must_use]
 pub fn default_file(env: impl IntoIterator<Item = (String, String)>) -> Option<PathBuf> {
     let env: BTreeMap<String, String> = env.into_iter().collect();
-    if let Some(named) = env.get(FILE_VARIABLE) {
+    // Set to nothing counts as not set.
+    if let Some(named) = env.get(FILE_VARIABLE).filter(|named| !named.is_empty()) {
         return Some(named.into());
     }
     let user = absolute(&env, "XDG_CONFIG_HOME").or_else(|| Some(absolute(&env, "HOME")?.join(".config")));

@@ -8,6 +8,7 @@ mod given;
 mod layers;
 mod load;
 mod paths;
+mod shown;
 
 #[cfg(test)]
 mod tests;

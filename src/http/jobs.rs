@@ -14,6 +14,7 @@ use shuntyard_domain::explain::Explanation;
 use shuntyard_domain::ids::{JobId, PhaseRunId};
 use shuntyard_domain::job::Job;
 use shuntyard_domain::outcome::StopReason;
+use shuntyard_domain::project_config::MAX_ROWS;
 use shuntyard_domain::wire::api::{AttemptBody, JobBody, SubmitJob};
 use shuntyard_domain::wire::time_text::rfc3339;
 
@@ -28,11 +29,10 @@ use crate::store::{
 };
 
 const DEFAULT_PAGE: u32 = 100;
-const MAX_PAGE: u32 = 500;
+const MAX_PAGE: u32 = MAX_ROWS as u32;
 
 /// `GET /jobs` without `state` lists unfinished jobs, as Chef does.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct JobFilter {
     state: Option<String>,
     project: Option<String>,
@@ -40,11 +40,6 @@ pub(super) struct JobFilter {
     phase_run: Option<PhaseRunId>,
     before: Option<JobId>,
     limit: Option<u32>,
-    /// Chef's stream clients send their token here.
-    #[serde(rename = "chef-delivery-token")]
-    _token: Option<String>,
-    #[serde(rename = "chef-delivery-user")]
-    _user: Option<String>,
 }
 
 impl JobFilter {

@@ -56,6 +56,7 @@ pub fn router(api: Api) -> Router {
         .route("/phase_runs/{id}", get(phase_runs::show))
         .route("/orgs", get(status::orgs))
         .route("/users/{user}/verify-token", get(status::verify_token))
+        .layer(from_fn(query::known_keys))
         .layer(from_fn(query::known_enterprise))
         .layer(from_fn_with_state(api.clone(), auth::require))
         .route("/saml/enabled", get(status::saml));

@@ -57,12 +57,6 @@ fn list(offers: &[String]) -> String {
 }
 
 impl ConnectError {
-    /// True when the host showed a key that nobody has confirmed or pinned.
-    #[must_use]
-    pub const fn is_host_key_problem(&self) -> bool {
-        matches!(self, Self::HostKeyUnconfirmed { .. } | Self::HostKeyMismatch { .. })
-    }
-
     /// True when the host, or something in its place, has answered: every try costs it something.
     #[must_use]
     pub const fn was_answered(&self) -> bool {

@@ -8,6 +8,7 @@ pub mod request;
 mod result;
 mod shell_words;
 mod size_arg;
+mod streams;
 mod view;
 mod watch;
 
@@ -50,10 +51,10 @@ pub struct RunArgs {
     #[arg(long, value_parser = PossibleValuesParser::new(Phase::ALL.iter().map(|p| p.as_str())).try_map(|p| p.parse::<Phase>()))]
     phase: Option<Phase>,
     /// Directory of the project [default: the current one]
-    #[arg(long, value_name = "DIR", requires = "phase")]
+    #[arg(long, value_name = "DIR", requires = "phase", conflicts_with_all = ["script", "command"])]
     project: Option<PathBuf>,
     /// Configuration [default: .shuntyard/config.json, .delivery/config.json or config.json of the project]
-    #[arg(long, value_name = "FILE", requires = "phase")]
+    #[arg(long, value_name = "FILE", requires = "phase", conflicts_with_all = ["script", "command"])]
     config: Option<PathBuf>,
     /// POSIX shell script to run; - for standard input
     #[arg(long, value_name = "FILE")]

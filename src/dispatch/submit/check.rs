@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use shuntyard_domain::filter::Filter;
+use shuntyard_domain::filter::{Filter, check_value};
 use shuntyard_domain::output::OUTPUT_CAP_BYTES;
 use shuntyard_domain::wire::api::SubmitJob;
 use shuntyard_domain::wire::frame::{BadFrame, check_variable};
@@ -67,9 +67,10 @@ pub(super) fn check_name(path: &str, name: &str) -> Result<(), DispatchError> {
 
 fn check_filter(filter: &Filter) -> Result<(), DispatchError> {
     for (key, values) in filter.clauses() {
-        if let Some(n) = values.iter().position(|value| value.is_empty() || value.chars().any(char::is_control)) {
-            let message = "the value is empty or holds a control character";
-            return Err(bad(format!("filter.{key}[{n}]"), message, &["text"]));
+        for (n, value) in values.iter().enumerate() {
+            check_value(key, value).map_err(|wrong| {
+                bad(format!("filter.{key}[{n}]"), format!("no runner can have such a {}", wrong.what), &[wrong.allowed])
+            })?;
         }
     }
     Ok(())

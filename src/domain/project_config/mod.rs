@@ -24,6 +24,7 @@ use crate::filter::Filter;
 use crate::job::JobSpec;
 use crate::phase::Phase;
 
+pub use self::dispatch::MAX_ROWS;
 pub use self::document::MAX_BYTES;
 pub use self::fault::Fault;
 pub use self::report::{CheckReport, PhaseReport, check_report};

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use shuntyard_domain::facts::Facts;
 use shuntyard_domain::filter::{Attributes, Filter};
 use shuntyard_domain::phase::Phase;
-use shuntyard_domain::project_config::{CANDIDATES, Fault, MAX_BYTES, check_report, parse, row_title};
+use shuntyard_domain::project_config::{CANDIDATES, Fault, MAX_BYTES, MAX_ROWS, check_report, parse, row_title};
 
 const HELLO: &str = include_str!("../../../fixtures/projects/hello/config.json");
 
@@ -131,6 +131,23 @@ fn a_file_above_256_kib_is_refused_unread() {
     let faults = parse(&text(MAX_BYTES + 1)).unwrap_err();
     assert_eq!((faults.len(), faults[0].path.as_str()), (1, "$"));
     assert!(faults[0].message.contains("256 KiB") && faults[0].found.chars().count() <= 81, "{:?}", faults[0]);
+}
+
+#[test]
+fn a_matrix_of_more_rows_than_a_run_may_have_is_a_fault() {
+    let text = |rows: usize| {
+        let rows = vec!["{}"; rows].join(",");
+        format!(r#"{{"job_dispatch": {{"version": "v2", "filters": {{"unit": [{rows}]}}}}}}"#)
+    };
+    assert_eq!(parse(&text(MAX_ROWS.into())).unwrap().phase(Phase::Unit).filters.len(), 500);
+    let faults = parse(&text(usize::from(MAX_ROWS) + 1)).unwrap_err();
+    let [fault] = &faults[..] else { panic!("{faults:?}") };
+    assert_eq!(fault.path, "job_dispatch.filters.unit");
+    assert_eq!(
+        (fault.message.as_str(), &fault.allowed[..]),
+        ("the matrix has 501 rows", &["1 to 500 rows".to_owned()][..])
+    );
+    assert!(fault.found.starts_with("[{},{}"), "{fault:?}");
 }
 
 #[test]

@@ -243,6 +243,16 @@ impl House {
         ran.text().trim().to_owned()
     }
 
+    /// Queues a script with these further keys of the body.
+    pub fn submit_with(&self, script: &str, keys: &Value) -> String {
+        let mut body = keys.clone();
+        body["script"] = script.into();
+        let ran = self.shunt(&["api", "post", "jobs", "-d", &body.to_string()]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let job: Value = serde_json::from_slice(&ran.stdout).expect("a job");
+        job["id"].as_str().expect("its id").to_owned()
+    }
+
     /// What the API answers.
     pub fn api(&self, path: &str) -> Value {
         let ran = self.shunt(&["api", "get", path]);
@@ -304,6 +314,16 @@ impl Drop for House {
 /// A file that jobs write in the home directory of `deploy`: what really happened on the host.
 pub fn truth(host: &TestHost, name: &str) -> String {
     fs::read_to_string(host.path(&format!("home/deploy/{name}"))).unwrap_or_default()
+}
+
+/// The processes that a job named in `~/pids` and that are not dead or zombies; a line of `/proc` for each.
+pub fn living(host: &TestHost) -> String {
+    let pids = truth(host, "pids");
+    assert!(!pids.is_empty(), "the job has named no process");
+    let pids = pids.split_whitespace().collect::<Vec<_>>().join(" ");
+    host.run_inside(&format!(
+        "for p in {pids}; do grep -HE '^State:' /proc/$p/status 2>/dev/null | grep -v 'Z (' || :; done"
+    ))
 }
 
 /// Waits until the truth file holds `text`.

@@ -1,6 +1,8 @@
 //! Placements: who the host was at the intent, what proved a loss, and the migration that made room for it.
 
-use shuntyard::store::{job_apply, job_attempt_insert, job_attempt_lost, job_attempts, job_events, job_insert};
+use shuntyard::store::{
+    Expected, job_apply, job_attempt_insert, job_attempt_lost, job_attempts, job_events, job_insert,
+};
 use shuntyard_domain::attempt::{AttemptRecord, HostIdentity, Loss};
 use shuntyard_domain::ids::AttemptId;
 use shuntyard_domain::job::{JobEvent, JobState};
@@ -61,7 +63,8 @@ async fn the_events_of_an_older_database_survive_the_new_kind(db: Database) {
     store
         .write(move |c| -> Result<_, WorkError> {
             job_insert(c, &job(1))?;
-            job_apply(c, id, Expected::Anything, &JobEvent::Assigned { runner: RUNNER }, 5).map_err(|_| WorkError::Refused)
+            job_apply(c, id, Expected::Anything, &JobEvent::Assigned { runner: RUNNER }, 5)
+                .map_err(|_| WorkError::Refused)
         })
         .await
         .unwrap();
