@@ -23,6 +23,7 @@ const SILENT_CAP: Duration = Duration::from_millis(1500);
 const ANSWERED_CAP: Duration = Duration::from_secs(4);
 /// A connection that ends before this does not count as a success: a host that lets us in and cuts us off is paced.
 const STEADY: Duration = Duration::from_secs(10);
+const GREET_EVERY: Duration = Duration::from_secs(12 * 3600);
 /// A host that refused the login is not asked again soon: it counts refusals against our address.
 const REFUSED_PAUSE: Duration = Duration::from_secs(300);
 
@@ -98,7 +99,7 @@ async fn keep_warm(engine: &Dispatcher, id: RunnerId) {
             Ok(_) => {
                 let began = Instant::now();
                 on_connected(engine, &known).await;
-                engine.0.pool.connection_closed(id).await;
+                stay_connected(engine, &known).await;
                 if began.elapsed() >= STEADY {
                     backoff = Backoff::new(BACKOFF_FIRST, ANSWERED_CAP);
                 }
@@ -126,6 +127,17 @@ async fn keep_warm(engine: &Dispatcher, id: RunnerId) {
             }
         };
         tokio::time::sleep(delay).await;
+    }
+}
+
+/// Returns when the connection has ended. Every hello lets the host tidy: claims of old jobs go a day later.
+async fn stay_connected(engine: &Dispatcher, known: &Known) {
+    let ended = engine.0.pool.connection_closed(known.runner.id);
+    tokio::pin!(ended);
+    while tokio::time::timeout(GREET_EVERY, &mut ended).await.is_err() {
+        if let Err(why) = greet(engine, known).await {
+            tracing::info!(why, "the runner does not answer a hello");
+        }
     }
 }
 

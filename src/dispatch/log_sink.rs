@@ -54,18 +54,24 @@ impl LogSink {
         appended
     }
 
-    /// Cuts it to its cap, syncs, and answers what is stored. An attempt without output has no file.
-    pub(super) async fn seal(&mut self) -> Result<LogSummary, DispatchError> {
+    /// Cuts it to its cap and to the `length` that its host has told, syncs, and answers what is stored. An attempt without
+    /// output has no file.
+    pub(super) async fn seal(&mut self, length: Option<u64>) -> Result<LogSummary, DispatchError> {
         if self.stored_bytes == 0 && self.writer.is_none() {
             return Ok(LogSummary { cksum: Cksum::default().value(), ..LogSummary::default() });
         }
-        self.on_writer(|writer| {
+        let summary = self.on_writer(move |writer| {
+            if let Some(length) = length {
+                writer.cut(length)?;
+            }
             if writer.stored_bytes() > 0 {
                 writer.seal()?;
             }
             Ok(writer.summary())
-        })
-        .await
+        });
+        let summary = summary.await?;
+        self.stored_bytes = summary.bytes;
+        Ok(summary)
     }
 
     async fn on_writer<T: Send + 'static>(

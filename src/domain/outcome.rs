@@ -75,6 +75,32 @@ closed_list!(
     }
 );
 
+closed_list!(
+    /// Why a stored log is not the whole output. What is stored is its beginning, `log_bytes` long.
+    TruncatedReason {
+        /// The attempt is lost, and how much it wrote is not known, or cannot be had any more.
+        AttemptLost = "attempt_lost",
+        /// An admin gave the job up.
+        Abandoned = "abandoned",
+        /// The host told the end, but not all of the output that belongs to it, or other bytes.
+        Incomplete = "incomplete",
+    }
+);
+
+impl TruncatedReason {
+    /// Of a job whose log is truncated.
+    #[must_use]
+    pub const fn of(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Lost => Self::AttemptLost,
+            Outcome::Abandoned => Self::Abandoned,
+            Outcome::Succeeded | Outcome::Failed | Outcome::Cancelled | Outcome::TimedOut | Outcome::Expired => {
+                Self::Incomplete
+            }
+        }
+    }
+}
+
 /// What is known about a stored log when its job ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogSummary {

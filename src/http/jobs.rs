@@ -83,6 +83,20 @@ impl Api {
         bodies.pop().ok_or(ApiError::NotFound(job.id.to_string()))
     }
 
+    /// As `job_body`, with its attempts and its receipt.
+    pub(super) async fn whole_job_body(&self, job: &Job) -> Result<JobBody, ApiError> {
+        let (mut body, id) = (self.job_body(job).await?, job.id);
+        if body.attempt > 0 {
+            let attempts: Vec<AttemptRecord> = self.dispatcher.store().read(move |c| job_attempts(c, id)).await?;
+            body.attempts = attempts.iter().map(AttemptBody::from).collect();
+        }
+        // Nothing else has a receipt, and nobody else waits for this read.
+        if body.stop_reason.is_some() || body.lost_evidence.is_some() {
+            body.receipt = self.dispatcher.store().read(move |c| job_receipt_find(c, id)).await?;
+        }
+        Ok(body)
+    }
+
     /// The answers for jobs as they are now; a runner that was deleted keeps its name on its jobs.
     pub(super) async fn job_bodies(&self, jobs: &[Job]) -> Result<Vec<JobBody>, ApiError> {
         let dispatcher = &self.dispatcher;
@@ -137,16 +151,7 @@ pub(super) async fn list(
 }
 
 pub(super) async fn show(State(api): State<Api>, PathId(id): PathId<JobId>) -> Result<Json<JobBody>, ApiError> {
-    let mut body = api.job_body(&api.dispatcher.job(id).await?).await?;
-    if body.attempt > 0 {
-        let attempts: Vec<AttemptRecord> = api.dispatcher.store().read(move |c| job_attempts(c, id)).await?;
-        body.attempts = attempts.iter().map(AttemptBody::from).collect();
-    }
-    // Nothing else has a receipt, and nobody else waits for this read.
-    if body.stop_reason.is_some() || body.lost_evidence.is_some() {
-        body.receipt = api.dispatcher.store().read(move |c| job_receipt_find(c, id)).await?;
-    }
-    Ok(Json(body))
+    Ok(Json(api.whole_job_body(&api.dispatcher.job(id).await?).await?))
 }
 
 pub(super) async fn submit(

@@ -182,7 +182,7 @@ async fn next_event(mut tail: Tail) -> Option<(Event, Tail)> {
         }
         if job.state.is_finished() {
             tail.ended = true;
-            return Some((sse::event("end", &tail.api.job_body(&job).await.ok()?), tail));
+            return Some((sse::event("end", &tail.api.whole_job_body(&job).await.ok()?), tail));
         }
         tail.pulse.changed().await.ok()?;
     }

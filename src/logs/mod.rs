@@ -160,6 +160,22 @@ mod tests {
         assert_eq!(logs.stored_bytes(attempt()), 12);
     }
 
+    #[test]
+    fn what_came_behind_the_end_is_taken_away_and_the_sum_is_that_of_the_rest() {
+        let dir = tempfile::tempdir().unwrap();
+        let logs = LogStore::open(&dir.path().join("logs")).unwrap();
+        let mut writer = logs.writer(attempt()).unwrap();
+        writer.append(0, b"hello world\n").unwrap();
+        let whole = writer.summary();
+        writer.append(12, b"noise").unwrap();
+        writer.cut(99).unwrap();
+        assert_eq!(writer.stored_bytes(), 17);
+        writer.cut(12).unwrap();
+        assert_eq!((writer.summary(), logs.stored_bytes(attempt())), (whole, 12));
+        writer.append(12, b"!").unwrap();
+        assert_eq!(logs.read(attempt(), 6, 99).unwrap(), b"world\n!");
+    }
+
     /// Writes `whole` in pieces, each third by a writer of its own as after a restart.
     fn write_in_pieces(logs: &LogStore, whole: &[u8]) -> LogSummary {
         let mut writer = logs.writer(attempt()).unwrap();

@@ -78,6 +78,23 @@ impl LogWriter {
         Ok(())
     }
 
+    /// Takes away what is stored behind `length`: a process that outlives its job may write on behind the job's end.
+    ///
+    /// A log whose elision has seen more than that stays as it is.
+    ///
+    /// # Errors
+    /// `LogError::File` when the disk refuses.
+    pub fn cut(&mut self, length: u64) -> Result<(), LogError> {
+        let (attempt, path) = (self.attempt, self.path.clone());
+        let at = |what| move |source| LogError::File { what, attempt, source };
+        let summed = Elision::read(&path).map_err(at("read what is kept of"))?.map_or(0, |elision| elision.summed);
+        if self.stored_bytes() > length && summed <= length {
+            self.file.set_len(length).map_err(at("cut"))?;
+            *self = Self::open(attempt, path, self.cap_bytes)?;
+        }
+        Ok(())
+    }
+
     /// Cuts the log to its cap, and makes what is stored survive a power cut.
     ///
     /// # Errors

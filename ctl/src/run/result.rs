@@ -59,11 +59,14 @@ fn reasons(job: &JobBody) -> String {
         job.stop_reason.map(|r| r.as_str()),
         job.not_run_reason.map(|r| r.as_str()),
         job.lost_evidence.map(|r| r.as_str()),
-        job.truncated.then_some("output truncated"),
     ];
+    let truncated = job.truncated.then(|| {
+        let why = job.truncated_reason.map(|why| format!(": {}", why.as_str().replace('_', " ")));
+        format!(", output truncated after {} bytes{}", job.log_bytes, why.unwrap_or_default())
+    });
     let elided = (job.elided_bytes > 0).then(|| format!(", {} bytes of output not kept", job.elided_bytes));
     let words = words.into_iter().flatten().map(|word| format!(", {}", word.replace('_', " ")));
-    words.chain(elided).collect()
+    words.chain(truncated).chain(elided).collect()
 }
 
 /// From start to end, by the server's clock; `None` when it never ran.

@@ -14,7 +14,7 @@ use crate::store::{ApplyError, Expected, job_apply_each, job_attempt_lost, job_r
 impl Following<'_> {
     /// Everything is here: stores the end, then lets the host forget the attempt.
     pub(super) async fn settle(&mut self, stream: Attempt, end: End) -> Followed {
-        let summary = match self.sink.seal().await {
+        let summary = match self.sink.seal(Some(end.size())).await {
             Ok(summary) => summary,
             Err(error) => return Followed::LinkLost(error.to_string()),
         };

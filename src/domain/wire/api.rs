@@ -17,7 +17,7 @@ use crate::facts::Facts;
 use crate::filter::Filter;
 use crate::ids::{JobId, PhaseRunId, RunnerId};
 use crate::job::{Job, JobState};
-use crate::outcome::{LostEvidence, NotRunReason, Outcome, StopReason};
+use crate::outcome::{LostEvidence, NotRunReason, Outcome, StopReason, TruncatedReason};
 use crate::output::head_bytes;
 use crate::phase::{Phase, Stage};
 use crate::project_config::Fault;
@@ -94,7 +94,10 @@ pub struct JobBody {
     pub exit_code: Option<i32>,
     pub log_bytes: u64,
     pub log_cksum: Option<u32>,
+    /// The stored log is not the whole output, but its beginning, `log_bytes` long.
     pub truncated: bool,
+    #[serde(default)]
+    pub truncated_reason: Option<TruncatedReason>,
     /// Bytes from the middle of the output that are not kept; `log_bytes` counts them too.
     #[serde(default)]
     pub elided_bytes: u64,
@@ -169,6 +172,7 @@ impl JobBody {
             log_bytes: finished.map_or(log_bytes, |f| f.log.bytes),
             log_cksum: finished.map(|f| f.log.cksum),
             truncated: finished.is_some_and(|f| f.log.truncated),
+            truncated_reason: finished.filter(|f| f.log.truncated).map(|f| TruncatedReason::of(f.outcome)),
             elided_bytes: 0,
             elided_from: None,
             output_cap_bytes: job.spec.output_cap_bytes,

@@ -52,6 +52,8 @@ struct Shared {
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 /// How long a caller waits for a freed slot before it tries again to make a further connection.
 const REFUSED_PAUSE: Duration = Duration::from_secs(5);
+/// The same after a final word of the host, a refused login say: it counts them against our address.
+const FINAL_PAUSE: Duration = Duration::from_secs(300);
 /// How many connections that end at once one caller makes.
 const MAX_TRIES: usize = 3;
 
@@ -158,9 +160,11 @@ impl Pool {
                 // be had, the slots that there are must do.
                 Step::Connect { first: false } => tokio::select! {
                     () = changed => {}
-                    made = self.connect(&site, target) => if made.is_err() {
+                    made = self.connect(&site, target) => if let Err(error) = made {
+                        tracing::warn!(at = target.dial.at(), %error, "no further connection; waiting for a slot of those that there are");
+                        let pause = if error.may_pass_later() { REFUSED_PAUSE } else { FINAL_PAUSE };
                         // The limit: what happened before this wait began is not seen by it.
-                        let _ = tokio::time::timeout(REFUSED_PAUSE, site.changed()).await;
+                        let _ = tokio::time::timeout(pause, site.changed()).await;
                     },
                 },
             }

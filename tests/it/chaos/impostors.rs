@@ -137,6 +137,7 @@ fn impostors_at_the_addresses_of_runners_delay_no_other_runner_and_are_tried_at_
     let slots: Vec<_> = hosts.iter().chain([&honest]).map(|host| (host, 1)).collect();
     let house = House::with(&slots);
     let (api, done) = (Api::of(&house), AtomicBool::new(false));
+    house.await_contact(&honest, "connected");
     let since = api.contact("honest")["since"].clone();
     std::thread::scope(|scope| {
         let enduring = MANNERS.iter().zip(&hosts).map(|(manner, host)| {

@@ -121,3 +121,21 @@ fn a_job_that_fills_its_hosts_disk_fails_with_its_own_exit_code() {
     // Lazily: a launcher that waits for its next job keeps the wrapper's file open.
     host.run_inside(&format!("umount -l {base}"));
 }
+
+#[test]
+fn a_process_that_writes_on_behind_the_end_of_its_job_changes_nothing_in_the_log() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::with(&[(&host, 1)]);
+    let noise = "i=0; while [ ! -e ~/quiet ]; do i=$((i + 1)); echo noise $i; done";
+    let script = format!("setsid sh -c '{noise}' & sleep 0.5; echo the last line; exit 3");
+    let id = house.submit(&[], &script);
+    let job = house.await_end(&id);
+    host.run_inside("touch /home/deploy/quiet");
+    assert_eq!((&job["exit_code"], &job["truncated"]), (&3.into(), &false.into()), "{job}");
+    assert!(job["truncated_reason"].is_null(), "{job}");
+    let log = house.shunt(&["logs", &id]).stdout;
+    assert_eq!(Some(log.len() as u64), job["log_bytes"].as_u64());
+    let mut sum = shuntyard_domain::output::Cksum::default();
+    sum.update(&log);
+    assert_eq!(Some(u64::from(sum.value())), job["log_cksum"].as_u64(), "the sum is the one of what is shown");
+}

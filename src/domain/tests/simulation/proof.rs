@@ -35,7 +35,7 @@ impl World {
         let Some(Said::Hello(shown)) = self.answer_of(task, channel) else { return };
         let who = match self.defect {
             Some(Defect::NoIdentity) => Identity::Same,
-            _ => identity(&self.store.instances[task.host], Some(&shown)),
+            _ => identity(&self.store.instances[task.host], Some(shown.as_str()).filter(|shown| *shown != "unknown")),
         };
         match judge_identity(who) {
             Some(verdict) => self.on_verdict(task, verdict),

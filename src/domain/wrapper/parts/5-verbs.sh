@@ -50,7 +50,6 @@ verb_hello() {
   make_places
   try_cgroup
   name_means "$cgroup" "$leads"
-  tidy
   boot_id
   get "$base/instance"
   tools=
@@ -64,6 +63,8 @@ verb_hello() {
   # shellcheck disable=SC2003 # mksh counts in 32 bits
   say hello wrapper="${version#wrapper-}" boot="$boot" instance="${line:-unknown}" clock="$(date +%s)" \
     free="$(expr "${11:-0}" "*" 1024)" base="$base" tools="${tools#,}" means="$(echo "$means" | tr ' ' ,)"
+  # Nobody waits for it: there may be very many claims.
+  (exec </dev/null >/dev/null 2>&1; tidy) &
 }
 # Sets `cgroup` to something when a job gets a cgroup of its own here, and `leads` to 1 when it gets a session. Tried, not
 # guessed: a process is moved.
@@ -85,7 +86,8 @@ make_places() {
   mkdir -p "$base/c" "$base/j" "$base/w" 2>/dev/null || refuse mkdir the base directory cannot be used
   [ ! -s "$base/instance" ] || return 0
   put "$base/instance.$nonce" "$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')"
-  ln "$base/instance.$nonce" "$base/instance" 2>/dev/null
+  # A full disk leaves it empty: that is no id, and must not stay one.
+  [ ! -s "$base/instance.$nonce" ] || { [ -s "$base/instance" ] || rm -f "$base/instance"; ln "$base/instance.$nonce" "$base/instance" 2>/dev/null; }
   rm -f "$base/instance.$nonce"
 }
 # Removes work directories without a spool, and claims of removed attempts after a day.
