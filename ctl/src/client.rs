@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, Response, StatusCode, Url};
+use reqwest::{Body, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -89,6 +89,18 @@ impl Client {
         parse(&url, &self.answer(Method::POST, &url, Some(body)).await?.bytes)
     }
 
+    /// Puts raw bytes, which may be many, to `path` and reads the answer as a `T`.
+    ///
+    /// # Errors
+    /// As `post`.
+    pub async fn put<T: DeserializeOwned>(&self, path: &str, body: Body) -> Result<T, ClientError> {
+        let url = self.url(path, &[]);
+        let request = self.http.put(url.clone()).header(CONTENT_TYPE, "application/octet-stream").body(body);
+        let response = self.exchange(&Method::PUT, request).await?;
+        let bytes = response.bytes().await.map_err(|e| ClientError::Cut(innermost(&e)))?;
+        parse(&url, &bytes)
+    }
+
     /// Sends one request and reads its whole answer.
     ///
     /// # Errors
@@ -159,6 +171,11 @@ impl Client {
         for (name, value) in headers {
             request = request.header(name, *value);
         }
+        self.exchange(&method, request).await
+    }
+
+    /// Sends the request with the token; an answer without success is an error.
+    async fn exchange(&self, method: &Method, mut request: RequestBuilder) -> Result<Response, ClientError> {
         if let Some(value) = self.authorization()? {
             request = request.header(AUTHORIZATION, value);
         }
@@ -169,7 +186,7 @@ impl Client {
                 ClientError::Cut(innermost(&e))
             }
         })?;
-        if response.status().is_success() { Ok(response) } else { Err(self.refusal(&method, response).await) }
+        if response.status().is_success() { Ok(response) } else { Err(self.refusal(method, response).await) }
     }
 
     fn authorization(&self) -> Result<Option<HeaderValue>, ClientError> {

@@ -10,7 +10,7 @@ use super::fault::{ConfigFault, ConfigFaults};
 use super::layers::{FILE_VARIABLE, Layers};
 use super::{
     Config, DataConfig, DataPaths, DispatchConfig, LogConfig, LogFormat, LogLevel, PlacementRule, ServerConfig,
-    SshConfig, StoreConfig,
+    SshConfig, StoreConfig, WorkspacesConfig,
 };
 
 /// What the configuration is made of.
@@ -105,6 +105,16 @@ impl Config {
                     .read("dispatch.placement", |given| given.word(PlacementRule::WORDS))
                     .unwrap_or(PlacementRule::LeastLoaded),
             },
+            workspaces: WorkspacesConfig {
+                max_bytes: read_mib(layers, "workspaces.max_mib", 1, 1024),
+                max_entries: layers
+                    .read("workspaces.max_entries", |given| given.whole(1..=1_000_000, "entries"))
+                    .unwrap_or(100_000)
+                    .into(),
+                store_bytes: read_mib(layers, "workspaces.store_mib", 1, 20 * 1024),
+                min_free_bytes: read_mib(layers, "workspaces.min_free_mib", 0, 1024),
+                runner_min_free_bytes: read_mib(layers, "workspaces.runner_min_free_mib", 0, 256),
+            },
         }
     }
 }
@@ -112,6 +122,12 @@ impl Config {
 fn read_seconds(layers: &mut Layers, key: &'static str, least: u32, most: u32, default: u32) -> Duration {
     let seconds = layers.read(key, |given| given.whole(least..=most, "seconds")).unwrap_or(default);
     Duration::from_secs(seconds.into())
+}
+
+/// Bytes; the key is in MiB, up to a PiB.
+fn read_mib(layers: &mut Layers, key: &'static str, least: u32, default: u32) -> u64 {
+    let mib = layers.read(key, |given| given.whole(least..=1 << 30, "MiB")).unwrap_or(default);
+    u64::from(mib) << 20
 }
 
 fn read_server(layers: &mut Layers) -> ServerConfig {

@@ -106,7 +106,9 @@ impl Attendant {
         match job.state {
             JobState::Queued => Placed::Back(Duration::ZERO),
             // The intent is committed before the first byte: nothing was sent.
-            JobState::Assigned { runner } if runner == self.runner => self.unassign().await,
+            JobState::Assigned { runner } if runner == self.runner => {
+                self.unassign("the dispatcher stopped before anything was sent").await
+            }
             JobState::Starting { runner } | JobState::Running { runner, .. } if runner == self.runner => {
                 let following = Following::new(&self.engine, job, self.cancel.clone(), self.stop.clone());
                 self.follow_to_the_end(following, None).await
@@ -118,9 +120,10 @@ impl Attendant {
         }
     }
 
-    async fn unassign(&self) -> Placed {
+    /// Nothing was sent: the job waits again, or has ended when it was cancelled.
+    pub(super) async fn unassign(&self, why: &str) -> Placed {
         let (id, now_ms) = (self.job, self.engine.0.clock.now_ms());
-        let event = JobEvent::Unassigned { why: "the dispatcher stopped before anything was sent".into() };
+        let event = JobEvent::Unassigned { why: why.into() };
         match self.engine.0.store.write(move |c| job_apply(c, id, None, &event, now_ms)).await {
             Ok(job) => {
                 self.engine.0.feed.job_changed(id, job.version);

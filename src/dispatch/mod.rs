@@ -8,6 +8,7 @@ mod accept_host_key;
 mod access;
 mod attend;
 mod claims;
+mod deliver;
 mod engine_error;
 mod event_loop;
 mod feed;
@@ -26,6 +27,7 @@ mod steps;
 mod submit;
 mod test_runner;
 mod uninstall;
+mod workspaces;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info_span;
 use uuid::Uuid;
 
+use crate::blobs::BlobStore;
 use crate::clock::Clock;
 use crate::logs::LogStore;
 use crate::sealed::Sealer;
@@ -50,8 +53,10 @@ pub use feed::{Change, Feed, JobPulse};
 pub use inventory::Contact;
 pub use runners::RunnerPatch;
 pub use submit::DEFAULT;
+pub use workspaces::Upload;
 
 use claims::Claims;
+use deliver::Deliveries;
 use event_loop::LoopEvent;
 use inventory::Inventory;
 use lanes::Lanes;
@@ -64,11 +69,14 @@ const STOP_DEADLINE: Duration = Duration::from_secs(20);
 pub struct Parts {
     pub store: Store,
     pub logs: LogStore,
+    pub blobs: BlobStore,
     pub clock: Clock,
     pub sealer: Sealer,
     pub tasks: Tasks,
     pub pool: Pool,
     pub placement: Placement,
+    /// What a delivery leaves free on a runner's disk.
+    pub runner_min_free_bytes: u64,
 }
 
 /// The engine; cheap to clone.
@@ -78,6 +86,7 @@ pub struct Dispatcher(Arc<Engine>);
 struct Engine {
     store: Store,
     logs: LogStore,
+    blobs: BlobStore,
     clock: Clock,
     sealer: Sealer,
     tasks: Tasks,
@@ -86,6 +95,7 @@ struct Engine {
     inventory: Inventory,
     lanes: Lanes,
     claims: Claims,
+    deliveries: Deliveries,
     queue_clock: QueueClock,
     loop_events: mpsc::UnboundedSender<LoopEvent>,
     /// The cancel signal of every job that a task of this process looks after.
@@ -103,6 +113,7 @@ impl Dispatcher {
         let dispatcher = Self(Arc::new(Engine {
             store: parts.store,
             logs: parts.logs,
+            blobs: parts.blobs,
             clock: parts.clock,
             sealer: parts.sealer,
             tasks: parts.tasks,
@@ -111,6 +122,7 @@ impl Dispatcher {
             inventory: Inventory::default(),
             lanes: Lanes::default(),
             claims: Claims::default(),
+            deliveries: Deliveries::new(parts.runner_min_free_bytes),
             queue_clock: QueueClock::default(),
             loop_events,
             active: Mutex::default(),
@@ -122,6 +134,8 @@ impl Dispatcher {
             .spawn(info_span!("event_loop"), move |stop| event_loop::run(engine, parts.placement, inbox, stop));
         let engine = dispatcher.clone();
         dispatcher.0.tasks.spawn(info_span!("queue_clock"), move |stop| queue_clock::run(engine, stop));
+        let engine = dispatcher.clone();
+        dispatcher.0.tasks.spawn(info_span!("workspaces"), move |stop| workspaces::sweep_hourly(engine, stop));
         recover::take_up(&dispatcher).await?;
         Ok(dispatcher)
     }

@@ -17,17 +17,17 @@ use super::inventory::Known;
 use super::keeper::Backoff;
 use crate::ssh::Lease;
 use crate::ssh::attempt::{self, Attempt};
-use crate::store::{ApplyError, job_apply, job_apply_each, job_find, runner_state};
+use crate::store::{ApplyError, job_apply, job_apply_all, job_find, runner_state};
 
 /// Placements with proof of no start before the job ends as failed.
-const MAX_PLACEMENTS: u32 = 5;
+pub(super) const MAX_PLACEMENTS: u32 = 5;
 pub(super) const RETRY_FIRST: Duration = Duration::from_secs(1);
 pub(super) const RETRY_CAP: Duration = Duration::from_secs(60);
 pub(super) const REATTACH_FIRST: Duration = Duration::from_millis(100);
 pub(super) const REATTACH_CAP: Duration = Duration::from_secs(5);
 
 /// Where a job's start is sent.
-enum Place {
+pub(super) enum Place {
     /// The channel of an ended attempt.
     Lane(Box<Attempt>),
     /// A slot for a new channel.
@@ -52,6 +52,17 @@ impl Attendant {
             }
             Err(error) => return self.give_back(place, Placed::Unsure(told(&error))),
         };
+        let (job, place) = match job.spec.workspace {
+            None => (job, place),
+            Some(tree) => {
+                // Others may have the channel while the tree travels.
+                self.give_back(place, Placed::Over);
+                match self.bring_tree(&known, &job, tree).await {
+                    Ok(started) => started,
+                    Err(placed) => return placed,
+                }
+            }
+        };
         let environment = job_environment(&job, &known);
         let frame = match (Frame { spec: &job.spec, env: &environment }).encode() {
             Ok(frame) => frame,
@@ -71,7 +82,7 @@ impl Attendant {
     }
 
     /// A channel for the start, before anything is committed.
-    async fn place(&self, known: &Known) -> Result<Place, Placed> {
+    pub(super) async fn place(&self, known: &Known) -> Result<Place, Placed> {
         if let Some(lane) = self.engine.take_lane(known) {
             return Ok(Place::Lane(Box::new(lane)));
         }
@@ -88,7 +99,7 @@ impl Attendant {
     }
 
     /// Nothing was sent: the channel is free for another job.
-    fn give_back(&self, place: Place, placed: Placed) -> Placed {
+    pub(super) fn give_back(&self, place: Place, placed: Placed) -> Placed {
         if let Place::Lane(lane) = place {
             self.engine.park(self.runner, *lane);
         }
@@ -126,7 +137,8 @@ impl Attendant {
     }
 }
 
-/// Commits the placement; `None` when the runner takes no jobs any more, which is decided in the same transaction.
+/// Commits the placement, and the start of a job that needs no tree of files; `None` when the runner takes no jobs any
+/// more, which is decided in the same transaction.
 async fn intend(engine: &Dispatcher, id: JobId, runner: RunnerId) -> Result<Option<Job>, ApplyError> {
     let now_ms = engine.0.clock.now_ms();
     let job = engine
@@ -136,8 +148,11 @@ async fn intend(engine: &Dispatcher, id: JobId, runner: RunnerId) -> Result<Opti
             if runner_state(c, runner)? != Some(RunnerState::Enrolled) {
                 return Ok(None);
             }
-            let steps = [(&JobEvent::Assigned { runner }, now_ms), (&JobEvent::StartIntended, now_ms)];
-            job_apply_each(c, id, None, &steps).map(Some)
+            let steps = |job: &Job| match job.spec.workspace {
+                None => vec![JobEvent::Assigned { runner }, JobEvent::StartIntended],
+                Some(_) => vec![JobEvent::Assigned { runner }],
+            };
+            job_apply_all(c, id, steps, now_ms).map(Some)
         })
         .await?;
     if let Some(job) = &job {
@@ -207,6 +222,7 @@ impl Dispatcher {
                 filter: job.filter.clone(),
                 priority: job.priority,
                 org: job.origin.org.clone(),
+                workspace: job.spec.workspace,
             }));
         }
     }

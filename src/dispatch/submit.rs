@@ -29,6 +29,7 @@ impl Dispatcher {
     /// `BadRequest` names the offending key; nothing is stored then.
     pub async fn submit(&self, request: SubmitJob) -> Result<Job, DispatchError> {
         check_job(&request)?;
+        self.check_workspace(request.workspace).await?;
         let first_line = request.script.lines().find(|l| !l.trim().is_empty()).unwrap_or_default();
         let visible = first_line.trim().chars().filter(|c| !c.is_control());
         let title = request.title.unwrap_or_else(|| visible.take(120).collect());
@@ -38,6 +39,7 @@ impl Dispatcher {
             run_limit_s: request.run_limit_s,
             silence_limit_s: request.silence_limit_s,
             stop_grace_s: request.stop_grace_s.unwrap_or(JobSpec::default_stop_grace_s()),
+            workspace: request.workspace,
             ..JobSpec::shell(request.script)
         };
         let origin = JobOrigin { title, ..origin(request.project) };
@@ -60,6 +62,7 @@ impl Dispatcher {
         let config = project_config::parse(&request.config).map_err(DispatchError::BadConfig)?;
         check_env("env", &request.env)?;
         check_name("project", &request.project)?;
+        self.check_workspace(request.workspace).await?;
         let phase = config.phase(request.phase);
         let id = PhaseRunId(new_id());
         let jobs = if phase.skip { Vec::new() } else { self.rows(id, &request, &phase)? };
@@ -110,6 +113,7 @@ impl Dispatcher {
             run_limit_s: phase.timeout_s,
             silence_limit_s: phase.silence_s,
             stop_grace_s: phase.stop_grace_s,
+            workspace: request.workspace,
             ..JobSpec::shell(script.clone())
         };
         let job = |(row, filter): (usize, &Filter)| {

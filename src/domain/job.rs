@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest::Digest;
 use crate::filter::Filter;
 use crate::ids::{AttemptId, JobId, PhaseRunId, RunnerId};
 use crate::outcome::{LogSummary, LostEvidence, NotRunReason, Outcome, StopReason};
@@ -32,6 +33,9 @@ pub struct JobSpec {
     /// Seconds the job goes on when its channel ends without a word; `None` = for ever.
     #[serde(default)]
     pub orphan_grace_s: Option<u32>,
+    /// The tree of files that the job starts in; `None` = an empty directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<Digest>,
 }
 
 impl JobSpec {
@@ -52,6 +56,7 @@ impl JobSpec {
             silence_limit_s: None,
             stop_grace_s: Self::default_stop_grace_s(),
             orphan_grace_s: None,
+            workspace: None,
         }
     }
 }

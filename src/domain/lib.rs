@@ -7,6 +7,7 @@
 pub mod board;
 pub mod clocks;
 pub mod closed;
+pub mod digest;
 pub mod explain;
 pub mod facts;
 pub mod filter;
@@ -20,4 +21,5 @@ pub mod queue;
 pub mod receipt;
 pub mod runner;
 pub mod wire;
+pub mod workspace;
 pub mod wrapper;

@@ -57,6 +57,31 @@ pub fn job_apply_each(
     events: &[(&JobEvent, i64)],
 ) -> Result<Job, ApplyError> {
     let job = job_find(c, id)?.ok_or(ApplyError::NotFound(id))?;
+    apply(c, job, expected_version, events)
+}
+
+/// As `job_apply_each` with the events that `choose` gives for the job as it is, all at one time.
+///
+/// # Errors
+/// As `job_apply`.
+pub fn job_apply_all(
+    c: &mut StoreConnection,
+    id: JobId,
+    choose: impl FnOnce(&Job) -> Vec<JobEvent>,
+    now_ms: i64,
+) -> Result<Job, ApplyError> {
+    let job = job_find(c, id)?.ok_or(ApplyError::NotFound(id))?;
+    let events = choose(&job);
+    apply(c, job, None, &events.iter().map(|event| (event, now_ms)).collect::<Vec<_>>())
+}
+
+fn apply(
+    c: &mut StoreConnection,
+    job: Job,
+    expected_version: Option<i64>,
+    events: &[(&JobEvent, i64)],
+) -> Result<Job, ApplyError> {
+    let id = job.id;
     if let Some(expected) = expected_version
         && expected != job.version
     {

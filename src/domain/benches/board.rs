@@ -116,7 +116,10 @@ impl House {
         let filter = self.filters[self.dice.below(self.filters.len())].clone();
         let priority = i32::try_from(self.dice.below(3)).unwrap_or(0);
         let id = JobId(Uuid::from_u128(self.submitted));
-        self.step(kind, BoardEvent::JobQueued(QueuedJob { id, filter, priority, org: "default".into() }))
+        self.step(
+            kind,
+            BoardEvent::JobQueued(QueuedJob { id, filter, priority, org: "default".into(), workspace: None }),
+        )
     }
 
     fn free(&mut self, kind: &'static str) -> usize {
@@ -193,6 +196,7 @@ fn idle_house(runners: usize, events: usize) {
             filter: Filter { hostname, ..Filter::default() },
             priority: 0,
             org: "default".into(),
+            workspace: None,
         };
         house.step("JobQueued, first of its class", BoardEvent::JobQueued(job));
     }

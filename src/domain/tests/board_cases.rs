@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 use shuntyard_domain::board::{Availability, Board, BoardEvent, BoardRunner, Effect, Placement, QueuedJob};
+use shuntyard_domain::digest::Digest;
 use shuntyard_domain::explain::Explanation;
 use shuntyard_domain::facts::Facts;
 use shuntyard_domain::filter::{Attributes, Filter};
@@ -64,6 +65,8 @@ struct JobTold {
     priority: i32,
     #[serde(default)]
     org: String,
+    /// Which tree of files it starts in.
+    tree: Option<u8>,
 }
 
 #[derive(Deserialize)]
@@ -153,7 +156,13 @@ fn event(told: Told, names: &mut Names) -> Result<BoardEvent, BTreeMap<String, V
         Told::RunnerRemoved(runner) => BoardEvent::RunnerRemoved(RunnerId(names.id(&runner))),
         Told::Queue(told) => {
             let id = JobId(names.id(&told.job));
-            BoardEvent::JobQueued(QueuedJob { id, filter: told.filter, priority: told.priority, org: told.org })
+            BoardEvent::JobQueued(QueuedJob {
+                id,
+                filter: told.filter,
+                priority: told.priority,
+                org: told.org,
+                workspace: told.tree.map(|n| Digest::of_sha256([n; 32])),
+            })
         }
         Told::Drop(job) => BoardEvent::JobDropped(JobId(names.id(&job))),
         Told::Taken(place) => {

@@ -14,7 +14,13 @@ fn job(number: u128) -> JobId {
 
 fn queue(board: &mut Board, number: u128, filter: &str) -> Vec<Effect> {
     let filter: Filter = serde_json::from_str(filter).unwrap();
-    board.step(BoardEvent::JobQueued(QueuedJob { id: job(number), filter, priority: 0, org: "default".into() }))
+    board.step(BoardEvent::JobQueued(QueuedJob {
+        id: job(number),
+        filter,
+        priority: 0,
+        org: "default".into(),
+        workspace: None,
+    }))
 }
 
 /// 100 runners: 40 ubuntu, 30 of them away, 40 centos, 20 of another organisation. One has 30 slots.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::digest::Digest;
 use crate::facts::Facts;
 use crate::filter::Filter;
 use crate::ids::{JobId, PhaseRunId, RunnerId};
@@ -17,6 +18,7 @@ use crate::phase::{Phase, Stage};
 use crate::project_config::Fault;
 use crate::receipt::StopReceipt;
 use crate::runner::{Health, Runner, RunnerState, Scope};
+pub use crate::wire::events::{LogChunk, StepEvent};
 use crate::wire::object::object;
 use crate::wire::time_text::{chef_duration, chef_time, rfc3339};
 
@@ -90,6 +92,9 @@ pub struct JobBody {
     pub run_limit_s: Option<u32>,
     #[serde(default)]
     pub silence_limit_s: Option<u32>,
+    /// The tree of files that it starts in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<Digest>,
     /// How the host stopped it; in `GET /jobs/:id` of a job that was stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<StopReceipt>,
@@ -146,6 +151,7 @@ impl JobBody {
             queue_limit_s: job.spec.queue_limit_s,
             run_limit_s: job.spec.run_limit_s,
             silence_limit_s: job.spec.silence_limit_s,
+            workspace: job.spec.workspace,
             receipt: None,
         }
     }
@@ -290,6 +296,9 @@ pub struct SubmitJob {
     pub stop_grace_s: Option<u32>,
     #[serde(default)]
     pub project: String,
+    /// The tree of files that the job starts in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<Digest>,
 }
 
 /// `POST /phase_runs`: the jobs of one phase of a project's config.json.
@@ -305,6 +314,9 @@ pub struct SubmitPhaseRun {
     pub env: BTreeMap<String, String>,
     #[serde(default)]
     pub priority: i32,
+    /// The tree of files that every row starts in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<Digest>,
 }
 
 /// The answer to `POST /phase_runs` and `GET /phase_runs/:id`; rows in matrix order.
@@ -364,28 +376,4 @@ pub struct AcceptHostKey {
 #[must_use]
 pub const fn default_ssh_port() -> u16 {
     22
-}
-
-/// One event of the install, delete and test streams (SSE `data`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum StepEvent {
-    /// A step began.
-    Began { step: String, title: String },
-    /// A step ended well; `detail` is one line for people.
-    Done { step: String, detail: String },
-    /// The host showed a key that nobody has confirmed; nothing was changed. Try again with `host_key`.
-    HostKeyUnconfirmed { fingerprint: String, key_type: String },
-    /// A step failed and what was done was undone.
-    Failed { step: String, why: String, try_next: String, rolled_back: Vec<String>, left_behind: Vec<String> },
-    /// All is done.
-    Finished { runner: Option<Box<RunnerBody>>, left_behind: Vec<String> },
-}
-
-/// SSE `data` of `GET /jobs/:id/log/streaming`; the event's id is the offset after the chunk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogChunk {
-    pub offset: u64,
-    /// Standard base64 of the raw bytes.
-    pub base64: String,
 }

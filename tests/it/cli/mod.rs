@@ -35,4 +35,5 @@ mod stop;
 mod store_faults;
 mod terminal;
 mod together;
+mod workspaces;
 mod wrong;

@@ -11,3 +11,4 @@ mod receipt;
 mod run;
 mod spool;
 mod stop;
+mod workspace;

@@ -82,7 +82,9 @@ verb_run() {
 }
 # Runs the attempt of the frame that comes; fails when the channel is done. $1 offset, $2 `follow`: at once, else when told.
 start_attempt() {
+  shunt_workspace=
   read_frame
+  need_workspace
   create "$claim" || { [ -e "$claim" ] || refuse mkdir the claim cannot be made; attach "$1"; return 1; }
   prepare || { remove; rm -f "$claim"; refuse nospace the spool cannot be written; }
   trap : HUP INT TERM PIPE
@@ -117,7 +119,7 @@ remove_litter() { [ -z "${litter:-}" ] || rm -rf $litter 2>/dev/null; }
 # Writes everything that the attempt needs, and reserves what it will write, before it may start.
 prepare() {
   blank='                                                                                '
-  put "$claim" "$me" && [ -s "$claim" ] && mkdir "$spool" "$work" 2>/dev/null &&
+  put "$claim" "$me" && [ -s "$claim" ] && mkdir "$spool" 2>/dev/null && take_work &&
     { emit "$shunt_script" >"$spool/script"; } 2>/dev/null && put "$spool/limits" "$shunt_limits" &&
     put "$spool/att" "$nonce" && put "$spool/result" "-$blank" && put "$spool/pid" "-$blank$blank" &&
     { true >"$spool/log"; } 2>/dev/null && [ -s "$spool/pid" ]
