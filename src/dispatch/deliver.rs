@@ -31,9 +31,12 @@ const PIECE_BYTES: usize = 64 << 10;
 /// A difference that removes more paths is not told one by one: the whole tree is sent.
 const MAX_REMOVED: usize = 2000;
 
+/// Held while a tree travels.
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
 /// Who brings which tree to which runner: the others wait, and find it there.
 pub(super) struct Deliveries {
-    under_way: Mutex<HashMap<(RunnerId, Digest), Arc<tokio::sync::Mutex<()>>>>,
+    under_way: Mutex<HashMap<(RunnerId, Digest), Turn>>,
     runner_min_free_bytes: u64,
 }
 
@@ -42,7 +45,7 @@ impl Deliveries {
         Self { under_way: Mutex::default(), runner_min_free_bytes }
     }
 
-    fn turn(&self, runner: RunnerId, tree: Digest) -> Arc<tokio::sync::Mutex<()>> {
+    fn turn(&self, runner: RunnerId, tree: Digest) -> Turn {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         // Nobody waits for a turn that only this map knows.
         under_way.retain(|_, turn| Arc::strong_count(turn) > 1);
@@ -57,6 +60,8 @@ enum Undelivered {
     Store(#[from] DispatchError),
     #[error(transparent)]
     Host(#[from] VerbError),
+    #[error("the runner's wrapper is older than workspaces; run `shunt ctl install-runner` for it again")]
+    OldWrapper,
     #[error("the host asked for the tree twice")]
     AskedTwice,
 }
@@ -149,7 +154,10 @@ impl Dispatcher {
         let mut lease = self.lease_service(known).await.map_err(DispatchError::from)?;
         let path = &known.runner.installation.wrapper_path;
         let mut delivery = deliver(&mut lease, path, id, held.digest).await?;
-        let mut word = delivery.word().await?;
+        let mut word = match delivery.word().await {
+            Err(VerbError::Refused { code: ErrCode::Usage, .. }) => return Err(Undelivered::OldWrapper),
+            word => word?,
+        };
         if let DeliveryWord::Want { tools, trees } = word {
             let trees = if deltas { trees } else { Vec::new() };
             word = self.send_parcel(&mut delivery, held, &tools, &trees).await?;

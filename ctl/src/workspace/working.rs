@@ -87,3 +87,28 @@ fn name(path: &Path) -> Result<String, WorkspaceError> {
     let lossy = || WorkspaceError::Name(path.to_string_lossy().into_owned());
     PathBuf::from(path).into_os_string().into_string().map_err(|_| lossy())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outside_of_a_repository_gitignore_files_count_and_hidden_files_come_along() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in [".gitignore", ".hidden/x", "a/.gitignore", "a/keep", "a/drop.log", "target/out", ".git/config"] {
+            fs::create_dir_all(dir.path().join(path).parent().unwrap()).unwrap();
+            fs::write(dir.path().join(path), "*.log\n/target\n").unwrap();
+        }
+        std::os::unix::fs::symlink("a/keep", dir.path().join("link")).unwrap();
+        let names = || {
+            let mut names: Vec<String> = list(dir.path()).unwrap().into_iter().map(|(path, _)| path).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(), [".gitignore", ".hidden/x", "a/.gitignore", "a/keep", "link"]);
+        let socket = std::os::unix::net::UnixListener::bind(dir.path().join("socket")).unwrap();
+        let refused = list(dir.path()).map(|found| found.len()).unwrap_err().to_string();
+        assert!(refused.contains("socket is neither a file"), "{refused}");
+        drop(socket);
+    }
+}

@@ -9,6 +9,8 @@ use super::client::{Client, Ran};
 use super::house::{House, await_that, await_truth, host, truth};
 use crate::support::sshd::{DEBIAN_12, TestHost};
 
+const CONFIG: &str = r#"{"phases": {"unit": {"run": "./say"}}}"#;
+
 /// A directory with a project in it, and `shunt run` there.
 struct Project {
     dir: PathBuf,
@@ -18,9 +20,12 @@ impl Project {
     /// A small tree: a program, a link, a file with an odd name.
     fn new(house: &House) -> Self {
         let dir = house.home().join("hello");
-        for (path, text) in
-            [("src/say.sh", "echo \"hello from $(cat name)\"\n"), ("name", "one\n"), ("a b/it's ü", "odd\n")]
-        {
+        for (path, text) in [
+            ("src/say.sh", "echo \"hello from $(cat name)\"\n"),
+            ("name", "one\n"),
+            ("a b/it's ü", "odd\n"),
+            ("config.json", CONFIG),
+        ] {
             write(&dir.join(path), text);
         }
         fs::set_permissions(dir.join("src/say.sh"), fs::Permissions::from_mode(0o700)).unwrap();
@@ -69,6 +74,16 @@ fn a_job_starts_in_a_copy_of_the_committed_files_or_of_the_files_as_they_are() {
     let project = Project::new(&house);
     project.run(&house, &["--with-tree"], "true").expect(1, &["no commit", "--dirty"]);
     project.commit();
+    let mut phase = house.shunt_command();
+    phase.env("PATH", std::env::var("PATH").expect("a PATH")).args([
+        "run",
+        "--phase",
+        "unit",
+        "--with-tree",
+        "--project",
+    ]);
+    phase.arg(&project.dir);
+    Client::start(phase, b"").end().expect(0, &["hello from one"]);
     write(&project.dir.join("name"), "changed\n");
     write(&project.dir.join("new"), "new\n");
     let script = "./say && cat 'a b'/* && readlink say && stat -c '%a %n' src/say.sh name src && test -e new";
@@ -83,8 +98,13 @@ fn a_job_starts_in_a_copy_of_the_committed_files_or_of_the_files_as_they_are() {
     write(&project.dir.join(".gitignore"), "ignored\n");
     write(&project.dir.join("ignored"), "secret\n");
     let dirty = project.run(&house, &["--dirty"], "./say && cat new && ls -A");
-    assert_eq!(dirty.text(), "hello from changed\nnew\n.gitignore\na b\nname\nnew\nsay\nsrc\n", "{}", dirty.stderr);
-    dirty.expect(0, &["7 entries", "sent 3 file(s)"]);
+    assert_eq!(
+        dirty.text(),
+        "hello from changed\nnew\n.gitignore\na b\nconfig.json\nname\nnew\nsay\nsrc\n",
+        "{}",
+        dirty.stderr
+    );
+    dirty.expect(0, &["9 entries", "sent 3 file(s)"]);
 }
 
 #[test]
@@ -93,7 +113,7 @@ fn a_second_change_brings_only_what_has_changed_and_no_job_changes_the_cache() {
     let house = House::with_log(&[(&host, 1)], "shuntyard=info");
     let project = Project::new(&house);
     write(&project.dir.join("large"), &"0123456789abcdef\n".repeat(20_000));
-    project.run(&house, &["--dirty"], "./say; echo worse >name").expect(0, &["hello from one", "sent 4 file(s)"]);
+    project.run(&house, &["--dirty"], "./say; echo worse >name").expect(0, &["hello from one", "sent 5 file(s)"]);
     let again = project.run(&house, &["--dirty"], "./say");
     again.expect(0, &["hello from one", "sent 0 file(s)"]);
     write(&project.dir.join("name"), "two\n");

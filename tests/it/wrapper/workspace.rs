@@ -168,7 +168,7 @@ fn a_job_whose_tree_is_not_laid_ready_never_starts() {
     let tree = first();
     under_every_shell(|host| {
         let mut channel = host.run_with(id(1), &in_tree("echo never", &tree), &[]);
-        channel.wait_exit();
+        channel.wait_closed();
         assert_eq!(refusal(&channel.controls()), Some(ErrCode::Workspace));
         assert!(!host.base().join("c").join(id(1).to_string()).exists(), "no claim is left");
         assert_eq!(host.ask(|nonce| Verb::Fence { id: id(1), nonce }), [Control::Fenced]);
