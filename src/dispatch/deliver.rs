@@ -13,7 +13,7 @@ use shuntyard_domain::job::{Job, JobEvent};
 use shuntyard_domain::wire::control::ErrCode;
 use shuntyard_domain::wire::workspace::{parcel_head, parcel_shape};
 use shuntyard_domain::workspace::Delta;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::attend::{Attendant, Placed};
 use super::engine_error::told;
@@ -31,18 +31,22 @@ const PIECE_BYTES: usize = 64 << 10;
 /// A difference that removes more paths is not told one by one: the whole tree is sent.
 const MAX_REMOVED: usize = 2000;
 
+/// Parcels that are packed at a time. Each holds a blocking thread for as long as its link takes, and logs need those.
+const PACKING_AT_A_TIME: usize = 64;
+
 /// Held while a tree travels.
 type Turn = Arc<tokio::sync::Mutex<()>>;
 
 /// Who brings which tree to which runner: the others wait, and find it there.
 pub(super) struct Deliveries {
     under_way: Mutex<HashMap<(RunnerId, Digest), Turn>>,
+    packing: Semaphore,
     runner_min_free_bytes: u64,
 }
 
 impl Deliveries {
     pub(super) fn new(runner_min_free_bytes: u64) -> Self {
-        Self { under_way: Mutex::default(), runner_min_free_bytes }
+        Self { under_way: Mutex::default(), packing: Semaphore::new(PACKING_AT_A_TIME), runner_min_free_bytes }
     }
 
     fn turn(&self, runner: RunnerId, tree: Digest) -> Turn {
@@ -136,31 +140,31 @@ impl Attendant {
 impl Dispatcher {
     /// Lays the tree ready for the attempt; the runner is sent only what it lacks.
     async fn deliver_tree(&self, known: &Known, id: AttemptId, tree: Digest) -> Result<(), Undelivered> {
-        let held = self.workspace(tree).await?;
-        match self.deliver_once(known, id, &held, true).await {
+        match self.deliver_once(known, id, tree, true).await {
             // The tree that was to be changed is not what it was: it is gone there now.
             Err(Undelivered::Host(VerbError::Refused { code: ErrCode::Workspace, detail, .. })) => {
                 tracing::warn!(detail, "the runner refused a delivery; sending the whole tree");
-                self.deliver_once(known, id, &held, false).await
+                self.deliver_once(known, id, tree, false).await
             }
             delivered => delivered,
         }
     }
 
-    async fn deliver_once(&self, known: &Known, id: AttemptId, held: &Held, deltas: bool) -> Result<(), Undelivered> {
-        let turn = self.0.deliveries.turn(known.runner.id, held.digest);
+    async fn deliver_once(&self, known: &Known, id: AttemptId, tree: Digest, deltas: bool) -> Result<(), Undelivered> {
+        let turn = self.0.deliveries.turn(known.runner.id, tree);
         let mine = turn.lock().await;
         let began = std::time::Instant::now();
         let mut lease = self.lease_service(known).await.map_err(DispatchError::from)?;
         let path = &known.runner.installation.wrapper_path;
-        let mut delivery = deliver(&mut lease, path, id, held.digest).await?;
+        let mut delivery = deliver(&mut lease, path, id, tree).await?;
         let mut word = match delivery.word().await {
             Err(VerbError::Refused { code: ErrCode::Usage, .. }) => return Err(Undelivered::OldWrapper),
             word => word?,
         };
         if let DeliveryWord::Want { tools, trees } = word {
             let trees = if deltas { trees } else { Vec::new() };
-            word = self.send_parcel(&mut delivery, held, &tools, &trees).await?;
+            let held = self.workspace(tree).await?;
+            word = self.send_parcel(&mut delivery, &held, &tools, &trees).await?;
         }
         // In the cache: who waits for the same tree finds it, while this attempt gets its copy.
         drop(mine);
@@ -192,6 +196,8 @@ impl Dispatcher {
         let head = Bytes::from(parcel_head(shape, from, remove, &held.manifest, free_kib));
         let only = delta.map(|delta| delta.add.into_iter().collect());
         let parcel = Parcel { held: held.clone(), only, compression: shape.0, sums: shape.1 };
+        // Never closed: it lives as long as the engine.
+        let _packing = self.0.deliveries.packing.acquire().await;
         let (to, pieces) = mpsc::channel(PIECES);
         let packing = self.on_blobs(move |blobs| blobs.send(&parcel, Pieces { to, piece: BytesMut::new() }));
         tracing::info!(workspace = %held.digest, bytes, delta = from.is_some(), "delivering the workspace");

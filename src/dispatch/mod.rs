@@ -35,7 +35,7 @@ use std::time::Duration;
 
 use shuntyard_domain::board::{BoardEvent, Placement};
 use shuntyard_domain::ids::JobId;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::info_span;
 use uuid::Uuid;
@@ -61,6 +61,7 @@ use event_loop::LoopEvent;
 use inventory::Inventory;
 use lanes::Lanes;
 use queue_clock::QueueClock;
+use workspaces::UPLOADS_AT_A_TIME;
 
 /// How long a stopping daemon waits for its tasks to let go of their jobs.
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
@@ -96,6 +97,7 @@ struct Engine {
     lanes: Lanes,
     claims: Claims,
     deliveries: Deliveries,
+    uploads: Semaphore,
     queue_clock: QueueClock,
     loop_events: mpsc::UnboundedSender<LoopEvent>,
     /// The cancel signal of every job that a task of this process looks after.
@@ -123,6 +125,7 @@ impl Dispatcher {
             lanes: Lanes::default(),
             claims: Claims::default(),
             deliveries: Deliveries::new(parts.runner_min_free_bytes),
+            uploads: Semaphore::new(UPLOADS_AT_A_TIME),
             queue_clock: QueueClock::default(),
             loop_events,
             active: Mutex::default(),

@@ -14,6 +14,8 @@ use super::{DispatchError, Dispatcher};
 use crate::blobs::{BlobError, BlobStore, Held};
 use crate::store::workspaces_in_use;
 
+/// Uploads at a time; others wait. Each holds a blocking thread for as long as its client takes, and logs need those.
+pub(super) const UPLOADS_AT_A_TIME: usize = 16;
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
 /// The pieces of an upload, as a blocking thread reads them. A cut shows in the bytes: a bundle says where it ends.
@@ -61,6 +63,8 @@ impl Dispatcher {
     /// # Errors
     /// `Blob`; what came before the error is kept.
     pub async fn receive_files(&self, digest: Digest, upload: Upload) -> Result<Held, DispatchError> {
+        // Never closed: it lives as long as the engine.
+        let _receiving = self.0.uploads.acquire().await;
         self.on_blobs(move |blobs| blobs.receive(digest, upload)).await
     }
 

@@ -192,6 +192,8 @@ fn a_delivery_is_cancelled_with_its_job_and_begun_again_after_a_crash_or_a_cut_l
     assert_eq!(house.shunt(&["logs", &second]).text(), "hello from one\n");
     assert_eq!(truth(&host, "starts"), "x\n", "one start, and none of the cancelled job");
     house.await_empty_spool(&host);
+    // What the deliveries that were given up had begun is gone, too.
+    await_that("one tree is left", || kept(&house, &host) == "f:\n\np:\n1", || kept(&house, &host));
 }
 
 #[test]

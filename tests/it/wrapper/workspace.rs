@@ -164,6 +164,23 @@ fn what_arrives_cut_off_or_other_than_it_was_sent_is_refused_and_leaves_nothing(
 }
 
 #[test]
+fn of_two_deliveries_of_one_tree_the_second_leaves_nothing_beside_it() {
+    let (blobs, tree) = (Blobs::new(ROOMY), first());
+    under_every_shell(|host| {
+        let parcel = whole(&blobs, &tree, SHAPES[0], 1);
+        let mut late = ask(host, id(1), tree.digest());
+        late.wait_control("want", |c| matches!(c, Control::Want { .. }));
+        assert_eq!(deliver(host, id(2), &tree, &parcel).last(), Some(&Control::Filled));
+        late.send(&parcel);
+        late.close();
+        late.wait_closed();
+        assert_eq!(late.controls().last(), Some(&Control::Filled));
+        let digest = tree.digest().to_string();
+        assert_eq!(kept(host), [id(1).to_string(), id(2).to_string(), digest]);
+    });
+}
+
+#[test]
 fn a_job_whose_tree_is_not_laid_ready_never_starts() {
     let tree = first();
     under_every_shell(|host| {

@@ -53,6 +53,8 @@ receive_tree() {
   fi
   rm -f "$fresh/sums" "$fresh/end"
   [ -d "$cache" ] || mv "$fresh" "$cache" 2>/dev/null || refuse mkdir the cache cannot be written
+  # Another delivery was there first; a moment ago, and `mv` has put ours into it.
+  rm -rf "$fresh" "${cache:?}/${fresh##*/}"
 }
 # Says what this host can read and check, and which trees it has, the last used first.
 offer_tree() {
