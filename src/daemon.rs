@@ -50,7 +50,7 @@ impl Daemon {
         let url = StoreUrl::parse(&config.store.url).context("see [store] url")?;
         let store =
             Store::open(&url, StoreOptions::default()).with_context(|| format!("cannot open the store {url}"))?;
-        let logs = LogStore::open(&paths.logs)?;
+        let logs = LogStore::open(&paths.logs)?.capped(config.output.cap_bytes);
         let blobs = BlobStore::open(&paths.blobs, blob_limits(config))?;
         let sealer = open_sealer(&paths.master_key, &store).await?;
         AdminToken::ensure(&paths.admin_token, &store, clock.now_ms()).await?;
@@ -72,6 +72,7 @@ impl Daemon {
             pool,
             placement: placement(config.dispatch.placement)?,
             runner_min_free_bytes: config.workspaces.runner_min_free_bytes,
+            spool_cap_bytes: config.output.spool_cap_bytes,
         })
         .await
         .context("cannot take up what is in the store")?;

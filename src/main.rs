@@ -11,7 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 /// The dispatcher of Shuntyard: pushes phase jobs to runners over SSH.
 #[derive(Parser)]
-#[command(version, about, after_help = "Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.")]
+#[command(
+    name = "shuntd",
+    version,
+    about,
+    after_help = "Exit codes: 0 success, 1 failure, 2 wrong usage or configuration."
+)]
 struct Args {
     #[command(subcommand)]
     command: Command,
@@ -36,9 +41,9 @@ enum Command {
 
 #[derive(clap::Args)]
 struct ConfigArgs {
-    /// The configuration file; without it, the first of $XDG_CONFIG_HOME/shuntyard, ~/.config/shuntyard and
-    /// /etc/shuntyard that holds a shuntd.toml.
-    #[arg(long, value_name = "FILE", env = "SHUNTD_CONFIG")]
+    /// The configuration file; without it $SHUNTD_CONFIG, else the first of $XDG_CONFIG_HOME/shuntyard,
+    /// ~/.config/shuntyard and /etc/shuntyard that holds a shuntd.toml.
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
     flags: FlagOverrides,
@@ -58,15 +63,16 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match command {
         Command::Serve(args) => {
-            let Some(config) = load(args) else { return Ok(ExitCode::from(2)) };
+            let Some((config, _)) = load(args) else { return Ok(ExitCode::from(2)) };
             start_log(config.log)?;
             runtime.block_on(daemon::serve(&config, CancellationToken::new()))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Check(args) => {
-            let Some(config) = load(args) else { return Ok(ExitCode::from(2)) };
+            let Some((config, file)) = load(args) else { return Ok(ExitCode::from(2)) };
+            let file = file.map_or_else(|| "no file was read".to_owned(), |file| format!("read {}", file.display()));
             // A reader that has seen enough is no failure.
-            let _ = writeln!(std::io::stdout(), "the configuration is good:\n{config:#?}");
+            let _ = write!(std::io::stdout(), "# the configuration is good; {file}\n{}", config.to_toml());
             Ok(ExitCode::SUCCESS)
         }
         Command::Demo { stay, dir } => {
@@ -88,11 +94,11 @@ fn start_log(log: LogConfig) -> anyhow::Result<()> {
     Ok(telemetry::start(log, rust_log.as_deref(), std::env::var_os("NO_COLOR").is_some())?)
 }
 
-/// Prints every fault of the configuration.
-fn load(args: ConfigArgs) -> Option<Config> {
+/// Returns the configuration and the file that was read, or prints every fault.
+fn load(args: ConfigArgs) -> Option<(Config, Option<PathBuf>)> {
     let file = args.config.or_else(|| default_file(process_environment()));
-    match Config::load(ConfigSources { file, env: process_environment(), flags: args.flags }) {
-        Ok(config) => Some(config),
+    match Config::load(ConfigSources { file: file.clone(), env: process_environment(), flags: args.flags }) {
+        Ok(config) => Some((config, file)),
         Err(faults) => {
             eprintln!("{faults}");
             None

@@ -25,7 +25,7 @@ const HOST_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Shows the whole way of a job; true when every job succeeded.
 ///
-/// With `stay` the server goes on until a signal. Everything lies in `dir`, which is removed afterwards.
+/// With `stay` the server goes on until a signal. Everything lies in `dir`, which is left there: a caller that made it removes it.
 ///
 /// # Errors
 /// The first part that could not start, or a bootstrap that failed.

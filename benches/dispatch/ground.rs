@@ -96,6 +96,9 @@ impl Ground {
             run_limit_s: None,
             silence_limit_s: None,
             stop_grace_s: None,
+            output_cap_bytes: None,
+            stop_after_disconnect_s: None,
+            retry: Default::default(),
             project: String::new(),
             workspace: None,
         };
@@ -147,6 +150,7 @@ async fn start_engine(data: &TempDir) -> Dispatcher {
         tasks,
         placement: Placement::LeastLoaded,
         runner_min_free_bytes: 0,
+        spool_cap_bytes: 8 << 30,
     };
     Dispatcher::start(parts).await.expect("an engine")
 }

@@ -1,8 +1,10 @@
 //! Requests to the server: the token in front, errors turned into sentences.
 
-use std::time::{Duration, SystemTime};
+mod answer;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue, RANGE};
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,9 @@ use shuntyard_domain::wire::api::ErrorBody;
 use crate::client_error::{ClientError, Refusal, innermost};
 use crate::connection::{Connection, Token, is_loopback};
 use crate::terminal::plain;
+use answer::{date, next_page, not_json};
+
+pub use answer::{Answer, parse, unknown_shape};
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// For whole answers; streams have no limit of this kind.
@@ -22,13 +27,8 @@ pub const EVENT_STREAM: &str = "text/event-stream";
 pub struct Client {
     http: reqwest::Client,
     connection: Connection,
-}
-
-/// A whole answer with a success status.
-pub struct Answer {
-    pub bytes: Vec<u8>,
-    /// The server's clock, from the `Date` header.
-    pub server_time: Option<SystemTime>,
+    /// How long a whole answer, or the head of a stream, may take.
+    answer_limit: Duration,
 }
 
 impl Client {
@@ -49,7 +49,7 @@ impl Client {
         if is_loopback(&connection.server) {
             builder = builder.no_proxy();
         }
-        Ok(Self { http: builder.build().map_err(ClientError::Setup)?, connection })
+        Ok(Self { http: builder.build().map_err(ClientError::Setup)?, connection, answer_limit: ANSWER_LIMIT })
     }
 
     #[must_use]
@@ -108,13 +108,32 @@ impl Client {
     pub async fn answer(&self, method: Method, url: &Url, json: Option<Vec<u8>>) -> Result<Answer, ClientError> {
         let exchange = async {
             let response = self.send(method, url, json, &[(ACCEPT, "application/json")]).await?;
-            let server_time = date(response.headers());
+            let (server_time, next) = (date(response.headers()), next_page(url, response.headers()));
             let bytes = response.bytes().await.map_err(|e| ClientError::Cut(innermost(&e)))?;
-            Ok(Answer { bytes: bytes.into(), server_time })
+            Ok(Answer { bytes: bytes.into(), server_time, next })
         };
-        tokio::time::timeout(ANSWER_LIMIT, exchange)
-            .await
-            .unwrap_or_else(|_| Err(self.unreachable(format!("no answer within {} s", ANSWER_LIMIT.as_secs()))))
+        self.in_time(exchange).await
+    }
+
+    /// Sends one request and returns the answer, of whatever type, as soon as its head is here.
+    ///
+    /// # Errors
+    /// `ClientError`, also for every status outside 200–299.
+    pub async fn any(&self, method: Method, url: &Url, json: Option<Vec<u8>>) -> Result<Response, ClientError> {
+        self.in_time(self.send(method, url, json, &[(ACCEPT, "application/json, */*;q=0.5")])).await
+    }
+
+    /// Reads the rest of an answer.
+    ///
+    /// # Errors
+    /// `ClientError::Cut`, `ClientError::TimedOut`
+    pub async fn rest(&self, response: Response) -> Result<Vec<u8>, ClientError> {
+        self.in_time(async { Ok(response.bytes().await.map_err(|e| ClientError::Cut(innermost(&e)))?.into()) }).await
+    }
+
+    async fn in_time<T>(&self, exchange: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
+        let timed_out = |_| Err(ClientError::TimedOut { server: self.server(), limit_s: self.answer_limit.as_secs() });
+        tokio::time::timeout(self.answer_limit, exchange).await.unwrap_or_else(timed_out)
     }
 
     /// Sends one request and returns the answer as soon as its head is here; `None` for an answer without a body.
@@ -149,6 +168,24 @@ impl Client {
         self.send(Method::GET, url, None, &[(ACCEPT, "*/*")]).await
     }
 
+    /// Asks for what is kept of `url` from `offset` on, as far as it goes without a gap; answers where that begins, too.
+    /// `None`: there is no more.
+    ///
+    /// # Errors
+    /// As `bytes`.
+    pub async fn bytes_from(&self, url: &Url, offset: u64) -> Result<Option<(u64, Response)>, ClientError> {
+        let range = format!("bytes={offset}-");
+        let response = match self.send(Method::GET, url, None, &[(ACCEPT, "*/*"), (RANGE, &range)]).await {
+            Err(ClientError::Refused(refusal)) if refusal.status == StatusCode::RANGE_NOT_SATISFIABLE => {
+                return Ok(None);
+            }
+            answer => answer?,
+        };
+        let said = response.headers().get(CONTENT_RANGE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let begins = said.strip_prefix("bytes ").and_then(|rest| rest.split_once('-')).map(|(first, _)| first.parse());
+        Ok(Some((begins.and_then(Result::ok).unwrap_or(offset), response)))
+    }
+
     /// Returns the next bytes of a streamed answer, `None` at its end.
     ///
     /// # Errors
@@ -180,11 +217,7 @@ impl Client {
             request = request.header(AUTHORIZATION, value);
         }
         let response = request.send().await.map_err(|e| {
-            if e.is_connect() || e.is_timeout() {
-                self.unreachable(innermost(&e))
-            } else {
-                ClientError::Cut(innermost(&e))
-            }
+            if e.is_connect() { self.unreachable(innermost(&e)) } else { ClientError::Cut(innermost(&e)) }
         })?;
         if response.status().is_success() { Ok(response) } else { Err(self.refusal(method, response).await) }
     }
@@ -241,27 +274,7 @@ impl Client {
 /// # Errors
 /// `ClientError::UnknownShape`; our own bodies never fail.
 pub fn encode(url: &Url, body: &impl Serialize) -> Result<Vec<u8>, ClientError> {
-    serde_json::to_vec(body).map_err(|source| ClientError::UnknownShape { path: url.path().into(), source })
-}
-
-/// Reads an answer as a `T`, telling "not JSON at all" from "JSON of another shape".
-///
-/// # Errors
-/// `ClientError::NotJson`, `ClientError::UnknownShape`.
-pub fn parse<T: DeserializeOwned>(url: &Url, bytes: &[u8]) -> Result<T, ClientError> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|_| not_json(url, StatusCode::OK, bytes))?;
-    T::deserialize(value).map_err(|source| ClientError::UnknownShape { path: url.path().into(), source })
-}
-
-fn not_json(url: &Url, status: StatusCode, bytes: &[u8]) -> ClientError {
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]);
-    let start: String = text.lines().next().unwrap_or_default().chars().take(60).collect();
-    let start = if start.is_empty() { "empty".into() } else { format!("`{}`", plain(&start)) };
-    ClientError::NotJson { url: url.to_string(), status, start }
-}
-
-fn date(headers: &HeaderMap) -> Option<SystemTime> {
-    httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
+    serde_json::to_vec(body).map_err(|source| unknown_shape(url, source))
 }
 
 #[cfg(test)]
@@ -286,10 +299,16 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_not_json_is_told_from_one_of_another_shape() {
-        let url = Url::parse("http://h/jobs").unwrap();
-        let not_json = parse::<Vec<u8>>(&url, b"<html>\nx").unwrap_err().to_string();
-        assert!(not_json.contains("not JSON (`<html>`)"), "{not_json}");
-        assert!(matches!(parse::<Vec<u8>>(&url, b"{}"), Err(ClientError::UnknownShape { .. })));
+    fn a_server_that_takes_the_request_and_does_not_answer_is_not_called_unreachable() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Url::parse(&format!("http://{}/", silent.local_addr().unwrap())).unwrap();
+        let connection = Connection { server, enterprise: "default".into(), token: Token::Missing(String::new()) };
+        let client = Client { answer_limit: Duration::from_millis(50), ..Client::new(connection).unwrap() };
+        let url = client.url("jobs", &[]);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let error = runtime.block_on(client.answer(Method::GET, &url, None)).err().unwrap();
+        assert!(matches!(error, ClientError::TimedOut { .. }) && error.is_passing(), "{error}");
+        let error = runtime.block_on(client.any(Method::GET, &url, None)).err().unwrap();
+        assert!(matches!(error, ClientError::TimedOut { .. }), "{error}");
     }
 }

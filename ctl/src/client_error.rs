@@ -14,6 +14,8 @@ use crate::terminal::plain;
 pub enum ClientError {
     #[error("cannot reach {server}: {why}. Start it with `shuntd serve`, or name another with --server")]
     Unreachable { server: String, why: String },
+    #[error("{server} took the request and did not answer within {limit_s} s; it may still do what was asked")]
+    TimedOut { server: String, limit_s: u64 },
     #[error("{server} does not accept the token: {why}")]
     TokenDenied { server: String, why: String },
     #[error("the token's role is not allowed to {method} {path}")]
@@ -80,7 +82,7 @@ impl ClientError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Cut(_) => true,
+            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Cut(_) => true,
             Self::Refused(refusal) => {
                 refusal.status.is_server_error() || refusal.status == StatusCode::TOO_MANY_REQUESTS
             }

@@ -9,6 +9,8 @@ use shuntyard_domain::runner::check_user;
 
 use crate::failure::{Failure, Usage};
 
+const DEFAULT_SERVER: &str = "http://127.0.0.1:8920";
+
 /// The connection flags as they were written.
 #[derive(Args, Debug)]
 pub struct ConnectionArgs {
@@ -19,7 +21,7 @@ pub struct ConnectionArgs {
         value_name = "URL",
         env = "SHUNT_SERVER",
         hide_env_values = true,
-        default_value = "http://127.0.0.1:8920",
+        default_value = DEFAULT_SERVER,
         help_heading = "Connection"
     )]
     pub server: String,
@@ -57,7 +59,8 @@ impl Connection {
     /// # Errors
     /// `Usage` for a bad address or enterprise, `ReadFile` for a token file that was named and cannot be read.
     pub fn resolve(args: &ConnectionArgs) -> Result<Self, Failure> {
-        let server = parse_server(&args.server)?;
+        // An empty SHUNT_SERVER counts as not set.
+        let server = parse_server(if args.server.is_empty() { DEFAULT_SERVER } else { &args.server })?;
         check_user(&args.enterprise).map_err(|mut bad| {
             bad.what = "enterprise";
             Usage::BadName(bad)

@@ -1,22 +1,20 @@
 //! The command line without a server: help, bad input, the configuration check, a server that is not there.
 
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+/// tcpmux: nobody has run it for decades, and no free port is taken by somebody else meanwhile.
+const NOBODY: &str = "http://127.0.0.1:1";
+
 /// `shunt` with nothing of the user's environment, pointed at a port where nobody listens.
 fn shunt(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shunt"));
-    command.args(args).env_clear().env("SHUNT_SERVER", format!("http://127.0.0.1:{}", free_port()));
+    command.args(args).env_clear().env("SHUNT_SERVER", NOBODY);
     command.env("HOME", "/nonexistent").env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
     command
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn output(args: &[&str]) -> (i32, String, String) {
@@ -100,6 +98,15 @@ fn a_server_that_is_not_running_is_named_with_what_to_do() {
 }
 
 #[test]
+fn a_server_that_is_set_to_nothing_is_the_usual_one() {
+    let output = shunt(&["jobs", "--help"]).env("SHUNT_SERVER", "").output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    // Another address with a token of its own would be in the way: only what is said counts.
+    let output = shunt(&["jobs"]).env("SHUNT_SERVER", "").output().unwrap();
+    assert!(!parts(&output).2.contains("is not a server address"), "{output:?}");
+}
+
+#[test]
 fn names_with_shell_characters_never_leave_this_program() {
     for bad in ["a;b", "$(id)", "a b", "-oProxyCommand=x", "a\nb", "a'b"] {
         for command in ["install-runner", "delete-runner", "test-runner"] {
@@ -124,7 +131,13 @@ fn bad_flags_are_exit_code_two_and_say_what_is_allowed() {
         (&["run", "--phase", "unti"], "possible values: unit, lint"),
         (&["run", "--phase", "unit", "--filter", "os=linux"], "cannot be used with"),
         (&["run", "--phase", "unit", "--", "true"], "cannot be used with"),
+        (&["run", "--project", ".", "--", "true"], "--phase <PHASE>|--with-tree|--dirty"),
+        (&["run", "--config", "config.json", "--", "true"], "cannot be used with"),
+        (&["run", "--project", ".", "--script", "x"], "--phase <PHASE>|--with-tree|--dirty"),
+        (&["run", "--config", "config.json", "--script", "x"], "cannot be used with"),
+        (&["run", "--project", "."], "required"),
         (&["run", "--filter", "plattform=x", "--", "true"], "is not one of os, platform"),
+        (&["run", "--filter", "platform=ubuntu,arch=x86_64", "--", "true"], "one --filter per key"),
         (&["run", "--timeout", "soon", "--", "true"], "is not a duration"),
         (&["run", "--env", "1=2", "--", "true"], "is not KEY=VALUE"),
         (&["run", "--script", "-"], "the script is empty"),

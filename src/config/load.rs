@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use super::fault::{ConfigFault, ConfigFaults};
 use super::layers::{FILE_VARIABLE, Layers};
 use super::{
-    Config, DataConfig, DataPaths, DispatchConfig, LogConfig, LogFormat, LogLevel, PlacementRule, ServerConfig,
-    SshConfig, StoreConfig, WorkspacesConfig,
+    Config, DataConfig, DataPaths, DispatchConfig, LogConfig, LogFormat, LogLevel, OutputConfig, PlacementRule,
+    ServerConfig, SshConfig, StoreConfig, WorkspacesConfig,
 };
 
 /// What the configuration is made of.
@@ -95,10 +95,14 @@ impl Config {
                 level: layers.read("log.level", |given| given.word(LogLevel::WORDS)).unwrap_or(LogLevel::Info),
                 format: layers.read("log.format", |given| given.word(LogFormat::WORDS)).unwrap_or(LogFormat::Text),
             },
+            output: OutputConfig {
+                cap_bytes: read_mib(layers, "output.cap_mib", 1, 1024),
+                spool_cap_bytes: read_mib(layers, "output.spool_cap_mib", 1, 8192),
+            },
             ssh: SshConfig {
                 connect_timeout: read_seconds(layers, "ssh.connect_timeout_s", 1, 600, 15),
-                keepalive: read_seconds(layers, "ssh.keepalive_s", 1, 3_600, 5),
-                keepalive_max: layers.read("ssh.keepalive_max", |given| given.whole(1..=100, "questions")).unwrap_or(3),
+                keepalive: read_seconds(layers, "ssh.keepalive_s", 1, 3_600, 3),
+                keepalive_max: layers.read("ssh.keepalive_max", |given| given.whole(1..=100, "questions")).unwrap_or(2),
             },
             dispatch: DispatchConfig {
                 placement: layers
@@ -124,10 +128,9 @@ fn read_seconds(layers: &mut Layers, key: &'static str, least: u32, most: u32, d
     Duration::from_secs(seconds.into())
 }
 
-/// Bytes; the key is in MiB, up to a PiB.
+/// Up to one TiB, in bytes.
 fn read_mib(layers: &mut Layers, key: &'static str, least: u32, default: u32) -> u64 {
-    let mib = layers.read(key, |given| given.whole(least..=1 << 30, "MiB")).unwrap_or(default);
-    u64::from(mib) << 20
+    u64::from(layers.read(key, |given| given.whole(least..=1 << 20, "MiB")).unwrap_or(default)) << 20
 }
 
 fn read_server(layers: &mut Layers) -> ServerConfig {
@@ -176,7 +179,8 @@ fn absolute(env: &BTreeMap<String, String>, name: &str) -> Option<PathBuf> {
 #[must_use]
 pub fn default_file(env: impl IntoIterator<Item = (String, String)>) -> Option<PathBuf> {
     let env: BTreeMap<String, String> = env.into_iter().collect();
-    if let Some(named) = env.get(FILE_VARIABLE) {
+    // Set to nothing counts as not set.
+    if let Some(named) = env.get(FILE_VARIABLE).filter(|named| !named.is_empty()) {
         return Some(named.into());
     }
     let user = absolute(&env, "XDG_CONFIG_HOME").or_else(|| Some(absolute(&env, "HOME")?.join(".config")));

@@ -51,7 +51,7 @@ fn the_defaults_are_those_that_were_decided() {
     assert_eq!(config.store.url.as_str(), "sqlite:/home/u/.local/share/shuntyard/shuntyard.db");
     assert_eq!((config.log.level, config.log.format), (LogLevel::Info, LogFormat::Text));
     assert_eq!(config.ssh.connect_timeout, Duration::from_secs(15));
-    assert_eq!((config.ssh.keepalive, config.ssh.keepalive_max), (Duration::from_secs(5), 3));
+    assert_eq!((config.ssh.keepalive, config.ssh.keepalive_max), (Duration::from_secs(3), 2));
     assert_eq!(config.dispatch.placement, PlacementRule::LeastLoaded);
     let mib = |bytes: u64| bytes >> 20;
     let trees = config.workspaces;
@@ -87,7 +87,7 @@ fn all_faults_of_all_sources_are_told_at_once() {
     let flags = FlagOverrides { log_format: Some("jsn".into()), ..FlagOverrides::default() };
     let mut faults = load(file, &env, flags).unwrap_err();
     faults.sort_unstable();
-    let sections = "[server], [data], [store], [log], [ssh], [dispatch], [workspaces]";
+    let sections = "[server], [data], [store], [log], [output], [ssh], [dispatch], [workspaces]";
     let mut expected = vec![
         "--log-format: found `jsn`; allowed: text, json (did you mean `json`?)".to_owned(),
         "SHUNTD_DATA_DIR: found `here`; allowed: an absolute path, or one that starts with ~/".to_owned(),
@@ -149,6 +149,27 @@ fn the_database_password_is_never_shown() {
 }
 
 #[test]
+fn the_configuration_is_shown_as_a_file_that_says_the_same_without_passwords() {
+    let file = "[server]\nlisten = '[::1]:7'\n[data]\ndir = '/a \"b\"'\n[store]\nurl = 'sqlite:/x/y.db'\n[ssh]\nkeepalive_s = 7\n\
+                [log]\nformat = 'json'\n[dispatch]\nplacement = 'pack'\n";
+    let config = load(file, &[], FlagOverrides::default()).unwrap();
+    let shown = config.to_toml();
+    assert_eq!(load(&shown, &[], FlagOverrides::default()), Ok(config), "{shown}");
+    for key in super::layers::KEYS {
+        assert!(shown.lines().any(|line| line.starts_with(&format!("{} = ", key.split_once('.').unwrap().1))), "{key}");
+    }
+    for (url, expected) in [
+        ("postgres://u:se/cr@et@h/d?sslmode=require", "postgres://u:***@h/d?sslmode=require"),
+        ("postgres://u@h:5432/d", "postgres://u@h:5432/d"),
+        ("postgresql://h/d?user=u&password=secret", "postgresql://h/d?***"),
+        ("postgres://h:5432/d", "postgres://h:5432/d"),
+    ] {
+        let config = load(&format!("[store]\nurl = '{url}'"), &[], FlagOverrides::default()).unwrap();
+        assert!(config.to_toml().contains(&format!("url = \"{expected}\"\n")), "{}", config.to_toml());
+    }
+}
+
+#[test]
 fn the_data_directory_is_for_its_owner_only() {
     let dir = tempfile::tempdir().unwrap();
     let flags = FlagOverrides { data_dir: Some(dir.path().join("a/b")), ..FlagOverrides::default() };
@@ -171,6 +192,7 @@ fn the_file_is_found_in_the_users_directory() {
     assert_ne!(default_file(env(None)), Some(file.clone()));
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     std::fs::write(&file, "").unwrap();
-    assert_eq!(default_file(env(None)), Some(file));
+    assert_eq!(default_file(env(None)), Some(file.clone()));
+    assert_eq!(default_file(env(Some(""))), Some(file));
     assert_eq!(default_file(env(Some("/named"))), Some("/named".into()));
 }

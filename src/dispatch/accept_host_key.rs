@@ -87,9 +87,10 @@ impl Dispatcher {
         };
         let passed = self.examine(&examinee, steps).await;
         self.0.pool.forget(tested_as);
-        let report = passed?;
+        let examined = passed?;
         steps.began("pin", "pinning the new key");
-        let runner = self.pin(known, line, report, by).await.map_err(|error| ("pin", Failure::new(error, AGAIN)))?;
+        let runner =
+            self.pin(known, line, examined.report, by).await.map_err(|error| ("pin", Failure::new(error, AGAIN)))?;
         self.keep(runner, Arc::clone(&known.key));
         steps.done("pin", "the runner takes jobs");
         Ok(true)

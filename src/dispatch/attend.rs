@@ -9,7 +9,8 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use shuntyard_domain::board::BoardEvent;
 use shuntyard_domain::ids::{JobId, RunnerId};
-use shuntyard_domain::job::{Job, JobEvent, JobState};
+use shuntyard_domain::job::{Job, JobEvent};
+use shuntyard_domain::recovery::{AfterFault, Resume, Step, after_fault, resume};
 use tokio_util::sync::CancellationToken;
 
 use super::engine_error::told;
@@ -17,7 +18,7 @@ use super::follow::Following;
 use super::keeper::Backoff;
 use super::run_job::{RETRY_CAP, RETRY_FIRST};
 use super::{DispatchError, Dispatcher};
-use crate::store::job_apply;
+use crate::store::{ApplyError, Expected, job_apply};
 
 /// What became of a placement.
 pub(super) enum Placed {
@@ -29,6 +30,16 @@ pub(super) enum Placed {
     Back(Duration),
     /// A step could not be stored, or the task failed: the store is asked what is known.
     Unsure(String),
+}
+
+impl Placed {
+    /// What follows when `step` could not be stored.
+    pub(super) fn after_fault(step: Step, error: &ApplyError) -> Self {
+        match after_fault(step, error.fault()) {
+            AfterFault::LetGo => Self::Over,
+            AfterFault::AskStore => Self::Unsure(told(error)),
+        }
+    }
 }
 
 /// Who looks after which job, and the signals it listens to.
@@ -103,33 +114,27 @@ impl Attendant {
         if job.cancel.is_some() {
             self.cancel.cancel();
         }
-        match job.state {
-            JobState::Queued => Placed::Back(Duration::ZERO),
-            // The intent is committed before the first byte: nothing was sent.
-            JobState::Assigned { runner } if runner == self.runner => {
-                self.unassign("the dispatcher stopped before anything was sent").await
-            }
-            JobState::Starting { runner } | JobState::Running { runner, .. } if runner == self.runner => {
+        match resume(&job.state, self.runner) {
+            Resume::Queue => Placed::Back(Duration::ZERO),
+            Resume::Unassign => self.unassign(job.attempt, "the dispatcher stopped before anything was sent").await,
+            Resume::Follow => {
                 let following = Following::new(&self.engine, job, self.cancel.clone(), self.stop.clone());
                 self.follow_to_the_end(following, None).await
             }
-            JobState::Assigned { .. }
-            | JobState::Starting { .. }
-            | JobState::Running { .. }
-            | JobState::Finished(_) => Placed::Over,
+            Resume::LetGo => Placed::Over,
         }
     }
 
     /// Nothing was sent: the job waits again, or has ended when it was cancelled.
-    pub(super) async fn unassign(&self, why: &str) -> Placed {
+    pub(super) async fn unassign(&self, attempt: u32, why: &str) -> Placed {
         let (id, now_ms) = (self.job, self.engine.0.clock.now_ms());
         let event = JobEvent::Unassigned { why: why.into() };
-        match self.engine.0.store.write(move |c| job_apply(c, id, None, &event, now_ms)).await {
+        match self.engine.0.store.write(move |c| job_apply(c, id, Expected::Attempt(attempt), &event, now_ms)).await {
             Ok(job) => {
                 self.engine.0.feed.job_changed(id, job.version);
                 Placed::Back(Duration::ZERO)
             }
-            Err(error) => Placed::Unsure(told(&error)),
+            Err(error) => Placed::after_fault(Step::Unassign, &error),
         }
     }
 
@@ -138,9 +143,9 @@ impl Attendant {
         let mut backoff = Backoff::new(RETRY_FIRST, RETRY_CAP);
         let mut delay = delay;
         while !self.slept_to_the_stop(delay).await {
-            match self.engine.job(self.job).await {
-                Ok(job) => {
-                    self.engine.queue(&job);
+            match self.waiting_again().await {
+                Ok((job, tried)) => {
+                    self.engine.queue(&job, tried);
                     // A cancel between the look and the board's knowledge has told the board too early.
                     if self.engine.job(self.job).await.is_ok_and(|job| job.state.is_finished()) {
                         self.engine.tell_board(BoardEvent::JobDropped(self.job));
@@ -154,6 +159,13 @@ impl Attendant {
             }
             delay = backoff.delay();
         }
+    }
+
+    /// The job, and the runners that it is to be kept from while there are others.
+    async fn waiting_again(&self) -> Result<(Job, Vec<RunnerId>), DispatchError> {
+        let job = self.engine.job(self.job).await?;
+        let tried = self.engine.runners_tried(&job).await?;
+        Ok((job, tried))
     }
 
     /// Waits; true when the daemon stops instead.

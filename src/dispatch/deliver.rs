@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use shuntyard_domain::digest::Digest;
 use shuntyard_domain::ids::{AttemptId, RunnerId};
 use shuntyard_domain::job::{Job, JobEvent};
+use shuntyard_domain::recovery::{MAX_PLACEMENTS, Step};
 use shuntyard_domain::wire::control::ErrCode;
 use shuntyard_domain::wire::workspace::{parcel_head, parcel_shape};
 use shuntyard_domain::workspace::Delta;
@@ -18,12 +19,11 @@ use tokio::sync::{Semaphore, mpsc};
 use super::attend::{Attendant, Placed};
 use super::engine_error::told;
 use super::inventory::Known;
-use super::keeper::Backoff;
-use super::run_job::{MAX_PLACEMENTS, Place, RETRY_CAP, RETRY_FIRST};
+use super::run_job::{Place, pause_after};
 use super::{DispatchError, Dispatcher};
 use crate::blobs::{BlobError, Held, Parcel};
 use crate::ssh::attempt::{Delivery, DeliveryWord, VerbError, deliver};
-use crate::store::{ApplyError, job_apply};
+use crate::store::{ApplyError, Expected, job_apply};
 
 /// Pieces of a parcel that wait for the link: 64 KiB each.
 const PIECES: usize = 16;
@@ -76,7 +76,7 @@ impl Attendant {
         self.engine.0.feed.job_changed(job.id, job.version);
         let delivered = tokio::select! {
             () = self.stop.cancelled() => return Err(Placed::Detached),
-            () = self.cancel.cancelled() => return Err(self.unassign("it was cancelled before it started").await),
+            () = self.cancel.cancelled() => return Err(self.unassign(job.attempt, "it was cancelled before it started").await),
             delivered = self.engine.deliver_tree(known, job.attempt_id(), tree) => delivered,
         };
         if let Err(error) = delivered {
@@ -85,11 +85,11 @@ impl Attendant {
         let place = match self.place(known).await {
             Ok(place) => place,
             Err(Placed::Detached) => return Err(Placed::Detached),
-            Err(_) => return Err(self.unassign("the runner went away before the start was sent").await),
+            Err(_) => return Err(self.unassign(job.attempt, "the runner went away before the start was sent").await),
         };
         let (id, now_ms) = (job.id, self.engine.0.clock.now_ms());
         // A cancel since the assignment has changed the version.
-        let version = Some(job.version);
+        let version = Expected::Version(job.version);
         let intended =
             self.engine.0.store.write(move |c| job_apply(c, id, version, &JobEvent::StartIntended, now_ms)).await;
         match intended {
@@ -99,9 +99,9 @@ impl Attendant {
             }
             Err(ApplyError::Raced { .. }) => {
                 self.give_back(place, Placed::Over);
-                Err(self.unassign("it changed before the start was sent").await)
+                Err(self.unassign(job.attempt, "it changed before the start was sent").await)
             }
-            Err(error) => Err(self.give_back(place, Placed::Unsure(told(&error)))),
+            Err(error) => Err(self.give_back(place, Placed::after_fault(Step::Intent, &error))),
         }
     }
 
@@ -123,14 +123,14 @@ impl Attendant {
             JobEvent::Unassigned { why }
         };
         let (id, now_ms) = (job.id, self.engine.0.clock.now_ms());
-        match self.engine.0.store.write(move |c| job_apply(c, id, None, &event, now_ms)).await {
+        let expected = Expected::Attempt(job.attempt);
+        match self.engine.0.store.write(move |c| job_apply(c, id, expected, &event, now_ms)).await {
             Ok(job) => {
                 self.engine.0.feed.job_changed(id, job.version);
                 if job.state.is_finished() {
                     return Placed::Over;
                 }
-                let step = RETRY_FIRST * 2_u32.pow(job.attempt.saturating_sub(1).min(6));
-                Placed::Back(Backoff::new(step, RETRY_CAP).delay())
+                Placed::Back(pause_after(job.attempt))
             }
             Err(error) => Placed::Unsure(told(&error)),
         }

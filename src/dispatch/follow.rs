@@ -5,19 +5,19 @@ mod overdue;
 mod proof;
 mod running;
 mod stop;
+mod wait;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use shuntyard_domain::ids::RunnerId;
+use shuntyard_domain::ids::{AttemptId, RunnerId};
 use shuntyard_domain::job::{Job, JobEvent};
-use shuntyard_domain::outcome::LostEvidence;
 use shuntyard_domain::receipt::StopReceipt;
-use shuntyard_domain::wire::control::LostWhy;
+use shuntyard_domain::recovery::{End, MAX_TAILS_OVERDUE};
 use shuntyard_domain::wire::frame::Word;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::keeper::Backoff;
@@ -25,15 +25,18 @@ use super::log_sink::LogSink;
 use super::{DispatchError, Dispatcher};
 use crate::ssh::attempt::{self, Attempt, AttemptEvent, GoneWhy};
 use crate::store::ApplyError;
-use end::End;
 use running::{Confirmed, SHORT_JOB};
 
 /// Output is stored in pieces of at most about this size when it comes faster than the disk takes it.
 const BATCH_BYTES: usize = 1024 * 1024;
 /// How long the rest of the output may take after the end line.
 const TAIL_DEADLINE: Duration = Duration::from_secs(20);
-/// How often the rest is asked for again before the log is called truncated.
-const MAX_TAILS_OVERDUE: u32 = 2;
+
+/// A host that does not hear from us for 30 s, or the job's own `stop_after_disconnect_s` if that is longer, stops it.
+const HERE_EVERY: Duration = Duration::from_secs(5);
+
+/// How long a stopping daemon waits for a channel that is being opened.
+const LEAVE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A channel that says no more.
 const GONE: AttemptEvent = AttemptEvent::Gone { why: GoneWhy::Disconnected };
@@ -46,6 +49,10 @@ pub(super) enum Followed {
     /// The daemon stops; the job goes on.
     Detached,
     NeverStarted(String),
+    /// Proved lost, and stored as waiting for another start.
+    Requeued {
+        attempt: u32,
+    },
     /// The host's word could not be stored.
     NotStored(String),
     LinkLost(String),
@@ -67,6 +74,14 @@ pub(super) struct Following<'e> {
     /// The channel is the one on which the start was sent: its refusal proves that nothing was started, and after the
     /// end it takes another start.
     start_channel: bool,
+    /// The last try was left to the keeper, which has no connection.
+    away: bool,
+    /// When more output had come than the host may hold.
+    over_bound_at: Option<Instant>,
+    /// No channel took the start: this process knows that the host has never seen it.
+    pub(super) nothing_sent: bool,
+    /// When the host is told again that we are here; `None`: it does not matter to this job.
+    here_at: Option<Instant>,
     /// How often in a row the end came without the rest of the output.
     tails_overdue: u32,
     /// What this channel's host has told about a stop; each channel is told all of it.
@@ -81,6 +96,8 @@ enum Woken {
     Lasting,
     Cancel,
     Kill,
+    /// The host is told that we are here.
+    Here,
     /// The host has not kept a limit.
     Overdue,
     TailOverdue,
@@ -89,7 +106,8 @@ enum Woken {
 
 impl<'e> Following<'e> {
     pub(super) fn new(engine: &'e Dispatcher, job: Job, cancel: CancellationToken, stop: CancellationToken) -> Self {
-        let sink = LogSink::new(engine.0.logs.clone(), job.attempt_id());
+        let sink = LogSink::new(engine.0.logs.clone().capped(job.spec.output_cap_bytes), job.attempt_id());
+        let here_at = job.spec.orphan_grace_s.map(|_| Instant::now() + HERE_EVERY);
         Self {
             engine,
             job,
@@ -101,25 +119,17 @@ impl<'e> Following<'e> {
             confirmed: None,
             running: None,
             start_channel: true,
+            away: false,
+            over_bound_at: None,
+            nothing_sent: false,
+            here_at,
             tails_overdue: 0,
             receipt: StopReceipt::default(),
         }
     }
 
-    /// Waits before the next try, or until something about the runner changes; true when the daemon stops instead.
-    pub(super) async fn wait_or_stop(&mut self, runner: RunnerId, delay: Duration) -> bool {
-        let known = self.engine.known(runner);
-        let changed = async {
-            match &known {
-                Ok(known) => known.changed.notified().await,
-                Err(_) => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = self.stop.cancelled() => true,
-            () = tokio::time::sleep(delay) => false,
-            () = changed => false,
-        }
+    pub(super) const fn attempt_id(&self) -> AttemptId {
+        self.job.attempt_id()
     }
 
     /// Looks at the stored job again: whether it was ended by somebody else, or is to be stopped.
@@ -148,18 +158,27 @@ impl<'e> Following<'e> {
         };
         // The keeper dials at its own pace and wakes us: a host that is down is not asked once for each of its jobs.
         if let Some(why) = known.not_to_be_dialled() {
+            self.away = true;
             return Followed::LinkLost(why);
         }
         let wrapper = &known.runner.installation.wrapper_path;
+        let offset = self.sink.begin_channel();
         let connect = async {
             let mut lease = self.engine.lease_job(&known).await.map_err(|e| e.to_string())?;
-            attempt::attach(&mut lease, wrapper, self.job.attempt_id(), self.sink.stored_bytes())
-                .await
-                .map_err(|e| e.to_string())
+            attempt::attach(&mut lease, wrapper, self.job.attempt_id(), offset).await.map_err(|e| e.to_string())
         };
+        tokio::pin!(connect);
         tokio::select! {
-            () = self.stop.cancelled() => Followed::Detached,
-            attached = connect => attached.map_or_else(Followed::LinkLost, Followed::Attached),
+            () = self.stop.cancelled() => {
+                // A channel that is half open would end without a word, which is the end of such a job.
+                if self.job.spec.orphan_grace_s.is_some()
+                    && let Ok(Ok(attached)) = timeout(LEAVE_DEADLINE, connect).await
+                {
+                    attached.leave().await;
+                }
+                Followed::Detached
+            }
+            attached = &mut connect => attached.map_or_else(Followed::LinkLost, Followed::Attached),
         }
     }
 
@@ -169,7 +188,7 @@ impl<'e> Following<'e> {
         let mut tail_deadline: Option<Instant> = None;
         let mut heard = Instant::now();
         loop {
-            if let Some(reached) = end.filter(|e| self.sink.stored_bytes() >= e.size()) {
+            if let Some(reached) = end.filter(|e| e.may_settle(self.sink.stored_bytes(), self.tails_overdue)) {
                 return self.settle(stream, reached).await;
             }
             let overdue = self.overdue(heard).filter(|_| end.is_none());
@@ -178,6 +197,7 @@ impl<'e> Following<'e> {
                     heard = Instant::now();
                     let stored_bytes = self.sink.stored_bytes();
                     let followed = self.store_output(&mut stream, bytes, &mut end).await;
+                    self.look_at_bound();
                     if self.sink.stored_bytes() > stored_bytes {
                         *backoff = Backoff::new(super::run_job::REATTACH_FIRST, super::run_job::REATTACH_CAP);
                         self.tails_overdue = 0;
@@ -189,19 +209,28 @@ impl<'e> Following<'e> {
                 Woken::Lasting => self.on_lasting(&mut stream).await,
                 Woken::Cancel => self.send_cancel(&mut stream).await,
                 Woken::Kill => self.kill().await,
+                Woken::Here => {
+                    self.here_at = Some(Instant::now() + HERE_EVERY);
+                    // A channel that takes nothing says why in its events.
+                    let _ = stream.input.send(Word::Here).await;
+                    None
+                }
                 Woken::Overdue => match overdue {
                     Some((_, reason)) => self.stop_overdue(reason).await,
                     None => None,
                 },
-                Woken::TailOverdue => match end.filter(|_| self.tails_overdue >= MAX_TAILS_OVERDUE) {
-                    // The host has said the end often enough and has no more bytes: the log is truncated.
-                    Some(reached) => return self.settle(stream, reached).await,
-                    None => {
-                        self.tails_overdue += 1;
-                        Some(Followed::LinkLost("the end came without the rest of the output".into()))
-                    }
-                },
+                Woken::TailOverdue => {
+                    self.tails_overdue += 1;
+                    // Said often enough: the loop settles, and the log is truncated.
+                    let again = self.tails_overdue <= MAX_TAILS_OVERDUE;
+                    again.then(|| Followed::LinkLost("the end came without the rest of the output".into()))
+                }
                 Woken::Stop => {
+                    if self.job.spec.orphan_grace_s.is_some() {
+                        // Its life depends on it.
+                        stream.leave().await;
+                        return Followed::Detached;
+                    }
                     // The job goes on whether the host hears this or not.
                     let _ = stream.input.send(Word::Bye).await;
                     Some(Followed::Detached)
@@ -235,6 +264,7 @@ impl<'e> Following<'e> {
             () = sleep_until(lasting_at.unwrap_or_else(Instant::now)), if lasting_at.is_some() => Woken::Lasting,
             () = self.cancel.cancelled(), if !self.cancel_sent => Woken::Cancel,
             () = sleep_until(self.kill_at.unwrap_or_else(Instant::now)), if self.kill_at.is_some() => Woken::Kill,
+            () = sleep_until(self.here_at.unwrap_or_else(Instant::now)), if self.here_at.is_some() => Woken::Here,
             () = sleep_until(tail_deadline.unwrap_or_else(Instant::now)), if tail_deadline.is_some() => Woken::TailOverdue,
             () = sleep_until(overdue_at.unwrap_or_else(Instant::now)), if overdue_at.is_some() => Woken::Overdue,
             () = self.stop.cancelled() => Woken::Stop,
@@ -243,7 +273,6 @@ impl<'e> Following<'e> {
 
     /// Stores one chunk and whatever has arrived behind it.
     async fn store_output(&mut self, stream: &mut Attempt, first: Bytes, end: &mut Option<End>) -> Option<Followed> {
-        let offset = self.sink.stored_bytes();
         let mut size = first.len();
         let mut chunks = vec![first];
         let mut other = None;
@@ -257,7 +286,7 @@ impl<'e> Following<'e> {
                 None => break,
             }
         }
-        match self.sink.append(offset, chunks).await {
+        match self.sink.append(chunks).await {
             Ok(stored) => self.engine.0.feed.log_grew(self.job.id, stored),
             Err(error) => {
                 tracing::error!(%error, "output could not be stored; it stays on the runner until it can");
@@ -292,12 +321,7 @@ impl<'e> Following<'e> {
                 None
             }
             AttemptEvent::Lost { why, size } => {
-                let evidence = match why {
-                    LostWhy::Reboot => LostEvidence::Rebooted,
-                    LostWhy::Killed => LostEvidence::WrapperKilled,
-                    LostWhy::NoStart => LostEvidence::LauncherDied,
-                };
-                *end = Some(End::Lost { evidence, size });
+                *end = Some(End::Lost { why, size });
                 None
             }
             AttemptEvent::Unknown => Some(self.on_unknown().await),

@@ -60,6 +60,10 @@ impl Lanes {
 impl Dispatcher {
     /// Keeps the channel of an attempt whose end is stored for the runner's next job; then lets the host forget it.
     pub(super) fn park(&self, runner: RunnerId, attempt: Attempt) {
+        if !attempt.takes_next() {
+            self.0.tasks.spawn(Span::current(), move |_| attempt.acknowledge());
+            return;
+        }
         let Ok(known) = self.known(runner) else { return };
         let number = self.0.lanes.push(&known, attempt);
         let engine = self.clone();

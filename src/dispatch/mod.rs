@@ -8,9 +8,11 @@ mod accept_host_key;
 mod access;
 mod attend;
 mod claims;
+mod closing;
 mod deliver;
 mod engine_error;
 mod event_loop;
+mod explain;
 mod feed;
 mod follow;
 mod install;
@@ -78,6 +80,8 @@ pub struct Parts {
     pub placement: Placement,
     /// What a delivery leaves free on a runner's disk.
     pub runner_min_free_bytes: u64,
+    /// What a job's log on its runner may take.
+    pub spool_cap_bytes: u64,
 }
 
 /// The engine; cheap to clone.
@@ -92,6 +96,7 @@ struct Engine {
     sealer: Sealer,
     tasks: Tasks,
     pool: Pool,
+    spool_cap_bytes: u64,
     feed: Feed,
     inventory: Inventory,
     lanes: Lanes,
@@ -120,6 +125,7 @@ impl Dispatcher {
             sealer: parts.sealer,
             tasks: parts.tasks,
             pool: parts.pool,
+            spool_cap_bytes: parts.spool_cap_bytes,
             feed: Feed::default(),
             inventory: Inventory::default(),
             lanes: Lanes::default(),

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::engine_error::told;
 use super::{DispatchError, Dispatcher};
-use crate::store::{ApplyError, job_apply};
+use crate::store::{ApplyError, Expected, job_apply};
 
 /// The machine's clock may be set: it is looked at at least this often while a job has a limit.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -71,12 +71,18 @@ pub(super) async fn run(engine: Dispatcher, stop: CancellationToken) {
 /// Ends the job if it still waits.
 async fn expire(engine: &Dispatcher, id: JobId, now_ms: i64) -> Result<(), String> {
     match engine.job(id).await {
-        Ok(job) if matches!(job.state, JobState::Queued) => {}
-        // It runs, or has ended; one that comes back to the queue is watched again.
+        Ok(job)
+            if matches!(job.state, JobState::Queued) && expires_at_ms(&job).is_some_and(|at_ms| at_ms <= now_ms) => {}
+        // Perhaps by an earlier look, whose commit only seemed to fail.
+        Ok(job) if job.state.is_finished() => {
+            engine.tell_board(BoardEvent::JobDropped(id));
+            return Ok(());
+        }
+        // It runs, or waits anew; one that comes back to the queue is watched again.
         Ok(_) | Err(DispatchError::NoJob(_)) => return Ok(()),
         Err(error) => return Err(told(&error)),
     }
-    match engine.0.store.write(move |c| job_apply(c, id, None, &JobEvent::Expired, now_ms)).await {
+    match engine.0.store.write(move |c| job_apply(c, id, Expected::Anything, &JobEvent::Expired, now_ms)).await {
         Ok(job) => {
             tracing::info!(job.id = %id, "expired: it waited longer than its queue limit");
             engine.tell_board(BoardEvent::JobDropped(id));
@@ -88,7 +94,9 @@ async fn expire(engine: &Dispatcher, id: JobId, now_ms: i64) -> Result<(), Strin
             Ok(())
         }
         // Placed between the look and the write.
-        Err(ApplyError::Illegal(_) | ApplyError::NotFound(_) | ApplyError::Raced { .. }) => Ok(()),
+        Err(
+            ApplyError::Illegal(_) | ApplyError::NotFound(_) | ApplyError::Raced { .. } | ApplyError::Superseded { .. },
+        ) => Ok(()),
         Err(error) => Err(told(&error)),
     }
 }

@@ -3,24 +3,25 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use shuntyard_domain::attempt::AttemptRecord;
 use shuntyard_domain::board::{BoardEvent, QueuedJob};
-use shuntyard_domain::ids::{JobId, RunnerId};
+use shuntyard_domain::ids::{AttemptId, JobId, RunnerId};
 use shuntyard_domain::job::{Job, JobEvent, JobState};
+use shuntyard_domain::recovery::{self, Step};
 use shuntyard_domain::runner::RunnerState;
 use shuntyard_domain::wire::frame::Frame;
 
-use super::Dispatcher;
 use super::attend::{Attendant, Placed};
-use super::engine_error::told;
 use super::follow::{Followed, Following};
 use super::inventory::Known;
 use super::keeper::Backoff;
+use super::{DispatchError, Dispatcher};
 use crate::ssh::Lease;
 use crate::ssh::attempt::{self, Attempt};
-use crate::store::{ApplyError, job_apply, job_apply_all, job_find, runner_state};
+use crate::store::{
+    ApplyError, Expected, job_apply, job_apply_each, job_attempt_insert, job_attempts, job_find, runner_state,
+};
 
-/// Placements with proof of no start before the job ends as failed.
-pub(super) const MAX_PLACEMENTS: u32 = 5;
 pub(super) const RETRY_FIRST: Duration = Duration::from_secs(1);
 pub(super) const RETRY_CAP: Duration = Duration::from_secs(60);
 pub(super) const REATTACH_FIRST: Duration = Duration::from_millis(100);
@@ -44,13 +45,12 @@ impl Attendant {
             Err(placed) => return placed,
         };
         // The intent is on disk before the first byte leaves.
-        let job = match intend(engine, id, self.runner).await {
+        // Asked again: the runner may have connected anew since.
+        let known = engine.known(self.runner).unwrap_or(known);
+        let job = match intend(engine, id, &known).await {
             Ok(Some(job)) => job,
             Ok(None) => return self.give_back(place, Placed::Back(REATTACH_FIRST)),
-            Err(ApplyError::Raced { .. } | ApplyError::Illegal(_) | ApplyError::NotFound(_)) => {
-                return self.give_back(place, Placed::Over);
-            }
-            Err(error) => return self.give_back(place, Placed::Unsure(told(&error))),
+            Err(error) => return self.give_back(place, Placed::after_fault(Step::Intent, &error)),
         };
         let (job, place) = match job.spec.workspace {
             None => (job, place),
@@ -67,10 +67,10 @@ impl Attendant {
         let frame = match (Frame { spec: &job.spec, env: &environment }).encode() {
             Ok(frame) => frame,
             // Checked at submission; a job of an older version may still hold what a shell cannot carry.
-            Err(error) => return never_started(engine, id, error.to_string()).await,
+            Err(error) => return never_started(engine, job.attempt_id(), error.to_string()).await,
         };
         let attempt_id = job.attempt_id();
-        let following = Following::new(engine, job, self.cancel.clone(), self.stop.clone());
+        let mut following = Following::new(engine, job, self.cancel.clone(), self.stop.clone());
         let stream = match place {
             Place::Lane(lane) => lane.next(attempt_id, &frame).await,
             // The channel holds the slot from here on, and gives it back when it ends.
@@ -78,6 +78,7 @@ impl Attendant {
                 attempt::start(&mut lease, &known.runner.installation.wrapper_path, attempt_id, frame, 0).await
             }
         };
+        following.nothing_sent = stream.is_err();
         self.follow_to_the_end(following, stream.ok()).await
     }
 
@@ -118,7 +119,8 @@ impl Attendant {
                 Followed::Attached(attached) => stream = Some(attached),
                 Followed::Over => return Placed::Over,
                 Followed::Detached => return Placed::Detached,
-                Followed::NeverStarted(why) => return never_started(&self.engine, self.job, why).await,
+                Followed::NeverStarted(why) => return never_started(&self.engine, following.attempt_id(), why).await,
+                Followed::Requeued { attempt } => return Placed::Back(pause_after(attempt)),
                 Followed::NotStored(why) => return Placed::Unsure(why),
                 Followed::LinkLost(why) => {
                     let delay = backoff.delay();
@@ -137,22 +139,25 @@ impl Attendant {
     }
 }
 
-/// Commits the placement, and the start of a job that needs no tree of files; `None` when the runner takes no jobs any
-/// more, which is decided in the same transaction.
-async fn intend(engine: &Dispatcher, id: JobId, runner: RunnerId) -> Result<Option<Job>, ApplyError> {
-    let now_ms = engine.0.clock.now_ms();
+/// Commits the placement, and the start of a job that needs no tree of files; `None` when the runner takes no jobs any more, which is decided in the same transaction.
+///
+/// Who the host is by now is stored with it: only its present boot can prove later that the job never started.
+async fn intend(engine: &Dispatcher, id: JobId, known: &Known) -> Result<Option<Job>, ApplyError> {
+    let (now_ms, closed) = (engine.0.clock.now_ms(), engine.clone());
+    let (runner, hostname, host) = (known.runner.id, known.runner.hostname.clone(), known.identity.clone());
     let job = engine
         .0
         .store
-        .write(move |c| {
-            if runner_state(c, runner)? != Some(RunnerState::Enrolled) {
+        .write(move |c| -> Result<Option<Job>, ApplyError> {
+            if closed.is_closed(runner) || runner_state(c, runner)? != Some(RunnerState::Enrolled) {
                 return Ok(None);
             }
-            let steps = |job: &Job| match job.spec.workspace {
-                None => vec![JobEvent::Assigned { runner }, JobEvent::StartIntended],
-                Some(_) => vec![JobEvent::Assigned { runner }],
-            };
-            job_apply_all(c, id, steps, now_ms).map(Some)
+            let steps = [(&JobEvent::Assigned { runner }, now_ms), (&JobEvent::StartIntended, now_ms)];
+            // A job with a tree of files is assigned only, until the tree is laid ready.
+            let has_tree = job_find(c, id)?.is_some_and(|job| job.spec.workspace.is_some());
+            let job = job_apply_each(c, id, Expected::Anything, if has_tree { &steps[..1] } else { &steps })?;
+            job_attempt_insert(c, job.attempt_id(), (runner, &hostname), now_ms, &host)?;
+            Ok(Some(job))
         })
         .await?;
     if let Some(job) = &job {
@@ -162,33 +167,27 @@ async fn intend(engine: &Dispatcher, id: JobId, runner: RunnerId) -> Result<Opti
 }
 
 /// Puts a job with proof of no start back into the queue, or ends it after too many placements.
-async fn never_started(engine: &Dispatcher, id: JobId, why: String) -> Placed {
+async fn never_started(engine: &Dispatcher, id: AttemptId, why: String) -> Placed {
     let now_ms = engine.0.clock.now_ms();
     tracing::warn!(why, "the attempt never started");
-    let stored = engine
-        .0
-        .store
-        .write(move |c| {
-            let attempt = job_find(c, id)?.map_or(0, |job| job.attempt);
-            let event = if attempt >= MAX_PLACEMENTS {
-                JobEvent::PlacementsExhausted { why }
-            } else {
-                JobEvent::NeverStarted { why }
-            };
-            job_apply(c, id, None, &event, now_ms)
-        })
-        .await;
+    let AttemptId { job: id, attempt } = id;
+    let event = recovery::never_started(attempt, why);
+    let stored = engine.0.store.write(move |c| job_apply(c, id, Expected::Attempt(attempt), &event, now_ms)).await;
     match stored {
         Ok(job) => {
             engine.0.feed.job_changed(id, job.version);
             if job.state.is_finished() {
                 return Placed::Over;
             }
-            let mut backoff = Backoff::new(RETRY_FIRST * 2_u32.pow(job.attempt.saturating_sub(1).min(6)), RETRY_CAP);
-            Placed::Back(backoff.delay())
+            Placed::Back(pause_after(job.attempt))
         }
-        Err(error) => Placed::Unsure(format!("the proof of no start could not be stored: {}", told(&error))),
+        Err(error) => Placed::after_fault(Step::NoStart, &error),
     }
+}
+
+/// How long a job waits before it is placed again after this attempt: 1 s doubled each time, with jitter.
+pub(super) fn pause_after(attempt: u32) -> Duration {
+    Backoff::new(RETRY_FIRST * 2_u32.pow(attempt.saturating_sub(1).min(6)), RETRY_CAP).delay()
 }
 
 /// The variables that every job sees, under those that its author set.
@@ -214,16 +213,36 @@ fn job_environment(job: &Job, known: &Known) -> BTreeMap<String, String> {
 }
 
 impl Dispatcher {
-    /// Gives a queued job to the board, and to the queue's clock; a job in any other state is not.
-    pub(super) fn queue(&self, job: &Job) {
+    /// Gives a queued job to the board, and to the queue's clock; a job in any other state is not. It is placed on one of
+    /// the runners `avoid` only when no other is free.
+    pub(super) fn queue(&self, job: &Job, avoid: Vec<RunnerId>) {
         if matches!(job.state, JobState::Queued) && !self.watch_queue_limit(job) {
-            self.tell_board(BoardEvent::JobQueued(QueuedJob {
-                id: job.id,
-                filter: job.filter.clone(),
-                priority: job.priority,
-                org: job.origin.org.clone(),
-                workspace: job.spec.workspace,
-            }));
+            self.tell_board(BoardEvent::JobQueued(queued(job, avoid)));
         }
+    }
+
+    /// The runners on which earlier attempts of a job came to nothing.
+    ///
+    /// # Errors
+    /// `Store` when they cannot be read.
+    pub(super) async fn runners_tried(&self, job: &Job) -> Result<Vec<RunnerId>, DispatchError> {
+        if job.attempt == 0 {
+            return Ok(Vec::new());
+        }
+        let id = job.id;
+        let attempts: Vec<AttemptRecord> = self.0.store.read(move |c| job_attempts(c, id)).await?;
+        Ok(attempts.into_iter().map(|attempt| attempt.runner).collect())
+    }
+}
+
+/// The job as the board sees it.
+pub(super) fn queued(job: &Job, avoid: Vec<RunnerId>) -> QueuedJob {
+    QueuedJob {
+        id: job.id,
+        filter: job.filter.clone(),
+        priority: job.priority,
+        org: job.origin.org.clone(),
+        avoid,
+        workspace: job.spec.workspace,
     }
 }

@@ -14,13 +14,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::engine_error::bad;
 use super::{DispatchError, Dispatcher, new_id};
-use crate::store::{ApplyError, Connection, PhaseRunRow, job_apply, job_find, job_insert, phase_run_insert};
+use crate::store::{ApplyError, Connection, Expected, PhaseRunRow, job_apply, job_find, job_insert, phase_run_insert};
 use check::{check_env, check_job, check_name, check_script};
 
 /// The tenant of jobs until there are others.
 pub const DEFAULT: &str = "default";
-/// Rows of one matrix: as many as one page of the API shows.
-const MAX_ROWS: usize = 500;
 
 impl Dispatcher {
     /// Queues one ad-hoc job; it is stored when this answers.
@@ -32,7 +30,8 @@ impl Dispatcher {
         self.check_workspace(request.workspace).await?;
         let first_line = request.script.lines().find(|l| !l.trim().is_empty()).unwrap_or_default();
         let visible = first_line.trim().chars().filter(|c| !c.is_control());
-        let title = request.title.unwrap_or_else(|| visible.take(120).collect());
+        let given = request.title.filter(|title| !title.trim().is_empty());
+        let title = given.unwrap_or_else(|| visible.take(120).collect());
         let spec = JobSpec {
             env: request.env,
             queue_limit_s: request.queue_limit_s,
@@ -40,6 +39,10 @@ impl Dispatcher {
             silence_limit_s: request.silence_limit_s,
             stop_grace_s: request.stop_grace_s.unwrap_or(JobSpec::default_stop_grace_s()),
             workspace: request.workspace,
+            output_cap_bytes: request.output_cap_bytes.unwrap_or(self.0.logs.cap_bytes()),
+            spool_cap_bytes: Some(self.0.spool_cap_bytes),
+            orphan_grace_s: request.stop_after_disconnect_s,
+            retry_on_lost: request.retry.on_lost,
             ..JobSpec::shell(request.script)
         };
         let origin = JobOrigin { title, ..origin(request.project) };
@@ -100,10 +103,6 @@ impl Dispatcher {
             ));
         };
         check_script(&format!("phases.{}.run", request.phase), script)?;
-        if phase.filters.len() > MAX_ROWS {
-            let path = format!("job_dispatch.filters.{}", request.phase);
-            return Err(bad(path, format!("the matrix has {} rows", phase.filters.len()), &["up to 500 rows"]));
-        }
         check_env(&format!("phases.{}.env", request.phase), &phase.env)?;
         let mut env = phase.env.clone();
         env.extend(request.env.clone());
@@ -114,6 +113,10 @@ impl Dispatcher {
             silence_limit_s: phase.silence_s,
             stop_grace_s: phase.stop_grace_s,
             workspace: request.workspace,
+            output_cap_bytes: phase.output_cap_bytes.unwrap_or(self.0.logs.cap_bytes()),
+            spool_cap_bytes: Some(self.0.spool_cap_bytes),
+            orphan_grace_s: phase.stop_after_disconnect_s,
+            retry_on_lost: phase.retry_on_lost,
             ..JobSpec::shell(script.clone())
         };
         let job = |(row, filter): (usize, &Filter)| {
@@ -148,7 +151,7 @@ impl Dispatcher {
     }
 
     fn announce(&self, job: &Job) {
-        self.queue(job);
+        self.queue(job, Vec::new());
         self.0.feed.job_changed(job.id, job.version);
     }
 
@@ -165,31 +168,38 @@ impl Dispatcher {
     async fn cancel_stored(&self, id: JobId, by: String, reason: StopReason) -> Result<Job, DispatchError> {
         let before = self.job(id).await?;
         if before.state.is_finished() || before.cancel.is_some() {
+            // A commit may have failed in appearance only: then nobody was told when it was asked for first.
+            self.tell_of_cancel(&before);
             return Ok(before);
         }
         let (event, now_ms) = (JobEvent::CancelRequested { by: by.clone(), reason }, self.0.clock.now_ms());
-        let job = match self.0.store.write(move |c| job_apply(c, id, None, &event, now_ms)).await {
+        let job = match self.0.store.write(move |c| job_apply(c, id, Expected::Anything, &event, now_ms)).await {
             Ok(job) => job,
             // It ended between the look and the request.
             Err(ApplyError::Illegal(_)) => return self.job(id).await,
             Err(error) => return Err(error.into()),
         };
         tracing::info!(job.id = %id, state = job.state.name(), by, "cancel requested");
-        if job.state.is_finished() {
-            self.tell_board(BoardEvent::JobDropped(id));
-        }
-        // Also one that has ended: its task may wait for a place on the runner.
-        if let Some(signal) = self.cancel_signal(id) {
-            signal.cancel();
-        }
+        self.tell_of_cancel(&job);
         self.0.feed.job_changed(id, job.version);
         Ok(job)
+    }
+
+    /// Tells the board and the job's task that it is to end. Saying it twice changes nothing.
+    fn tell_of_cancel(&self, job: &Job) {
+        if job.state.is_finished() {
+            self.tell_board(BoardEvent::JobDropped(job.id));
+        }
+        // Also one that has ended: its task may wait for a place on the runner.
+        if let Some(signal) = self.cancel_signal(job.id) {
+            signal.cancel();
+        }
     }
 
     /// Gives a job up although it may still run; its task lets go of it.
     pub(super) async fn abandon(&self, id: JobId, by: &str) -> Result<(), DispatchError> {
         let (event, now_ms) = (JobEvent::Abandoned { by: by.to_owned() }, self.0.clock.now_ms());
-        match self.0.store.write(move |c| job_apply(c, id, None, &event, now_ms)).await {
+        match self.0.store.write(move |c| job_apply(c, id, Expected::Anything, &event, now_ms)).await {
             Ok(job) => self.0.feed.job_changed(id, job.version),
             Err(ApplyError::Illegal(_)) => (),
             Err(error) => return Err(error.into()),

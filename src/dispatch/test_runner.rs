@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use shuntyard_domain::ids::{AttemptId, JobId};
 use shuntyard_domain::job::JobSpec;
 use shuntyard_domain::output::Cksum;
-use shuntyard_domain::runner::Health;
+use shuntyard_domain::runner::{Health, Runner};
 use shuntyard_domain::wire::api::StepEvent;
 use shuntyard_domain::wire::control::{Hello, ResultRecord};
 use shuntyard_domain::wire::frame::Frame;
@@ -21,6 +21,14 @@ use crate::ssh::{Lease, Target};
 const JOB_DEADLINE: Duration = Duration::from_secs(30);
 /// Below this a runner cannot be expected to hold a job's output.
 const MIN_FREE_BYTES: u64 = 16 << 20;
+
+/// What a Test found out.
+pub(super) struct Examined {
+    /// One line a probe, Chef's `command_output`.
+    pub report: String,
+    /// By which means a job's processes are found when it is stopped.
+    pub stop_means: Vec<String>,
+}
 
 /// What a Test needs to know of a runner that may not be enrolled yet.
 pub(super) struct Examinee<'r> {
@@ -48,13 +56,18 @@ impl Dispatcher {
                 wrapper_version: &known.runner.installation.wrapper_version,
             };
             let examined = engine.examine(&examinee, &steps).await;
+            let means = examined.as_ref().ok().map(|examined| examined.stop_means.clone());
             let health = match &examined {
-                Ok(report) => Health::Ok { command_output: report.clone() },
+                Ok(examined) => Health::Ok { command_output: examined.report.clone() },
                 Err((step, failure)) => {
                     Health::Error { command_output: format!("{step}: {}\n{}", failure.why, failure.try_next) }
                 }
             };
-            if let Err(error) = engine.change_record(id, |runner| runner.health = health).await {
+            let change = move |runner: &mut Runner| {
+                runner.health = health;
+                runner.installation.stop_means = means.unwrap_or_else(|| runner.installation.stop_means.clone());
+            };
+            if let Err(error) = engine.change_record(id, change).await {
                 tracing::error!(%error, "the result of the Test could not be stored");
             }
             match examined {
@@ -65,12 +78,12 @@ impl Dispatcher {
         Ok(listener)
     }
 
-    /// The probes; answers one line a probe, Chef's `command_output`. The name of the failed one comes with its failure.
+    /// The probes. The name of the failed one comes with its failure.
     pub(super) async fn examine(
         &self,
         examinee: &Examinee<'_>,
         steps: &Steps,
-    ) -> Result<String, (&'static str, Failure)> {
+    ) -> Result<Examined, (&'static str, Failure)> {
         let mut report = String::new();
         let mut done = |step: &'static str, detail: String| {
             report.push_str(&format!("{step}: {detail}\n"));
@@ -86,15 +99,17 @@ impl Dispatcher {
             ("wrapper", Failure::new(error, "install the runner again: the wrapper is missing or damaged"))
         })?;
         let hello = check_hello(hello, examinee).map_err(|failure| ("wrapper", failure))?;
+        let (version, free_mib, base) = (&hello.wrapper_version, hello.free_bytes >> 20, &hello.base_dir);
+        let means = hello.means.join(", ");
         done(
             "wrapper",
-            format!("version {}, {} MiB free in {}", hello.wrapper_version, hello.free_bytes >> 20, hello.base_dir),
+            format!("version {version}, {free_mib} MiB free in {base}; finds processes to stop by {means}"),
         );
 
         steps.began("job", "running a small job through the wrapper");
         run_probe(&mut lease, examinee.wrapper_path).await.map_err(|failure| ("job", failure))?;
         done("job", format!("started, streamed and ended in {} ms", asked.elapsed().as_millis()));
-        Ok(report)
+        Ok(Examined { report, stop_means: hello.means })
     }
 
     async fn test_lease(&self, examinee: &Examinee<'_>) -> Result<Lease, Failure> {

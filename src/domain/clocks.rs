@@ -17,10 +17,12 @@ fn ms(seconds: u32) -> i64 {
 
 /// When a job that still waits has waited too long, in unix milliseconds; `None` = never.
 ///
-/// Counted from the submission, also for a job that came back to the queue.
+/// Counted from the submission, also for a job that came back to the queue. But one that is started again after a loss
+/// may have run for long before: its time counts from its return.
 #[must_use]
 pub fn expires_at_ms(job: &Job) -> Option<i64> {
-    job.spec.queue_limit_s.map(|limit_s| job.created_at_ms.saturating_add(ms(limit_s)))
+    let from_ms = if job.spec.retry_on_lost && job.attempt > 0 { job.state_at_ms } else { job.created_at_ms };
+    job.spec.queue_limit_s.map(|limit_s| from_ms.saturating_add(ms(limit_s)))
 }
 
 /// How long after its start a job should be over, in milliseconds, if its host keeps the run limit.
@@ -33,6 +35,12 @@ pub fn run_overdue_ms(spec: &JobSpec) -> Option<i64> {
 #[must_use]
 pub fn silence_overdue_ms(spec: &JobSpec) -> Option<i64> {
     spec.silence_limit_s.map(|limit_s| ms(limit_s) + ms(spec.stop_grace_s) + MARGIN_MS)
+}
+
+/// How long after more output than its host may hold a job should be over, in milliseconds.
+#[must_use]
+pub fn output_overdue_ms(spec: &JobSpec) -> i64 {
+    ms(spec.stop_grace_s) + MARGIN_MS
 }
 
 /// Jobs by the time at which they are to be looked at; every change costs the logarithm of their number.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::closed::closed_list;
 use crate::facts::Facts;
+use crate::runner::{BadName, check_hostname, check_label, check_name};
 
 closed_list!(
     /// The keys of a filter, in the order in which a filter is written as text.
@@ -49,6 +50,29 @@ fn values<'de, D: Deserializer<'de>>(given: D) -> Result<Vec<String>, D::Error> 
         return Err(D::Error::custom("the list is empty; leave the key out to accept any runner"));
     }
     Ok(values)
+}
+
+/// The longest fact that a filter may ask for, in bytes.
+const MAX_FACT_BYTES: usize = 255;
+
+/// Accepts a value that some runner can have under `key`.
+///
+/// # Errors
+/// `BadName` for any other: a job that asks for it would wait for ever.
+pub fn check_value(key: FilterKey, value: &str) -> Result<(), BadName> {
+    match key {
+        FilterKey::Hostname => check_hostname(value),
+        FilterKey::Labels => check_label(value),
+        FilterKey::Capabilities => check_label(value).map_err(|bad| BadName { what: "capability", ..bad }),
+        FilterKey::Os
+        | FilterKey::Platform
+        | FilterKey::PlatformFamily
+        | FilterKey::PlatformVersion
+        | FilterKey::Arch => {
+            let good = (1..=MAX_FACT_BYTES).contains(&value.len()) && !value.chars().any(char::is_control);
+            check_name(good, "value", value, "1 to 255 bytes without control characters")
+        }
+    }
 }
 
 /// What a filter looks at in a runner.
@@ -175,6 +199,27 @@ mod tests {
             (r#"{"arch":["x86_64"]}"#, false),
         ] {
             assert_eq!(filter(json).matches(&ubuntu()), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_one_that_some_runner_can_have() {
+        use FilterKey as K;
+        for (key, value, what) in [
+            (K::Os, "", "value"),
+            (K::Platform, "a\nb", "value"),
+            (K::PlatformVersion, &"9".repeat(256), "value"),
+            (K::Hostname, "$(id)", "host name"),
+            (K::Hostname, "", "host name"),
+            (K::Labels, "GPU X", "label"),
+            (K::Capabilities, "Docker", "capability"),
+        ] {
+            assert_eq!(check_value(key, value).unwrap_err().what, what, "{value:?}");
+        }
+        for (key, value) in
+            [(K::PlatformFamily, "größer als"), (K::Arch, "x86_64"), (K::Hostname, "u1"), (K::Labels, "region=eu")]
+        {
+            assert_eq!(check_value(key, value), Ok(()));
         }
     }
 

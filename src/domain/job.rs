@@ -1,65 +1,15 @@
 //! A job, its states, and the one function by which it changes state.
 
-use std::collections::BTreeMap;
+mod spec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::digest::Digest;
 use crate::filter::Filter;
 use crate::ids::{AttemptId, JobId, PhaseRunId, RunnerId};
 use crate::outcome::{LogSummary, LostEvidence, NotRunReason, Outcome, StopReason};
 use crate::phase::{Phase, Stage};
 
-/// What a job does on its runner.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobSpec {
-    /// A POSIX shell script; run by `/bin/sh`.
-    pub script: String,
-    /// Added to the job's environment.
-    #[serde(default)]
-    pub env: BTreeMap<String, String>,
-    /// Seconds the job may wait from its submission to its start; `None` = no limit.
-    #[serde(default)]
-    pub queue_limit_s: Option<u32>,
-    /// Seconds the job may run; `None` = no limit.
-    #[serde(default)]
-    pub run_limit_s: Option<u32>,
-    /// Seconds the job may write nothing; `None` = no limit.
-    #[serde(default)]
-    pub silence_limit_s: Option<u32>,
-    /// Seconds between TERM and KILL.
-    #[serde(default = "JobSpec::default_stop_grace_s")]
-    pub stop_grace_s: u32,
-    /// Seconds the job goes on when its channel ends without a word; `None` = for ever.
-    #[serde(default)]
-    pub orphan_grace_s: Option<u32>,
-    /// The tree of files that the job starts in; `None` = an empty directory.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workspace: Option<Digest>,
-}
-
-impl JobSpec {
-    /// Ten seconds between TERM and KILL unless the job says otherwise.
-    #[must_use]
-    pub const fn default_stop_grace_s() -> u32 {
-        10
-    }
-
-    /// A job that runs `script` with every default.
-    #[must_use]
-    pub fn shell(script: impl Into<String>) -> Self {
-        Self {
-            script: script.into(),
-            env: BTreeMap::new(),
-            queue_limit_s: None,
-            run_limit_s: None,
-            silence_limit_s: None,
-            stop_grace_s: Self::default_stop_grace_s(),
-            orphan_grace_s: None,
-            workspace: None,
-        }
-    }
-}
+pub use spec::JobSpec;
 
 /// Where a job belongs. An ad-hoc job has no phase.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,6 +163,12 @@ pub enum JobEvent {
         evidence: LostEvidence,
         log: LogSummary,
     },
+    /// Evidence that the attempt is lost, of a job that is then to be started again (`JobSpec::retry_on_lost`).
+    RequeuedAfterLoss {
+        evidence: LostEvidence,
+        /// What is stored of the lost attempt's output.
+        log: LogSummary,
+    },
     CancelRequested {
         by: String,
         reason: StopReason,
@@ -238,9 +194,21 @@ impl JobEvent {
             Self::PlacementsExhausted { .. } => "placements_exhausted",
             Self::Exited { .. } => "exited",
             Self::LostProven { .. } => "lost_proven",
+            Self::RequeuedAfterLoss { .. } => "requeued_after_loss",
             Self::CancelRequested { .. } => "cancel_requested",
             Self::Expired => "expired",
             Self::Abandoned { .. } => "abandoned",
+        }
+    }
+}
+
+impl JobEvent {
+    /// What proves that the attempt is lost, if the event says so.
+    #[must_use]
+    pub const fn lost_evidence(&self) -> Option<LostEvidence> {
+        match self {
+            Self::LostProven { evidence, .. } | Self::RequeuedAfterLoss { evidence, .. } => Some(*evidence),
+            _ => None,
         }
     }
 }
@@ -251,6 +219,8 @@ impl JobEvent {
 pub struct IllegalTransition {
     pub state: &'static str,
     pub event: &'static str,
+    /// The job has ended: no event changes it any more.
+    pub ended: bool,
 }
 
 /// Returns the job after `event`, with its version one higher.
@@ -289,9 +259,12 @@ pub fn transition(job: &Job, event: &JobEvent, now_ms: i64) -> Result<Job, Illeg
         (S::Starting { .. } | S::Running { .. }, E::Exited { exit_code, stopped, log }) => {
             exited(&job.state, *exit_code, *stopped, job.cancel.as_ref(), *log)
         }
-        (S::Starting { .. } | S::Running { .. }, E::LostProven { evidence, log }) => {
-            S::Finished(Finished { lost_evidence: Some(*evidence), ..ended(&job.state, Outcome::Lost, *log) })
-        }
+        (S::Starting { .. } | S::Running { .. }, E::LostProven { evidence, log }) => lost(&job.state, *evidence, *log),
+        (S::Starting { .. } | S::Running { .. }, E::RequeuedAfterLoss { evidence, log }) => match &job.cancel {
+            // It is not to run again, and may have run: what is known is that it is lost.
+            Some(_) => lost(&job.state, *evidence, *log),
+            None => S::Queued,
+        },
 
         (S::Assigned { .. } | S::Starting { .. } | S::Running { .. }, E::CancelRequested { by, reason }) => {
             if next.cancel.is_none() {
@@ -304,7 +277,8 @@ pub fn transition(job: &Job, event: &JobEvent, now_ms: i64) -> Result<Job, Illeg
         }
 
         (S::Queued | S::Assigned { .. } | S::Starting { .. } | S::Running { .. } | S::Finished(_), event) => {
-            return Err(IllegalTransition { state: job.state.name(), event: event.name() });
+            let ended = job.state.is_finished();
+            return Err(IllegalTransition { state: job.state.name(), event: event.name(), ended });
         }
     };
     if state != job.state {
@@ -342,6 +316,10 @@ fn ended(state: &JobState, outcome: Outcome, log: LogSummary) -> Finished {
         lost_evidence: None,
         log,
     }
+}
+
+fn lost(state: &JobState, evidence: LostEvidence, log: LogSummary) -> JobState {
+    JobState::Finished(Finished { lost_evidence: Some(evidence), ..ended(state, Outcome::Lost, log) })
 }
 
 fn never_ran(outcome: Outcome, reason: NotRunReason, runner: Option<RunnerId>) -> JobState {

@@ -4,6 +4,7 @@
 //! Nothing here reads a clock, a file, a socket or the environment; `clippy.toml` beside this file
 //! forbids it. Time and identifiers are arguments.
 
+pub mod attempt;
 pub mod board;
 pub mod clocks;
 pub mod closed;
@@ -19,6 +20,7 @@ pub mod phase;
 pub mod project_config;
 pub mod queue;
 pub mod receipt;
+pub mod recovery;
 pub mod runner;
 pub mod wire;
 pub mod workspace;

@@ -80,7 +80,7 @@ impl StopReceipt {
     }
 }
 
-/// One sentence: `5 processes (found by cookie, session); TERM to 4, KILL to 1; nothing is left`.
+/// One sentence: `5 processes (found by cgroup, environment); TERM to 4, KILL to 1; nothing is left`.
 impl fmt::Display for StopReceipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.before {

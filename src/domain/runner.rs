@@ -78,6 +78,9 @@ pub struct Installation {
     pub system_mode: bool,
     /// Programs found on the host: `setsid`, `tail`, `git` …
     pub tools: BTreeSet<String>,
+    /// By which means a job's processes are found when it is stopped, strongest first; empty: not asked yet.
+    #[serde(default)]
+    pub stop_means: Vec<String>,
 }
 
 /// A host that takes jobs.
@@ -135,7 +138,7 @@ pub const MAX_SLOTS: u32 = 1000;
 pub fn check_hostname(text: &str) -> Result<(), BadName> {
     let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
     let good = (1..=253).contains(&text.len()) && text.chars().all(letters) && !text.starts_with(['-', '.']);
-    name(good, "host name", text, "1 to 253 letters, digits, `.`, `-`, `_` or `:`, not starting with `-` or `.`")
+    check_name(good, "host name", text, "1 to 253 letters, digits, `.`, `-`, `_` or `:`, not starting with `-` or `.`")
 }
 
 /// Accepts POSIX user names: `[a-z_][a-z0-9_-]*`, also upper case and `.`, up to 32 characters.
@@ -145,7 +148,7 @@ pub fn check_hostname(text: &str) -> Result<(), BadName> {
 pub fn check_user(text: &str) -> Result<(), BadName> {
     let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let good = (1..=32).contains(&text.len()) && text.chars().all(letters) && !text.starts_with(['-', '.']);
-    name(good, "user name", text, "1 to 32 letters, digits, `.`, `-` or `_`, not starting with `-` or `.`")
+    check_name(good, "user name", text, "1 to 32 letters, digits, `.`, `-` or `_`, not starting with `-` or `.`")
 }
 
 /// Accepts labels and capabilities: `^[a-z0-9][a-z0-9._-]*$`, optionally `key=value` of two such words, up to 63 each.
@@ -162,7 +165,7 @@ pub fn check_label(text: &str) -> Result<(), BadName> {
         Some((key, value)) => word(key) && word(value),
         None => word(text),
     };
-    name(
+    check_name(
         good,
         "label",
         text,
@@ -170,7 +173,8 @@ pub fn check_label(text: &str) -> Result<(), BadName> {
     )
 }
 
-fn name(good: bool, what: &'static str, found: &str, allowed: &'static str) -> Result<(), BadName> {
+/// Names `what` was `found` and what is `allowed` when it is not `good`.
+pub(crate) fn check_name(good: bool, what: &'static str, found: &str, allowed: &'static str) -> Result<(), BadName> {
     if good { Ok(()) } else { Err(BadName { what, found: found.chars().take(80).collect(), allowed }) }
 }
 

@@ -31,6 +31,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for ApiJson<T> {
             .await
             .map_err(|_| ApiError::TooSlow)?
             .map_err(|_| too_large())?;
+        if bytes.is_empty() {
+            let (message, allowed) = ("the request has no body".into(), vec!["a JSON object".into()]);
+            return Err(ApiError::BadRequest { path: None, message, allowed });
+        }
         let mut reader = serde_json::Deserializer::from_slice(&bytes);
         let Object(value) = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
             let path = error.path().to_string();

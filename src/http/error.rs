@@ -91,7 +91,7 @@ fn shown(error: ApiError) -> Shown {
         ApiError::BadRange { length } => Shown::new(
             StatusCode::RANGE_NOT_SATISFIABLE,
             "bad_range",
-            format!("the log has {length} bytes; the range begins behind them"),
+            format!("the log has {length} bytes; nothing of the range is kept, or it begins behind them"),
         ),
         ApiError::StepFailed(message) => Shown::new(StatusCode::BAD_GATEWAY, "step_failed", message),
         ApiError::TooLarge(message) => Shown::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message),

@@ -9,11 +9,13 @@ use axum::response::{IntoResponse, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use shuntyard_domain::attempt::AttemptRecord;
 use shuntyard_domain::explain::Explanation;
 use shuntyard_domain::ids::{JobId, PhaseRunId};
 use shuntyard_domain::job::Job;
 use shuntyard_domain::outcome::StopReason;
-use shuntyard_domain::wire::api::{JobBody, SubmitJob};
+use shuntyard_domain::project_config::MAX_ROWS;
+use shuntyard_domain::wire::api::{AttemptBody, JobBody, SubmitJob};
 use shuntyard_domain::wire::time_text::rfc3339;
 
 use super::Api;
@@ -23,15 +25,14 @@ use super::query::{ApiQuery, PathId};
 use super::sse::{self, EventStream};
 use crate::dispatch::Change;
 use crate::store::{
-    JobEventRow, JobQuery, RecordedEvent, job_events, job_page, job_receipt_find, jobs_runner_hostnames,
+    JobEventRow, JobQuery, RecordedEvent, job_attempts, job_events, job_page, job_receipt_find, jobs_runner_hostnames,
 };
 
 const DEFAULT_PAGE: u32 = 100;
-const MAX_PAGE: u32 = 500;
+const MAX_PAGE: u32 = MAX_ROWS as u32;
 
 /// `GET /jobs` without `state` lists unfinished jobs, as Chef does.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct JobFilter {
     state: Option<String>,
     project: Option<String>,
@@ -39,11 +40,6 @@ pub(super) struct JobFilter {
     phase_run: Option<PhaseRunId>,
     before: Option<JobId>,
     limit: Option<u32>,
-    /// Chef's stream clients send their token here.
-    #[serde(rename = "chef-delivery-token")]
-    _token: Option<String>,
-    #[serde(rename = "chef-delivery-user")]
-    _user: Option<String>,
 }
 
 impl JobFilter {
@@ -100,7 +96,13 @@ impl Api {
         let now_ms = dispatcher.clock().now_ms();
         let body = |job: &Job| {
             let stored = if job.state.is_finished() { 0 } else { dispatcher.logs().stored_bytes(job.attempt_id()) };
-            JobBody::of(job, name(job).or_else(|| kept.get(&job.id).cloned()), stored, now_ms)
+            let mut body = JobBody::of(job, name(job).or_else(|| kept.get(&job.id).cloned()), stored, now_ms);
+            if stored > job.spec.output_cap_bytes
+                && let Ok(Some(elided)) = dispatcher.logs().elided(job.attempt_id())
+            {
+                body = body.eliding(elided.end - elided.start);
+            }
+            body
         };
         Ok(jobs.iter().map(body).collect())
     }
@@ -136,6 +138,10 @@ pub(super) async fn list(
 
 pub(super) async fn show(State(api): State<Api>, PathId(id): PathId<JobId>) -> Result<Json<JobBody>, ApiError> {
     let mut body = api.job_body(&api.dispatcher.job(id).await?).await?;
+    if body.attempt > 0 {
+        let attempts: Vec<AttemptRecord> = api.dispatcher.store().read(move |c| job_attempts(c, id)).await?;
+        body.attempts = attempts.iter().map(AttemptBody::from).collect();
+    }
     // Nothing else has a receipt, and nobody else waits for this read.
     if body.stop_reason.is_some() || body.lost_evidence.is_some() {
         body.receipt = api.dispatcher.store().read(move |c| job_receipt_find(c, id)).await?;
@@ -160,7 +166,7 @@ pub(super) async fn cancel(State(api): State<Api>, PathId(id): PathId<JobId>) ->
 /// Why the job waits; 404 when it does not wait.
 pub(super) async fn explain(State(api): State<Api>, PathId(id): PathId<JobId>) -> Result<Json<Explanation>, ApiError> {
     let job = api.dispatcher.job(id).await?;
-    match api.dispatcher.explain(job.id).await {
+    match api.dispatcher.explain(&job).await? {
         Some(explanation) => Ok(Json(explanation)),
         None => Err(ApiError::NotFound(format!("job {id} does not wait: it is {}", job.state.name()))),
     }

@@ -59,6 +59,7 @@ pub fn router(api: Api) -> Router {
         .route("/workspaces/{id}/files", put(workspaces::receive))
         .route("/orgs", get(status::orgs))
         .route("/users/{user}/verify-token", get(status::verify_token))
+        .layer(from_fn(query::known_keys))
         .layer(from_fn(query::known_enterprise))
         .layer(from_fn_with_state(api.clone(), auth::require))
         .route("/saml/enabled", get(status::saml));

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use shuntyard_domain::ids::PhaseRunId;
+use shuntyard_domain::project_config::MAX_ROWS;
 use shuntyard_domain::wire::api::{PhaseRunBody, SubmitPhaseRun};
 
 use super::Api;
@@ -11,9 +12,6 @@ use super::body::ApiJson;
 use super::error::ApiError;
 use super::query::PathId;
 use crate::store::{JobQuery, StoreError, job_page, phase_run_find};
-
-/// Matrices are bounded by the size of config.json; a page holds them all.
-const MAX_ROWS: u32 = 500;
 
 pub(super) async fn submit(
     State(api): State<Api>,
@@ -33,7 +31,7 @@ pub(super) async fn show(
         .dispatcher
         .store()
         .read(move |c| {
-            let query = JobQuery { phase_run: Some(id), limit: MAX_ROWS, ..JobQuery::default() };
+            let query = JobQuery { phase_run: Some(id), limit: MAX_ROWS.into(), ..JobQuery::default() };
             Ok::<_, StoreError>((phase_run_find(c, id)?, job_page(c, &query)?))
         })
         .await?;

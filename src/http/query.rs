@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use axum::extract::{FromRequestParts, Path, Query, RawPathParams, Request};
+use axum::extract::{FromRequestParts, MatchedPath, Path, Query, RawPathParams, Request};
+use axum::http::Method;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
@@ -11,7 +12,45 @@ use serde::de::DeserializeOwned;
 use super::error::ApiError;
 use crate::dispatch::DEFAULT;
 
-/// A query string as `T`.
+/// Keys that any query may hold: Chef's stream clients log in with them.
+const CHEFS_KEYS: [&str; 2] = ["chef-delivery-token", "chef-delivery-user"];
+
+/// The keys that a route reads; all other routes read none.
+fn keys_of(method: &Method, route: &str) -> &'static [&'static str] {
+    match *method {
+        Method::GET | Method::HEAD if route.ends_with("/jobs") => {
+            &["state", "project", "runner", "phase_run", "before", "limit"]
+        }
+        Method::DELETE if route.ends_with("/runners/{hostname}") => &["force"],
+        _ => &[],
+    }
+}
+
+/// Lets a request pass only when its route reads every key of its query: a misspelt one must not be without effect.
+pub(super) async fn known_keys(route: MatchedPath, request: Request, next: Next) -> Result<Response, ApiError> {
+    let known = keys_of(request.method(), route.as_str());
+    let allowed = || match known {
+        [] => vec!["no query".to_owned()],
+        known => known.iter().map(|key| (*key).to_owned()).collect(),
+    };
+    let words = Query::<Vec<(String, String)>>::try_from_uri(request.uri()).map(|Query(words)| words);
+    let words = words.map_err(|error| refused("query".into(), error.body_text(), allowed()))?;
+    for (n, (key, _)) in words.iter().enumerate().filter(|(_, (key, _))| !CHEFS_KEYS.contains(&key.as_str())) {
+        if !known.contains(&key.as_str()) {
+            return Err(refused(key.clone(), format!("this route does not know `{key}` in its query"), allowed()));
+        }
+        if words[..n].iter().any(|(earlier, _)| earlier == key) {
+            return Err(refused(key.clone(), format!("`{key}` is in the query twice"), vec!["each key once".into()]));
+        }
+    }
+    Ok(next.run(request).await)
+}
+
+fn refused(path: String, message: String, allowed: Vec<String>) -> ApiError {
+    ApiError::BadRequest { path: Some(path), message, allowed }
+}
+
+/// A query string as `T`; which keys it may hold was looked at before.
 pub(super) struct ApiQuery<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for ApiQuery<T> {
@@ -19,7 +58,11 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for ApiQuer
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         Query::from_request_parts(parts, state).await.map(|Query(value)| Self(value)).map_err(|error| {
-            ApiError::BadRequest { path: Some("query".into()), message: error.body_text(), allowed: Vec::new() }
+            // `…: KEY: what is wrong with its value`
+            let text = error.body_text();
+            let parts: Vec<&str> = text.splitn(3, ": ").collect();
+            let (key, why) = if let [_, key, why] = parts[..] { (key, why) } else { ("query", text.as_str()) };
+            refused(key.to_owned(), format!("the value of `{key}` cannot be read: {why}"), Vec::new())
         })
     }
 }

@@ -106,7 +106,6 @@ pub(super) async fn test(
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct DeleteQuery {
     /// Delete the record although the host cannot be cleaned.
     #[serde(default)]

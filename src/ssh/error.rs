@@ -57,10 +57,10 @@ fn list(offers: &[String]) -> String {
 }
 
 impl ConnectError {
-    /// True when the host showed a key that nobody has confirmed or pinned.
+    /// True when the host, or something in its place, has answered: every try costs it something.
     #[must_use]
-    pub const fn is_host_key_problem(&self) -> bool {
-        matches!(self, Self::HostKeyUnconfirmed { .. } | Self::HostKeyMismatch { .. })
+    pub const fn was_answered(&self) -> bool {
+        !matches!(self, Self::Tcp { .. } | Self::Deadline { phase: Phase::Tcp, .. })
     }
 
     /// True when the same attempt may succeed later without anybody changing anything.

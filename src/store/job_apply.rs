@@ -5,6 +5,7 @@ use diesel::result::QueryResult;
 
 use shuntyard_domain::ids::{JobId, RunnerId};
 use shuntyard_domain::job::{IllegalTransition, Job, JobEvent, transition};
+use shuntyard_domain::recovery::Fault;
 
 use super::cached::Cached;
 use super::connection::StoreConnection;
@@ -22,28 +23,65 @@ pub enum ApplyError {
     /// Somebody else changed the job first: look again and decide anew.
     #[error("the job has version {found}, not {expected}")]
     Raced { expected: i64, found: i64 },
+    /// The event speaks about another placement than the job's last one.
+    #[error("the event is about attempt {of}, and the job has attempt {found}")]
+    Superseded { of: u32, found: u32 },
     #[error(transparent)]
     Illegal(#[from] IllegalTransition),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
+impl ApplyError {
+    /// What the error says about the job, for `recovery::after_fault`.
+    #[must_use]
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::NotFound(_) | Self::Illegal(IllegalTransition { ended: true, .. }) => Fault::Ended,
+            Self::Superseded { .. } | Self::Illegal(_) => Fault::Changed,
+            Self::Raced { .. } | Self::Store(_) => Fault::Unknown,
+        }
+    }
+}
+
+/// The job on which the caller decided: one that has moved on meanwhile is left as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// Whatever is there now.
+    Anything,
+    /// This version exactly.
+    Version(i64),
+    /// This placement: a host's word about an earlier one must not change a later one.
+    Attempt(u32),
+}
+
+impl Expected {
+    const fn check(self, job: &Job) -> Result<(), ApplyError> {
+        match self {
+            Self::Version(expected) if expected != job.version => {
+                Err(ApplyError::Raced { expected, found: job.version })
+            }
+            Self::Attempt(of) if of != job.attempt => Err(ApplyError::Superseded { of, found: job.attempt }),
+            Self::Anything | Self::Version(_) | Self::Attempt(_) => Ok(()),
+        }
+    }
+}
+
 /// Takes the job through `event` and returns it as it is after.
 ///
-/// The new state and the event are written together, or neither. `expected_version` is the version on which
-/// the caller decided; `None` means whatever is there now. `now_ms` is unix time in milliseconds.
+/// The new state and the event are written together, or neither. `now_ms` is unix time in milliseconds.
 ///
 /// # Errors
-/// `Raced` when the version is another one, at first sight or when writing; `Illegal` when the state does not
+/// `Raced` when the version is another one, at first sight or when writing; `Superseded` when the attempt is; `Illegal` when the state does not
 /// allow the event.
 pub fn job_apply(
     c: &mut StoreConnection,
     id: JobId,
-    expected_version: Option<i64>,
+    expected: Expected,
     event: &JobEvent,
     now_ms: i64,
 ) -> Result<Job, ApplyError> {
-    job_apply_each(c, id, expected_version, &[(event, now_ms)])
+    job_apply_each(c, id, expected, &[(event, now_ms)])
 }
 
 /// As `job_apply` with several events, each with its time: all or none, and the job's row is written once.
@@ -53,40 +91,11 @@ pub fn job_apply(
 pub fn job_apply_each(
     c: &mut StoreConnection,
     id: JobId,
-    expected_version: Option<i64>,
+    expected: Expected,
     events: &[(&JobEvent, i64)],
 ) -> Result<Job, ApplyError> {
     let job = job_find(c, id)?.ok_or(ApplyError::NotFound(id))?;
-    apply(c, job, expected_version, events)
-}
-
-/// As `job_apply_each` with the events that `choose` gives for the job as it is, all at one time.
-///
-/// # Errors
-/// As `job_apply`.
-pub fn job_apply_all(
-    c: &mut StoreConnection,
-    id: JobId,
-    choose: impl FnOnce(&Job) -> Vec<JobEvent>,
-    now_ms: i64,
-) -> Result<Job, ApplyError> {
-    let job = job_find(c, id)?.ok_or(ApplyError::NotFound(id))?;
-    let events = choose(&job);
-    apply(c, job, None, &events.iter().map(|event| (event, now_ms)).collect::<Vec<_>>())
-}
-
-fn apply(
-    c: &mut StoreConnection,
-    job: Job,
-    expected_version: Option<i64>,
-    events: &[(&JobEvent, i64)],
-) -> Result<Job, ApplyError> {
-    let id = job.id;
-    if let Some(expected) = expected_version
-        && expected != job.version
-    {
-        return Err(ApplyError::Raced { expected, found: job.version });
-    }
+    expected.check(&job)?;
     let key = id.to_string();
     let about = About { what: JOB, key: &key };
     let mut next = job.clone();

@@ -49,6 +49,7 @@ pub(super) struct JobStateColumns {
     log_bytes: Option<i64>,
     log_cksum: Option<i64>,
     log_truncated: Option<bool>,
+    log_elided_bytes: Option<i64>,
 }
 
 impl JobRow {
@@ -132,6 +133,7 @@ impl JobStateColumns {
             log_bytes: finished.map(|f| i64::try_from(f.log.bytes)).transpose().map_err(too_large)?,
             log_cksum: finished.map(|f| i64::from(f.log.cksum)),
             log_truncated: finished.map(|f| f.log.truncated),
+            log_elided_bytes: finished.map(|f| i64::try_from(f.log.elided_bytes)).transpose().map_err(too_large)?,
         })
     }
 
@@ -158,6 +160,7 @@ impl JobStateColumns {
                     bytes: row.number("log_bytes", row.present("log_bytes", self.log_bytes)?)?,
                     cksum: row.number("log_cksum", row.present("log_cksum", self.log_cksum)?)?,
                     truncated: row.present("log_truncated", self.log_truncated)?,
+                    elided_bytes: row.number("log_elided_bytes", self.log_elided_bytes.unwrap_or(0))?,
                 },
             }),
         })

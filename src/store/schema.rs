@@ -76,6 +76,7 @@ diesel::table! {
         log_bytes -> Nullable<BigInt>,
         log_cksum -> Nullable<BigInt>,
         log_truncated -> Nullable<Bool>,
+        log_elided_bytes -> Nullable<BigInt>,
     }
 }
 
@@ -86,6 +87,22 @@ diesel::table! {
         at_ms -> BigInt,
         kind -> Text,
         body -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    job_attempts (job_id, attempt) {
+        job_id -> Text,
+        attempt -> BigInt,
+        runner_id -> Text,
+        runner_hostname -> Nullable<Text>,
+        intended_at_ms -> BigInt,
+        boot_id -> Nullable<Text>,
+        instance_id -> Nullable<Text>,
+        lost_evidence -> Nullable<Text>,
+        lost_at_ms -> Nullable<BigInt>,
+        boot_id_now -> Nullable<Text>,
+        instance_id_now -> Nullable<Text>,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod api;
 mod blobs;
+mod chaos;
 mod cli;
 mod dispatch;
 mod ssh;

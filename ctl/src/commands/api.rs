@@ -1,18 +1,21 @@
-//! `shunt api`: any route of the API by hand, answers as pretty JSON.
+//! `shunt api`: any route of the API by hand; JSON is printed pretty, logs and event streams as they come.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use reqwest::{Method, Url};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Method, Response, Url};
 use serde_json::Value;
 
-use crate::client::{Client, parse};
+use crate::client::{Client, EVENT_STREAM, parse};
 use crate::client_error::ClientError;
 use crate::failure::{EXIT_ERROR, Failure, Usage};
 use crate::pretty_json::pretty;
 use crate::terminal::{note, print, stdout_colour};
 
 /// Send one request to the API and print the answer as JSON, keys sorted
+///
+/// Logs (`jobs/ID/log`) and event streams (`jobs/streaming`) are printed as they come, until they end or Ctrl-C.
 #[derive(Args, Debug)]
 pub struct ApiArgs {
     method: Verb,
@@ -52,11 +55,14 @@ impl From<Verb> for Method {
 pub async fn run(client: &Client, args: ApiArgs) -> Result<u8, Failure> {
     let url = address(client, &args.path)?;
     let body = args.data.as_deref().map(read_body).transpose()?;
-    match client.answer(args.method.into(), &url, body).await {
-        Ok(answer) if answer.bytes.is_empty() => Ok(0),
-        Ok(answer) => {
-            let value: Value = parse(&url, &answer.bytes)?;
-            print(pretty(&value, stdout_colour()).as_bytes())?;
+    match client.any(args.method.into(), &url, body).await {
+        Ok(response) if is_raw(&response) => pass_through(client, response).await,
+        Ok(response) => {
+            let bytes = client.rest(response).await?;
+            if !bytes.is_empty() {
+                let value: Value = parse(&url, &bytes)?;
+                print(pretty(&value, stdout_colour()).as_bytes())?;
+            }
             Ok(0)
         }
         Err(ClientError::Refused(refusal)) if args.json => {
@@ -66,6 +72,19 @@ pub async fn run(client: &Client, args: ApiArgs) -> Result<u8, Failure> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Tells what is not JSON and yet right: output of jobs, and event streams.
+fn is_raw(response: &Response) -> bool {
+    let found = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    ["text/plain", "application/octet-stream", EVENT_STREAM].iter().any(|raw| found.starts_with(raw))
+}
+
+async fn pass_through(client: &Client, mut response: Response) -> Result<u8, Failure> {
+    while let Some(bytes) = client.chunk(&mut response).await? {
+        print(&bytes)?;
+    }
+    Ok(0)
 }
 
 /// Paths from `/api` (or `/workflow/api`, Chef's older tree) on are the server's; others are the enterprise's.

@@ -7,7 +7,7 @@ use shuntyard_domain::explain::{CandidateExplanation, ClauseExplanation, Explana
 use shuntyard_domain::wire::api::JobBody;
 
 use crate::client::{Client, parse};
-use crate::commands::jobs::stopped;
+use crate::commands::jobs::how_it_went;
 use crate::commands::{job_id, of_job};
 use crate::failure::Failure;
 use crate::pretty_json::pretty;
@@ -39,12 +39,14 @@ pub async fn run(client: &Client, args: ExplainArgs) -> Result<u8, Failure> {
         let runner = job.runner.as_ref().map(|r| format!(" on {r}")).unwrap_or_default();
         print(plain(&format!("job {id} does not wait: it is {}{runner}", job.state)).as_bytes())?;
         print(b"\n")?;
-        print(stopped(&job).as_bytes())?;
+        print(how_it_went(&job).as_bytes())?;
         return Ok(0);
     }
     let answer = client.answer(Method::GET, &url, None).await?;
     let explanation: Explanation = parse(&url, &answer.bytes)?;
     print(text(&explanation, stdout_colour()).as_bytes())?;
+    // A job that waits again: why its earlier attempts came to nothing.
+    print(how_it_went(&job).as_bytes())?;
     Ok(0)
 }
 

@@ -5,20 +5,23 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use reqwest::Method;
+use serde::Deserialize;
 use serde_json::Value;
+use shuntyard_domain::ids::JobId;
 use shuntyard_domain::outcome::Outcome;
 use shuntyard_domain::runner::check_hostname;
 use shuntyard_domain::wire::api::JobBody;
 
-use crate::client::{Client, parse};
-use crate::commands::{job_id, of_job};
+use crate::client::{Client, parse, unknown_shape};
+use crate::commands::{job_id, job_list, of_job};
 use crate::failure::{Failure, Usage};
 use crate::pretty_json::pretty;
 use crate::table;
-use crate::terminal::{plain, print, stdout_colour};
+use crate::terminal::{note, plain, print, stdout_colour};
 
 const HEADER: [&str; 6] = ["ID", "STATE", "PHASE/TITLE", "RUNNER", "AGE", "EXIT"];
 const TITLE_MAX_CHARS: usize = 60;
+const MAX_LISTED: i64 = 10_000;
 
 /// List jobs; without flags the unfinished ones. With an ID that job, and how it was stopped
 #[derive(Args, Debug)]
@@ -38,9 +41,9 @@ pub struct JobsArgs {
     /// Only jobs of this runner
     #[arg(long, value_name = "HOSTNAME")]
     runner: Option<String>,
-    /// At most this many
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    limit: Option<u32>,
+    /// At most this many, up to 10000; running ones go first, then the newest
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=MAX_LISTED))]
+    limit: u32,
     /// Print the server's JSON
     #[arg(long)]
     json: bool,
@@ -56,31 +59,62 @@ fn states() -> Vec<&'static str> {
 /// # Errors
 /// `Failure` for a bad flag, or when the server or standard output fails.
 pub async fn run(client: &Client, args: JobsArgs) -> Result<u8, Failure> {
-    let id = args.id.as_deref().map(job_id).transpose()?;
-    let url = match id {
-        Some(id) => client.url(&format!("jobs/{id}"), &[]),
-        None => client.url("jobs", &query(&args)?),
-    };
-    let refused = |error| match id {
-        Some(id) => of_job(id, error),
-        None => error.into(),
-    };
-    let answer = client.answer(Method::GET, &url, None).await.map_err(refused)?;
-    if args.json {
+    match args.id.as_deref().map(job_id).transpose()? {
+        Some(id) => one(client, id, args.json).await,
+        None => list(client, &args).await,
+    }
+}
+
+async fn one(client: &Client, id: JobId, json: bool) -> Result<u8, Failure> {
+    let url = client.url(&format!("jobs/{id}"), &[]);
+    let answer = client.answer(Method::GET, &url, None).await.map_err(|error| of_job(id, error))?;
+    if json {
         let value: Value = parse(&url, &answer.bytes)?;
         print(pretty(&value, stdout_colour()).as_bytes())?;
-        return Ok(0);
+    } else {
+        show(&[parse(&url, &answer.bytes)?], answer.server_time)?;
     }
-    let jobs: Vec<JobBody> = if id.is_some() { vec![parse(&url, &answer.bytes)?] } else { parse(&url, &answer.bytes)? };
-    let rows = jobs.iter().map(|job| row(job, answer.server_time)).collect();
-    print(table::render(&HEADER, rows).as_bytes())?;
-    print(jobs.iter().map(stopped).collect::<String>().as_bytes())?;
     Ok(0)
 }
 
-/// A line with the receipt of a job that was stopped; nothing for any other.
-pub fn stopped(job: &JobBody) -> String {
-    job.receipt.as_ref().map(|receipt| plain(&format!("stopped: {receipt}")) + "\n").unwrap_or_default()
+async fn list(client: &Client, args: &JobsArgs) -> Result<u8, Failure> {
+    let mut query = query(args)?;
+    let mut list = job_list::newest(client, &query, args.limit).await?;
+    if list.more && args.state.is_none() {
+        // The running ones are old by nature: a long queue would hide just them.
+        query.retain(|(key, _)| *key != "state");
+        query.push(("state", "running".to_owned()));
+        let running = job_list::newest(client, &query, args.limit).await?;
+        list.put_first(running.jobs, args.limit);
+    }
+    let (shown, more) = (list.jobs.len(), list.more);
+    if args.json {
+        print(pretty(&Value::Array(list.jobs), stdout_colour()).as_bytes())?;
+    } else {
+        let url = client.url("jobs", &[]);
+        let read = |job| JobBody::deserialize(job).map_err(|error| unknown_shape(&url, error));
+        let jobs: Vec<JobBody> = list.jobs.into_iter().map(read).collect::<Result<_, _>>()?;
+        show(&jobs, list.server_time)?;
+    }
+    if more {
+        note(&format!(
+            "there are more than these {shown}: --limit N shows up to {MAX_LISTED}; --state, --project and --runner choose"
+        ));
+    }
+    Ok(0)
+}
+
+fn show(jobs: &[JobBody], server_time: Option<SystemTime>) -> Result<(), Failure> {
+    let rows = jobs.iter().map(|job| row(job, server_time)).collect();
+    print(table::render(&HEADER, rows).as_bytes())?;
+    print(jobs.iter().map(how_it_went).collect::<String>().as_bytes())
+}
+
+/// A line for each attempt that was lost, and one with the receipt of a job that was stopped; nothing for any other.
+pub fn how_it_went(job: &JobBody) -> String {
+    let lost = job.attempts.iter().map(ToString::to_string).filter(|line| !line.is_empty());
+    let stopped = job.receipt.iter().map(|receipt| format!("stopped: {receipt}"));
+    lost.chain(stopped).map(|line| plain(&line) + "\n").collect()
 }
 
 fn query(args: &JobsArgs) -> Result<Vec<(&'static str, String)>, Usage> {
@@ -94,7 +128,6 @@ fn query(args: &JobsArgs) -> Result<Vec<(&'static str, String)>, Usage> {
         check_hostname(runner)?;
         query.push(("runner", runner.clone()));
     }
-    query.extend(args.limit.map(|limit| ("limit", limit.to_string())));
     Ok(query)
 }
 
@@ -107,7 +140,7 @@ fn row(job: &JobBody, server_time: Option<SystemTime>) -> Vec<String> {
     let title = if job.project.is_empty() { title } else { format!("{}: {title}", job.project) };
     let created = humantime::parse_rfc3339(&job.created_at).ok();
     // Both times are the server's, so this machine's clock does not matter.
-    let age = created.zip(server_time).and_then(|(created, now)| now.duration_since(created).ok());
+    let age = created.zip(server_time).map(|(created, now)| age(created, now));
     vec![
         job.id.to_string(),
         state(job),
@@ -116,6 +149,11 @@ fn row(job: &JobBody, server_time: Option<SystemTime>) -> Vec<String> {
         age.map(short_duration).unwrap_or_default(),
         job.exit_code.map(|code| code.to_string()).unwrap_or_default(),
     ]
+}
+
+/// The server's time has whole seconds: a job that is younger seems to come from the future.
+fn age(created: SystemTime, now: SystemTime) -> Duration {
+    now.duration_since(created).unwrap_or_default()
 }
 
 fn state(job: &JobBody) -> String {
@@ -146,6 +184,13 @@ fn short_duration(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_job_in_its_first_second_has_an_age() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
+        assert_eq!(short_duration(age(now + Duration::from_millis(900), now)), "0s");
+        assert_eq!(short_duration(age(now - Duration::from_secs(3), now)), "3s");
+    }
 
     #[test]
     fn ages_have_one_unit() {

@@ -5,6 +5,7 @@ pub mod cancel;
 pub mod completions;
 pub mod config_check;
 pub mod explain;
+mod job_list;
 pub mod jobs;
 pub mod logs;
 pub mod runners;

@@ -1,7 +1,6 @@
 //! `--filter KEY=VALUE,…` as a filter.
 
-use shuntyard_domain::filter::{Filter, FilterKey};
-use shuntyard_domain::runner::{check_hostname, check_label};
+use shuntyard_domain::filter::{Filter, FilterKey, check_value};
 
 use crate::failure::Usage;
 use crate::terminal::plain;
@@ -18,8 +17,13 @@ pub fn parse(args: &[String]) -> Result<Filter, Usage> {
         let (key, values) =
             arg.split_once('=').ok_or_else(|| bad("write it as KEY=VALUE or KEY=VALUE,VALUE".into()))?;
         let key: FilterKey = key.parse().map_err(|e: shuntyard_domain::closed::UnknownWord| bad(e.to_string()))?;
-        for value in values.split(',') {
-            check(key, value).map_err(bad)?;
+        for (n, value) in values.split(',').enumerate() {
+            // A label may read like a key, but only where nobody can have meant the key.
+            let may_be_a_label = n == 0 && key == FilterKey::Labels;
+            if let Some(other) = key_in(value).filter(|_| !may_be_a_label) {
+                return Err(bad(format!("`{other}=` begins another filter: write one --filter per key")));
+            }
+            check_value(key, value).map_err(|e| bad(e.to_string()))?;
             let list = filter.values_mut(key);
             if !list.iter().any(|known| known == value) {
                 list.push(value.to_owned());
@@ -29,22 +33,9 @@ pub fn parse(args: &[String]) -> Result<Filter, Usage> {
     Ok(filter)
 }
 
-fn check(key: FilterKey, value: &str) -> Result<(), String> {
-    if value.is_empty() {
-        return Err("a value is empty".into());
-    }
-    if value.chars().any(char::is_control) {
-        return Err("a value holds a control character".into());
-    }
-    match key {
-        FilterKey::Hostname => check_hostname(value).map_err(|e| e.to_string()),
-        FilterKey::Labels | FilterKey::Capabilities => check_label(value).map_err(|e| e.to_string()),
-        FilterKey::Os
-        | FilterKey::Platform
-        | FilterKey::PlatformFamily
-        | FilterKey::PlatformVersion
-        | FilterKey::Arch => Ok(()),
-    }
+/// The key of a filter that `value` begins with, as in `arch=x86_64`.
+fn key_in(value: &str) -> Option<FilterKey> {
+    value.split_once('=')?.0.parse().ok()
 }
 
 #[cfg(test)]
@@ -64,6 +55,7 @@ mod tests {
             (&["labels=gpu,x", "os=linux"], r#"{"os":["linux"],"labels":["gpu","x"]}"#),
             (&["platform=ubuntu", "platform=debian,ubuntu"], r#"{"platform":["ubuntu","debian"]}"#),
             (&["labels=region=eu,gpu"], r#"{"labels":["region=eu","gpu"]}"#),
+            (&["labels=gpu", "labels=os=linux"], r#"{"labels":["gpu","os=linux"]}"#),
         ] {
             assert_eq!(parsed(args).as_deref(), Ok(expected));
         }
@@ -74,11 +66,15 @@ mod tests {
         for (arg, said) in [
             ("platform", "write it as KEY=VALUE"),
             ("plattform=x", "is not one of os, platform,"),
-            ("os=", "a value is empty"),
-            ("os=linux,", "a value is empty"),
+            ("os=", "value `` is not allowed"),
+            ("os=linux,", "value `` is not allowed"),
             ("hostname=$(id)", "host name `$(id)` is not allowed"),
             ("labels=GPU", "label `GPU` is not allowed"),
             ("os=a\nb", "control character"),
+            ("platform=ubuntu,arch=x86_64", "`arch=` begins another filter: write one --filter per key"),
+            ("platform=arch=x86_64", "one --filter per key"),
+            ("labels=gpu,os=linux", "one --filter per key"),
+            ("capabilities=os=linux", "one --filter per key"),
         ] {
             let error = parsed(&[arg]).unwrap_err();
             assert!(error.contains(said), "{arg:?}: {error}");

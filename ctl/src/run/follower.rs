@@ -26,6 +26,12 @@ const BACK_OFF_DOUBLINGS: u32 = 5;
 pub enum Followed {
     /// The next bytes of its output; never repeated, never with a gap.
     Output(Vec<u8>),
+    /// So many bytes of its output follow here that the server has not kept.
+    Elided(u64),
+    /// What comes from here on is the output of another attempt, from its first byte.
+    Again {
+        attempt: u32,
+    },
     State(Box<JobBody>),
     /// The job is finished and all of its output was given.
     End(Box<JobBody>),
@@ -39,7 +45,9 @@ pub enum Followed {
 /// Follows one job. The server going away for a while is no error once it was reached.
 pub struct Follower {
     job: JobId,
-    /// Bytes of output that were given.
+    /// Whose output is given.
+    attempt: u32,
+    /// Bytes of it that were given.
     offset: u64,
     stream: Option<(Response, SseParser)>,
     events: VecDeque<SseEvent>,
@@ -52,7 +60,16 @@ impl Follower {
     /// Follows from the first byte; the first contact must succeed.
     #[must_use]
     pub fn new(job: JobId) -> Self {
-        Self { job, offset: 0, stream: None, events: VecDeque::new(), reached: false, lost: false, misses: 0 }
+        Self {
+            job,
+            attempt: 1,
+            offset: 0,
+            stream: None,
+            events: VecDeque::new(),
+            reached: false,
+            lost: false,
+            misses: 0,
+        }
     }
 
     /// Follows a job that the server has just accepted: even the first contact is tried again.
@@ -113,7 +130,7 @@ impl Follower {
 
     async fn connect(&mut self, client: &Client) -> Result<(), ClientError> {
         let url = client.url(&path(self.job), &[]);
-        let last = (self.offset > 0).then(|| self.offset.to_string());
+        let last = (self.offset > 0).then(|| format!("{}-{}", self.offset, self.attempt));
         let response = client.stream(Method::GET, &url, None, last.as_deref()).await?;
         let response =
             response.ok_or_else(|| ClientError::NotStream { path: path(self.job), found: "an empty answer".into() })?;
@@ -126,7 +143,18 @@ impl Follower {
         match event.name.as_str() {
             "chunk" => {
                 let chunk: LogChunk = self.parse(event)?;
+                let attempt = chunk.attempt.unwrap_or(1);
+                if std::mem::replace(&mut self.attempt, attempt) != attempt && std::mem::take(&mut self.offset) > 0 {
+                    self.events.push_front(event.clone());
+                    return Ok(Some(Followed::Again { attempt }));
+                }
                 let bytes = STANDARD.decode(&chunk.base64).map_err(|e| self.unknown(serde::de::Error::custom(e)))?;
+                if chunk.elided_bytes > 0 && chunk.offset > self.offset {
+                    let elided_bytes = chunk.offset - self.offset;
+                    self.offset = chunk.offset;
+                    self.events.push_front(event.clone());
+                    return Ok(Some(Followed::Elided(elided_bytes)));
+                }
                 let gap = |source| ClientError::Gap { job: self.job.to_string(), source };
                 let new = new_part(self.offset, chunk.offset, &bytes).map_err(gap)?;
                 self.offset += new.len() as u64;
@@ -169,7 +197,8 @@ mod tests {
     use super::*;
 
     fn chunk(offset: u64, bytes: &[u8]) -> SseEvent {
-        let data = serde_json::to_string(&LogChunk { offset, base64: STANDARD.encode(bytes) }).unwrap();
+        let chunk = LogChunk { offset, attempt: None, elided_bytes: 0, base64: STANDARD.encode(bytes) };
+        let data = serde_json::to_string(&chunk).unwrap();
         SseEvent { name: "chunk".into(), data, id: None }
     }
 
@@ -188,6 +217,24 @@ mod tests {
         }
         assert_eq!(seen, b"abcd\xff\0");
         assert!(matches!(follower.read(&chunk(9, b"x")), Err(ClientError::Gap { .. })));
+    }
+
+    #[test]
+    fn the_output_of_another_attempt_begins_at_its_first_byte() {
+        let mut follower = follower();
+        follower.read(&chunk(0, b"abc")).unwrap();
+        let data = serde_json::to_string(&LogChunk {
+            offset: 0,
+            attempt: Some(2),
+            elided_bytes: 0,
+            base64: STANDARD.encode(b"xy"),
+        })
+        .unwrap();
+        let again = SseEvent { name: "chunk".into(), data, id: None };
+        assert!(matches!(follower.read(&again).unwrap(), Some(Followed::Again { attempt: 2 })));
+        let queued = follower.events.pop_front().unwrap();
+        assert!(matches!(follower.read(&queued).unwrap(), Some(Followed::Output(bytes)) if bytes == b"xy"));
+        assert_eq!((follower.attempt, follower.offset), (2, 2));
     }
 
     #[test]

@@ -7,6 +7,8 @@ mod prefix;
 pub mod request;
 mod result;
 mod shell_words;
+mod size_arg;
+mod streams;
 mod view;
 mod watch;
 
@@ -23,12 +25,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::client::Client;
 use crate::client_error::ClientError;
+use crate::commands::jobs::how_it_went;
 use crate::failure::{EXIT_INTERRUPTED, EXIT_USAGE, Failure};
 use crate::pretty_json::pretty;
 use crate::run::request::Request;
 use crate::run::view::View;
 use crate::run::watch::{Watch, Watched};
-use crate::terminal::{note, plain, print, stderr_colour, stdout_colour};
+use crate::terminal::{note, print, stderr_colour, stdout_colour};
 use crate::workspace::{self, Tree};
 
 /// Run a phase of a project, or one command, and follow it
@@ -55,7 +58,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR", requires = "of_a_project")]
     project: Option<PathBuf>,
     /// Configuration [default: .shuntyard/config.json, .delivery/config.json or config.json of the project]
-    #[arg(long, value_name = "FILE", requires = "phase")]
+    #[arg(long, value_name = "FILE", requires = "phase", conflicts_with_all = ["script", "command"])]
     config: Option<PathBuf>,
     /// Bring the files of the project's last commit along: every job starts in a copy of them. The server keeps them and
     /// sends a runner what it lacks
@@ -83,6 +86,16 @@ pub struct RunArgs {
     /// Give up when it has not started within this time
     #[arg(long, value_name = "DURATION", conflicts_with = "phase")]
     queue_limit: Option<String>,
+    /// Of more output than this, only beginning and end are kept (64KiB to 1TiB, such as 100MB or 2GiB) [default: the
+    /// server's]
+    #[arg(long, value_name = "SIZE", conflicts_with = "phase")]
+    output_cap: Option<String>,
+    /// Let the host stop it when the dispatcher was lost for so long (90, 10m; 0: at once) [default: it goes on]
+    #[arg(long, value_name = "SECONDS", conflicts_with = "phase")]
+    stop_after_disconnect: Option<String>,
+    /// Start it again, up to 5 times in all, when it is proved that its runner lost it; it must stand running twice
+    #[arg(long, conflicts_with = "phase")]
+    retry_on_lost: bool,
     /// One line that names the job
     #[arg(long, conflicts_with = "phase")]
     title: Option<String>,
@@ -251,8 +264,8 @@ fn finish(names: &[String], ended: &[JobBody], single: bool, interrupted: bool, 
         match ended {
             [job] => {
                 note(&result::line(job, colour));
-                if let Some(receipt) = &job.receipt {
-                    note(&plain(&format!("  stopped: {receipt}")));
+                for line in how_it_went(job).lines() {
+                    note(&format!("  {line}"));
                 }
             }
             jobs => note(result::summary(names, jobs).trim_end()),

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use shuntyard_domain::digest::Digest;
 use shuntyard_domain::phase::Phase;
 use shuntyard_domain::project_config::{self, CANDIDATES};
-use shuntyard_domain::wire::api::{SubmitJob, SubmitPhaseRun};
+use shuntyard_domain::wire::api::{Retry, SubmitJob, SubmitPhaseRun};
 
 use crate::commands::config_check;
 use crate::failure::{Failure, Usage};
-use crate::run::{RunArgs, filter_arg, shell_words};
+use crate::run::{RunArgs, filter_arg, shell_words, size_arg};
 use crate::terminal::{note, plain};
 
 /// A checked body.
@@ -103,6 +103,8 @@ fn ad_hoc(args: RunArgs, env: BTreeMap<String, String>) -> Result<SubmitJob, Fai
     let seconds = |given: Option<&str>| given.map(parse_duration).transpose();
     let (run_limit_s, silence_limit_s) = (seconds(args.timeout.as_deref())?, seconds(args.silence_limit.as_deref())?);
     let queue_limit_s = seconds(args.queue_limit.as_deref())?;
+    let output_cap_bytes = args.output_cap.as_deref().map(size_arg::parse).transpose()?;
+    let stop_after_disconnect_s = args.stop_after_disconnect.as_deref().map(parse_patience).transpose()?;
     let script = match args.script {
         Some(path) if path == Path::new("-") => io::read_to_string(io::stdin()).map_err(Failure::ReadInput)?,
         Some(path) => std::fs::read_to_string(&path).map_err(|source| Failure::ReadFile { path, source })?,
@@ -121,6 +123,9 @@ fn ad_hoc(args: RunArgs, env: BTreeMap<String, String>) -> Result<SubmitJob, Fai
         run_limit_s,
         silence_limit_s,
         stop_grace_s: None,
+        output_cap_bytes,
+        stop_after_disconnect_s,
+        retry: Retry { on_lost: args.retry_on_lost },
         project: String::new(),
         workspace: args.workspace,
     })
@@ -133,6 +138,14 @@ fn parse_env(text: &str) -> Result<(String, String), Usage> {
         && !name.starts_with(|c: char| c.is_ascii_digit())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if good { Ok((name.to_owned(), value.to_owned())) } else { Err(bad()) }
+}
+
+/// Whole seconds, written as a number or as a duration; 0 is allowed.
+fn parse_patience(text: &str) -> Result<u32, Usage> {
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Ok(seconds);
+    }
+    if humantime::parse_duration(text).is_ok_and(|duration| duration.is_zero()) { Ok(0) } else { parse_duration(text) }
 }
 
 /// Whole seconds, rounded up, at least one.
@@ -167,6 +180,16 @@ mod tests {
         }
         for bad in ["", "10", "0s", "-1s", "10 bananas", "200years"] {
             assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn patience_with_a_lost_dispatcher_is_a_number_of_seconds_or_a_duration() {
+        for (text, seconds) in [("0", 0), ("90", 90), ("0s", 0), ("90s", 90), ("2m", 120)] {
+            assert_eq!(parse_patience(text).unwrap(), seconds, "{text}");
+        }
+        for bad in ["", "-1", "1.5", "never", "200years", "4294967296"] {
+            assert!(parse_patience(bad).is_err(), "{bad}");
         }
     }
 

@@ -1,16 +1,21 @@
 //! Several jobs followed at once, with Ctrl-C and with a word about jobs that wait.
 //!
-//! Everything that takes time is a future in one set; the loop turns what comes out into plain calls.
+//! Everything that takes time is a future in one set; the loop turns what comes out into plain calls. However many jobs
+//! there are, few connections are open at a time: the server has others to serve.
 
+mod cancel;
+mod waiting;
+
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
-use reqwest::Method;
-use serde_json::Value;
-use shuntyard_domain::ids::JobId;
-use shuntyard_domain::wire::api::JobBody;
+use shuntyard_domain::ids::{JobId, PhaseRunId};
+use shuntyard_domain::wire::api::{JobBody, PhaseRunBody};
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
@@ -18,18 +23,16 @@ use crate::client::Client;
 use crate::client_error::ClientError;
 use crate::failure::Failure;
 use crate::run::follower::{Followed, Follower};
+use crate::run::streams::Streams;
 use crate::run::view::View;
 use crate::terminal::note;
+use cancel::{CANCELS, LEAVE_WITHIN};
+use waiting::{PATIENCE, QUESTIONS};
 
-/// A job that waits longer than this deserves a word.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// What a job waits for is asked again this often; a new answer is shown.
-const ASK_AGAIN: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_millis(250);
-const CANCEL_AGAIN: Duration = Duration::from_secs(1);
-/// Two quick Ctrl-C must not outrun the cancel that the first one asked for.
-const LEAVE_WITHIN: Duration = Duration::from_secs(2);
-
+/// Rows without a stream are looked at after the first pause; each further one is twice as long, up to the longest.
+const FIRST_LOOK: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How following ended.
 pub enum Watched {
     /// Every job is finished; in the order of the rows.
@@ -41,7 +44,7 @@ pub enum Watched {
 struct Row {
     job: JobBody,
     ended: bool,
-    /// When to ask what it waits for; `None` while it does not wait.
+    /// When to ask what it waits for; `None` while it does not wait, or an answer is awaited.
     ask_at: Option<Instant>,
     said: String,
     cancel_accepted: bool,
@@ -51,6 +54,8 @@ enum News {
     Followed(usize, Box<Follower>, Result<Followed, ClientError>),
     WaitsFor(usize, Option<String>),
     CancelAnswered(usize, Result<(), ClientError>),
+    /// All rows as they are, and how long to wait before the next look.
+    Looked(Result<Vec<JobBody>, ClientError>, Duration),
 }
 
 enum Turn {
@@ -64,7 +69,11 @@ pub struct Watch<'a> {
     client: &'a Client,
     rows: Vec<Row>,
     view: View,
+    streams: Streams,
     underway: FuturesUnordered<LocalBoxFuture<'a, News>>,
+    questions: Arc<Semaphore>,
+    cancels: Arc<Semaphore>,
+    phase_run: Option<PhaseRunId>,
     interrupted: bool,
 }
 
@@ -78,16 +87,19 @@ impl<'a> Watch<'a> {
             said: String::new(),
             cancel_accepted: false,
         };
-        let watch = Self {
+        let mut watch = Self {
             client,
             rows: jobs.iter().map(row).collect(),
             view,
+            streams: Streams::new(jobs.iter().map(is_waiting)),
             underway: FuturesUnordered::new(),
+            questions: Arc::new(Semaphore::new(QUESTIONS)),
+            cancels: Arc::new(Semaphore::new(CANCELS)),
+            phase_run: jobs.iter().find_map(|job| job.phase_run),
             interrupted: false,
         };
-        for (index, job) in jobs.iter().enumerate() {
-            watch.follow(index, Box::new(Follower::of_accepted(job.id)));
-        }
+        watch.open_streams();
+        watch.look(FIRST_LOOK);
         watch
     }
 
@@ -126,6 +138,24 @@ impl<'a> Watch<'a> {
         Ok(Watched::Ended { jobs, interrupted: self.interrupted })
     }
 
+    fn open_streams(&mut self) {
+        while let Some(index) = self.streams.open_next() {
+            self.follow(index, Box::new(Follower::of_accepted(self.rows[index].job.id)));
+        }
+    }
+
+    /// Looks after `pause`, and again, at rows that wait without a stream, as long as there are any.
+    fn look(&self, pause: Duration) {
+        let (client, Some(run)) = (self.client, self.phase_run) else { return };
+        if self.streams.any_unwatched() {
+            self.underway.push(Box::pin(async move {
+                tokio::time::sleep(pause).await;
+                let rows = client.get::<PhaseRunBody>(&format!("phase_runs/{run}")).await;
+                News::Looked(rows.map(|run| run.jobs), (pause * 2).min(LONGEST_PAUSE))
+            }));
+        }
+    }
+
     fn follow(&self, index: usize, mut follower: Box<Follower>) {
         let client = self.client;
         self.underway.push(Box::pin(async move {
@@ -138,19 +168,17 @@ impl<'a> Watch<'a> {
         match news {
             News::Followed(index, follower, followed) => {
                 self.show(index, followed?)?;
-                if !self.rows[index].ended {
+                if self.rows[index].ended {
+                    self.open_streams();
+                } else {
                     self.follow(index, follower);
                 }
             }
-            News::WaitsFor(index, Some(summary)) => {
-                let row = &mut self.rows[index];
-                // It may have started while the answer was on its way.
-                if row.ask_at.is_some() && row.said != summary {
-                    self.view.remark(index, &format!("queued: {summary}"));
-                    row.said = summary;
-                }
+            News::WaitsFor(index, summary) => self.say_what_it_waits_for(index, summary),
+            News::Looked(rows, next_pause) => {
+                self.start_following(rows)?;
+                self.look(next_pause);
             }
-            News::WaitsFor(_, None) => {}
             News::CancelAnswered(index, Ok(())) => self.rows[index].cancel_accepted = true,
             News::CancelAnswered(index, Err(error)) => {
                 note(&format!("job {} was not cancelled: {error}", self.rows[index].job.id));
@@ -162,6 +190,11 @@ impl<'a> Watch<'a> {
     fn show(&mut self, index: usize, followed: Followed) -> Result<(), Failure> {
         match followed {
             Followed::Output(bytes) => self.view.output(index, &bytes)?,
+            Followed::Elided(bytes) => self.view.remark(index, &format!("{bytes} bytes of output are not kept")),
+            Followed::Again { attempt } => {
+                self.view.end(index)?;
+                self.view.remark(index, &format!("the job was lost and started again: attempt {attempt}"));
+            }
             Followed::Lost { why } => self.view.lost(&why),
             Followed::Back => self.view.back(),
             Followed::State(job) => self.update(index, *job),
@@ -169,8 +202,31 @@ impl<'a> Watch<'a> {
                 self.view.end(index)?;
                 let row = &mut self.rows[index];
                 (row.job, row.ended, row.ask_at) = (*job, true, None);
+                self.streams.over(index);
             }
         }
+        Ok(())
+    }
+
+    /// Takes what a look has shown: rows that have left the queue are followed, and those that never started are over.
+    fn start_following(&mut self, rows: Result<Vec<JobBody>, ClientError>) -> Result<(), Failure> {
+        let rows = match rows {
+            // The streams say that the server is away.
+            Err(error) if error.is_passing() => return Ok(()),
+            rows => rows?,
+        };
+        let index_of: HashMap<JobId, usize> = self.rows.iter().enumerate().map(|(n, row)| (row.job.id, n)).collect();
+        for job in rows.into_iter().filter(|job| !is_waiting(job)) {
+            let Some(index) = index_of.get(&job.id).copied().filter(|index| self.streams.lacks_one(*index)) else {
+                continue;
+            };
+            if job.outcome.is_some() && job.log_bytes == 0 {
+                self.show(index, Followed::End(Box::new(job)))?;
+            } else {
+                self.streams.left_the_queue(index);
+            }
+        }
+        self.open_streams();
         Ok(())
     }
 
@@ -180,78 +236,15 @@ impl<'a> Watch<'a> {
             let runner = job.runner.as_deref().unwrap_or("its runner");
             self.view.remark(index, &format!("running on {runner}"));
         }
-        row.ask_at = match (is_waiting(&job), row.ask_at) {
-            (true, None) => Some(Instant::now() + PATIENCE),
-            (true, asked) => asked,
+        row.ask_at = match (is_waiting(&job), is_waiting(&row.job)) {
+            (true, false) => Some(Instant::now() + PATIENCE),
+            (true, true) => row.ask_at,
             (false, _) => None,
         };
         row.job = job;
-    }
-
-    fn ask_what_they_wait_for(&mut self) {
-        let (client, now) = (self.client, Instant::now());
-        for (index, row) in self.rows.iter_mut().enumerate() {
-            if row.ask_at.is_some_and(|at| at <= now) {
-                row.ask_at = Some(now + ASK_AGAIN);
-                let job = row.job.id;
-                self.underway.push(Box::pin(async move { News::WaitsFor(index, waits_for(client, job).await) }));
-            }
-        }
-    }
-
-    fn cancel(&mut self) {
-        self.interrupted = true;
-        let client = self.client;
-        let mut count = 0;
-        for (index, row) in self.rows.iter().enumerate().filter(|(_, row)| !row.ended) {
-            let job = row.job.id;
-            self.underway.push(Box::pin(async move { News::CancelAnswered(index, cancel(client, job).await) }));
-            count += 1;
-        }
-        let jobs = if count == 1 { "the job".to_owned() } else { format!("{count} jobs") };
-        note(&format!("cancelling {jobs} and waiting for the end; Ctrl-C again to leave"));
-    }
-
-    /// Takes news until the server has answered every cancel; what cannot be shown any more is dropped.
-    async fn await_cancels(&mut self) {
-        while self.rows.iter().any(|row| !row.ended && !row.cancel_accepted) {
-            let Some(news) = self.underway.next().await else { return };
-            if self.take(news).is_err() {
-                return;
-            }
-        }
-    }
-
-    fn leave(&self) {
-        for row in self.rows.iter().filter(|row| !row.ended) {
-            let job = row.job.id;
-            if row.cancel_accepted {
-                note(&format!("job {job} is being cancelled by the server: shunt logs -f {job}"));
-            } else {
-                note(&format!("the server has not confirmed the cancel of job {job}: shunt cancel {job}"));
-            }
-        }
     }
 }
 
 fn is_waiting(job: &JobBody) -> bool {
     job.state == "queued"
-}
-
-/// The sentence that says what a job waits for; no answer is no reason to disturb the run.
-async fn waits_for(client: &Client, job: JobId) -> Option<String> {
-    let explanation: Value = client.get(&format!("jobs/{job}/explain")).await.ok()?;
-    Some(explanation.get("summary")?.as_str()?.to_owned())
-}
-
-/// Asks until the server has answered: it may be restarting just now.
-async fn cancel(client: &Client, job: JobId) -> Result<(), ClientError> {
-    let url = client.url(&format!("jobs/{job}"), &[]);
-    loop {
-        match client.answer(Method::DELETE, &url, None).await {
-            Ok(_) => return Ok(()),
-            Err(error) if error.is_passing() => tokio::time::sleep(CANCEL_AGAIN).await,
-            Err(error) => return Err(error),
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! What happens to processes: they outlive their channel and never their host.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use russh::ChannelMsg;
 use russh::client::{Handle, Msg};
@@ -73,9 +73,7 @@ async fn the_daemons_stop_signal_takes_the_host_down() {
     let client = lab.client().await;
     let _channel = started(&client, "echo $$ >pid; trap '' TERM; while :; do sleep 1; done").await;
     let pid = read_pid(&lab.host.home().join("pid")).await;
-    let begin = Instant::now();
     assert!(lab.tasks.stop(super::PATIENCE).await);
-    assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
     assert!(!alive(&pid));
     lab.host.stop().await;
 }

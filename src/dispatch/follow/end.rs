@@ -1,30 +1,15 @@
 //! The end of an attempt: log sealed, result stored, files on the host given up.
 
+use shuntyard_domain::attempt::{HostIdentity, Loss};
+use shuntyard_domain::ids::AttemptId;
 use shuntyard_domain::job::JobEvent;
-use shuntyard_domain::outcome::{LogSummary, LostEvidence};
-use shuntyard_domain::wire::control::ResultRecord;
+use shuntyard_domain::recovery::{AfterFault, End, Step, after_fault};
 
 use super::running::Confirmed;
 use super::{Followed, Following};
 use crate::dispatch::engine_error::told;
 use crate::ssh::attempt::Attempt;
-use crate::store::{ApplyError, job_apply_each, job_receipt_insert};
-
-/// How the attempt ended, as the host says it.
-#[derive(Clone, Copy)]
-pub(super) enum End {
-    Result(ResultRecord),
-    Lost { evidence: LostEvidence, size: u64 },
-}
-
-impl End {
-    pub(super) const fn size(&self) -> u64 {
-        match self {
-            Self::Result(record) => record.size,
-            Self::Lost { size, .. } => *size,
-        }
-    }
-}
+use crate::store::{ApplyError, Expected, job_apply_each, job_attempt_lost, job_receipt_insert};
 
 impl Following<'_> {
     /// Everything is here: stores the end, then lets the host forget the attempt.
@@ -38,49 +23,69 @@ impl Following<'_> {
             let stored = commit.await;
             let _ = self.on_running(stored);
         }
-        let event = match end {
-            End::Result(record) => JobEvent::Exited {
-                exit_code: record.exit_code,
-                stopped: record.stopped,
-                log: LogSummary { truncated: summary.bytes != record.size || summary.cksum != record.cksum, ..summary },
-            },
-            End::Lost { evidence, size } => {
-                JobEvent::LostProven { evidence, log: LogSummary { truncated: summary.bytes != size, ..summary } }
+        let runner = self.job.state.runner();
+        let event = end.event(&self.job, summary);
+        let followed = match &end {
+            End::Result(_) => self.finish(event).await,
+            End::Lost { .. } => {
+                let now = self.host_now().await;
+                self.lose(event, now).await
             }
         };
-        let followed = self.finish(event).await;
-        if let (Followed::Over, Some(runner)) = (&followed, self.job.state.runner()) {
+        if let (Followed::Over | Followed::Requeued { .. }, Some(runner)) = (&followed, runner) {
             // An attached channel ends with its attempt.
             if self.start_channel { self.engine.park(runner, stream) } else { self.engine.let_go(stream) }
         }
         followed
     }
 
+    /// Stores that the attempt is lost, with what proves it: who the host is now.
+    pub(super) async fn lose(&mut self, event: JobEvent, now: HostIdentity) -> Followed {
+        let at_ms = self.engine.0.clock.now_ms();
+        let loss = event.lost_evidence().map(|evidence| Loss { evidence, at_ms, now });
+        self.store_end(event, loss).await
+    }
+
     pub(super) async fn finish(&mut self, event: JobEvent) -> Followed {
-        let (id, now_ms, confirmed) = (self.job.id, self.engine.0.clock.now_ms(), self.confirmed);
+        self.store_end(event, None).await
+    }
+
+    async fn store_end(&mut self, event: JobEvent, loss: Option<Loss>) -> Followed {
+        let AttemptId { job: id, attempt } = self.job.attempt_id();
+        let (now_ms, confirmed) = (self.engine.0.clock.now_ms(), self.confirmed);
         let receipt = self.receipt.clone();
         let write = self.engine.0.store.write(move |c| {
             let start = confirmed.map(|Confirmed { at_ms, .. }| (&JobEvent::Started, at_ms));
             let steps: Vec<_> = start.into_iter().chain([(&event, now_ms)]).collect();
-            let job = job_apply_each(c, id, None, &steps)?;
-            if !receipt.is_empty() {
+            let job = job_apply_each(c, id, Expected::Attempt(attempt), &steps)?;
+            if let Some(loss) = loss {
+                job_attempt_lost(c, job.attempt_id(), &loss)?;
+            }
+            // A job has one: that of the attempt with which it ends.
+            if !receipt.is_empty() && job.state.is_finished() {
                 job_receipt_insert(c, job.attempt_id(), &receipt)?;
             }
-            Ok(job)
+            Ok::<_, ApplyError>(job)
         });
         match write.await {
             Ok(job) => {
                 self.confirmed = None;
-                tracing::info!(state = job.state.name(), "job ended");
                 self.engine.0.feed.job_changed(id, job.version);
+                if !job.state.is_finished() {
+                    tracing::warn!(attempt = job.attempt, "the attempt is lost; the job waits for another start");
+                    return Followed::Requeued { attempt: job.attempt };
+                }
+                tracing::info!(state = job.state.name(), "job ended");
                 Followed::Over
             }
-            // An admin gave the job up meanwhile: its record is final.
-            Err(ApplyError::Illegal(_) | ApplyError::NotFound(_)) => {
-                tracing::info!("the job was ended by somebody else");
-                Followed::Over
-            }
-            Err(error) => Followed::NotStored(format!("the end could not be stored: {}", told(&error))),
+            Err(error) => match after_fault(Step::End, error.fault()) {
+                // An admin gave the job up meanwhile, say.
+                AfterFault::LetGo => {
+                    tracing::info!(%error, "the job was ended by somebody else");
+                    Followed::Over
+                }
+                AfterFault::AskStore => Followed::NotStored(format!("the end could not be stored: {}", told(&error))),
+            },
         }
     }
 }

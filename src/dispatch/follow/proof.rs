@@ -1,22 +1,28 @@
 //! What it proves that a host does not know an attempt, and what it does not.
 //!
 //! A claim that is not seen may be a directory that cannot be read just now. So the host is asked who it is, and the
-//! attempt is fenced: only a base directory of the same instance that takes the fence speaks about the attempt.
+//! attempt is fenced: only a base directory of the same instance that takes the fence speaks about the attempt. And
+//! only in the boot of the intent: what was written before another one may have been lost with the power.
 
-use shuntyard_domain::ids::AttemptId;
-use shuntyard_domain::job::{JobEvent, JobState};
-use shuntyard_domain::outcome::{LogSummary, LostEvidence};
+use shuntyard_domain::attempt::{AttemptRecord, Boot, HostIdentity, boot_between};
+use shuntyard_domain::job::Job;
+use shuntyard_domain::recovery::{
+    FenceWord, RefusedOn, Verdict, identity, judge_fence, judge_identity, lost, refusal_proves_no_start,
+};
 use shuntyard_domain::wire::control::ErrCode;
 
 use super::{Followed, Following};
 use crate::dispatch::Dispatcher;
 use crate::dispatch::inventory::Known;
+use crate::ssh::Lease;
 use crate::ssh::attempt::{self, FenceAnswer, VerbError};
+use crate::store::{StoreError, job_attempts};
 
 impl Following<'_> {
     /// Only the start's own channel can prove by a refusal that the job never ran.
     pub(super) async fn on_refused(&mut self, code: ErrCode, detail: &str) -> Followed {
-        if self.start_channel && code.proves_no_start() && self.confirmed.is_none() && self.is_starting() {
+        let on = RefusedOn { start_channel: self.start_channel, start_confirmed: self.confirmed.is_some() };
+        if refusal_proves_no_start(&self.job.state, on, code) {
             return Followed::NeverStarted(format!("the host refused: {detail} ({code})"));
         }
         tracing::info!(%code, detail, "the host refused to attach");
@@ -36,53 +42,81 @@ impl Following<'_> {
             return Followed::LinkLost("the runner is not in the inventory".into());
         };
         let stop = self.stop.clone();
-        let evidence = tokio::select! {
+        let judged = tokio::select! {
             () = stop.cancelled() => return Followed::Detached,
-            evidence = evidence(self.engine, &known, self.job.attempt_id(), self.is_starting()) => evidence,
+            judged = judge(self.engine, &known, &self.job, self.nothing_sent) => judged,
         };
-        match evidence {
-            Err(undecided) => Followed::LinkLost(undecided),
-            Ok(Evidence::Lost(evidence)) => {
-                let log = LogSummary { truncated: true, ..self.sink.seal().await.unwrap_or_default() };
-                self.finish(JobEvent::LostProven { evidence, log }).await
-            }
-            Ok(Evidence::NeverStarted) => {
+        match judged {
+            Err(error) => Followed::LinkLost(error),
+            Ok(Judged { verdict: Verdict::Undecided, said, .. }) => Followed::LinkLost(said),
+            Ok(Judged { verdict: Verdict::Lost(evidence), now, .. }) => match self.sink.seal().await {
+                Ok(stored) => self.lose(lost(&self.job, evidence, stored), now).await,
+                // The record must say how much is stored: the proof stays, and is asked for again.
+                Err(error) => Followed::LinkLost(error.to_string()),
+            },
+            Ok(Judged { verdict: Verdict::NeverStarted, .. }) => {
                 Followed::NeverStarted("the start never reached the host, and is fenced now".into())
             }
         }
     }
 
-    const fn is_starting(&self) -> bool {
-        matches!(self.job.state, JobState::Starting { .. })
-    }
-}
-
-/// What the wrapper says instead of an instance id that it cannot read.
-const UNREADABLE: &str = "unknown";
-
-enum Evidence {
-    Lost(LostEvidence),
-    NeverStarted,
-}
-
-/// `Err` says why nothing is proved.
-async fn evidence(engine: &Dispatcher, known: &Known, id: AttemptId, starting: bool) -> Result<Evidence, String> {
-    let installation = &known.runner.installation;
-    let mut lease = engine.lease_service(known).await.map_err(|error| error.to_string())?;
-    let hello = attempt::hello(&mut lease, &installation.wrapper_path).await.map_err(|error| error.to_string())?;
-    if hello.instance_id == UNREADABLE {
-        return Err("the runner's instance id cannot be read".into());
-    }
-    if hello.instance_id != installation.instance_id {
-        // A fence in another base directory would prove nothing about what ran from the earlier one.
-        return Ok(Evidence::Lost(LostEvidence::InstanceChanged));
-    }
-    match attempt::fence(&mut lease, &installation.wrapper_path, id).await {
-        Ok(FenceAnswer::Fenced) if starting => Ok(Evidence::NeverStarted),
-        Ok(FenceAnswer::Fenced) | Err(VerbError::Refused { code: ErrCode::Removed, .. }) => {
-            Ok(Evidence::Lost(LostEvidence::SpoolGone))
+    /// Who the job's host says it is now; unknown when it does not answer.
+    pub(super) async fn host_now(&mut self) -> HostIdentity {
+        let Some(known) = self.job.state.runner().and_then(|id| self.engine.known(id).ok()) else {
+            return HostIdentity::default();
+        };
+        let stop = self.stop.clone();
+        tokio::select! {
+            () = stop.cancelled() => HostIdentity::default(),
+            greeted = greet(self.engine, &known) => greeted.map(|(_, now)| now).unwrap_or_default(),
         }
-        Ok(FenceAnswer::Exists(state)) => Err(format!("the attempt exists after all: {state:?}")),
-        Err(error) => Err(error.to_string()),
     }
+}
+
+/// What follows from a host's answers, what it said, and who it is now.
+struct Judged {
+    verdict: Verdict,
+    said: String,
+    now: HostIdentity,
+}
+
+/// Asks the host who it is, and to fence the attempt. `Err`: it cannot be asked.
+async fn judge(engine: &Dispatcher, known: &Known, job: &Job, nothing_sent: bool) -> Result<Judged, String> {
+    let installation = &known.runner.installation;
+    let (mut lease, now) = greet(engine, known).await?;
+    let shown = now.instance_id.as_deref();
+    if let Some(verdict) = judge_identity(identity(&installation.instance_id, shown)) {
+        let said = format!("the runner's instance id is {}", shown.unwrap_or("not to be read"));
+        return Ok(Judged { verdict, said, now });
+    }
+    let word = match attempt::fence(&mut lease, &installation.wrapper_path, job.attempt_id()).await {
+        Ok(FenceAnswer::Fenced) => FenceWord::Fenced,
+        Ok(FenceAnswer::Exists(state)) => FenceWord::Exists(state),
+        Err(VerbError::Refused { code: ErrCode::Removed, .. }) => FenceWord::Removed,
+        Err(error) => return Err(error.to_string()),
+    };
+    // What was never there, no boot has taken away; and since the bootstrap there was none.
+    let boot = if nothing_sent || now.boot_id.as_deref() == Some(installation.boot_id.as_str()) {
+        Boot::Same
+    } else {
+        boot_between(&host_then(engine, job).await?, &now)
+    };
+    let said = format!("the fence was answered {word:?}");
+    Ok(Judged { verdict: judge_fence(&job.state, word, boot), said, now })
+}
+
+/// Who the host was when the start was intended.
+async fn host_then(engine: &Dispatcher, job: &Job) -> Result<HostIdentity, String> {
+    let (id, attempt) = (job.id, job.attempt);
+    let attempts: Result<Vec<AttemptRecord>, StoreError> = engine.0.store.read(move |c| job_attempts(c, id)).await;
+    let of_this = attempts.map_err(|error| error.to_string())?.into_iter().find(|record| record.attempt == attempt);
+    Ok(of_this.map(|record| record.host).unwrap_or_default())
+}
+
+/// Asks a runner who it is, on a channel of its own.
+async fn greet(engine: &Dispatcher, known: &Known) -> Result<(Lease, HostIdentity), String> {
+    let mut lease = engine.lease_service(known).await.map_err(|error| error.to_string())?;
+    let wrapper = &known.runner.installation.wrapper_path;
+    let hello = attempt::hello(&mut lease, wrapper).await.map_err(|error| error.to_string())?;
+    Ok((lease, HostIdentity::from(&hello)))
 }

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use shuntyard_domain::ids::AttemptId;
 use shuntyard_domain::job::{Job, JobEvent, JobState};
+use shuntyard_domain::recovery::{AfterFault, Step, after_fault};
 use shuntyard_domain::wire::frame::Word;
 use tokio::time::Instant;
 
 use super::{Followed, Following};
 use crate::dispatch::engine_error::told;
 use crate::ssh::attempt::Attempt;
-use crate::store::{ApplyError, job_apply};
+use crate::store::{ApplyError, Connection, Expected, job_apply};
 
 /// A job that ends before this has one commit less, and its output in one piece.
 pub(super) const SHORT_JOB: Duration = Duration::from_millis(100);
@@ -31,23 +33,19 @@ impl Following<'_> {
         }
     }
 
-    /// The job is not a short one: it is shown as running, and its output is wanted now.
+    /// The job is not a short one: it is shown as running, its output is wanted now, and its host has to watch how much that is.
     pub(super) async fn on_lasting(&mut self, stream: &mut Attempt) -> Option<Followed> {
         self.commit_running();
-        if std::mem::take(&mut stream.unfollowed)
-            && let Err(error) = stream.input.send(Word::Follow).await
-        {
-            return Some(Followed::LinkLost(error.to_string()));
-        }
-        None
+        let word = if std::mem::take(&mut stream.unfollowed) { Word::Follow } else { Word::Watch };
+        stream.input.send(word).await.err().map(|error| Followed::LinkLost(error.to_string()))
     }
 
     /// Begins the commit of a confirmed start; output is taken meanwhile. Until it is stored, the end brings it along.
     pub(super) fn commit_running(&mut self) {
         let Some(Confirmed { at_ms, .. }) = self.confirmed.filter(|_| self.running.is_none()) else { return };
-        let (store, id) = (self.engine.0.store.clone(), self.job.id);
-        self.running =
-            Some(async move { store.write(move |c| job_apply(c, id, None, &JobEvent::Started, at_ms)).await }.boxed());
+        let (store, AttemptId { job, attempt }) = (self.engine.0.store.clone(), self.job.attempt_id());
+        let apply = move |c: &mut Connection| job_apply(c, job, Expected::Attempt(attempt), &JobEvent::Started, at_ms);
+        self.running = Some(async move { store.write(apply).await }.boxed());
     }
 
     pub(super) fn on_running(&mut self, stored: Result<Job, ApplyError>) -> Option<Followed> {
@@ -59,9 +57,10 @@ impl Following<'_> {
                 self.job = job;
                 None
             }
-            // Given up meanwhile: its record is final.
-            Err(ApplyError::Illegal(_) | ApplyError::NotFound(_)) => Some(Followed::NotStored("it has changed".into())),
-            Err(error) => Some(Followed::NotStored(format!("`running` could not be stored: {}", told(&error)))),
+            Err(error) => Some(match after_fault(Step::Running, error.fault()) {
+                AfterFault::LetGo => Followed::Over,
+                AfterFault::AskStore => Followed::NotStored(format!("`running` could not be stored: {}", told(&error))),
+            }),
         }
     }
 }

@@ -9,12 +9,13 @@ use super::{AGAIN, Install, Placed};
 use crate::dispatch::DispatchError;
 use crate::dispatch::keeper::key_context;
 use crate::dispatch::steps::Failure;
+use crate::dispatch::test_runner::Examined;
 use crate::ssh::Target;
 use crate::store::{StoreError, runner_by_id, runner_insert, runner_replace_key, runner_update};
 
 impl Install<'_> {
     /// The runner as it is stored; what an earlier enrolment set by hand stays.
-    pub(super) fn record(&self, id: RunnerId, target: &Target, placed: &Placed, report: String) -> Runner {
+    pub(super) fn record(&self, id: RunnerId, target: &Target, placed: &Placed, examined: Examined) -> Runner {
         let now_ms = self.engine.0.clock.now_ms();
         let before = self.before.map(|known| (*known.runner).clone());
         let earlier = before.as_ref();
@@ -36,14 +37,15 @@ impl Install<'_> {
                 boot_id: placed.installed.boot_id.clone(),
                 system_mode: placed.system_mode,
                 tools: placed.host.tools.clone(),
+                stop_means: examined.stop_means,
             },
             facts: facts_from(&placed.host),
             labels: self.checked.labels.clone().or(earlier.map(|r| r.labels.clone())).unwrap_or_default(),
             capabilities: earlier.map(|r| r.capabilities.clone()).unwrap_or_default(),
             scope: earlier.map_or(Scope::Enterprise, |r| r.scope.clone()),
             slots: self.checked.slots.or(earlier.map(|r| r.slots)).unwrap_or(1),
-            state: RunnerState::Enrolled,
-            health: Health::Ok { command_output: report },
+            state: earlier.map_or(RunnerState::Enrolled, |r| state_after(r.state)),
+            health: Health::Ok { command_output: examined.report },
             created_at_ms: earlier.map_or(now_ms, |r| r.created_at_ms),
             last_seen_at_ms: Some(now_ms),
             version: earlier.map_or(1, |r| r.version),
@@ -72,6 +74,7 @@ impl Install<'_> {
                 // The bootstrap took its time: what people changed meanwhile stays.
                 runner.version = current.version;
                 runner.capabilities = current.capabilities;
+                runner.state = state_after(current.state);
                 if !labels_given {
                     runner.labels = current.labels;
                 }
@@ -84,5 +87,13 @@ impl Install<'_> {
             })
             .await;
         stored.map_err(|error: StoreError| failure(error.into()))
+    }
+}
+
+/// A bootstrap ends what only a bootstrap can end; what people set by hand stays.
+const fn state_after(before: RunnerState) -> RunnerState {
+    match before {
+        RunnerState::Enrolled | RunnerState::Pending | RunnerState::Quarantined => RunnerState::Enrolled,
+        kept @ (RunnerState::Draining | RunnerState::Disabled) => kept,
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use shuntyard_domain::filter::Filter;
+use shuntyard_domain::filter::{Filter, check_value};
+use shuntyard_domain::output::OUTPUT_CAP_BYTES;
 use shuntyard_domain::wire::api::SubmitJob;
 use shuntyard_domain::wire::frame::{BadFrame, check_variable};
 
@@ -26,8 +27,16 @@ pub(super) fn check_job(request: &SubmitJob) -> Result<(), DispatchError> {
     check_limit("queue_limit_s", request.queue_limit_s)?;
     check_limit("run_limit_s", request.run_limit_s)?;
     check_limit("silence_limit_s", request.silence_limit_s)?;
+    if let Some(cap) = request.output_cap_bytes.filter(|cap| !OUTPUT_CAP_BYTES.contains(cap)) {
+        let message = format!("a cap of {cap} bytes is out of range");
+        return Err(bad("output_cap_bytes", &message, &["65536 to 1099511627776 bytes"]));
+    }
     if request.stop_grace_s.is_some_and(|s| s > MAX_GRACE_S) {
         return Err(bad("stop_grace_s", "the grace is too long", &["0 to 3600 seconds"]));
+    }
+    if let Some(s) = request.stop_after_disconnect_s.filter(|s| *s > MAX_LIMIT_S) {
+        let message = format!("{s} seconds are too many");
+        return Err(bad("stop_after_disconnect_s", message, &["0 to 2592000 seconds"]));
     }
     Ok(())
 }
@@ -58,9 +67,10 @@ pub(super) fn check_name(path: &str, name: &str) -> Result<(), DispatchError> {
 
 fn check_filter(filter: &Filter) -> Result<(), DispatchError> {
     for (key, values) in filter.clauses() {
-        if let Some(n) = values.iter().position(|value| value.is_empty() || value.chars().any(char::is_control)) {
-            let message = "the value is empty or holds a control character";
-            return Err(bad(format!("filter.{key}[{n}]"), message, &["text"]));
+        for (n, value) in values.iter().enumerate() {
+            check_value(key, value).map_err(|wrong| {
+                bad(format!("filter.{key}[{n}]"), format!("no runner can have such a {}", wrong.what), &[wrong.allowed])
+            })?;
         }
     }
     Ok(())

@@ -55,6 +55,8 @@ pub struct QueuedJob {
     pub org: String,
     /// The tree of files that it starts in: of equally loaded runners one that was given it last goes first.
     pub workspace: Option<Digest>,
+    /// Runners on which earlier attempts came to nothing: taken only when no other is free.
+    pub avoid: Vec<RunnerId>,
 }
 
 closed_list!(
@@ -181,6 +183,13 @@ impl Board {
     #[must_use]
     pub fn explain(&self, job: JobId) -> Option<Explanation> {
         self.explanation(job)
+    }
+
+    /// What the inventory offers a job that is queued but does not wait here: a placement of it is under way, or was
+    /// given back a moment ago. Costs O(runners).
+    #[must_use]
+    pub fn explain_beside(&self, job: &QueuedJob) -> Explanation {
+        self.explanation_beside(job)
     }
 
     /// Jobs that wait.

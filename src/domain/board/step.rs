@@ -2,6 +2,7 @@
 
 use super::classes::ClassKey;
 use super::{Board, BoardRunner, Effect, QueuedJob, Waiting};
+use crate::digest::Digest;
 use crate::ids::{JobId, RunnerId};
 use crate::queue::Rank;
 
@@ -11,8 +12,7 @@ impl Board {
         self.take_off_the_queue(job.id);
         self.trees.came_back(job.id);
         let class = self.class_of(ClassKey { filter: job.filter.canonical(), org: job.org });
-        if let Some(first) = self.placer.pick(&self.classes[class].seats) {
-            let runner = self.with_the_tree(class, first, job.workspace).unwrap_or(first);
+        if let Some(runner) = self.pick(class, &job.avoid, job.workspace) {
             self.classes.touch(class, self.tick);
             self.runners[runner].take(job.id, self.tick);
             self.trees.given(runner, job.workspace, job.id);
@@ -22,6 +22,19 @@ impl Board {
         self.classes.push(class, Rank::new(job.priority, job.id));
         self.waiting.insert(job.id, Waiting { class, priority: job.priority, workspace: job.workspace });
         Vec::new()
+    }
+
+    /// The free runner of the class that is to be taken; one of `avoid` only when there is no other.
+    ///
+    /// Looks at no more seats than there are runners to avoid, and one.
+    fn pick(&mut self, class: u32, avoid: &[RunnerId], tree: Option<Digest>) -> Option<u32> {
+        let seats = &self.classes[class].seats;
+        let first = self.placer.pick(seats)?;
+        let avoided = |runner: u32| avoid.contains(&self.runners[runner].runner.id);
+        if !avoided(first) {
+            return Some(self.with_the_tree(class, first, tree).filter(|runner| !avoided(*runner)).unwrap_or(first));
+        }
+        Some(seats.iter().map(|seat| seat.runner).find(|runner| !avoided(*runner)).unwrap_or(first))
     }
 
     /// Removes a job that waits; one that does not is left alone.

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use super::fault::{Faults, Path};
 use super::json::{Json, Node};
 use super::shape;
-use crate::filter::{Filter, FilterKey};
+use crate::filter::{Filter, FilterKey, check_value};
 use crate::phase::Phase;
-use crate::runner::check_label;
 
-/// The longest value of a filter, in bytes.
-const MAX_VALUE_BYTES: usize = 255;
+/// Rows of one matrix: as many jobs as the API shows on one page.
+pub const MAX_ROWS: u16 = 500;
 
 /// The keys directly in `job_dispatch` that mean something.
 pub(super) const READ: &[&str] = &["version", "filters"];
@@ -99,6 +98,10 @@ fn rows(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> Rows {
             if nodes.is_empty() {
                 faults.add(path, &node.span, "a matrix must have at least one row", &["a list of filter objects"]);
             }
+            if nodes.len() > usize::from(MAX_ROWS) {
+                let allowed = format!("1 to {MAX_ROWS} rows");
+                faults.add(path, &node.span, format!("the matrix has {} rows", nodes.len()), &[&allowed]);
+            }
             let row = |(index, node)| filter(node, &path.index(index), faults, &["a filter object"]);
             Rows { filters: nodes.iter().enumerate().map(row).collect(), is_matrix: true }
         }
@@ -136,33 +139,8 @@ fn values(key: FilterKey, node: &Node, path: &Path<'_>, faults: &mut Faults<'_>)
     for (index, value, node) in &values {
         let path = path.index(*index);
         if let Err(bad) = check_value(key, value) {
-            faults.add(&path, &node.span, bad.message, &[bad.allowed]);
+            faults.add(&path, &node.span, format!("no runner can have such a {}", bad.what), &[bad.allowed]);
         }
     }
     values.into_iter().map(|(_, value, _)| value.into()).collect()
-}
-
-struct BadValue {
-    message: &'static str,
-    allowed: &'static str,
-}
-
-fn check_value(key: FilterKey, value: &str) -> Result<(), BadValue> {
-    match key {
-        FilterKey::Labels | FilterKey::Capabilities => check_label(value)
-            .map_err(|bad| BadValue { message: "no runner can have such a label", allowed: bad.allowed }),
-        FilterKey::Os
-        | FilterKey::Platform
-        | FilterKey::PlatformFamily
-        | FilterKey::PlatformVersion
-        | FilterKey::Arch
-        | FilterKey::Hostname => {
-            let good = (1..=MAX_VALUE_BYTES).contains(&value.len()) && !value.chars().any(char::is_control);
-            let bad = BadValue {
-                message: "no runner can have such a value",
-                allowed: "1 to 255 bytes without control characters",
-            };
-            if good { Ok(()) } else { Err(bad) }
-        }
-    }
 }

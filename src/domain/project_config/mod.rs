@@ -24,6 +24,7 @@ use crate::filter::Filter;
 use crate::job::JobSpec;
 use crate::phase::Phase;
 
+pub use self::dispatch::MAX_ROWS;
 pub use self::document::MAX_BYTES;
 pub use self::fault::Fault;
 pub use self::report::{CheckReport, PhaseReport, check_report};
@@ -58,6 +59,10 @@ pub struct PhaseConfig {
     pub silence_s: Option<u32>,
     /// Seconds between TERM and KILL.
     pub stop_grace_s: u32,
+    /// Bytes of a job's output that are kept; `None` = what the dispatcher's configuration says.
+    pub output_cap_bytes: Option<u64>,
+    /// Seconds a job goes on without a dispatcher; `None` = for ever.
+    pub stop_after_disconnect_s: Option<u32>,
     /// The first failed row stops its siblings.
     pub fail_fast: bool,
     /// Patterns of files to keep.
@@ -97,6 +102,8 @@ impl ProjectConfig {
             queue_s: settings.queue_s,
             silence_s: settings.silence_s,
             stop_grace_s: settings.stop_grace_s.unwrap_or(JobSpec::default_stop_grace_s()),
+            output_cap_bytes: settings.output_cap_mib.map(|mib| u64::from(mib) << 20),
+            stop_after_disconnect_s: settings.stop_after_disconnect_s,
             fail_fast: settings.fail_fast,
             artifacts: settings.artifacts,
             retry_on_lost: settings.retry_on_lost,

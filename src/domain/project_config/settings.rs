@@ -9,6 +9,8 @@ use crate::closed::closed_list;
 use crate::phase::Phase;
 use crate::wire::frame::{BadFrame, check_variable};
 
+/// One TiB.
+const MAX_OUTPUT_CAP_MIB: u32 = 1 << 20;
 /// The longest time between TERM and KILL: one hour.
 const MAX_STOP_GRACE_S: u32 = 3600;
 
@@ -16,6 +18,7 @@ closed_list!(
     /// The keys of `phases.<name>`.
     SettingKey {
         Run = "run", Env = "env", TimeoutS = "timeout_s", QueueS = "queue_s", SilenceS = "silence_s", StopGraceS = "stop_grace_s",
+        OutputCapMib = "output_cap_mib", StopAfterDisconnectS = "stop_after_disconnect_s",
         Artifacts = "artifacts", FailFast = "fail_fast", Retry = "retry",
     }
 );
@@ -29,6 +32,8 @@ pub(super) struct Settings {
     pub(super) queue_s: Option<u32>,
     pub(super) silence_s: Option<u32>,
     pub(super) stop_grace_s: Option<u32>,
+    pub(super) output_cap_mib: Option<u32>,
+    pub(super) stop_after_disconnect_s: Option<u32>,
     pub(super) artifacts: Vec<String>,
     pub(super) fail_fast: bool,
     pub(super) retry_on_lost: bool,
@@ -63,6 +68,12 @@ fn settings(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> Settings {
             Ok(SettingKey::SilenceS) => settings.silence_s = shape::seconds(node, &path, faults, 1, MAX_LIMIT_S),
             Ok(SettingKey::StopGraceS) => {
                 settings.stop_grace_s = shape::seconds(node, &path, faults, 0, MAX_STOP_GRACE_S);
+            }
+            Ok(SettingKey::OutputCapMib) => {
+                settings.output_cap_mib = shape::whole(node, &path, faults, "MiB", 1, MAX_OUTPUT_CAP_MIB);
+            }
+            Ok(SettingKey::StopAfterDisconnectS) => {
+                settings.stop_after_disconnect_s = shape::seconds(node, &path, faults, 0, MAX_LIMIT_S);
             }
             Ok(SettingKey::Artifacts) => settings.artifacts = artifacts(node, &path, faults),
             Ok(SettingKey::FailFast) => settings.fail_fast = shape::boolean(node, &path, faults).unwrap_or_default(),

@@ -162,6 +162,7 @@ fn event(told: Told, names: &mut Names) -> Result<BoardEvent, BTreeMap<String, V
                 priority: told.priority,
                 org: told.org,
                 workspace: told.tree.map(|n| Digest::of_sha256([n; 32])),
+                avoid: Vec::new(),
             })
         }
         Told::Drop(job) => BoardEvent::JobDropped(JobId(names.id(&job))),

@@ -20,6 +20,7 @@ fn queue(board: &mut Board, number: u128, filter: &str) -> Vec<Effect> {
         priority: 0,
         org: "default".into(),
         workspace: None,
+        avoid: Vec::new(),
     }))
 }
 

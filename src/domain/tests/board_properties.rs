@@ -141,7 +141,7 @@ impl History {
         match step {
             Step::Queue { filter, org, priority } => {
                 let id = JobId(Uuid::from_u128(self.jobs.len() as u128));
-                self.jobs.push(QueuedJob { id, filter, priority, org: org.into(), workspace: None });
+                self.jobs.push(QueuedJob { id, filter, priority, org: org.into(), avoid: Vec::new(), workspace: None });
                 self.jobs.last().cloned().map(BoardEvent::JobQueued).into_iter().collect()
             }
             Step::QueueAgain { job, filter, priority } => {
@@ -150,7 +150,11 @@ impl History {
             }
             Step::GiveBack { runner, slot } => {
                 let Some(job) = self.held(runner, &slot) else { return Vec::new() };
-                let queued = self.jobs.iter().find(|queued| queued.id == job).cloned().map(BoardEvent::JobQueued);
+                let queued = self.jobs.iter_mut().find(|queued| queued.id == job).map(|queued| {
+                    // It is tried elsewhere, as long as there is an elsewhere.
+                    queued.avoid.push(runner_id(runner));
+                    BoardEvent::JobQueued(queued.clone())
+                });
                 std::iter::once(BoardEvent::SlotFreed { runner: runner_id(runner), job }).chain(queued).collect()
             }
             Step::Drop { job } => self.job(&job).map(|job| BoardEvent::JobDropped(job.id)).into_iter().collect(),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use shuntyard_domain::filter::FilterKey;
 use shuntyard_domain::phase::Phase;
-use shuntyard_domain::project_config::SettingKey;
+use shuntyard_domain::project_config::{MAX_ROWS, SettingKey};
 
 fn schema() -> Value {
     serde_json::from_str(include_str!("../../../config/config.schema.json")).unwrap()
@@ -27,6 +27,12 @@ fn the_schema_and_the_core_name_the_same_phases_and_keys() {
     assert_eq!(schema()["$defs"]["phase"]["enum"], serde_json::json!(phases));
     assert_eq!(keys("/$defs/filter/properties"), sorted(FilterKey::ALL.iter().map(|key| key.as_str())));
     assert_eq!(keys("/$defs/phase_settings/properties"), sorted(SettingKey::ALL.iter().map(|key| key.as_str())));
+}
+
+#[test]
+fn the_schema_and_the_core_allow_the_same_number_of_rows() {
+    let matrix = "/$defs/job_dispatch/properties/filters/additionalProperties/anyOf/1/maxItems";
+    assert_eq!(schema().pointer(matrix), Some(&MAX_ROWS.into()));
 }
 
 #[test]

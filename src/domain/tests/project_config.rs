@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use shuntyard_domain::facts::Facts;
 use shuntyard_domain::filter::{Attributes, Filter};
 use shuntyard_domain::phase::Phase;
-use shuntyard_domain::project_config::{CANDIDATES, Fault, MAX_BYTES, check_report, parse, row_title};
+use shuntyard_domain::project_config::{CANDIDATES, Fault, MAX_BYTES, MAX_ROWS, check_report, parse, row_title};
 
 const HELLO: &str = include_str!("../../../fixtures/projects/hello/config.json");
 
@@ -134,6 +134,23 @@ fn a_file_above_256_kib_is_refused_unread() {
 }
 
 #[test]
+fn a_matrix_of_more_rows_than_a_run_may_have_is_a_fault() {
+    let text = |rows: usize| {
+        let rows = vec!["{}"; rows].join(",");
+        format!(r#"{{"job_dispatch": {{"version": "v2", "filters": {{"unit": [{rows}]}}}}}}"#)
+    };
+    assert_eq!(parse(&text(MAX_ROWS.into())).unwrap().phase(Phase::Unit).filters.len(), 500);
+    let faults = parse(&text(usize::from(MAX_ROWS) + 1)).unwrap_err();
+    let [fault] = &faults[..] else { panic!("{faults:?}") };
+    assert_eq!(fault.path, "job_dispatch.filters.unit");
+    assert_eq!(
+        (fault.message.as_str(), &fault.allowed[..]),
+        ("the matrix has 501 rows", &["1 to 500 rows".to_owned()][..])
+    );
+    assert!(fault.found.starts_with("[{},{}"), "{fault:?}");
+}
+
+#[test]
 fn a_file_of_faults_gets_a_short_answer() {
     let text = format!("{{\"skip_phases\":[{}1]}}", "1,".repeat(100_000));
     let faults = parse(&text).unwrap_err();
@@ -160,6 +177,11 @@ fn every_setting_of_a_phase_arrives_and_has_its_default() {
     assert_eq!(functional.env["Lines2"], "a\nb");
     assert_eq!((functional.timeout_s, functional.silence_s, functional.stop_grace_s), (Some(1), Some(120), 3600));
     assert_eq!((functional.queue_s, config.phase(Phase::Publish).queue_s), (Some(3600), None));
+    assert_eq!(
+        (functional.output_cap_bytes, config.phase(Phase::Smoke).output_cap_bytes),
+        (Some(1 << 40), Some(1 << 20))
+    );
+    assert_eq!(config.phase(Phase::Publish).output_cap_bytes, None);
     assert_eq!(functional.artifacts, ["target/report.xml", "logs/**"]);
     let publish = config.phase(Phase::Publish);
     assert!(!publish.is_matrix && !publish.fail_fast && !publish.retry_on_lost && publish.run.is_none());

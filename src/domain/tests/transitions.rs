@@ -117,7 +117,7 @@ fn the_table_has_every_state_every_event_and_no_row_too_many() {
     let all_states: BTreeSet<&str> = Outcome::ALL.iter().map(|outcome| outcome.as_str()).chain(live).collect();
     assert_eq!(states, all_states);
     let kinds: BTreeSet<usize> = cases.events.values().map(place).collect();
-    assert_eq!(kinds, (0..11).collect());
+    assert_eq!(kinds, (0..12).collect());
     assert!(cases.table.keys().eq(cases.jobs.keys()));
     for (job_name, row) in &cases.table {
         assert!(row.keys().eq(cases.events.keys()), "{job_name}");
@@ -138,5 +138,6 @@ fn place(event: &JobEvent) -> usize {
         JobEvent::CancelRequested { .. } => 8,
         JobEvent::Expired => 9,
         JobEvent::Abandoned { .. } => 10,
+        JobEvent::RequeuedAfterLoss { .. } => 11,
     }
 }

@@ -3,7 +3,12 @@
 //! Chef Automate Workflow's keys come first and keep their spelling; ours stand beside them.
 //! Times of ours are RFC 3339 in UTC.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod attempts;
+mod bootstrap;
+mod log_chunk;
+mod submit;
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -14,13 +19,17 @@ use crate::filter::Filter;
 use crate::ids::{JobId, PhaseRunId, RunnerId};
 use crate::job::{Job, JobState};
 use crate::outcome::{LostEvidence, NotRunReason, Outcome, StopReason};
+use crate::output::head_bytes;
 use crate::phase::{Phase, Stage};
 use crate::project_config::Fault;
 use crate::receipt::StopReceipt;
 use crate::runner::{Health, Runner, RunnerState, Scope};
-pub use crate::wire::events::{LogChunk, StepEvent};
-use crate::wire::object::object;
 use crate::wire::time_text::{chef_duration, chef_time, rfc3339};
+
+pub use attempts::{AttemptBody, LossBody, Retry};
+pub use bootstrap::{AcceptHostKey, InstallRunner, StepEvent, default_ssh_port};
+pub use log_chunk::LogChunk;
+pub use submit::{SubmitJob, SubmitPhaseRun};
 
 /// Every error answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +96,15 @@ pub struct JobBody {
     pub log_bytes: u64,
     pub log_cksum: Option<u32>,
     pub truncated: bool,
+    /// Bytes from the middle of the output that are not kept; `log_bytes` counts them too.
+    #[serde(default)]
+    pub elided_bytes: u64,
+    /// Offset of the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elided_from: Option<u64>,
+    /// What is kept of the output.
+    #[serde(default)]
+    pub output_cap_bytes: u64,
     #[serde(default)]
     pub queue_limit_s: Option<u32>,
     pub run_limit_s: Option<u32>,
@@ -95,6 +113,13 @@ pub struct JobBody {
     /// The tree of files that it starts in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<Digest>,
+    #[serde(default)]
+    pub stop_after_disconnect_s: Option<u32>,
+    #[serde(default)]
+    pub retry: Retry,
+    /// Its placements, oldest first; in `GET /jobs/:id`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<AttemptBody>,
     /// How the host stopped it; in `GET /jobs/:id` of a job that was stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<StopReceipt>,
@@ -148,12 +173,26 @@ impl JobBody {
             log_bytes: finished.map_or(log_bytes, |f| f.log.bytes),
             log_cksum: finished.map(|f| f.log.cksum),
             truncated: finished.is_some_and(|f| f.log.truncated),
+            elided_bytes: 0,
+            elided_from: None,
+            output_cap_bytes: job.spec.output_cap_bytes,
             queue_limit_s: job.spec.queue_limit_s,
             run_limit_s: job.spec.run_limit_s,
             silence_limit_s: job.spec.silence_limit_s,
             workspace: job.spec.workspace,
+            stop_after_disconnect_s: job.spec.orphan_grace_s,
+            retry: Retry { on_lost: job.spec.retry_on_lost },
+            attempts: Vec::new(),
             receipt: None,
         }
+        .eliding(finished.map_or(0, |f| f.log.elided_bytes))
+    }
+
+    /// The same job, of whose output so many bytes are not kept.
+    #[must_use]
+    pub fn eliding(self, elided_bytes: u64) -> Self {
+        let elided_from = (elided_bytes > 0).then(|| head_bytes(self.output_cap_bytes));
+        Self { elided_bytes, elided_from, ..self }
     }
 }
 
@@ -179,14 +218,20 @@ impl From<&Health> for HealthBody {
 }
 
 /// Whether the dispatcher has a live connection to the runner.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactBody {
     /// `connected`, `connecting`, `unreachable`.
     pub status: String,
     pub since: String,
-    /// Why it is unreachable, in one sentence.
+    /// Why it is unreachable, in one sentence: the last error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Tries to connect that have failed in a row.
+    #[serde(default)]
+    pub tries: u32,
+    /// When the next try begins; in the past: it is under way. Absent when nobody tries by itself (a quarantine).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_try_at: Option<String>,
 }
 
 /// `GET /runners/:hostname` and each element of `GET /runners`.
@@ -220,6 +265,10 @@ pub struct RunnerBody {
     pub wrapper_version: String,
     pub base_dir: String,
     pub system_mode: bool,
+    /// By which means the processes of a job are found when it is stopped, strongest first: `cgroup`, `environment`,
+    /// `log`, `session`, `group`; `children` without /proc.
+    #[serde(default)]
+    pub stop_means: Vec<String>,
     pub last_seen_at: Option<String>,
     pub created_at: String,
 }
@@ -264,59 +313,11 @@ impl RunnerBody {
             wrapper_version: runner.installation.wrapper_version.clone(),
             base_dir: runner.installation.base_dir.clone(),
             system_mode: runner.installation.system_mode,
+            stop_means: runner.installation.stop_means.clone(),
             last_seen_at: runner.last_seen_at_ms.map(rfc3339),
             created_at: rfc3339(runner.created_at_ms),
         }
     }
-}
-
-/// `POST /jobs`: one ad-hoc job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SubmitJob {
-    /// A POSIX shell script.
-    pub script: String,
-    /// One line for people; the script's first line when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
-    #[serde(default, deserialize_with = "object")]
-    pub filter: Filter,
-    #[serde(default)]
-    pub env: BTreeMap<String, String>,
-    #[serde(default)]
-    pub priority: i32,
-    /// Seconds from the submission to the start; the job is `expired` after it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub queue_limit_s: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run_limit_s: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub silence_limit_s: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stop_grace_s: Option<u32>,
-    #[serde(default)]
-    pub project: String,
-    /// The tree of files that the job starts in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workspace: Option<Digest>,
-}
-
-/// `POST /phase_runs`: the jobs of one phase of a project's config.json.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SubmitPhaseRun {
-    pub project: String,
-    pub phase: Phase,
-    /// The whole text of config.json; checked again by the server.
-    pub config: String,
-    /// Added to the environment of every row.
-    #[serde(default)]
-    pub env: BTreeMap<String, String>,
-    #[serde(default)]
-    pub priority: i32,
-    /// The tree of files that every row starts in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workspace: Option<Digest>,
 }
 
 /// The answer to `POST /phase_runs` and `GET /phase_runs/:id`; rows in matrix order.
@@ -328,52 +329,4 @@ pub struct PhaseRunBody {
     /// The configuration skips this phase: there are no jobs.
     pub skipped: bool,
     pub jobs: Vec<JobBody>,
-}
-
-/// `POST /runners/:hostname/install`. Exactly one of `password` and `private_key`.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct InstallRunner {
-    /// Where to connect; the host name when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<String>,
-    #[serde(default = "default_ssh_port")]
-    pub port: u16,
-    /// The login that does the bootstrap.
-    pub user: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password: Option<String>,
-    /// An OpenSSH private key, as text; used for this bootstrap only, never stored.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub private_key: Option<String>,
-    /// Passphrase of `private_key`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub passphrase: Option<String>,
-    /// `SHA256:…` the host must show. Absent on a first try: the stream then ends with
-    /// `host_key_unconfirmed` and the fingerprint, and nothing was changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host_key: Option<String>,
-    /// Jobs run as the login user; nothing is done with root's rights.
-    #[serde(default)]
-    pub no_sudo: bool,
-    /// Absent: keep what an earlier enrolment set.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub labels: Option<BTreeSet<String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub slots: Option<u32>,
-}
-
-/// `POST /runners/:hostname/accept-host-key`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AcceptHostKey {
-    /// `SHA256:…` the host must show. Absent: the stream ends with `host_key_unconfirmed` and the key that it shows now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host_key: Option<String>,
-}
-
-/// The port of sshd.
-#[must_use]
-pub const fn default_ssh_port() -> u16 {
-    22
 }

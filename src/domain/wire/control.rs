@@ -89,7 +89,8 @@ pub enum SpoolState {
 /// One line of the receipt of a stop, in this order; `crate::receipt` puts them together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Receipt {
-    /// How the host finds a job's processes, strongest first: `cookie`, `log`, `session`, `group`; `children` without /proc.
+    /// How the host finds a job's processes, strongest first: `cgroup`, `environment`, `log`, `session`, `group`;
+    /// `children` without /proc.
     Means { words: Vec<String> },
     /// Processes of the job before the first signal.
     Before { pids: Vec<u32> },
@@ -111,6 +112,8 @@ pub struct Hello {
     pub free_bytes: u64,
     pub base_dir: String,
     pub tools: BTreeSet<String>,
+    /// By which means a job's processes are found here when it is stopped, strongest first; see `Receipt::Means`.
+    pub means: Vec<String>,
 }
 
 /// One control line.
@@ -263,6 +266,8 @@ fn receipt(words: &[&str]) -> Result<Receipt, &'static str> {
 fn hello(pairs: &[&str]) -> Result<Hello, &'static str> {
     let pairs: BTreeMap<&str, &str> = pairs.iter().filter_map(|p| p.split_once('=')).collect();
     let get = |key: &str| pairs.get(key).copied().filter(|v| !v.is_empty()).ok_or("hello lacks a key");
+    let list =
+        |key: &str| pairs.get(key).copied().unwrap_or("").split(',').filter(|w| !w.is_empty()).map(str::to_owned);
     Ok(Hello {
         wrapper_version: get("wrapper")?.to_owned(),
         boot_id: get("boot")?.to_owned(),
@@ -270,7 +275,9 @@ fn hello(pairs: &[&str]) -> Result<Hello, &'static str> {
         clock_s: number(get("clock")?)?,
         free_bytes: number(get("free")?)?,
         base_dir: get("base")?.to_owned(),
-        tools: get("tools").unwrap_or("").split(',').filter(|t| !t.is_empty()).map(str::to_owned).collect(),
+        tools: list("tools").collect(),
+        // The host is not trusted to be brief.
+        means: list("means").take(16).map(|word| word.chars().take(32).collect()).collect(),
     })
 }
 

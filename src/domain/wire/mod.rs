@@ -1,8 +1,7 @@
-//! Shapes that travel: to the runner's wrapper (`frame`, `control`) and over HTTP (`api`, `events`, `workspace`).
+//! Shapes that travel: to the runner's wrapper (`frame`, `control`) and over HTTP (`api`, `workspace`).
 
 pub mod api;
 pub mod control;
-pub mod events;
 pub mod frame;
 pub mod object;
 pub mod time_text;

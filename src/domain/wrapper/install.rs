@@ -126,6 +126,7 @@ pub fn install_script(plan: &InstallPlan<'_>) -> Result<String, BadPlan> {
         ("system_home", home),
         ("retire", &retire_program(home)),
         ("retire_hash", plan.retire_hash),
+        ("enter", concat!(include_str!("bootstrap/answer.sh"), include_str!("bootstrap/enter.sh"))),
     ];
     Ok(script(&values, &[include_str!("bootstrap/keys.sh"), include_str!("bootstrap/install.sh")]))
 }

@@ -120,6 +120,19 @@ impl Attempt {
         let _ = tokio::time::timeout(CLOSE_DEADLINE, closing).await;
     }
 
+    /// Tells the wrapper that we leave on purpose, and waits until it has heard it: the host closes the channel then.
+    ///
+    /// A wrapper that does not listen yet is told as soon as it does. What it says meanwhile is dropped.
+    pub async fn leave(mut self) {
+        let leaving = async {
+            if self.input.send(Word::Bye).await.is_ok() && self.input.eof().await.is_ok() {
+                while self.events.recv().await.is_some() {}
+            }
+        };
+        // A job of a host that does not hear it is stopped there, if that was asked for.
+        let _ = tokio::time::timeout(CLOSE_DEADLINE, leaving).await;
+    }
+
     /// Claims and starts attempt `id` on the channel of this one, which has ended and whose files the host may
     /// forget. It costs the host neither a session nor a shell; see `unfollowed`.
     ///
@@ -134,6 +147,11 @@ impl Attempt {
         let order = [next_attempt(id, &nonce).as_bytes(), frame].concat();
         self.input.gate.send_order(order.into()).await;
         Ok(self)
+    }
+
+    /// True when another attempt can be started on this channel once this one has ended: it was started on it, too.
+    pub const fn takes_next(&self) -> bool {
+        !self.events.attached
     }
 
     /// True while nothing has said that the channel is gone, or that its launcher has ended.
@@ -188,6 +206,7 @@ async fn open(lease: &mut Lease, path: &str, verb: &Verb<'_>, nonce: &Nonce) -> 
         gate: Arc::clone(&gate),
         words_due: false,
         given_up_at: None,
+        attached: false,
         gone: false,
     };
     Ok(Attempt { events, input: AttemptInput::new(gate), unfollowed: false })
@@ -213,6 +232,8 @@ pub struct AttemptEvents {
     words_due: bool,
     /// Set when the launcher has ended.
     given_up_at: Option<Instant>,
+    /// The wrapper attached to an attempt that it had not started on this channel.
+    attached: bool,
     gone: bool,
 }
 
@@ -240,6 +261,7 @@ impl AttemptEvents {
                 Arrival::Overdue => self.ready.push_back(AttemptEvent::Gone { why: GoneWhy::LauncherDied }),
             }
             for event in &self.ready {
+                self.attached |= matches!(event, AttemptEvent::Attached { .. });
                 match event {
                     AttemptEvent::Started { .. } | AttemptEvent::Attached { .. } => self.words_due = self.gate.open(),
                     AttemptEvent::Gone { .. } => self.gone = true,

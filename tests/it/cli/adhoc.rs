@@ -9,9 +9,12 @@ fn a_commands_exit_code_words_and_streams_arrive_as_they_are() {
     let house = House::with(&[(&ubuntu, 2), (&centos, 2)]);
 
     // A job that ends at once is never seen running.
-    let words = ["run", "--filter", "platform=centos", "--", "sh", "-c", "uname -n; sleep 1; exit 7"];
-    let ran = house.shunt(&words);
-    ran.expect(7, &["running on c1", "failed on c1", "exit code 7"]);
+    let script = "uname -n; until [ -e ~/go ]; do sleep 0.05; done; exit 7";
+    let run = house.begin(&["run", "--filter", "platform=centos", "--", "sh", "-c", script]);
+    run.await_note("running on c1");
+    centos.run_inside("touch /home/deploy/go");
+    let ran = run.end();
+    ran.expect(7, &["failed on c1", "exit code 7"]);
     assert_eq!(ran.stdout, b"c1\n");
 
     let words = ["a b", "", "it's", "\"quoted\"", "two\nlines", "$HOME `id` $(id)", "*", "\\n", "-n", "~", "ünï"];
@@ -83,12 +86,12 @@ fn a_job_sees_its_variables_and_an_empty_work_directory_that_is_removed_with_its
 fn a_job_over_its_time_limit_is_stopped_and_says_so() {
     let host = host("u1", UBUNTU_2204);
     let house = House::with(&[(&host, 1)]);
-    let script = "echo begun; sleep 1000 & echo $! >~/pid; wait";
-    let ran = house.shunt(&["run", "--timeout", "1s", "--", "sh", "-c", script]);
+    let script = "sleep 1000 & echo $! >~/pid; echo begun; wait";
+    let ran = house.shunt(&["run", "--timeout", "5s", "--", "sh", "-c", script]);
     assert!(ran.code >= 1, "{ran:?}");
     ran.expect(ran.code, &["begun", "timed_out", "run limit"]);
-    let pid = truth(&host, "pid");
-    host.run_inside(&format!("! kill -0 {}", pid.trim()));
+    let pid: u32 = truth(&host, "pid").trim().parse().expect("the process that the job has started");
+    host.run_inside(&format!("! kill -0 {pid}"));
 }
 
 #[test]

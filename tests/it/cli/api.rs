@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::house::{House, host};
+use super::terminal::Terminal;
 use crate::support::sshd::UBUNTU_2204;
 
 /// The keys of an object in the order of the text.
@@ -87,4 +88,44 @@ fn a_wrong_token_a_missing_one_and_a_server_that_is_away_are_named_with_what_to_
     house.shunt(&["api", "get", "jobs", "--token-file", "/no/such/token"]).expect(1, &["/no/such/token"]);
     house.kill();
     house.shunt(&["api", "get", "jobs"]).expect(1, &["cannot reach", "connection refused", "`shuntd serve`"]);
+}
+
+#[test]
+fn logs_and_event_streams_are_passed_on_as_they_come() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::with(&[(&host, 1)]);
+    let id = house.submit(&[], "printf 'a\\377b'");
+    house.await_end(&id);
+    let ran = house.shunt(&["api", "get", &format!("jobs/{id}/log")]);
+    assert_eq!((ran.code, ran.stdout.as_slice()), (0, &b"a\xffb"[..]), "{}", ran.stderr);
+    // One that ends by itself, one that goes on until Ctrl-C, and the steps of something that was asked for.
+    house.shunt(&["api", "get", &format!("jobs/{id}/log/streaming")]).expect(0, &["event: chunk\n", "event: end\n"]);
+    let stream = house.begin(&["api", "get", "jobs/streaming"]);
+    stream.await_output("event: update_job_queue\ndata: []\n");
+    let waiting = house.submit(&["--filter", "platform=plan9"], "true");
+    stream.await_output(&waiting);
+    stream.interrupt();
+    assert_ne!(stream.end().code, 0);
+    let steps = house.shunt(&["api", "post", "runners/u1/accept-host-key", "-d", "{}"]);
+    assert!(steps.code == 1 || steps.text().contains("data: {"), "{steps:?}");
+    house.shunt(&["api", "post", "jobs"]).expect(1, &["the request has no body", "a JSON object"]);
+}
+
+#[test]
+fn an_answer_is_coloured_on_a_terminal_only() {
+    let house = House::start();
+    let mut command = house.shunt_command();
+    command.args(["api", "get", "/api/_status"]);
+    let (code, screen) = Terminal::start(&command).end();
+    assert!(code == 0 && screen.contains("\u{1b}[") && screen.contains("pong"), "{screen}");
+    command.env("NO_COLOR", "1");
+    let (_, screen) = Terminal::start(&command).end();
+    assert!(!screen.contains('\u{1b}') && screen.contains("pong"), "{screen}");
+}
+
+#[test]
+fn a_job_with_an_empty_title_is_called_by_its_script() {
+    let house = House::start();
+    let body = r#"{"script": "echo hi\n", "title": ""}"#;
+    house.shunt(&["api", "post", "jobs", "-d", body]).expect(0, &["\"title\": \"echo hi\""]);
 }

@@ -1,26 +1,7 @@
 //! Cancelling: `shunt cancel` and Ctrl-C, checked by what still runs on the host.
 
-use super::house::{BLOCKER, House, await_that, await_truth, host, truth};
-use crate::support::sshd::{TestHost, UBUNTU_2204};
-
-/// Queues a script with a grace of one second between TERM and KILL.
-fn submit_with_short_grace(house: &House, script: &str) -> String {
-    let body = serde_json::json!({"script": script, "stop_grace_s": 1}).to_string();
-    let ran = house.shunt(&["api", "post", "jobs", "-d", &body]);
-    assert_eq!(ran.code, 0, "{}", ran.stderr);
-    let job: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
-    job["id"].as_str().unwrap().to_owned()
-}
-
-/// The processes that a job named in `~/pids` and that are not dead or zombies.
-fn living(host: &TestHost) -> String {
-    let pids = truth(host, "pids");
-    assert!(!pids.is_empty(), "the job has named no process");
-    let pids = pids.split_whitespace().collect::<Vec<_>>().join(" ");
-    host.run_inside(&format!(
-        "for p in {pids}; do grep -HE '^State:' /proc/$p/status 2>/dev/null | grep -v 'Z (' || :; done"
-    ))
-}
+use super::house::{BLOCKER, House, await_that, await_truth, host, living, truth};
+use crate::support::sshd::UBUNTU_2204;
 
 #[test]
 fn cancelling_a_queued_job_never_starts_it() {
@@ -69,7 +50,7 @@ fn a_job_that_ignores_term_is_killed_after_its_grace_with_its_whole_tree() {
         setsid sh -c 'echo $$ >>~/pids; exec sleep 1002' &\n\
         (setsid sh -c 'sleep 1003 & echo $! >>~/pids' &)\n\
         until [ $(wc -l <~/pids) -ge 5 ]; do sleep 0.05; done; touch ~/begun; while :; do sleep 1; done";
-    let id = submit_with_short_grace(&house, script);
+    let id = house.submit_with(script, &serde_json::json!({"stop_grace_s": 1}));
     await_that("the tree stands", || host.path("home/deploy/begun").exists(), || truth(&host, "pids"));
     assert_eq!(living(&host).lines().count(), 5, "{}", living(&host));
     house.shunt(&["cancel", &id]).expect(0, &[]);

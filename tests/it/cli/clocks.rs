@@ -30,8 +30,9 @@ fn a_job_that_waits_longer_than_its_queue_limit_expires_and_never_starts() {
 fn a_job_whose_runner_keeps_no_limit_is_stopped_by_the_dispatcher() {
     let host = host("u1", UBUNTU_2204);
     let house = House::with(&[(&host, 2)]);
+    // Long enough for the script to kill its watchdog first.
     let submit = |limit: &str| {
-        let body = serde_json::json!({"script": WITHOUT_WATCHDOG, "stop_grace_s": 1, limit: 2}).to_string();
+        let body = serde_json::json!({"script": WITHOUT_WATCHDOG, "stop_grace_s": 1, limit: 8}).to_string();
         let ran = house.shunt(&["api", "post", "jobs", "-d", &body]);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
         let job: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();

@@ -97,7 +97,10 @@ fn forty_jobs_over_two_hosts_run_once_each_and_never_more_than_there_are_slots()
     let house = House::with(&[(&ubuntu, 3), (&centos, 2)]);
     let dir = tempfile::tempdir().unwrap();
     let rows = vec![serde_json::json!({"os": ["linux"]}); 40];
-    let script = "mkdir -p ~/now; touch ~/now/$SHUNT_MATRIX_ROW; ls ~/now | wc -l >>~/seen; sleep 0.05\n\
+    // The first ones wait for each other until all slots are taken; later ones only count.
+    let script = "case $SHUNT_RUNNER in u1) slots=3;; *) slots=2;; esac\n\
+        mkdir -p ~/now; touch ~/now/$SHUNT_MATRIX_ROW; now=$(ls ~/now | wc -l); echo $now >>~/seen\n\
+        [ $now -lt $slots ] || touch ~/full; until [ -e ~/full ]; do sleep 0.05; done\n\
         echo $SHUNT_MATRIX_ROW >>~/starts; rm ~/now/$SHUNT_MATRIX_ROW";
     let config = serde_json::json!({
         "job_dispatch": {"version": "v2", "filters": {"unit": rows}}, "phases": {"unit": {"run": script}},
@@ -113,4 +116,38 @@ fn forty_jobs_over_two_hosts_run_once_each_and_never_more_than_there_are_slots()
     let mut rows: Vec<u32> = starts.lines().map(|line| line.parse().unwrap()).collect();
     rows.sort_unstable();
     assert_eq!(rows, (0..40).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_long_queue_is_listed_to_its_limit_says_that_there_is_more_and_never_hides_what_runs() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::with(&[(&host, 1)]);
+    let running = house.submit(&[], BLOCKER);
+    house.await_state(&running, &["running"]);
+    let config = serde_json::json!({
+        "job_dispatch": {"version": "v2", "filters": {"unit": vec![serde_json::json!({}); 500]}},
+        "phases": {"unit": {"run": "true"}},
+    });
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
+    let detached = house.shunt(&["run", "--detach", "--phase", "unit", "--project", dir.path().to_str().unwrap()]);
+    let newest = detached.text().lines().last().expect("500 ids").to_owned();
+
+    for words in [&["jobs"][..], &["jobs", "--all"]] {
+        let ran = house.shunt(words);
+        ran.expect(0, &[&running, &newest, "there are more than these 100", "--limit N", "up to 10000"]);
+        assert_eq!(ran.text().lines().count(), 101, "{}", ran.text());
+        assert!(ran.text().lines().nth(1).is_some_and(|row| row.starts_with(&running)), "{}", ran.text());
+    }
+    let ids = |words: &[&str]| -> BTreeSet<String> {
+        let jobs: serde_json::Value = serde_json::from_slice(&house.shunt(words).stdout).unwrap();
+        jobs.as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(ids(&["jobs", "--json", "--limit", "7"]).len(), 7);
+    // Two pages of the server's.
+    let all: BTreeSet<String> = detached.text().lines().map(str::to_owned).chain([running.clone()]).collect();
+    assert_eq!(ids(&["jobs", "--json", "--limit", "10000"]), all);
+    let ran = house.shunt(&["jobs", "--limit", "501"]);
+    assert!(!ran.stderr.contains("there are more"), "{}", ran.stderr);
+    house.shunt(&["jobs", "--state", "queued", "--limit", "500"]).expect(0, &[&newest]);
 }

@@ -1,7 +1,5 @@
 //! Rare moments in which a job could be lost, run twice, or be called lost without proof.
 
-use std::time::{Duration, Instant};
-
 use serde_json::Value;
 
 use super::house::{House, await_that, await_truth, host, truth};
@@ -42,6 +40,9 @@ fn a_job_that_waits_for_its_next_placement_is_cancelled_at_once_and_never_starts
     let base = base_dir(&house);
     close(&host, &base);
     let id = house.submit(&[], "echo ran >>~/ran");
+    await_event(&house, &id, "never_started", 1);
+    let paused = || house.shunt(&["explain", &id]).text();
+    await_that("the pause is explained", || paused().contains("the host refused: the claim cannot be made"), paused);
     await_event(&house, &id, "never_started", 2);
     house.shunt(&["cancel", &id]).expect(0, &[]);
     assert_eq!(house.await_end(&id)["state"], "cancelled");
@@ -58,9 +59,8 @@ fn a_dispatcher_stops_at_once_while_a_job_waits_for_its_next_placement() {
     close(&host, &base);
     let id = house.submit(&[], "echo ran >>~/ran");
     await_event(&house, &id, "never_started", 4);
-    let began = Instant::now();
     assert!(house.terminate().success());
-    assert!(began.elapsed() < Duration::from_secs(4), "stopping took {:?}", began.elapsed());
+    assert!(!house.log().contains("some tasks did not stop in time"), "{}", house.log());
     open(&host, &base);
     house.start_again();
     assert_eq!(house.await_end(&id)["state"], "succeeded");

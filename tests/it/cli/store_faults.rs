@@ -119,3 +119,20 @@ fn a_cancel_whose_client_hangs_up_stops_the_job() {
     hang_up(&house, "DELETE", &format!("jobs/{id}"), "");
     assert_eq!(house.await_end(&id)["state"], "cancelled");
 }
+
+#[test]
+fn a_cancel_of_which_nobody_was_told_is_delivered_when_it_is_asked_for_again() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::with(&[(&host, 1)]);
+    let id = house.submit(&[], "echo up >~/up; sleep 300");
+    await_truth(&host, "up", "up");
+    house.await_state(&id, &["running"]);
+    // As after a commit of which the dispatcher heard an error, and which was written nevertheless.
+    let mark = format!(
+        "UPDATE jobs SET cancel_at_ms = created_at_ms, cancel_by = 'ada', cancel_reason = 'user', \
+         version = version + 1 WHERE id = '{id}' AND state = 'running'"
+    );
+    database(&house).batch_execute(&mark).expect("a stored mark");
+    house.shunt(&["cancel", &id]).expect(0, &[]);
+    assert_eq!(house.await_end(&id)["state"], "cancelled");
+}

@@ -43,7 +43,7 @@ fn jobs_names_what_is_wrong_with_its_flags_and_what_is_allowed() {
         let jobs = |words: &[&str]| house.shunt(&[&["jobs"], words, json].concat());
         jobs(&["--state", "asleep"]).expect(2, &["asleep", "queued", "timed_out"]);
         jobs(&["--limit", "0"]).expect(2, &["0", "1.."]);
-        jobs(&["--limit", "501"]).expect(1, &["1 to 500"]);
+        jobs(&["--limit", "10001"]).expect(2, &["10001", "1..=10000"]);
         jobs(&["--runner", "$(id)"]).expect(2, &["host name `$(id)` is not allowed"]);
         jobs(&["--runner", "u9"]).expect(1, &["there is no runner `u9`"]);
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use shuntyard::shutdown::Tasks;
 use shuntyard::ssh::{ChannelEvent, ExecError, ExecLimits, Session};
 
-use super::{connected, limits};
+use super::{PATIENCE, connected, limits};
 use crate::support::sshd::{HostSpec, LoginShell, TestHost, wait_until};
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn an_open_that_is_given_up_leaves_no_session_behind() {
     }
     let no_cat = || host.run_inside("pgrep -x cat || true").is_empty();
     until_a_session_is_free(&session).await;
-    wait_until("no abandoned `cat` runs", Duration::from_secs(10), no_cat).await;
+    wait_until("no abandoned `cat` runs", PATIENCE, no_cat).await;
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn a_command_that_does_not_read_does_not_hang_its_writer_when_it_ends() {
 
 /// Runs a command as soon as the host has a session for it.
 async fn until_a_session_is_free(session: &Session) {
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = Instant::now() + PATIENCE;
     loop {
         match session.exec("echo free", Vec::new(), limits()).await {
             Ok(output) => break assert_eq!(output.stdout, b"free\n"),

@@ -14,6 +14,9 @@ use shuntyard::ssh::{Credential, ExecLimits, Session};
 
 use crate::support::sshd::{TestHost, wait_until};
 
+/// Far beyond what anything takes here, also on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Connects as `deploy` with the host's client key.
 async fn connected(host: &TestHost, tasks: &Tasks) -> Session {
     let key = Credential::Key(host.client_key.clone());

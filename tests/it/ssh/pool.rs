@@ -7,7 +7,7 @@ use shuntyard::ssh::{ConnectError, Lease, Pool, Target, generate_runner_key};
 use shuntyard_domain::ids::RunnerId;
 use uuid::Uuid;
 
-use super::{expect_logged, limits};
+use super::{PATIENCE, expect_logged, limits};
 use crate::support::sshd::{HostSpec, TestHost, wait_until};
 
 pub(super) fn target(host: &TestHost) -> Target {
@@ -59,8 +59,9 @@ async fn jobs_beyond_the_eighth_get_a_second_connection_and_services_still_have_
     echo(&mut pool.lease_service(&target).await.unwrap()).await;
     assert_eq!(host.log().matches("no more sessions").count(), 0, "{}", host.log());
     drop(running);
-    // Slots come back, so that no third connection is needed for the same number again.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    // Slots come back when the processes have ended, so that no third connection is needed for the same number again.
+    let no_cat = || host.run_inside("pgrep -x cat || :").is_empty();
+    wait_until("no `cat` runs", PATIENCE, no_cat).await;
     for _ in 0..11 {
         let mut lease = pool.lease_job(&target).await.unwrap();
         echo(&mut lease).await;
@@ -96,7 +97,7 @@ async fn a_slot_counts_as_taken_until_the_host_closes_the_channel() {
     let early = tokio::time::timeout(Duration::from_millis(1), &mut ninth).await;
     assert!(early.is_err(), "the ninth job has to wait for a connection or a slot");
     channels.pop().unwrap().input.eof().await.unwrap();
-    tokio::time::timeout(Duration::from_secs(5), ninth).await.expect("in time").unwrap();
+    tokio::time::timeout(PATIENCE, ninth).await.expect("in time").unwrap();
 }
 
 #[tokio::test]
@@ -110,7 +111,7 @@ async fn a_lost_connection_is_told_and_made_again() {
     tokio::pin!(told);
     assert!(tokio::time::timeout(Duration::from_millis(50), &mut told).await.is_err());
     host.kill_sshd();
-    tokio::time::timeout(Duration::from_secs(5), told).await.expect("the loss is told");
+    tokio::time::timeout(PATIENCE, told).await.expect("the loss is told");
     assert!(!pool.is_connected(target.runner));
     assert!(matches!(pool.lease_job(&target).await, Err(ConnectError::Tcp { .. })));
     host.restart();
@@ -124,11 +125,11 @@ async fn a_forgotten_runner_and_a_closed_pool_leave_no_connection() {
     let gone = || host.run_inside("pgrep -f 'sshd[:] deploy' || true").is_empty();
     pool.warm(&target).await.unwrap();
     pool.forget(target.runner);
-    wait_until("the forgotten runner's connection ends", Duration::from_secs(5), gone).await;
+    wait_until("the forgotten runner's connection ends", PATIENCE, gone).await;
     pool.warm(&target).await.unwrap();
     assert!(!gone());
     pool.close().await;
-    wait_until("the pool's connections end", Duration::from_secs(5), gone).await;
+    wait_until("the pool's connections end", PATIENCE, gone).await;
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use diesel::result::{DatabaseErrorKind, Error as SqlError};
 use serde::Deserialize;
-use shuntyard::store::{ApplyError, job_apply, job_find, job_insert, runner_insert};
+use shuntyard::store::{ApplyError, Expected, job_apply, job_find, job_insert, runner_insert};
 use shuntyard_domain::ids::PhaseRunId;
 use shuntyard_domain::job::{CancelRequest, Job, JobEvent, JobState, transition};
 use uuid::Uuid;
@@ -83,7 +83,7 @@ async fn whatever_the_state_machine_yields_is_stored(db: Database) {
             let answer = store
                 .write(move |c| {
                     job_insert(c, &before)?;
-                    job_apply(c, id, Some(0), &event, 9)
+                    job_apply(c, id, Expected::Version(0), &event, 9)
                 })
                 .await;
             match (answer, expected) {

@@ -1,8 +1,8 @@
 //! A job's way through the one door.
 
 use shuntyard::store::{
-    ApplyError, JobEventRow, RecordedEvent, StoreError, job_apply, job_events, job_find, job_insert,
-    jobs_runner_hostnames, runner_delete, runner_insert,
+    ApplyError, Expected, JobEventRow, RecordedEvent, StoreError, job_apply, job_apply_each, job_events, job_find,
+    job_insert, jobs_runner_hostnames, runner_delete, runner_insert,
 };
 use shuntyard_domain::ids::JobId;
 use shuntyard_domain::job::JobEvent;
@@ -17,6 +17,7 @@ on_both_databases!(
     of_two_applies_at_one_version_exactly_one_wins,
     an_apply_on_an_old_version_is_raced_and_changes_nothing,
     an_illegal_event_changes_nothing,
+    a_word_about_an_earlier_attempt_changes_nothing,
     a_job_that_is_not_there_is_not_found,
     a_job_is_inserted_once,
     a_job_keeps_the_name_of_a_deleted_runner,
@@ -63,8 +64,8 @@ async fn of_two_applies_at_one_version_exactly_one_wins(db: Database) {
         let assigned = JobEvent::Assigned { runner: RUNNER };
         let cancelled = JobEvent::Expired;
         let (a, b) = tokio::join!(
-            one.write(move |c| job_apply(c, id, Some(0), &assigned, 5)),
-            other.write(move |c| job_apply(c, id, Some(0), &cancelled, 5)),
+            one.write(move |c| job_apply(c, id, Expected::Version(0), &assigned, 5)),
+            other.write(move |c| job_apply(c, id, Expected::Version(0), &cancelled, 5)),
         );
         let winner = match (a, b) {
             (Ok(job), Err(ApplyError::Raced { expected: 0, found: 1 }))
@@ -82,9 +83,11 @@ async fn an_apply_on_an_old_version_is_raced_and_changes_nothing(db: Database) {
     let store = db.open();
     store.write(|c| job_insert(c, &job(1))).await.unwrap();
     let id = job(1).id;
-    let assigned =
-        store.write(move |c| job_apply(c, id, None, &JobEvent::Assigned { runner: RUNNER }, 5)).await.unwrap();
-    let raced = store.write(move |c| job_apply(c, id, Some(0), &JobEvent::StartIntended, 6)).await;
+    let assigned = store
+        .write(move |c| job_apply(c, id, Expected::Anything, &JobEvent::Assigned { runner: RUNNER }, 5))
+        .await
+        .unwrap();
+    let raced = store.write(move |c| job_apply(c, id, Expected::Version(0), &JobEvent::StartIntended, 6)).await;
     assert!(matches!(raced, Err(ApplyError::Raced { expected: 0, found: 1 })), "{raced:?}");
     assert_eq!(store.read(move |c| job_find(c, id)).await.unwrap(), Some(assigned));
 }
@@ -93,16 +96,37 @@ async fn an_illegal_event_changes_nothing(db: Database) {
     let store = db.open();
     store.write(|c| job_insert(c, &job(1))).await.unwrap();
     let id = job(1).id;
-    let illegal = store.write(move |c| job_apply(c, id, Some(0), &JobEvent::Started, 6)).await.unwrap_err();
+    let illegal =
+        store.write(move |c| job_apply(c, id, Expected::Version(0), &JobEvent::Started, 6)).await.unwrap_err();
     assert_eq!(illegal.to_string(), "a queued job cannot take the event started");
     assert_eq!(store.read(move |c| job_find(c, id)).await.unwrap(), Some(job(1)));
     assert_eq!(store.read(move |c| job_events(c, id)).await.unwrap().len(), 1);
 }
 
+async fn a_word_about_an_earlier_attempt_changes_nothing(db: Database) {
+    let store = db.open();
+    store.write(|c| job_insert(c, &job(1))).await.unwrap();
+    let id = job(1).id;
+    let refused = || JobEvent::NeverStarted { why: "fenced".into() };
+    let placed = [JobEvent::Assigned { runner: RUNNER }, JobEvent::StartIntended];
+    let twice = placed.iter().chain([&refused()]).chain(&placed).map(|event| (event.clone(), 5)).collect::<Vec<_>>();
+    let second = store.write(move |c| {
+        let steps: Vec<_> = twice.iter().map(|(event, at_ms)| (event, *at_ms)).collect();
+        job_apply_each(c, id, Expected::Anything, &steps)
+    });
+    let second = second.await.unwrap();
+    assert_eq!((second.attempt, second.state.name()), (2, "starting"));
+    let late = store.write(move |c| job_apply(c, id, Expected::Attempt(1), &refused(), 6)).await;
+    assert!(matches!(late, Err(ApplyError::Superseded { of: 1, found: 2 })), "{late:?}");
+    assert_eq!(store.read(move |c| job_find(c, id)).await.unwrap(), Some(second));
+    let own = store.write(move |c| job_apply(c, id, Expected::Attempt(2), &refused(), 6)).await.unwrap();
+    assert_eq!(own.state.name(), "queued");
+}
+
 async fn a_job_that_is_not_there_is_not_found(db: Database) {
     let store = db.open();
     let id = job(1).id;
-    let missing = store.write(move |c| job_apply(c, id, None, &JobEvent::Expired, 6)).await;
+    let missing = store.write(move |c| job_apply(c, id, Expected::Anything, &JobEvent::Expired, 6)).await;
     assert!(matches!(missing, Err(ApplyError::NotFound(missing)) if missing == id), "{missing:?}");
     assert_eq!(store.read(move |c| job_find(c, id)).await.unwrap(), None);
     assert_eq!(store.read(move |c| job_events(c, id)).await.unwrap(), vec![]);
@@ -129,7 +153,7 @@ async fn a_job_keeps_the_name_of_a_deleted_runner(db: Database) {
             runner_insert(c, &runner(0x77, "build-1"), b"sealed")?;
             job_insert(c, &job(1))?;
             for event in &events {
-                job_apply(c, id, None, event, 5)?;
+                job_apply(c, id, Expected::Anything, event, 5)?;
             }
             runner_delete(c, RUNNER)?;
             Ok::<_, ApplyError>(jobs_runner_hostnames(c, &[id, job(2).id])?)
@@ -148,8 +172,8 @@ async fn a_requeued_job_has_no_runner(db: Database) {
         .write(move |c| {
             runner_insert(c, &runner(0x77, "build-1"), b"sealed")?;
             job_insert(c, &job(1))?;
-            job_apply(c, id, None, &JobEvent::Assigned { runner: RUNNER }, 5)?;
-            job_apply(c, id, None, &JobEvent::Unassigned { why: "gone".into() }, 6)?;
+            job_apply(c, id, Expected::Anything, &JobEvent::Assigned { runner: RUNNER }, 5)?;
+            job_apply(c, id, Expected::Anything, &JobEvent::Unassigned { why: "gone".into() }, 6)?;
             Ok::<_, ApplyError>(jobs_runner_hostnames(c, &[id])?)
         })
         .await

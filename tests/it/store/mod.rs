@@ -7,6 +7,7 @@ use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, RunQueryDsl as _};
 use shuntyard::store::{Connection, Store, StoreError, StoreOptions, StoreUrl};
 
+mod attempts;
 mod checks;
 mod durability;
 mod group_commit;

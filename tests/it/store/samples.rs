@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shuntyard::store::{Connection, StoreError, job_apply, job_insert};
+use shuntyard::store::{Connection, Expected, StoreError, job_apply, job_insert};
 use shuntyard_domain::facts::Facts;
 use shuntyard_domain::filter::Filter;
 use shuntyard_domain::ids::{JobId, RunnerId};
@@ -66,6 +66,7 @@ pub fn runner(number: u128, hostname: &str) -> Runner {
             boot_id: "b-1".into(),
             system_mode: true,
             tools: BTreeSet::from(["tail".into(), "setsid".into()]),
+            stop_means: vec!["cgroup".into(), "group".into()],
         },
         facts: Facts {
             os: "linux".into(),
@@ -87,7 +88,7 @@ pub fn runner(number: u128, hostname: &str) -> Runner {
 }
 
 pub fn log(bytes: u64) -> LogSummary {
-    LogSummary { bytes, cksum: u32::MAX, truncated: false }
+    LogSummary { bytes, cksum: u32::MAX, truncated: false, elided_bytes: bytes / 3 }
 }
 
 /// Ways through the state machine that end in every state; the last word names the state.
@@ -134,7 +135,7 @@ pub fn insert_histories(c: &mut Connection) -> Result<Vec<Job>, StoreError> {
         let mut now = job(number);
         job_insert(c, &now)?;
         for (at_ms, event) in (1_700_000_000_001..).zip(events) {
-            now = job_apply(c, now.id, Some(now.version), &event, at_ms).expect("a legal history");
+            now = job_apply(c, now.id, Expected::Version(now.version), &event, at_ms).expect("a legal history");
         }
         jobs.push(now);
     }

@@ -1,10 +1,10 @@
 //! Tokens, settings and phase runs.
 
 use shuntyard::store::{
-    HostKeyAccepted, PhaseRunRow, RunnerEventRow, StoreError, TokenRow, job_apply, job_insert, job_receipt_find,
-    job_receipt_insert, phase_run_find, phase_run_insert, runner_delete, runner_event_insert, runner_events,
-    runner_insert, setting_find, setting_or_insert, setting_set, token_find_by_sha256, token_insert, token_list,
-    token_revoke, token_used, workspaces_in_use,
+    Expected, HostKeyAccepted, PhaseRunRow, RunnerEventRow, StoreError, TokenRow, job_apply, job_insert,
+    job_receipt_find, job_receipt_insert, phase_run_find, phase_run_insert, runner_delete, runner_event_insert,
+    runner_events, runner_insert, setting_find, setting_or_insert, setting_set, token_find_by_sha256, token_insert,
+    token_list, token_revoke, token_used, workspaces_in_use,
 };
 use shuntyard_domain::digest::Digest;
 use shuntyard_domain::ids::{AttemptId, PhaseRunId};
@@ -180,6 +180,6 @@ async fn workspaces_of_unfinished_jobs_are_in_use(db: Database) {
         store.write(move |c| job_insert(c, &Job { spec, ..job(number) })).await.unwrap();
     }
     let cancel = JobEvent::CancelRequested { by: "admin".into(), reason: StopReason::User };
-    store.write(move |c| job_apply(c, job(3).id, None, &cancel, 1)).await.unwrap();
+    store.write(move |c| job_apply(c, job(3).id, Expected::Anything, &cancel, 1)).await.unwrap();
     assert_eq!(store.read(workspaces_in_use).await.unwrap(), [tree(2)]);
 }

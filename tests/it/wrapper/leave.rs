@@ -5,6 +5,7 @@ use shuntyard_domain::outcome::StopReason;
 use shuntyard_domain::wire::control::Control;
 use shuntyard_domain::wire::frame::Word;
 
+use super::cgroup::fresh;
 use super::driver::*;
 
 const SCRIPT: &str = "echo $$; until [ -e ../../go ]; do sleep 0.05; done; echo done";
@@ -78,5 +79,36 @@ fn an_orphan_lives_when_somebody_attaches_within_its_grace() {
         channel.close();
         wait_until("the orphan is gone", || !runs(pid), || pid.to_string());
         assert_eq!(host.at(id(2), 0).wait_end(0).stopped, Some(StopReason::Orphaned));
+    });
+}
+
+#[test]
+fn a_link_that_dies_silently_is_missed_by_the_words_that_do_not_come() {
+    under_every_shell(|host| {
+        // The patience with a silent link, cut from 30 s.
+        let wrapper = host.base().join("wrapper-1");
+        let text = std::fs::read_to_string(&wrapper).unwrap();
+        let hasty = text.replace("patience=30", "patience=4");
+        assert_ne!(text, hasty);
+        std::fs::write(&wrapper, hasty).unwrap();
+        let (silent, said) = (fresh(), fresh());
+        let silent_channel = host.run_with(silent, &orphan(Some(0)), &[]);
+        let mut heard = host.run_with(said, &orphan(Some(0)), &[]);
+        let bye = fresh();
+        let mut left = host.run_with(bye, &orphan(Some(0)), &[]);
+        let pids = [pid(&heard), pid(&left)];
+        left.word(Word::Bye);
+        // The channel stays open, as behind a firewall that forgot the connection.
+        let ended = || {
+            heard.word(Word::Here);
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            silent_channel.controls().iter().any(|c| matches!(c, Control::End(_)))
+        };
+        wait_until("the silent one is stopped", ended, String::new);
+        assert_eq!(silent_channel.wait_end(0).stopped, Some(StopReason::Orphaned));
+        assert!(pids.iter().all(|pid| runs(*pid)), "{pids:?} under {}", host.shell.argv[0]);
+        std::fs::write(host.base().join("go"), "").unwrap();
+        assert_eq!(heard.wait_end(0).stopped, None);
+        assert_eq!(host.at(bye, 0).wait_end(0).stopped, None);
     });
 }

@@ -3,10 +3,12 @@
 mod driver;
 
 mod bootstrap;
+mod cgroup;
 mod follow;
 mod forced;
 mod leave;
 mod next;
+mod output;
 mod receipt;
 mod run;
 mod spool;

@@ -6,6 +6,7 @@ use shuntyard_domain::output::Cksum;
 use shuntyard_domain::wire::control::ResultRecord;
 use shuntyard_domain::wire::frame::{Frame, Word, next_attempt};
 
+use super::cgroup::{fresh, with_cgroups};
 use super::driver::*;
 
 impl Channel {
@@ -137,5 +138,34 @@ fn a_claimed_attempt_is_not_started_again_on_a_used_channel() {
         assert_eq!((channel.output(), end.exit_code), (b"once\n".to_vec(), 0));
         let starts = std::fs::read_to_string(host.base().join("starts")).unwrap();
         assert_eq!(starts.lines().count(), 1, "{starts}");
+    });
+}
+
+#[test]
+fn attempts_on_one_channel_have_a_cgroup_each_and_leave_none() {
+    under_every_shell(|host| {
+        if !with_cgroups(host) {
+            return;
+        }
+        let ids: Vec<AttemptId> = (0..10).map(|_| fresh()).collect();
+        let mut channel = host.run(ids[0], "grep ^0:: /proc/self/cgroup");
+        let mut seen = Vec::new();
+        for id in &ids {
+            if *id != ids[0] {
+                channel.next(*id, "grep ^0:: /proc/self/cgroup");
+            }
+            channel.wait_end(0);
+            seen.push((format!("shuntyard-{id}"), String::from_utf8(channel.output()).unwrap().trim_end().to_owned()));
+        }
+        assert!(seen.iter().all(|(name, path)| path.ends_with(name.as_str())), "{}: {seen:?}", host.shell.argv[0]);
+        channel.word(Word::Ack { remove: true });
+        channel.wait_closed();
+        let own = |(name, path): &(String, String)| path.trim_start_matches("0::").replace(&format!("/{name}"), "");
+        let left = || {
+            let mounts = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+            let dirs = mounts.iter().flat_map(|mount| seen.iter().map(move |s| format!("{mount}{}/{}", own(s), s.0)));
+            dirs.filter(|dir| std::path::Path::new(dir).exists()).collect::<Vec<_>>()
+        };
+        wait_until("no cgroup is left", || left().is_empty(), || format!("{:?}", left()));
     });
 }

@@ -62,7 +62,7 @@ fn every_escapee_is_gone_when_the_end_is_told_and_stands_in_the_receipt() {
             assert_eq!(count(receipt.left.as_ref()), Some(0), "{name}: {receipt:?}");
             let signals: Vec<&str> = receipt.signals.iter().map(|sent| sent.signal.as_str()).collect();
             assert!(signals.starts_with(&["TERM", "CONT"]), "{name}: {signals:?}");
-            assert_eq!(receipt.means, ["cookie", "log", "session", "group"]);
+            assert_eq!(receipt.means, ["environment", "log", "session", "group"]);
         }
     });
 }

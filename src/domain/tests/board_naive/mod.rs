@@ -132,7 +132,13 @@ impl Reference {
     }
 
     fn is_placed_well(&self, job: &QueuedJob, host: &Host) {
-        let rivals = || self.hosts.values().filter(|other| other.is_free() && other.may_take(job));
+        let free = || self.hosts.values().filter(|other| other.is_free() && other.may_take(job));
+        let avoided = |other: &Host| job.avoid.contains(&other.runner.id);
+        if avoided(host) {
+            let elsewhere = free().find(|other| !avoided(other));
+            assert!(elsewhere.is_none(), "{job:?} came to nothing on {host:?}, and {elsewhere:?} is free");
+        }
+        let rivals = || free().filter(|other| avoided(other) == avoided(host));
         let better = match self.placement {
             Placement::LeastLoaded => rivals().find(|other| other.least_loaded_cmp(host).is_lt()),
             Placement::Pack => rivals().find(|other| other.load_cmp(host).is_gt()),

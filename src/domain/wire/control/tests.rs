@@ -39,8 +39,8 @@ fn every_word_is_read() {
         ("have".into(), Control::Have),
         ("filled".into(), Control::Filled),
         (
-            "receipt means cookie group".into(),
-            Control::Receipt(Receipt::Means { words: vec!["cookie".into(), "group".into()] }),
+            "receipt means environment group".into(),
+            Control::Receipt(Receipt::Means { words: vec!["environment".into(), "group".into()] }),
         ),
         ("receipt before 1 2".into(), Control::Receipt(Receipt::Before { pids: vec![1, 2] })),
         (
@@ -55,10 +55,11 @@ fn every_word_is_read() {
 
 #[test]
 fn hello_needs_its_keys_and_ignores_new_ones() {
-    let line = "hello wrapper=ab boot=b1 instance=i1 clock=9 free=10 base=/b new=1 tools=git,tail";
+    let line = "hello wrapper=ab boot=b1 instance=i1 clock=9 free=10 base=/b new=1 tools=git,tail means=cgroup,group";
     let Ok(Some(Control::Hello(hello))) = parse(line) else { panic!("{:?}", parse(line)) };
     assert_eq!((hello.clock_s, hello.free_bytes, hello.base_dir.as_str()), (9, 10, "/b"));
     assert_eq!(hello.tools, ["git".to_owned(), "tail".to_owned()].into());
+    assert_eq!(hello.means, ["cgroup", "group"]);
     assert!(parse("hello wrapper=ab").is_err());
 }
 

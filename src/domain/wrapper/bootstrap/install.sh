@@ -1,15 +1,18 @@
 # Puts wrapper, key and directories in place. Assigned in front: nonce mode (system, user) wanted_base key_type key_blob
-# key_comment replace (1, 0) version wrapper system_user system_home retire (text of retire-runner) retire_hash. Every `made`
+# key_comment replace (1, 0) version wrapper system_user system_home retire (text of retire-runner) retire_hash enter (text
+# of enter-cgroup, without its first line). Every `made`
 # line is a thing to undo after a failure; `base` and `wrapper` tell where.
 install() {
-  missing=
+  missing='' cgroup=none
   for tool in mkdir rm mv cp cat tail head cksum sleep wc date df ls chmod grep tr od find id tee; do have "$tool" || missing="$missing $tool"; done
   [ -z "$missing" ] || fail tools "the host lacks$missing"
   if [ "$mode" = system ]; then system_places; else user_places; fi
   write_wrapper
   first_words
   write_key
-  [ "$mode" != system ] || write_retire
+  if [ "$mode" = system ]; then write_retire; else find_own_cgroup; fi
+  # Its first line says how a job gets a cgroup, which is known only now.
+  [ "$cgroup" = none ] || write_wrapper
   ! have restorecon || restorecon -R "$home/.ssh" "$place" >/dev/null 2>&1
   tell instance "$instance"
   tell boot "$boot"
@@ -73,7 +76,9 @@ write_retire() {
   elif ! find_sudoers; then unable='the host has no directory sudoers.d, or something else is in our place there'
   else
     tell made retire
-    rule="Defaults:$system_user env_reset, !requiretty$newline$system_user ALL=(root) NOPASSWD: /bin/sh $place/retire-runner$newline"
+    may="/bin/sh $place/retire-runner"
+    ! write_enter || may="$may, /bin/sh $place/enter-cgroup"
+    rule="Defaults:$system_user env_reset, !requiretty$newline$system_user ALL=(root) NOPASSWD: $may$newline"
     without_keys "$place/retire-hashes" "$key_blob" "$old"
     # visudo reads a name with a dot, sudo does not: nothing unchecked is ever in force.
     if ! replace_file "$place/retire-hashes" "$text$retire_hash $key_blob $key_comment$newline" ||
@@ -84,9 +89,22 @@ write_retire() {
       denied=$(su "$system_user" -c "exec sudo -n /bin/sh $place/retire-runner" </dev/null 2>&1)
       case $denied in *'retire-runner: refused'*) ;; *) unable="sudo does not start it: $denied" ;; esac
     fi
-    [ -z "$unable" ] || rm -f "$sudoers.new" "$sudoers" "$place/retire-runner" "$place/retire-hashes"
+    [ -z "$unable" ] || rm -f "$sudoers.new" "$sudoers" "$place/retire-runner" "$place/retire-hashes" "$place/enter-cgroup"
+    [ ! -e "$place/enter-cgroup" ] || cgroup=sudo
   fi
   [ -z "$unable" ] || tell only_root "$(emit "$unable" | tr '\n' ' ')"
+}
+# Where the kernel has cgroups of version 2 that can be killed: writes the program that gives the runner one.
+write_enter() {
+  rm -f "$place/enter-cgroup"
+  cgroups=/sys/fs/cgroup
+  [ -e "$cgroups/cgroup.procs" ] || cgroups=/sys/fs/cgroup/unified
+  case $instance in '' | *[!0-9a-f]*) return 1 ;; esac
+  made_root=$cgroups/shuntyard-$instance
+  [ -d "$made_root" ] || mkdir "$made_root" 2>/dev/null || return 1
+  [ -w "$made_root/cgroup.kill" ] && root_file "$place/enter-cgroup" 0755 "cgroup_root=$made_root$newline$enter" && return
+  rmdir "$made_root" 2>/dev/null
+  return 1
 }
 # Writes file $1 with mode $2 and text $3 by temporary name; it is root's.
 root_file() {
@@ -124,6 +142,16 @@ usable() {
   [ "$existed" = 1 ] || tell made base
 }
 
+# Tells whether the login may divide the cgroup that sshd put it in: root may, and who has a delegated one.
+find_own_cgroup() {
+  { while IFS= read -r line; do case $line in 0::/*) break ;; esac; done </proc/self/cgroup; } 2>/dev/null
+  case $line in 0::/*..*) return ;; 0::/*) ;; *) return ;; esac
+  cgroups=/sys/fs/cgroup
+  [ -e "$cgroups/cgroup.procs" ] || cgroups=/sys/fs/cgroup/unified
+  line=$cgroups${line#0::}
+  [ ! -w "${line%/}/cgroup.procs" ] || [ ! -w "$line" ] || cgroup=own
+}
+
 # ---------- both ----------
 
 # The wrapper makes its directories and the instance id itself, as the account it will run under; this proves that it runs.
@@ -141,7 +169,7 @@ write_wrapper() {
   case $(tail --help 2>&1) in *BusyBox*) follow=poll ;; esac
   file=$place/wrapper-$version
   [ -e "$file" ] || tell made wrapper
-  head="shunt_base=$base shunt_setsid=$setsid shunt_tail=$follow${job_home:+ shunt_home=$job_home}$newline"
+  head="shunt_base=$base shunt_setsid=$setsid shunt_tail=$follow shunt_cgroup=$cgroup${job_home:+ shunt_home=$job_home}$newline"
   { emit "$head$wrapper" >"$file.new"; } 2>/dev/null && [ "$(wc -c <"$file.new")" -eq $((${#head} + ${#wrapper})) ] &&
     chmod 0644 "$file.new" && mv -f "$file.new" "$file" || { rm -f "$file.new"; fail nospace "cannot write $file"; }
 }

@@ -7,8 +7,9 @@ uninstall() {
     return
     ;;
   esac
-  [ "$mode" != system ] || drop_retire
   if end_jobs; then
+    for file in "$base/j"/*/cgroup; do ! { IFS= read -r line <"$file"; } 2>/dev/null || drop_job_cgroup "$line"; done
+    [ "$mode" != system ] || drop_retire
     gone spools "$base/c" "$base/j" "$base/w" "$base/instance"
     # Only ours: what somebody else put beside it stays.
     for file in "$place"/wrapper-*; do [ ! -e "$file" ] || gone wrapper "$file"; done
@@ -17,6 +18,7 @@ uninstall() {
     [ ! -e "$base" ] || tell left base "$base is not empty or cannot be removed"
   else
     tell left spools "jobs still run; their files stay in $base"
+    [ "$mode" != system ] || drop_retire
   fi
   # With its jobs the account stays, too.
   [ "$remove_user" != 1 ] || [ -e "$base" ] || remove_account
@@ -33,7 +35,18 @@ drop_keys() {
 # Takes away what lets our own key remove the runner.
 drop_retire() {
   if find_sudoers && [ -e "$sudoers" ]; then gone sudoers "$sudoers"; fi
-  gone retire "$place/retire-runner" "$place/retire-hashes"
+  drop_cgroups
+  gone retire "$place/retire-runner" "$place/retire-hashes" "$place/enter-cgroup"
+}
+# The path is the account's word: only an empty directory goes, and only one that is called like a job's cgroup.
+drop_job_cgroup() {
+  case $1 in *..*) ;; /sys/fs/cgroup/*shuntyard-*) rmdir "$1"/*/ "$1" 2>/dev/null ;; esac
+}
+# Takes away the runner's cgroup, with those of its jobs that are empty. Root's program knows where it is.
+drop_cgroups() {
+  { IFS= read -r line <"$place/enter-cgroup"; } 2>/dev/null || return
+  line=${line#cgroup_root=}
+  case $line in /sys/fs/cgroup/*shuntyard-*) rmdir "$line"/*/*/ "$line"/*/ "$line" 2>/dev/null ;; esac
 }
 # Fails when jobs still run. Nothing is killed unless asked.
 end_jobs() {

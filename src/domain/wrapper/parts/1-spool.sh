@@ -4,11 +4,12 @@
 # BASE (0700): c/ID claim   j/ID/ spool: script log pid result limits att cancel   w/ID/ work directory   instance
 # Forks are what a short job pays for: `read`, `case` and redirections instead of programs wherever it is hot.
 # The bootstrap may set in front of this text: shunt_base, shunt_setsid (path or `none`), shunt_tail (follow or poll),
-# shunt_home (the HOME of jobs, when it is not the account's).
+# shunt_home (the HOME of jobs, when it is not the account's), shunt_cgroup (how a job gets a cgroup of its own: `own`,
+# below the one that the channel is in; `sudo`, after root's enter-cgroup has moved us; else not).
 set -u
 # Lengths and patterns count bytes, and programs load no locale. The job does not inherit it.
 export LC_ALL=C
-boot='' process_state='' shunt_limits='' shunt_script=''
+boot='' process_state='' shunt_limits='' shunt_script='' cgroups='' cgroup=''
 base=${shunt_base:-${0%/*}}
 nonce=0
 newline='
@@ -43,10 +44,19 @@ get() {
   line=
   { IFS= read -r line <"$1"; } 2>/dev/null || [ -n "$line" ]
 }
-# Sets `size` to the length of the attempt's log.
+# Sets `size` to the length of the attempt's log. (busybox's `wc -c` reads all of it.)
 measure() {
   size=0
-  [ ! -s "$spool/log" ] || size=$(wc -c <"$spool/log") && size=${size##* }
+  [ -s "$spool/log" ] || return 0
+  # shellcheck disable=SC2046,SC2012 # words: MODE LINKS OWNER GROUP SIZE
+  set -- $(ls -ln "$spool/log" 2>/dev/null)
+  size=${5:-0}
+}
+# Tells whether $1 is above $2. Large numbers are compared in millions: mksh counts in 32 bits.
+above() {
+  if [ "${#1}" -ne "${#2}" ]; then [ "${#1}" -gt "${#2}" ]
+  elif [ "${#1}" -lt 10 ]; then [ "$1" -gt "$2" ]
+  else [ "${1%??????}" -gt "${2%??????}" ]; fi
 }
 # Sets `next` to offset $1 + 1. mksh counts in 32 bits.
 next_byte() {
@@ -66,6 +76,7 @@ space_left() {
 attempt() { id=$1 claim=$base/c/$1 spool=$base/j/$1 work=$base/w/$1; }
 # Removes the attempt's files, also what the job made unwritable. The claim stays: it still fences.
 remove() {
+  ! get "$spool/cgroup" || drop_cgroup "$line"
   rm -rf "$spool" "$work" 2>/dev/null
   [ ! -d "$work" ] || { chmod -R u+rwx "$work"; rm -rf "$work"; } 2>/dev/null
 }
@@ -112,6 +123,49 @@ identify() {
 alive() {
   boot_id
   [ "$#" -ge 3 ] && [ "$3" = "$boot" ] && kill -0 "$1" 2>/dev/null && start_of "$1" && [ "$start" = "$2" ] && [ "$process_state" != Z ]
+}
+
+# ---------- cgroups (version 2): what is born in one stays there, whatever it does to its session or environment ----------
+
+# Sets `cgroups` to the directory in which this process may make cgroups and move itself into them; fails when there is
+# none. `sudo` costs a few processes, once a channel.
+find_cgroups() {
+  [ -z "$cgroups" ] || return 0
+  case ${shunt_cgroup:-} in
+  own) own_cgroup ;;
+  sudo) own_cgroup || { sudo -n /bin/sh "${0%/*}/enter-cgroup" </dev/null >/dev/null 2>&1 3<&- && own_cgroup; } ;;
+  *) return 1 ;;
+  esac
+}
+# Sets `cgroups` to the cgroup of this process, when it is ours to divide.
+own_cgroup() {
+  at_cgroup
+  case $line in '' | *..*) return 1 ;; esac
+  mounted=/sys/fs/cgroup
+  [ -e "$mounted/cgroup.procs" ] || mounted=/sys/fs/cgroup/unified
+  line=$mounted${line%/}
+  [ -w "$line/cgroup.procs" ] && [ -w "$line" ] && cgroups=$line
+}
+# Sets `line` to the path of this very process's cgroup, empty when it has none.
+at_cgroup() {
+  { while IFS= read -r line; do case $line in 0::/*) break ;; esac; done </proc/self/cgroup; } 2>/dev/null
+  line=${line#0::}
+}
+# Makes the cgroup $1 and sets `cgroup`, which stays empty where that cannot be: the other means remain.
+make_cgroup() {
+  cgroup=
+  [ -n "$cgroups" ] && mkdir "$cgroups/shuntyard-$1" 2>/dev/null || return 1
+  if [ -w "$cgroups/shuntyard-$1/cgroup.kill" ]; then cgroup=$cgroups/shuntyard-$1; else drop_cgroup "$cgroups/shuntyard-$1"; fi
+}
+# Moves this very process into `cgroup`.
+enter_cgroup() {
+  put "$cgroup/cgroup.procs" 0
+  at_cgroup
+  case $line in */"${cgroup##*/}") ;; *) return 1 ;; esac
+}
+# Removes a job's cgroup with those that the job made below it. One in which something lives stays, for `hello`.
+drop_cgroup() {
+  case $1 in /*/shuntyard-*) rmdir "$1"/*/*/*/ "$1"/*/*/ "$1"/*/ "$1" 2>/dev/null ;; esac
 }
 
 # ---------- what the spool says ----------

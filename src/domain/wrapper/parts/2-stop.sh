@@ -17,17 +17,36 @@ find_session() {
     [ "$group" != "$leader_pid" ] || grouped="$grouped ${entry#/proc/}"
   done
 }
-# Adds the processes that carry the job's cookie or write to its log, wherever they went.
+# Adds the processes of the job's cgroup, and those that carry its cookie or write to its log, wherever they went. Sets
+# `strays` to those of the cgroup that are neither in the group nor about to lead it.
 find_members() {
+  strays=''
   [ -r /proc/self/stat ] || { members=''; members_by_ps; grouped=$members; return; }
   find_session
+  find_confined
   for holder in $(find_cookie) $(find_writers); do
     holder=${holder#/proc/}
-    holder=${holder%%/*}
-    # shellcheck disable=SC2254 # a list of numbers
-    case " $members " in *" $holder "*) ;; *) ! start_of "$holder" || [ "$process_state" = Z ] || members="$members $holder" ;; esac
+    add_member "${holder%%/*}"
   done
   [ "$own" = 1 ] || grouped=$members
+}
+# Adds process $1 when it is alive and not known yet.
+add_member() {
+  # shellcheck disable=SC2254 # a list of numbers
+  case " $members " in *" $1 "*) ;; *) ! start_of "$1" || [ "$process_state" = Z ] || members="$members $1" ;; esac
+}
+# Sets `cgroup` to the job's own; fails when it has none.
+confined() { cgroup=; get "$spool/cgroup" && [ -w "$line/cgroup.kill" ] && cgroup=$line; }
+# Adds what is in the job's cgroup, and in those that the job made below it.
+find_confined() {
+  confined || return 0
+  for file in "$cgroup/cgroup.procs" "$cgroup"/*/cgroup.procs "$cgroup"/*/*/cgroup.procs; do
+    [ -e "$file" ] || continue
+    while read -r holder; do
+      add_member "$holder"
+      case " $grouped $leader_pid " in *" $holder "*) ;; *) [ "$own" != 1 ] || strays="$strays $holder" ;; esac
+    done <"$file"
+  done 2>/dev/null
 }
 # Prints the processes of /proc whose standard output or standard error is the job's log: `env -i` takes the cookie from
 # a process, not its files.
@@ -75,6 +94,18 @@ signal_group() {
     [ -z "$members" ] || kill -"$1" $members 2>/dev/null
   fi
 }
+# Sends signal $1 to the strays. Only a cgroup says of these before the KILL that they are the job's.
+# shellcheck disable=SC2086 # a list
+signal_strays() { [ -z "$strays" ] || kill -"$1" $strays 2>/dev/null; }
+# Kills the job's cgroup, where it has one: at once, also what forks faster than it can be listed.
+kill_confined() { confined && put "$cgroup/cgroup.kill" 1; }
+# Tells whether a job that is stopped still has processes that were asked to end.
+job_lives() {
+  group_lives && return
+  [ -e "$spool/cancel" ] && confined || return 1
+  { while read -r word value; do [ "$word $value" != "populated 1" ] || return 0; done <"$cgroup/cgroup.events"; } 2>/dev/null
+  return 1
+}
 # Tells whether something of the group is alive.
 group_lives() {
   if [ "$own" = 1 ]; then
@@ -91,7 +122,7 @@ end_group() {
   # Who cancels the job sends TERM himself: a second one would cut into handlers that are at work.
   [ -e "$spool/cancel" ] || { signal_group TERM; signal_group CONT; }
   tries=0
-  while group_lives && [ "$tries" -lt $(($1 * 10)) ]; do
+  while job_lives && [ "$tries" -lt $(($1 * 10)) ]; do
     nap
     tries=$((tries + 1))
   done
@@ -106,13 +137,15 @@ end_group() {
     tries=$((tries + 1))
   done
 }
-# Kills what left the group: other groups of the session, holders of the cookie, writers of the log. Ends the receipt.
+# Kills what left the group: the job's cgroup, other groups of the session, holders of the cookie, writers of the log.
+# Ends the receipt.
 sweep() {
   for round in 1 2 3 4 5; do
     find_members
     note_before
     [ -n "$members" ] || break
     note_sent KILL "$members"
+    kill_confined
     # shellcheck disable=SC2086 # a list
     kill -KILL $members 2>/dev/null
     nap
@@ -128,13 +161,19 @@ note() { { echo "$*" >>"$spool/receipt"; } 2>/dev/null; }
 # Notes signal $1 to the processes $2, if there are any.
 # shellcheck disable=SC2086 # a list
 note_sent() { [ -z "$2" ] || note sent "$1" "$(date +%s)" $2; }
+# Sets `means` to the words for how a job's processes are found, strongest first. $1 the job's cgroup or nothing, $2 1:
+# the job has a session of its own.
+name_means() {
+  means=children
+  [ ! -r /proc/self/stat ] || means="${1:+cgroup }environment log"
+  [ "$2" != 1 ] || means="$means session group"
+}
 # Notes once by which means processes are found, and the `members` before the first signal.
 # shellcheck disable=SC2086 # lists
 note_before() {
   [ ! -s "$spool/receipt" ] || return 0
-  means=children
-  [ ! -r /proc/self/stat ] || means='cookie log'
-  [ "$own" != 1 ] || means="$means session group"
+  confined
+  name_means "$cgroup" "$own"
   note means $means
   note before $members
 }
@@ -149,8 +188,10 @@ stop() {
   [ "$state" = run ] && started || return 0
   find_members
   note_before
-  note_sent TERM "$grouped"
-  note_sent CONT "$grouped"
+  note_sent TERM "$grouped$strays"
+  note_sent CONT "$grouped$strays"
+  signal_strays TERM
+  signal_strays CONT
   # The leader is known a moment before it leads a group.
   tries=0
   # shellcheck disable=SC2086 # an identity
@@ -167,8 +208,9 @@ stop() {
   done
   if ! finished; then
     find_members
-    note_sent KILL "$grouped"
+    note_sent KILL "$grouped$strays"
     signal_group KILL
+    kill_confined
   fi
   tries=0
   # shellcheck disable=SC2086 # an identity

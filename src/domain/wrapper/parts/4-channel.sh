@@ -30,15 +30,20 @@ deliver() { ! create "$spool/tail" || [ ! -s "$spool/log" ] || cat "$spool/log" 
 # Returns 3 after `next`: the channel goes on with another attempt.
 control() {
   get "$spool/limits"
-  # shellcheck disable=SC2086 # limits are four numbers
-  set -- "$1" $line
+  # shellcheck disable=SC2086 # limits are numbers
+  set -- "$1" ${line:--1 -1 10 -1}
+  beats=1
+  [ "$5" -lt 0 ] || put_in_place "$spool/heard" "1 $nonce"
   while IFS=' ' read -r word argument; do
     case $word in
     cancel)
       case $argument in '' | *[!0-9]*) argument=$4 ;; esac
       (exec >/dev/null 2>&1 3<&-; stop user "$argument") &
       ;;
-    follow) ! create "$spool/tail" || follow 0 ;;
+    # The dispatcher is there: a job with an orphan grace is told every few seconds.
+    here) beats=$((beats + 1)); put_in_place "$spool/heard" "$beats $nonce" ;;
+    follow) ! create "$spool/tail" || follow 0; guard ;;
+    watch) guard ;;
     next) stop_following; return 3 ;;
     ack)
       stop_following
@@ -54,8 +59,10 @@ control() {
 leave() {
   exec >/dev/null 2>&1 3<&-
   stop_following
+  [ "$2" != bye ] || [ "$4" -lt 0 ] || put_in_place "$spool/heard" bye
   # The launcher must not die between claim and start.
   settle
+  [ "$state" != run ] || guard
   # sshd frees the MaxSessions slot when its child is gone.
   [ "$1" = 0 ] || kill -KILL "$1"
   [ "$2" != bye ] && [ "$4" -ge 0 ] || exit 0
@@ -76,7 +83,8 @@ leave() {
 # channel can take another one: `next`, a line `ID NONCE`, a frame. That saves a session and a shell for each job.
 verb_run() {
   identify
-  litter='' littered=0
+  litter='' emptied='' littered=0
+  find_cgroups
   start_attempt "$1" follow || return 0
   while next_attempt; do start_attempt 0 || return 0; done
 }
@@ -86,7 +94,8 @@ start_attempt() {
   read_frame
   need_workspace
   create "$claim" || { [ -e "$claim" ] || refuse mkdir the claim cannot be made; attach "$1"; return 1; }
-  prepare || { remove; rm -f "$claim"; refuse nospace the spool cannot be written; }
+  make_cgroup "$id"
+  prepare || { [ -z "$cgroup" ] || drop_cgroup "$cgroup"; remove; rm -f "$claim"; refuse nospace the spool cannot be written; }
   trap : HUP INT TERM PIPE
   echo "@@$nonce"
   follower=
@@ -103,9 +112,10 @@ start_attempt() {
 # a good part of what a short job costs.
 next_attempt() {
   litter="$litter $spool $work" littered=$((littered + 1))
+  [ -z "$cgroup" ] || emptied="$emptied $cgroup/*/*/ $cgroup/*/ $cgroup"
   if [ "$littered" -ge 8 ]; then
     (remove_litter) >/dev/null 3<&- &
-    litter='' littered=0
+    litter='' emptied='' littered=0
   fi
   IFS=' ' read -r next_id next_nonce <&3 || return 1
   check_id "$next_id"
@@ -115,13 +125,19 @@ next_attempt() {
 }
 # What cannot be removed so is removed by `hello`.
 # shellcheck disable=SC2086 # a list
-remove_litter() { [ -z "${litter:-}" ] || rm -rf $litter 2>/dev/null; }
+remove_litter() {
+  [ -z "${litter:-}" ] || rm -rf $litter 2>/dev/null
+  [ -z "${emptied:-}" ] || rmdir $emptied 2>/dev/null
+}
 # Writes everything that the attempt needs, and reserves what it will write, before it may start.
 prepare() {
   blank='                                                                                '
+  # shellcheck disable=SC2086 # limits are numbers
+  set -- $shunt_limits
   put "$claim" "$me" && [ -s "$claim" ] && mkdir "$spool" 2>/dev/null && take_work &&
     { emit "$shunt_script" >"$spool/script"; } 2>/dev/null && put "$spool/limits" "$shunt_limits" &&
-    put "$spool/att" "$nonce" && put "$spool/result" "-$blank" && put "$spool/pid" "-$blank$blank" &&
+    put "$spool/att" "$nonce" && { [ "${4:--1}" = -1 ] || put "$spool/heard" "0$blank"; } && put "$spool/result" "-$blank" &&
+    { [ -z "$cgroup" ] || put "$spool/cgroup" "$cgroup"; } && put "$spool/pid" "-$blank$blank" &&
     { true >"$spool/log"; } 2>/dev/null && [ -s "$spool/pid" ]
 }
 # Reports how the job ended.
@@ -186,6 +202,7 @@ attach() {
   put "$spool/att" "$nonce"
   waiter_pid=0
   ! started || say at "$waiter_pid"
+  [ "$state" != run ] || guard
   [ -e "$spool/log" ] || true >>"$spool/log"
   follow "$1"
   (exec >/dev/null 3<&-; report_end) &

@@ -48,6 +48,8 @@ verb_remove() {
 # hello NONCE: what the dispatcher must know of this host; also tidies.
 verb_hello() {
   make_places
+  try_cgroup
+  name_means "$cgroup" "$leads"
   tidy
   boot_id
   get "$base/instance"
@@ -61,7 +63,22 @@ verb_hello() {
   set -- $(df -Pk "$base" 2>/dev/null)
   # shellcheck disable=SC2003 # mksh counts in 32 bits
   say hello wrapper="${version#wrapper-}" boot="$boot" instance="${line:-unknown}" clock="$(date +%s)" \
-    free="$(expr "${11:-0}" "*" 1024)" base="$base" tools="${tools#,}"
+    free="$(expr "${11:-0}" "*" 1024)" base="$base" tools="${tools#,}" means="$(echo "$means" | tr ' ' ,)"
+}
+# Sets `cgroup` to something when a job gets a cgroup of its own here, and `leads` to 1 when it gets a session. Tried, not
+# guessed: a process is moved.
+try_cgroup() {
+  leads=1
+  [ "$shunt_setsid" != none ] || leads=0
+  find_cgroups && make_cgroup "probe-$nonce" || return 0
+  tried=$cgroup
+  (enter_cgroup) || cgroup=
+  # The kernel may take a moment to see that the process is gone.
+  tries=0
+  while drop_cgroup "$tried"; [ -d "$tried" ] && [ "$tries" -lt 10 ]; do
+    nap
+    tries=$((tries + 1))
+  done
 }
 # Makes the directories, and once the instance id: another one means another disk, or a removed base directory.
 make_places() {
@@ -76,6 +93,11 @@ tidy() {
   for entry in "$base/w"/*; do
     attempt "${entry##*/}"
     [ ! -d "$entry" ] || [ -d "$spool" ] || remove
+  done
+  # Cgroups of removed attempts in which something lived on. The claim tells ours from those of another runner.
+  for entry in "${cgroups:-/-}"/shuntyard-*; do
+    attempt "${entry##*/shuntyard-}"
+    [ ! -e "$claim" ] || [ -d "$spool" ] || drop_cgroup "$entry"
   done
   # shellcheck disable=SC2044 # ids have no spaces
   for entry in $(find "$base/c" -type f -mtime +1 2>/dev/null); do

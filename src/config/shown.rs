@@ -1,0 +1,73 @@
+//! The configuration as a file that would say the same; passwords are masked.
+
+use super::Config;
+
+const MASK: &str = "***";
+
+impl Config {
+    /// Every key with the value that is used, as TOML. A masked database address cannot be read again.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let Self { server, data, store, log, output, ssh, dispatch, workspaces } = self;
+        let text = |text: &str| toml::Value::from(text).to_string();
+        let sections = [
+            (
+                "server",
+                vec![("listen", text(&server.listen.to_string())), ("insecure_http", server.insecure_http.to_string())],
+            ),
+            ("data", vec![("dir", text(&data.dir.to_string_lossy()))]),
+            ("store", vec![("url", text(&masked(&store.url)))]),
+            ("log", vec![("level", text(log.level.as_str())), ("format", text(log.format.as_str()))]),
+            (
+                "output",
+                vec![
+                    ("cap_mib", (output.cap_bytes >> 20).to_string()),
+                    ("spool_cap_mib", (output.spool_cap_bytes >> 20).to_string()),
+                ],
+            ),
+            (
+                "ssh",
+                vec![
+                    ("connect_timeout_s", ssh.connect_timeout.as_secs().to_string()),
+                    ("keepalive_s", ssh.keepalive.as_secs().to_string()),
+                    ("keepalive_max", ssh.keepalive_max.to_string()),
+                ],
+            ),
+            ("dispatch", vec![("placement", text(dispatch.placement.as_str()))]),
+            (
+                "workspaces",
+                vec![
+                    ("max_mib", (workspaces.max_bytes >> 20).to_string()),
+                    ("max_entries", workspaces.max_entries.to_string()),
+                    ("store_mib", (workspaces.store_bytes >> 20).to_string()),
+                    ("min_free_mib", (workspaces.min_free_bytes >> 20).to_string()),
+                    ("runner_min_free_mib", (workspaces.runner_min_free_bytes >> 20).to_string()),
+                ],
+            ),
+        ];
+        let section = |(name, keys): (&str, Vec<(&str, String)>)| {
+            let keys: String = keys.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+            format!("\n[{name}]\n{keys}")
+        };
+        sections.into_iter().map(section).collect()
+    }
+}
+
+/// The address of a database without its password, wherever it stands.
+fn masked(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    // A password may hold an `@` itself: the last one ends it.
+    let rest = match rest.rsplit_once('@') {
+        Some((login, host)) => match login.split_once(':') {
+            Some((user, _)) => format!("{user}:{MASK}@{host}"),
+            None => format!("{login}@{host}"),
+        },
+        None => rest.to_owned(),
+    };
+    match rest.split_once('?') {
+        Some((before, query)) if query.to_ascii_lowercase().contains("password") => {
+            format!("{scheme}://{before}?{MASK}")
+        }
+        _ => format!("{scheme}://{rest}"),
+    }
+}
