@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use shuntyard_domain::board::Placement;
+use shuntyard_domain::workspace::Limits;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info_span;
 
+use crate::blobs::{BlobLimits, BlobStore};
 use crate::clock::Clock;
 use crate::config::{Config, PlacementRule};
 use crate::dispatch::{Dispatcher, Parts};
@@ -49,6 +51,7 @@ impl Daemon {
         let store =
             Store::open(&url, StoreOptions::default()).with_context(|| format!("cannot open the store {url}"))?;
         let logs = LogStore::open(&paths.logs)?.capped(config.output.cap_bytes);
+        let blobs = BlobStore::open(&paths.blobs, blob_limits(config))?;
         let sealer = open_sealer(&paths.master_key, &store).await?;
         AdminToken::ensure(&paths.admin_token, &store, clock.now_ms()).await?;
         // Bound before the engine starts: a port that is taken must not leave connections behind.
@@ -62,11 +65,13 @@ impl Daemon {
         let dispatcher = Dispatcher::start(Parts {
             store: store.clone(),
             logs,
+            blobs,
             clock,
             sealer,
             tasks,
             pool,
             placement: placement(config.dispatch.placement)?,
+            runner_min_free_bytes: config.workspaces.runner_min_free_bytes,
             spool_cap_bytes: config.output.spool_cap_bytes,
         })
         .await
@@ -140,6 +145,15 @@ async fn open_sealer(master_key: &Path, store: &Store) -> anyhow::Result<Sealer>
         }
     }
     Ok(Sealer::from_key_file(master_key)?)
+}
+
+fn blob_limits(config: &Config) -> BlobLimits {
+    let limits = &config.workspaces;
+    BlobLimits {
+        workspace: Limits { max_entries: limits.max_entries, max_bytes: limits.max_bytes },
+        store_bytes: limits.store_bytes,
+        min_free_bytes: limits.min_free_bytes,
+    }
 }
 
 fn connection_settings(config: &Config) -> Settings {

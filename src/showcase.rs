@@ -122,8 +122,14 @@ async fn run_phases(daemon: &Daemon, screen: &Screen) -> anyhow::Result<Vec<Row>
             continue;
         }
         screen.title(&format!("shunt run --project {PROJECT} --phase {phase}"));
-        let request =
-            SubmitPhaseRun { project: PROJECT.into(), phase, config: HELLO.into(), env: [].into(), priority: 0 };
+        let request = SubmitPhaseRun {
+            project: PROJECT.into(),
+            phase,
+            config: HELLO.into(),
+            env: [].into(),
+            priority: 0,
+            workspace: None,
+        };
         let (_, jobs) = daemon.dispatcher().submit_phase_run(request).await?;
         let followed = jobs.into_iter().enumerate().map(|(n, job)| follow(daemon, screen, n, job));
         for row in futures_util::future::join_all(followed).await {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use shuntyard::blobs::{BlobLimits, BlobStore};
 use shuntyard::clock::Clock;
 use shuntyard::dispatch::{Dispatcher, Parts};
 use shuntyard::logs::LogStore;
@@ -16,6 +17,7 @@ use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::job::{Job, JobState};
 use shuntyard_domain::outcome::Outcome;
 use shuntyard_domain::wire::api::{InstallRunner, StepEvent, SubmitJob};
+use shuntyard_domain::workspace::Limits;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -24,6 +26,9 @@ use crate::support::sshd::{HostSpec, TestHost};
 
 /// Jobs that the runner takes at a time.
 pub const SLOTS: usize = 8;
+/// No job here brings files along.
+const BLOBS: BlobLimits =
+    BlobLimits { workspace: Limits { max_entries: 0, max_bytes: 0 }, store_bytes: 0, min_free_bytes: 0 };
 const JOB_LIMIT: Duration = Duration::from_secs(300);
 
 pub struct Ground {
@@ -95,6 +100,7 @@ impl Ground {
             stop_after_disconnect_s: None,
             retry: Default::default(),
             project: String::new(),
+            workspace: None,
         };
         self.dispatcher.submit(request).await.expect("a good job")
     }
@@ -137,11 +143,13 @@ async fn start_engine(data: &TempDir) -> Dispatcher {
     let parts = Parts {
         store: Store::open(&url, StoreOptions::default()).expect("a store"),
         logs: LogStore::open(&data.path().join("logs")).expect("a log directory"),
+        blobs: BlobStore::open(&data.path().join("blobs"), BLOBS).expect("a directory of workspaces"),
         clock: Clock::system(),
         sealer: Sealer::from_key_file(&data.path().join("master.key")).expect("a key"),
         pool: Pool::new(&tasks.child()),
         tasks,
         placement: Placement::LeastLoaded,
+        runner_min_free_bytes: 0,
         spool_cap_bytes: 8 << 30,
     };
     Dispatcher::start(parts).await.expect("an engine")

@@ -5,7 +5,7 @@ mod answer;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue, RANGE};
-use reqwest::{Method, Response, StatusCode, Url};
+use reqwest::{Body, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -87,6 +87,18 @@ impl Client {
         let url = self.url(path, &[]);
         let body = encode(&url, body)?;
         parse(&url, &self.answer(Method::POST, &url, Some(body)).await?.bytes)
+    }
+
+    /// Puts raw bytes, which may be many, to `path` and reads the answer as a `T`.
+    ///
+    /// # Errors
+    /// As `post`.
+    pub async fn put<T: DeserializeOwned>(&self, path: &str, body: Body) -> Result<T, ClientError> {
+        let url = self.url(path, &[]);
+        let request = self.http.put(url.clone()).header(CONTENT_TYPE, "application/octet-stream").body(body);
+        let response = self.exchange(&Method::PUT, request).await?;
+        let bytes = response.bytes().await.map_err(|e| ClientError::Cut(innermost(&e)))?;
+        parse(&url, &bytes)
     }
 
     /// Sends one request and reads its whole answer.
@@ -196,13 +208,18 @@ impl Client {
         for (name, value) in headers {
             request = request.header(name, *value);
         }
+        self.exchange(&method, request).await
+    }
+
+    /// Sends the request with the token; an answer without success is an error.
+    async fn exchange(&self, method: &Method, mut request: RequestBuilder) -> Result<Response, ClientError> {
         if let Some(value) = self.authorization()? {
             request = request.header(AUTHORIZATION, value);
         }
         let response = request.send().await.map_err(|e| {
             if e.is_connect() { self.unreachable(innermost(&e)) } else { ClientError::Cut(innermost(&e)) }
         })?;
-        if response.status().is_success() { Ok(response) } else { Err(self.refusal(&method, response).await) }
+        if response.status().is_success() { Ok(response) } else { Err(self.refusal(method, response).await) }
     }
 
     fn authorization(&self) -> Result<Option<HeaderValue>, ClientError> {

@@ -7,6 +7,7 @@ use shuntyard_domain::ids::JobId;
 use shuntyard_domain::runner::BadName;
 
 use crate::client_error::ClientError;
+use crate::workspace::WorkspaceError;
 
 /// Exit code of a server's or a job's error.
 pub const EXIT_ERROR: u8 = 1;
@@ -19,6 +20,8 @@ pub const EXIT_INTERRUPTED: u8 = 130;
 pub enum Failure {
     #[error(transparent)]
     Client(#[from] ClientError),
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
     #[error(transparent)]
     Usage(#[from] Usage),
     #[error("there is no job {0}; `shunt jobs --all` lists those that there are")]

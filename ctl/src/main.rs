@@ -12,6 +12,7 @@ mod sse;
 mod steps;
 mod table;
 mod terminal;
+mod workspace;
 
 use std::process::ExitCode;
 

@@ -20,6 +20,11 @@ pub(super) const KEYS: &[&str] = &[
     "ssh.keepalive_s",
     "ssh.keepalive_max",
     "dispatch.placement",
+    "workspaces.max_mib",
+    "workspaces.max_entries",
+    "workspaces.store_mib",
+    "workspaces.min_free_mib",
+    "workspaces.runner_min_free_mib",
 ];
 
 const VARIABLE_PREFIX: &str = "SHUNTD_";

@@ -10,7 +10,7 @@ use super::fault::{ConfigFault, ConfigFaults};
 use super::layers::{FILE_VARIABLE, Layers};
 use super::{
     Config, DataConfig, DataPaths, DispatchConfig, LogConfig, LogFormat, LogLevel, OutputConfig, PlacementRule,
-    ServerConfig, SshConfig, StoreConfig,
+    ServerConfig, SshConfig, StoreConfig, WorkspacesConfig,
 };
 
 /// What the configuration is made of.
@@ -96,8 +96,8 @@ impl Config {
                 format: layers.read("log.format", |given| given.word(LogFormat::WORDS)).unwrap_or(LogFormat::Text),
             },
             output: OutputConfig {
-                cap_bytes: read_mib(layers, "output.cap_mib", 1024),
-                spool_cap_bytes: read_mib(layers, "output.spool_cap_mib", 8192),
+                cap_bytes: read_mib(layers, "output.cap_mib", 1, 1024),
+                spool_cap_bytes: read_mib(layers, "output.spool_cap_mib", 1, 8192),
             },
             ssh: SshConfig {
                 connect_timeout: read_seconds(layers, "ssh.connect_timeout_s", 1, 600, 15),
@@ -109,6 +109,16 @@ impl Config {
                     .read("dispatch.placement", |given| given.word(PlacementRule::WORDS))
                     .unwrap_or(PlacementRule::LeastLoaded),
             },
+            workspaces: WorkspacesConfig {
+                max_bytes: read_mib(layers, "workspaces.max_mib", 1, 1024),
+                max_entries: layers
+                    .read("workspaces.max_entries", |given| given.whole(1..=1_000_000, "entries"))
+                    .unwrap_or(100_000)
+                    .into(),
+                store_bytes: read_mib(layers, "workspaces.store_mib", 1, 20 * 1024),
+                min_free_bytes: read_mib(layers, "workspaces.min_free_mib", 0, 1024),
+                runner_min_free_bytes: read_mib(layers, "workspaces.runner_min_free_mib", 0, 256),
+            },
         }
     }
 }
@@ -118,9 +128,9 @@ fn read_seconds(layers: &mut Layers, key: &'static str, least: u32, most: u32, d
     Duration::from_secs(seconds.into())
 }
 
-/// From one MiB to one TiB, in bytes.
-fn read_mib(layers: &mut Layers, key: &'static str, default: u32) -> u64 {
-    u64::from(layers.read(key, |given| given.whole(1..=1 << 20, "MiB")).unwrap_or(default)) << 20
+/// Up to one TiB, in bytes.
+fn read_mib(layers: &mut Layers, key: &'static str, least: u32, default: u32) -> u64 {
+    u64::from(layers.read(key, |given| given.whole(least..=1 << 20, "MiB")).unwrap_or(default)) << 20
 }
 
 fn read_server(layers: &mut Layers) -> ServerConfig {

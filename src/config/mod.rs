@@ -34,6 +34,7 @@ pub struct Config {
     pub output: OutputConfig,
     pub ssh: SshConfig,
     pub dispatch: DispatchConfig,
+    pub workspaces: WorkspacesConfig,
 }
 
 /// `[server]`: the HTTP API.
@@ -95,6 +96,20 @@ pub struct SshConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DispatchConfig {
     pub placement: PlacementRule,
+}
+
+/// `[workspaces]`: trees of files that jobs start in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkspacesConfig {
+    /// Of the files of one workspace.
+    pub max_bytes: u64,
+    pub max_entries: u64,
+    /// Of all workspaces on the server; older ones go.
+    pub store_bytes: u64,
+    /// What stays free on the server's disk.
+    pub min_free_bytes: u64,
+    /// What a delivery leaves free on a runner's disk.
+    pub runner_min_free_bytes: u64,
 }
 
 /// Declares an enum whose members are the words of a key.

@@ -15,6 +15,8 @@ pub struct DataPaths {
     pub database: PathBuf,
     /// Job output.
     pub logs: PathBuf,
+    /// Workspaces: manifests and contents of files.
+    pub blobs: PathBuf,
     /// Opens the sealed values of the database; without it they are lost.
     pub master_key: PathBuf,
     /// By this file `shunt` on the same machine logs in.
@@ -45,18 +47,19 @@ impl DataPaths {
             data_dir: dir.to_owned(),
             database: dir.join("shuntyard.db"),
             logs: dir.join("logs"),
+            blobs: dir.join("blobs"),
             master_key: dir.join("master.key"),
             admin_token: dir.join("admin.token"),
             lock: dir.join("shuntd.lock"),
         }
     }
 
-    /// Makes the data directory and `logs` where they are missing, readable by their owner only.
+    /// Makes the data directory, `logs` and `blobs` where they are missing, readable by their owner only.
     ///
     /// # Errors
     /// `DataDirError` when the file system refuses.
     pub fn create(&self) -> Result<(), DataDirError> {
-        for path in [&self.data_dir, &self.logs] {
+        for path in [&self.data_dir, &self.logs, &self.blobs] {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
             made.map_err(|source| DataDirError { path: path.clone(), source })?;
         }

@@ -8,7 +8,7 @@ impl Config {
     /// Every key with the value that is used, as TOML. A masked database address cannot be read again.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let Self { server, data, store, log, output, ssh, dispatch } = self;
+        let Self { server, data, store, log, output, ssh, dispatch, workspaces } = self;
         let text = |text: &str| toml::Value::from(text).to_string();
         let sections = [
             (
@@ -34,6 +34,16 @@ impl Config {
                 ],
             ),
             ("dispatch", vec![("placement", text(dispatch.placement.as_str()))]),
+            (
+                "workspaces",
+                vec![
+                    ("max_mib", (workspaces.max_bytes >> 20).to_string()),
+                    ("max_entries", workspaces.max_entries.to_string()),
+                    ("store_mib", (workspaces.store_bytes >> 20).to_string()),
+                    ("min_free_mib", (workspaces.min_free_bytes >> 20).to_string()),
+                    ("runner_min_free_mib", (workspaces.runner_min_free_bytes >> 20).to_string()),
+                ],
+            ),
         ];
         let section = |(name, keys): (&str, Vec<(&str, String)>)| {
             let keys: String = keys.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();

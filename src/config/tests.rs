@@ -53,6 +53,10 @@ fn the_defaults_are_those_that_were_decided() {
     assert_eq!(config.ssh.connect_timeout, Duration::from_secs(15));
     assert_eq!((config.ssh.keepalive, config.ssh.keepalive_max), (Duration::from_secs(3), 2));
     assert_eq!(config.dispatch.placement, PlacementRule::LeastLoaded);
+    let mib = |bytes: u64| bytes >> 20;
+    let trees = config.workspaces;
+    assert_eq!((mib(trees.max_bytes), trees.max_entries, mib(trees.store_bytes)), (1024, 100_000, 20_480));
+    assert_eq!((mib(trees.min_free_bytes), mib(trees.runner_min_free_bytes)), (1024, 256));
     assert_eq!(config.paths().admin_token, PathBuf::from("/home/u/.local/share/shuntyard/admin.token"));
 }
 
@@ -83,7 +87,7 @@ fn all_faults_of_all_sources_are_told_at_once() {
     let flags = FlagOverrides { log_format: Some("jsn".into()), ..FlagOverrides::default() };
     let mut faults = load(file, &env, flags).unwrap_err();
     faults.sort_unstable();
-    let sections = "[server], [data], [store], [log], [output], [ssh], [dispatch]";
+    let sections = "[server], [data], [store], [log], [output], [ssh], [dispatch], [workspaces]";
     let mut expected = vec![
         "--log-format: found `jsn`; allowed: text, json (did you mean `json`?)".to_owned(),
         "SHUNTD_DATA_DIR: found `here`; allowed: an absolute path, or one that starts with ~/".to_owned(),

@@ -116,7 +116,7 @@ impl Attendant {
         }
         match resume(&job.state, self.runner) {
             Resume::Queue => Placed::Back(Duration::ZERO),
-            Resume::Unassign => self.unassign(job.attempt).await,
+            Resume::Unassign => self.unassign(job.attempt, "the dispatcher stopped before anything was sent").await,
             Resume::Follow => {
                 let following = Following::new(&self.engine, job, self.cancel.clone(), self.stop.clone());
                 self.follow_to_the_end(following, None).await
@@ -125,9 +125,10 @@ impl Attendant {
         }
     }
 
-    async fn unassign(&self, attempt: u32) -> Placed {
+    /// Nothing was sent: the job waits again, or has ended when it was cancelled.
+    pub(super) async fn unassign(&self, attempt: u32, why: &str) -> Placed {
         let (id, now_ms) = (self.job, self.engine.0.clock.now_ms());
-        let event = JobEvent::Unassigned { why: "the dispatcher stopped before anything was sent".into() };
+        let event = JobEvent::Unassigned { why: why.into() };
         match self.engine.0.store.write(move |c| job_apply(c, id, Expected::Attempt(attempt), &event, now_ms)).await {
             Ok(job) => {
                 self.engine.0.feed.job_changed(id, job.version);

@@ -4,6 +4,7 @@ use shuntyard_domain::ids::JobId;
 use shuntyard_domain::project_config::Fault;
 use shuntyard_domain::runner::BadName;
 
+use crate::blobs::BlobError;
 use crate::logs::LogError;
 use crate::sealed::SealError;
 use crate::ssh::{ConnectError, KeyError};
@@ -36,6 +37,8 @@ pub enum DispatchError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Log(#[from] LogError),
+    #[error(transparent)]
+    Blob(#[from] BlobError),
     #[error(transparent)]
     Seal(#[from] SealError),
     #[error("a blocking task was interrupted by shutdown")]

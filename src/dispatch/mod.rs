@@ -9,6 +9,7 @@ mod access;
 mod attend;
 mod claims;
 mod closing;
+mod deliver;
 mod engine_error;
 mod event_loop;
 mod explain;
@@ -28,6 +29,7 @@ mod steps;
 mod submit;
 mod test_runner;
 mod uninstall;
+mod workspaces;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,11 +37,12 @@ use std::time::Duration;
 
 use shuntyard_domain::board::{BoardEvent, Placement};
 use shuntyard_domain::ids::JobId;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::info_span;
 use uuid::Uuid;
 
+use crate::blobs::BlobStore;
 use crate::clock::Clock;
 use crate::logs::LogStore;
 use crate::sealed::Sealer;
@@ -52,12 +55,15 @@ pub use feed::{Change, Feed, JobPulse};
 pub use inventory::Contact;
 pub use runners::RunnerPatch;
 pub use submit::DEFAULT;
+pub use workspaces::Upload;
 
 use claims::Claims;
+use deliver::Deliveries;
 use event_loop::LoopEvent;
 use inventory::Inventory;
 use lanes::Lanes;
 use queue_clock::QueueClock;
+use workspaces::UPLOADS_AT_A_TIME;
 
 /// How long a stopping daemon waits for its tasks to let go of their jobs.
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
@@ -66,11 +72,14 @@ const STOP_DEADLINE: Duration = Duration::from_secs(20);
 pub struct Parts {
     pub store: Store,
     pub logs: LogStore,
+    pub blobs: BlobStore,
     pub clock: Clock,
     pub sealer: Sealer,
     pub tasks: Tasks,
     pub pool: Pool,
     pub placement: Placement,
+    /// What a delivery leaves free on a runner's disk.
+    pub runner_min_free_bytes: u64,
     /// What a job's log on its runner may take.
     pub spool_cap_bytes: u64,
 }
@@ -82,6 +91,7 @@ pub struct Dispatcher(Arc<Engine>);
 struct Engine {
     store: Store,
     logs: LogStore,
+    blobs: BlobStore,
     clock: Clock,
     sealer: Sealer,
     tasks: Tasks,
@@ -91,6 +101,8 @@ struct Engine {
     inventory: Inventory,
     lanes: Lanes,
     claims: Claims,
+    deliveries: Deliveries,
+    uploads: Semaphore,
     queue_clock: QueueClock,
     loop_events: mpsc::UnboundedSender<LoopEvent>,
     /// The cancel signal of every job that a task of this process looks after.
@@ -108,6 +120,7 @@ impl Dispatcher {
         let dispatcher = Self(Arc::new(Engine {
             store: parts.store,
             logs: parts.logs,
+            blobs: parts.blobs,
             clock: parts.clock,
             sealer: parts.sealer,
             tasks: parts.tasks,
@@ -117,6 +130,8 @@ impl Dispatcher {
             inventory: Inventory::default(),
             lanes: Lanes::default(),
             claims: Claims::default(),
+            deliveries: Deliveries::new(parts.runner_min_free_bytes),
+            uploads: Semaphore::new(UPLOADS_AT_A_TIME),
             queue_clock: QueueClock::default(),
             loop_events,
             active: Mutex::default(),
@@ -128,6 +143,8 @@ impl Dispatcher {
             .spawn(info_span!("event_loop"), move |stop| event_loop::run(engine, parts.placement, inbox, stop));
         let engine = dispatcher.clone();
         dispatcher.0.tasks.spawn(info_span!("queue_clock"), move |stop| queue_clock::run(engine, stop));
+        let engine = dispatcher.clone();
+        dispatcher.0.tasks.spawn(info_span!("workspaces"), move |stop| workspaces::sweep_hourly(engine, stop));
         recover::take_up(&dispatcher).await?;
         Ok(dispatcher)
     }

@@ -18,7 +18,9 @@ use super::keeper::Backoff;
 use super::{DispatchError, Dispatcher};
 use crate::ssh::Lease;
 use crate::ssh::attempt::{self, Attempt};
-use crate::store::{ApplyError, Expected, job_apply, job_apply_each, job_attempt_insert, job_attempts, runner_state};
+use crate::store::{
+    ApplyError, Expected, job_apply, job_apply_each, job_attempt_insert, job_attempts, job_find, runner_state,
+};
 
 pub(super) const RETRY_FIRST: Duration = Duration::from_secs(1);
 pub(super) const RETRY_CAP: Duration = Duration::from_secs(60);
@@ -26,7 +28,7 @@ pub(super) const REATTACH_FIRST: Duration = Duration::from_millis(100);
 pub(super) const REATTACH_CAP: Duration = Duration::from_secs(5);
 
 /// Where a job's start is sent.
-enum Place {
+pub(super) enum Place {
     /// The channel of an ended attempt.
     Lane(Box<Attempt>),
     /// A slot for a new channel.
@@ -50,6 +52,17 @@ impl Attendant {
             Ok(None) => return self.give_back(place, Placed::Back(REATTACH_FIRST)),
             Err(error) => return self.give_back(place, Placed::after_fault(Step::Intent, &error)),
         };
+        let (job, place) = match job.spec.workspace {
+            None => (job, place),
+            Some(tree) => {
+                // Others may have the channel while the tree travels.
+                self.give_back(place, Placed::Over);
+                match self.bring_tree(&known, &job, tree).await {
+                    Ok(started) => started,
+                    Err(placed) => return placed,
+                }
+            }
+        };
         let environment = job_environment(&job, &known);
         let frame = match (Frame { spec: &job.spec, env: &environment }).encode() {
             Ok(frame) => frame,
@@ -70,7 +83,7 @@ impl Attendant {
     }
 
     /// A channel for the start, before anything is committed.
-    async fn place(&self, known: &Known) -> Result<Place, Placed> {
+    pub(super) async fn place(&self, known: &Known) -> Result<Place, Placed> {
         if let Some(lane) = self.engine.take_lane(known) {
             return Ok(Place::Lane(Box::new(lane)));
         }
@@ -87,7 +100,7 @@ impl Attendant {
     }
 
     /// Nothing was sent: the channel is free for another job.
-    fn give_back(&self, place: Place, placed: Placed) -> Placed {
+    pub(super) fn give_back(&self, place: Place, placed: Placed) -> Placed {
         if let Place::Lane(lane) = place {
             self.engine.park(self.runner, *lane);
         }
@@ -126,7 +139,7 @@ impl Attendant {
     }
 }
 
-/// Commits the placement; `None` when the runner takes no jobs any more, which is decided in the same transaction.
+/// Commits the placement, and the start of a job that needs no tree of files; `None` when the runner takes no jobs any more, which is decided in the same transaction.
 ///
 /// Who the host is by now is stored with it: only its present boot can prove later that the job never started.
 async fn intend(engine: &Dispatcher, id: JobId, known: &Known) -> Result<Option<Job>, ApplyError> {
@@ -140,7 +153,9 @@ async fn intend(engine: &Dispatcher, id: JobId, known: &Known) -> Result<Option<
                 return Ok(None);
             }
             let steps = [(&JobEvent::Assigned { runner }, now_ms), (&JobEvent::StartIntended, now_ms)];
-            let job = job_apply_each(c, id, Expected::Anything, &steps)?;
+            // A job with a tree of files is assigned only, until the tree is laid ready.
+            let has_tree = job_find(c, id)?.is_some_and(|job| job.spec.workspace.is_some());
+            let job = job_apply_each(c, id, Expected::Anything, if has_tree { &steps[..1] } else { &steps })?;
             job_attempt_insert(c, job.attempt_id(), (runner, &hostname), now_ms, &host)?;
             Ok(Some(job))
         })
@@ -171,7 +186,7 @@ async fn never_started(engine: &Dispatcher, id: AttemptId, why: String) -> Place
 }
 
 /// How long a job waits before it is placed again after this attempt: 1 s doubled each time, with jitter.
-fn pause_after(attempt: u32) -> Duration {
+pub(super) fn pause_after(attempt: u32) -> Duration {
     Backoff::new(RETRY_FIRST * 2_u32.pow(attempt.saturating_sub(1).min(6)), RETRY_CAP).delay()
 }
 
@@ -222,5 +237,12 @@ impl Dispatcher {
 
 /// The job as the board sees it.
 pub(super) fn queued(job: &Job, avoid: Vec<RunnerId>) -> QueuedJob {
-    QueuedJob { id: job.id, filter: job.filter.clone(), priority: job.priority, org: job.origin.org.clone(), avoid }
+    QueuedJob {
+        id: job.id,
+        filter: job.filter.clone(),
+        priority: job.priority,
+        org: job.origin.org.clone(),
+        avoid,
+        workspace: job.spec.workspace,
+    }
 }

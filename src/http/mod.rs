@@ -13,11 +13,12 @@ mod serve;
 mod sse;
 mod status;
 mod steps;
+mod workspaces;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -54,6 +55,8 @@ pub fn router(api: Api) -> Router {
         .route("/jobs/{id}/log/streaming", get(log::streaming))
         .route("/phase_runs", post(phase_runs::submit))
         .route("/phase_runs/{id}", get(phase_runs::show))
+        .route("/workspaces/{id}", get(workspaces::show).put(workspaces::submit))
+        .route("/workspaces/{id}/files", put(workspaces::receive))
         .route("/orgs", get(status::orgs))
         .route("/users/{user}/verify-token", get(status::verify_token))
         .layer(from_fn(query::known_keys))

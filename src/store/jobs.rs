@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 
+use shuntyard_domain::digest::Digest;
 use shuntyard_domain::ids::{JobId, RunnerId};
-use shuntyard_domain::job::Job;
+use shuntyard_domain::job::{Job, JobSpec};
 
 use super::cached::Cached;
 use super::connection::StoreConnection;
@@ -54,6 +55,25 @@ pub fn jobs_unfinished(c: &mut StoreConnection) -> Result<Vec<Job>, StoreError> 
     let mut found = Vec::new();
     for row in query.load_iter(c).map_err(list)? {
         found.push(row.map_err(list)?.into_job()?);
+    }
+    Ok(found)
+}
+
+/// The workspaces of jobs that have not ended; one comes more than once when several jobs name it.
+///
+/// # Errors
+/// `List` when the database refuses; `StoreError` when a job's description cannot be read.
+pub fn workspaces_in_use(c: &mut StoreConnection) -> Result<Vec<Digest>, StoreError> {
+    let list = |source| StoreError::List { what: "workspaces in use", source };
+    let named = jobs::table
+        .filter(jobs::finished_at_ms.is_null())
+        .filter(jobs::spec.like("%\"workspace\":\"%"))
+        .select((jobs::id, jobs::spec));
+    let mut found = Vec::new();
+    for named in named.load_iter::<(String, String), _>(c).map_err(list)? {
+        let (id, spec) = named.map_err(list)?;
+        let spec: JobSpec = Row { table: "jobs", key: &id }.json("spec", &spec)?;
+        found.extend(spec.workspace);
     }
     Ok(found)
 }

@@ -33,7 +33,9 @@ pub use job_attempts::{job_attempt_insert, job_attempt_lost, job_attempts};
 pub use job_events::{JobEventRow, RecordedEvent, job_events};
 pub use job_page::{JobQuery, job_page};
 pub use job_receipts::{job_receipt_find, job_receipt_insert};
-pub use jobs::{job_find, job_insert, jobs_on_runner, jobs_placed, jobs_runner_hostnames, jobs_unfinished};
+pub use jobs::{
+    job_find, job_insert, jobs_on_runner, jobs_placed, jobs_runner_hostnames, jobs_unfinished, workspaces_in_use,
+};
 pub use open::{Store, StoreOptions, StoreStats};
 pub use phase_runs::{PhaseRunRow, phase_run_find, phase_run_insert};
 pub use runner_events::{HostKeyAccepted, RunnerEventRow, runner_event_insert, runner_events};

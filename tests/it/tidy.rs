@@ -46,18 +46,23 @@ fn layers_import_downwards_only() {
     for (layer, forbidden, reason) in [
         (
             "src/store",
-            &["crate::ssh", "crate::logs", "crate::dispatch", "crate::http", "crate::demo"][..],
+            &["crate::ssh", "crate::logs", "crate::blobs", "crate::dispatch", "crate::http", "crate::demo"][..],
             "the store knows SQL and nothing else",
         ),
         (
             "src/ssh",
-            &["crate::store", "crate::logs", "crate::dispatch", "crate::http", "crate::demo"],
+            &["crate::store", "crate::logs", "crate::blobs", "crate::dispatch", "crate::http", "crate::demo"],
             "connections know nothing of jobs' records",
         ),
         (
             "src/logs",
-            &["crate::store", "crate::ssh", "crate::dispatch", "crate::http", "crate::demo"],
+            &["crate::store", "crate::ssh", "crate::blobs", "crate::dispatch", "crate::http", "crate::demo"],
             "logs are files and nothing else",
+        ),
+        (
+            "src/blobs",
+            &["crate::store", "crate::ssh", "crate::logs", "crate::dispatch", "crate::http", "crate::demo"],
+            "workspaces are files and nothing else",
         ),
         (
             "src/demo",

@@ -13,10 +13,12 @@ mod view;
 mod watch;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args};
 use serde_json::json;
+use shuntyard_domain::digest::Digest;
 use shuntyard_domain::phase::Phase;
 use shuntyard_domain::wire::api::{JobBody, PhaseRunBody};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -30,6 +32,7 @@ use crate::run::request::Request;
 use crate::run::view::View;
 use crate::run::watch::{Watch, Watched};
 use crate::terminal::{note, print, stderr_colour, stdout_colour};
+use crate::workspace::{self, Tree};
 
 /// Run a phase of a project, or one command, and follow it
 ///
@@ -42,6 +45,7 @@ use crate::terminal::{note, print, stderr_colour, stdout_colour};
 #[derive(Args, Debug)]
 #[command(
     group = ArgGroup::new("what").required(true).args(["phase", "script", "command"]),
+    group = ArgGroup::new("of_a_project").multiple(true).args(["phase", "with_tree", "dirty"]),
     override_usage = "shunt run --phase <PHASE> [--project <DIR>] [OPTIONS]\n       \
                       shunt run [--filter <KEY=VALUE,…>]… [OPTIONS] -- <COMMAND>…\n       \
                       shunt run [--filter <KEY=VALUE,…>]… [OPTIONS] --script <FILE>"
@@ -51,11 +55,21 @@ pub struct RunArgs {
     #[arg(long, value_parser = PossibleValuesParser::new(Phase::ALL.iter().map(|p| p.as_str())).try_map(|p| p.parse::<Phase>()))]
     phase: Option<Phase>,
     /// Directory of the project [default: the current one]
-    #[arg(long, value_name = "DIR", requires = "phase", conflicts_with_all = ["script", "command"])]
+    #[arg(long, value_name = "DIR", requires = "of_a_project")]
     project: Option<PathBuf>,
     /// Configuration [default: .shuntyard/config.json, .delivery/config.json or config.json of the project]
     #[arg(long, value_name = "FILE", requires = "phase", conflicts_with_all = ["script", "command"])]
     config: Option<PathBuf>,
+    /// Bring the files of the project's last commit along: every job starts in a copy of them. The server keeps them and
+    /// sends a runner what it lacks
+    #[arg(long)]
+    with_tree: bool,
+    /// As --with-tree, but the files as they are now, also uncommitted and new ones; what .gitignore names stays
+    #[arg(long)]
+    dirty: bool,
+    /// Start in a tree that the server has, by its digest
+    #[arg(long, value_name = "SHA256", conflicts_with_all = ["with_tree", "dirty"])]
+    workspace: Option<Digest>,
     /// POSIX shell script to run; - for standard input
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
@@ -112,6 +126,24 @@ struct Flags {
     quiet: bool,
 }
 
+/// Whose files are to be brought along.
+struct TreeWanted {
+    dir: PathBuf,
+    dirty: bool,
+}
+
+impl TreeWanted {
+    fn of(args: &RunArgs) -> Option<Self> {
+        let dir = args.project.clone().unwrap_or_else(|| ".".into());
+        (args.with_tree || args.dirty).then_some(Self { dir, dirty: args.dirty })
+    }
+
+    async fn bring(self, client: &Client, quiet: bool) -> Result<Digest, Failure> {
+        let tree = Tree::of(&self.dir, self.dirty)?;
+        workspace::upload(client, &Arc::new(tree), quiet).await
+    }
+}
+
 /// What the server accepted.
 struct Submitted {
     jobs: Vec<JobBody>,
@@ -127,11 +159,16 @@ struct Submitted {
 /// `Failure`; a failing job is an exit code, not a failure.
 pub async fn run(connect: impl Fn() -> Result<Client, Failure>, args: RunArgs) -> Result<u8, Failure> {
     let flags = Flags { detach: args.detach, json: args.json, quiet: args.quiet };
-    let request = request::resolve(args)?;
+    let tree = TreeWanted::of(&args);
+    let mut request = request::resolve(args)?;
     if matches!(request, Request::FaultyConfig) {
         return Ok(EXIT_USAGE);
     }
     let client = connect()?;
+    if let Some(tree) = tree {
+        // Ctrl-C ends it: nothing is submitted yet.
+        request.start_in(tree.bring(&client, flags.quiet).await?);
+    }
     if flags.detach {
         return print_ids(&submit(&client, &request).await?, flags.json);
     }

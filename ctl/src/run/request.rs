@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use shuntyard_domain::digest::Digest;
 use shuntyard_domain::phase::Phase;
 use shuntyard_domain::project_config::{self, CANDIDATES};
 use shuntyard_domain::wire::api::{Retry, SubmitJob, SubmitPhaseRun};
@@ -22,6 +23,22 @@ pub enum Request {
     FaultyConfig,
 }
 
+impl Request {
+    /// Lets every job start in a tree that the server has.
+    pub fn start_in(&mut self, tree: Digest) {
+        match self {
+            Self::Phase(body) => body.workspace = Some(tree),
+            Self::AdHoc(body) => body.workspace = Some(tree),
+            Self::FaultyConfig => {}
+        }
+    }
+
+    fn in_workspace(mut self, tree: Option<Digest>) -> Self {
+        tree.into_iter().for_each(|tree| self.start_in(tree));
+        self
+    }
+}
+
 /// Checks the flags and reads the files.
 ///
 /// # Errors
@@ -29,7 +46,10 @@ pub enum Request {
 pub fn resolve(args: RunArgs) -> Result<Request, Failure> {
     let env = args.env.iter().map(|text| parse_env(text)).collect::<Result<BTreeMap<_, _>, _>>()?;
     match args.phase {
-        Some(phase) => phase_run(args.project.as_deref(), args.config, phase, env, args.priority),
+        Some(phase) => {
+            let request = phase_run(args.project.as_deref(), args.config, phase, env, args.priority);
+            request.map(|request| request.in_workspace(args.workspace))
+        }
         None => ad_hoc(args, env).map(|body| Request::AdHoc(Box::new(body))),
     }
 }
@@ -51,7 +71,7 @@ fn phase_run(
         }
     }
     let project = project_name(dir)?;
-    Ok(Request::Phase(SubmitPhaseRun { project, phase, config, env, priority }))
+    Ok(Request::Phase(SubmitPhaseRun { project, phase, config, env, priority, workspace: None }))
 }
 
 /// Reads the configuration: the named file, else the first candidate below `dir`.
@@ -107,6 +127,7 @@ fn ad_hoc(args: RunArgs, env: BTreeMap<String, String>) -> Result<SubmitJob, Fai
         stop_after_disconnect_s,
         retry: Retry { on_lost: args.retry_on_lost },
         project: String::new(),
+        workspace: args.workspace,
     })
 }
 

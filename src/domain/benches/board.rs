@@ -118,7 +118,14 @@ impl House {
         let id = JobId(Uuid::from_u128(self.submitted));
         self.step(
             kind,
-            BoardEvent::JobQueued(QueuedJob { id, filter, priority, org: "default".into(), avoid: Vec::new() }),
+            BoardEvent::JobQueued(QueuedJob {
+                id,
+                filter,
+                priority,
+                org: "default".into(),
+                avoid: Vec::new(),
+                workspace: None,
+            }),
         )
     }
 
@@ -196,6 +203,7 @@ fn idle_house(runners: usize, events: usize) {
             filter: Filter { hostname, ..Filter::default() },
             priority: 0,
             org: "default".into(),
+            workspace: None,
             avoid: Vec::new(),
         };
         house.step("JobQueued, first of its class", BoardEvent::JobQueued(job));

@@ -5,6 +5,10 @@
 pub(super) struct ClassSet(Vec<u64>);
 
 impl ClassSet {
+    pub(super) fn contains(&self, class: u32) -> bool {
+        self.0.get(class as usize / 64).is_some_and(|word| word >> (class % 64) & 1 == 1)
+    }
+
     pub(super) fn insert(&mut self, class: u32) {
         let word = class as usize / 64;
         if word >= self.0.len() {

@@ -24,10 +24,12 @@ mod classes;
 mod placement;
 mod runners;
 mod step;
+mod trees;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::closed::closed_list;
+use crate::digest::Digest;
 use crate::explain::Explanation;
 use crate::filter::{Attributes, Filter};
 use crate::ids::{JobId, RunnerId};
@@ -37,6 +39,7 @@ use classes::Classes;
 pub use placement::Placement;
 use placement::Placer;
 use runners::Runners;
+use trees::Trees;
 
 /// Classes without waiting jobs that the board keeps, so that their next job finds its runners at once.
 const IDLE_CLASSES_MAX: usize = 512;
@@ -50,6 +53,8 @@ pub struct QueuedJob {
     pub priority: i32,
     /// Organisation, for the scope of runners.
     pub org: String,
+    /// The tree of files that it starts in: of equally loaded runners one that was given it last goes first.
+    pub workspace: Option<Digest>,
     /// Runners on which earlier attempts came to nothing: taken only when no other is free.
     pub avoid: Vec<RunnerId>,
 }
@@ -109,6 +114,8 @@ pub struct Board {
     /// Slots taken on runners that are not known yet.
     early: BTreeMap<RunnerId, BTreeSet<JobId>>,
     placer: Placer,
+    /// Which runner was given which tree of files last.
+    trees: Trees,
     /// Counts events; the order in which runners and classes were last used.
     tick: u64,
 }
@@ -118,6 +125,7 @@ pub struct Board {
 struct Waiting {
     class: u32,
     priority: i32,
+    workspace: Option<Digest>,
 }
 
 impl Board {
@@ -130,6 +138,7 @@ impl Board {
             waiting: HashMap::new(),
             early: BTreeMap::new(),
             placer: Placer::new(placement),
+            trees: Trees::default(),
             tick: 0,
         }
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 pub enum Placement {
     /// The one with the largest part of its slots free; of equals the one with fewest jobs, then the one
-    /// that was given a job longest ago (never counts as longest).
+    /// whose last tree of files is the job's, then the one that was given a job longest ago (never counts as longest).
     #[default]
     LeastLoaded,
     /// Any, with about equal chances; the same seed and history give the same choice.
@@ -35,6 +35,13 @@ pub(super) struct Placer {
     draws: u64,
 }
 
+impl Seat {
+    /// Tells whether only the time of the last job orders them.
+    pub(super) fn ties_with(&self, other: &Self) -> bool {
+        (self.order, self.used) == (other.order, other.used)
+    }
+}
+
 impl Placer {
     pub(super) fn new(placement: Placement) -> Self {
         let draws = if let Placement::Random { seed } = placement { seed } else { 0 };
@@ -48,6 +55,11 @@ impl Placer {
             Placement::Random { .. } => Seat { order: self.draw(), used: 0, last_used: 0, runner },
             Placement::Pack => Seat { order: u64::MAX - load(used, slots), used: 0, last_used: 0, runner },
         }
+    }
+
+    /// Tells whether of runners that tie one with the job's tree of files goes first.
+    pub(super) const fn prefers_trees(&self) -> bool {
+        !matches!(self.placement, Placement::Random { .. })
     }
 
     /// The runner that is to be taken.

@@ -2,6 +2,7 @@
 
 use super::classes::ClassKey;
 use super::{Board, BoardRunner, Effect, QueuedJob, Waiting};
+use crate::digest::Digest;
 use crate::ids::{JobId, RunnerId};
 use crate::queue::Rank;
 
@@ -9,34 +10,36 @@ impl Board {
     /// Gives the job to a free runner of its class, or lets it wait.
     pub(super) fn job_queued(&mut self, job: QueuedJob) -> Vec<Effect> {
         self.take_off_the_queue(job.id);
+        self.trees.came_back(job.id);
         let class = self.class_of(ClassKey { filter: job.filter.canonical(), org: job.org });
-        if let Some(runner) = self.pick(class, &job.avoid) {
+        if let Some(runner) = self.pick(class, &job.avoid, job.workspace) {
             self.classes.touch(class, self.tick);
             self.runners[runner].take(job.id, self.tick);
+            self.trees.given(runner, job.workspace, job.id);
             self.reseat(runner);
             return vec![Effect::Assign { job: job.id, runner: self.runners[runner].runner.id }];
         }
         self.classes.push(class, Rank::new(job.priority, job.id));
-        self.waiting.insert(job.id, Waiting { class, priority: job.priority });
+        self.waiting.insert(job.id, Waiting { class, priority: job.priority, workspace: job.workspace });
         Vec::new()
     }
 
     /// The free runner of the class that is to be taken; one of `avoid` only when there is no other.
     ///
     /// Looks at no more seats than there are runners to avoid, and one.
-    fn pick(&mut self, class: u32, avoid: &[RunnerId]) -> Option<u32> {
+    fn pick(&mut self, class: u32, avoid: &[RunnerId], tree: Option<Digest>) -> Option<u32> {
         let seats = &self.classes[class].seats;
         let first = self.placer.pick(seats)?;
         let avoided = |runner: u32| avoid.contains(&self.runners[runner].runner.id);
         if !avoided(first) {
-            return Some(first);
+            return Some(self.with_the_tree(class, first, tree).filter(|runner| !avoided(*runner)).unwrap_or(first));
         }
         Some(seats.iter().map(|seat| seat.runner).find(|runner| !avoided(*runner)).unwrap_or(first))
     }
 
     /// Removes a job that waits; one that does not is left alone.
     pub(super) fn take_off_the_queue(&mut self, job: JobId) {
-        if let Some(Waiting { class, priority }) = self.waiting.remove(&job) {
+        if let Some(Waiting { class, priority, .. }) = self.waiting.remove(&job) {
             self.classes.remove(class, Rank::new(priority, job), self.tick);
         }
     }
@@ -67,6 +70,7 @@ impl Board {
         self.early.remove(&runner);
         if let Some(index) = self.runners.find(runner) {
             self.leave_classes(index);
+            self.trees.forget(index);
             self.runners.remove(index);
         }
     }
@@ -164,7 +168,8 @@ impl Board {
             let Some((rank, class)) = self.classes.best(&entry.classes) else { break };
             entry.take(rank.job(), self.tick);
             self.classes.remove(class, rank, self.tick);
-            self.waiting.remove(&rank.job());
+            let workspace = self.waiting.remove(&rank.job()).and_then(|waiting| waiting.workspace);
+            self.trees.given(index, workspace, rank.job());
             effects.push(Effect::Assign { job: rank.job(), runner: entry.runner.id });
         }
         effects

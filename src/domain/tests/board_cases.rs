@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 use shuntyard_domain::board::{Availability, Board, BoardEvent, BoardRunner, Effect, Placement, QueuedJob};
+use shuntyard_domain::digest::Digest;
 use shuntyard_domain::explain::Explanation;
 use shuntyard_domain::facts::Facts;
 use shuntyard_domain::filter::{Attributes, Filter};
@@ -64,6 +65,8 @@ struct JobTold {
     priority: i32,
     #[serde(default)]
     org: String,
+    /// Which tree of files it starts in.
+    tree: Option<u8>,
 }
 
 #[derive(Deserialize)]
@@ -158,6 +161,7 @@ fn event(told: Told, names: &mut Names) -> Result<BoardEvent, BTreeMap<String, V
                 filter: told.filter,
                 priority: told.priority,
                 org: told.org,
+                workspace: told.tree.map(|n| Digest::of_sha256([n; 32])),
                 avoid: Vec::new(),
             })
         }

@@ -19,6 +19,7 @@ fn queue(board: &mut Board, number: u128, filter: &str) -> Vec<Effect> {
         filter,
         priority: 0,
         org: "default".into(),
+        workspace: None,
         avoid: Vec::new(),
     }))
 }

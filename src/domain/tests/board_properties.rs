@@ -141,7 +141,7 @@ impl History {
         match step {
             Step::Queue { filter, org, priority } => {
                 let id = JobId(Uuid::from_u128(self.jobs.len() as u128));
-                self.jobs.push(QueuedJob { id, filter, priority, org: org.into(), avoid: Vec::new() });
+                self.jobs.push(QueuedJob { id, filter, priority, org: org.into(), avoid: Vec::new(), workspace: None });
                 self.jobs.last().cloned().map(BoardEvent::JobQueued).into_iter().collect()
             }
             Step::QueueAgain { job, filter, priority } => {

@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::digest::Digest;
 use crate::facts::Facts;
 use crate::filter::Filter;
 use crate::ids::{JobId, PhaseRunId, RunnerId};
@@ -112,6 +113,9 @@ pub struct JobBody {
     pub run_limit_s: Option<u32>,
     #[serde(default)]
     pub silence_limit_s: Option<u32>,
+    /// The tree of files that it starts in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<Digest>,
     #[serde(default)]
     pub stop_after_disconnect_s: Option<u32>,
     #[serde(default)]
@@ -179,6 +183,7 @@ impl JobBody {
             queue_limit_s: job.spec.queue_limit_s,
             run_limit_s: job.spec.run_limit_s,
             silence_limit_s: job.spec.silence_limit_s,
+            workspace: job.spec.workspace,
             stop_after_disconnect_s: job.spec.orphan_grace_s,
             retry: Retry { on_lost: job.spec.retry_on_lost },
             attempts: Vec::new(),

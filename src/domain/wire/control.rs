@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use crate::closed::closed_list;
+use crate::digest::Digest;
 use crate::ids::AttemptId;
 use crate::outcome::StopReason;
 use crate::wire::frame::Nonce;
@@ -33,6 +34,8 @@ closed_list!(
         Mkdir = "mkdir",
         /// The spool's disk is full.
         NoSpace = "nospace",
+        /// The tree of files that the job starts in could not be received, or is not laid ready.
+        Workspace = "workspace",
         /// No such verb, or arguments are missing.
         Usage = "usage",
         /// The attempt was claimed, and its files are gone.
@@ -48,7 +51,7 @@ impl ErrCode {
     #[must_use]
     pub const fn proves_no_start(self) -> bool {
         match self {
-            Self::Id | Self::Magic | Self::Frame | Self::Mkdir | Self::NoSpace | Self::Usage => true,
+            Self::Id | Self::Magic | Self::Frame | Self::Mkdir | Self::NoSpace | Self::Workspace | Self::Usage => true,
             Self::Removed | Self::Refused => false,
         }
     }
@@ -150,6 +153,15 @@ pub enum Control {
     Removed {
         id: AttemptId,
     },
+    /// The host lacks the tree; what it can read and check with, and trees that it has.
+    Want {
+        tools: Vec<String>,
+        trees: Vec<Digest>,
+    },
+    /// The host has the tree in its cache.
+    Have,
+    /// The attempt's copy of the tree is laid ready.
+    Filled,
 }
 
 /// A line with our nonce whose rest is not a control line of this version.
@@ -202,6 +214,12 @@ fn control(words: &[&str]) -> Result<Control, &'static str> {
             Control::Err { code: code.parse().map_err(|_| "an unknown error code")?, detail: detail.join(" ") }
         }
         ["job", id, state @ ..] => Control::Job { id: attempt(id)?, state: spool_state(state)? },
+        ["want", tools, trees @ ..] => Control::Want {
+            tools: tools.split(',').map(str::to_owned).collect(),
+            trees: trees.iter().map(|tree| tree.parse()).collect::<Result<_, _>>().map_err(|_| "not a digest")?,
+        },
+        ["have"] => Control::Have,
+        ["filled"] => Control::Filled,
         ["removed", id] => Control::Removed { id: attempt(id)? },
         ["receipt", rest @ ..] => Control::Receipt(receipt(rest)?),
         ["hello", pairs @ ..] => Control::Hello(hello(pairs)?),

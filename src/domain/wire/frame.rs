@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
+use crate::digest::Digest;
 use crate::ids::AttemptId;
 use crate::job::JobSpec;
 
@@ -49,6 +50,8 @@ pub enum Verb<'a> {
     Status { nonce: &'a Nonce },
     /// Remove the files of ended attempts.
     Remove { nonce: &'a Nonce, ids: &'a [AttemptId] },
+    /// Receive a tree of files where it is missing, and lay a copy of it ready for an attempt.
+    Workspace { id: AttemptId, nonce: &'a Nonce, digest: Digest },
     /// Take the whole runner of the system mode off its host; `retire_request` follows on stdin.
     Retire { nonce: &'a Nonce },
 }
@@ -78,6 +81,7 @@ pub fn command_line(wrapper_path: &str, verb: &Verb<'_>) -> Result<String, BadWo
             let _ = write!(words, " {id}");
             words
         }),
+        Verb::Workspace { id, nonce, digest } => format!("ws {id} {nonce} {digest}"),
         Verb::Retire { nonce } => format!("retire {nonce}"),
     };
     Ok(format!("exec /bin/sh {wrapper_path} {words}"))
@@ -173,6 +177,10 @@ impl Frame<'_> {
             limit(self.spec.orphan_grace_s),
             self.spec.spool_bound_bytes().map_or("-1".to_owned(), |bytes| bytes.to_string()),
         );
+        if self.spec.workspace.is_some() {
+            // Without the tree the attempt is refused.
+            body.insert_str(0, "shunt_workspace=1\n");
+        }
         for (name, value) in self.env {
             check_variable(name, value)?;
             let _ = writeln!(body, "export {name}={}", quoted(value));

@@ -1,7 +1,8 @@
-//! Shapes that travel: to the runner's wrapper (`frame`, `control`) and over HTTP (`api`).
+//! Shapes that travel: to the runner's wrapper (`frame`, `control`) and over HTTP (`api`, `workspace`).
 
 pub mod api;
 pub mod control;
 pub mod frame;
 pub mod object;
 pub mod time_text;
+pub mod workspace;

@@ -111,7 +111,15 @@ impl Decoder {
             Some(Control::None) => AttemptEvent::Unknown,
             Some(Control::Fenced) => AttemptEvent::Fenced,
             Some(Control::Err { code, detail }) => AttemptEvent::Refused { code, detail },
-            Some(other @ (Control::Job { .. } | Control::Eol | Control::Hello(_) | Control::Removed { .. })) => {
+            Some(
+                other @ (Control::Job { .. }
+                | Control::Eol
+                | Control::Hello(_)
+                | Control::Removed { .. }
+                | Control::Want { .. }
+                | Control::Have
+                | Control::Filled),
+            ) => {
                 return Err(GoneWhy::BadControl(format!("{other:?} does not belong into an attempt's channel")));
             }
         }))

@@ -4,6 +4,7 @@
 mod decode;
 mod input;
 mod verbs;
+mod workspace;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub use input::AttemptInput;
 pub use verbs::{FenceAnswer, KillAnswer, fence, hello, kill, remove, retire, status};
+pub use workspace::{Delivery, DeliveryWord, deliver};
 
 use super::channel::{ChannelEvent, ChannelReader};
 use super::error::ExecError;

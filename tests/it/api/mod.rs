@@ -2,3 +2,4 @@
 
 mod errors;
 pub mod http;
+mod workspaces;

@@ -99,6 +99,15 @@ impl House {
         house
     }
 
+    /// As `with`, with a `RUST_LOG` for the dispatcher.
+    pub fn with_log(hosts: &[(&TestHost, u32)], rust_log: &'static str) -> Self {
+        let house = Self::start_logging(rust_log);
+        for (host, slots) in hosts {
+            house.enrol(host, *slots);
+        }
+        house
+    }
+
     pub fn home(&self) -> &Path {
         self.home.path()
     }

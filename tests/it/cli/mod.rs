@@ -42,4 +42,5 @@ mod stop;
 mod store_faults;
 mod terminal;
 mod together;
+mod workspaces;
 mod wrong;

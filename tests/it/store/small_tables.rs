@@ -1,12 +1,15 @@
 //! Tokens, settings and phase runs.
 
 use shuntyard::store::{
-    HostKeyAccepted, PhaseRunRow, RunnerEventRow, StoreError, TokenRow, job_insert, job_receipt_find,
-    job_receipt_insert, phase_run_find, phase_run_insert, runner_delete, runner_event_insert, runner_events,
-    runner_insert, setting_find, setting_or_insert, setting_set, token_find_by_sha256, token_insert, token_list,
-    token_revoke, token_used,
+    Expected, HostKeyAccepted, PhaseRunRow, RunnerEventRow, StoreError, TokenRow, job_apply, job_insert,
+    job_receipt_find, job_receipt_insert, phase_run_find, phase_run_insert, runner_delete, runner_event_insert,
+    runner_events, runner_insert, setting_find, setting_or_insert, setting_set, token_find_by_sha256, token_insert,
+    token_list, token_revoke, token_used, workspaces_in_use,
 };
+use shuntyard_domain::digest::Digest;
 use shuntyard_domain::ids::{AttemptId, PhaseRunId};
+use shuntyard_domain::job::{Job, JobEvent, JobSpec};
+use shuntyard_domain::outcome::StopReason;
 use shuntyard_domain::phase::{Phase, Stage};
 use shuntyard_domain::receipt::StopReceipt;
 use shuntyard_domain::runner::Runner;
@@ -25,6 +28,7 @@ on_both_databases!(
     a_phase_run_is_read_as_it_was_written,
     a_receipt_is_written_once_and_goes_with_its_job,
     the_events_of_a_runner_stay_when_it_is_deleted,
+    workspaces_of_unfinished_jobs_are_in_use,
 );
 
 fn token(id: &str, byte: u8) -> TokenRow {
@@ -165,4 +169,17 @@ async fn the_events_of_a_runner_stay_when_it_is_deleted(db: Database) {
     let found = store.read(|c| runner_events(c, "h1")).await.unwrap();
     assert_eq!(found, [row(20, "SHA256:b"), row(30, "SHA256:c")]);
     assert_eq!(store.read(|c| runner_events(c, "h2")).await.unwrap(), []);
+}
+
+async fn workspaces_of_unfinished_jobs_are_in_use(db: Database) {
+    let store = db.open();
+    let tree = |n: u8| Digest::of_sha256([n; 32]);
+    for (number, workspace) in [(1, None), (2, Some(tree(2))), (3, Some(tree(3)))] {
+        // A script that looks like one names none.
+        let spec = JobSpec { workspace, ..JobSpec::shell(r#"echo '"workspace":"x"'"#) };
+        store.write(move |c| job_insert(c, &Job { spec, ..job(number) })).await.unwrap();
+    }
+    let cancel = JobEvent::CancelRequested { by: "admin".into(), reason: StopReason::User };
+    store.write(move |c| job_apply(c, job(3).id, Expected::Anything, &cancel, 1)).await.unwrap();
+    assert_eq!(store.read(workspaces_in_use).await.unwrap(), [tree(2)]);
 }

@@ -1,5 +1,6 @@
-//! What the tests share: hosts and databases.
+//! What the tests share: hosts, databases and trees of files.
 
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod sshd;
+pub mod trees;

@@ -13,3 +13,4 @@ mod receipt;
 mod run;
 mod spool;
 mod stop;
+mod workspace;

@@ -138,6 +138,7 @@ pub fn queued(job: &Job) -> Option<BoardEvent> {
             priority: job.priority,
             org: "default".into(),
             avoid: Vec::new(),
+            workspace: None,
         })
     })
 }

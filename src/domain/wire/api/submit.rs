@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Retry;
+use crate::digest::Digest;
 use crate::filter::Filter;
 use crate::phase::Phase;
 use crate::wire::object::object;
@@ -43,6 +44,9 @@ pub struct SubmitJob {
     pub retry: Retry,
     #[serde(default)]
     pub project: String,
+    /// The tree of files that the job starts in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<Digest>,
 }
 
 /// `POST /phase_runs`: the jobs of one phase of a project's config.json.
@@ -58,4 +62,7 @@ pub struct SubmitPhaseRun {
     pub env: BTreeMap<String, String>,
     #[serde(default)]
     pub priority: i32,
+    /// The tree of files that every row starts in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<Digest>,
 }

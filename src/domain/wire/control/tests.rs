@@ -32,6 +32,13 @@ fn every_word_is_read() {
         (format!("job {ID} reserved"), Control::Job { id, state: SpoolState::Reserved }),
         (format!("removed {ID}"), Control::Removed { id }),
         (
+            format!("want zstd,sha256sum {}", "00".repeat(32)),
+            Control::Want { tools: vec!["zstd".into(), "sha256sum".into()], trees: vec![Digest::of_sha256([0; 32])] },
+        ),
+        ("want none".into(), Control::Want { tools: vec!["none".into()], trees: vec![] }),
+        ("have".into(), Control::Have),
+        ("filled".into(), Control::Filled),
+        (
             "receipt means environment group".into(),
             Control::Receipt(Receipt::Means { words: vec!["environment".into(), "group".into()] }),
         ),

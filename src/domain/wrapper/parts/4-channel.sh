@@ -90,7 +90,9 @@ verb_run() {
 }
 # Runs the attempt of the frame that comes; fails when the channel is done. $1 offset, $2 `follow`: at once, else when told.
 start_attempt() {
+  shunt_workspace=
   read_frame
+  need_workspace
   create "$claim" || { [ -e "$claim" ] || refuse mkdir the claim cannot be made; attach "$1"; return 1; }
   make_cgroup "$id"
   prepare || { [ -z "$cgroup" ] || drop_cgroup "$cgroup"; remove; rm -f "$claim"; refuse nospace the spool cannot be written; }
@@ -132,7 +134,7 @@ prepare() {
   blank='                                                                                '
   # shellcheck disable=SC2086 # limits are numbers
   set -- $shunt_limits
-  put "$claim" "$me" && [ -s "$claim" ] && mkdir "$spool" "$work" 2>/dev/null &&
+  put "$claim" "$me" && [ -s "$claim" ] && mkdir "$spool" 2>/dev/null && take_work &&
     { emit "$shunt_script" >"$spool/script"; } 2>/dev/null && put "$spool/limits" "$shunt_limits" &&
     put "$spool/att" "$nonce" && { [ "${4:--1}" = -1 ] || put "$spool/heard" "0$blank"; } && put "$spool/result" "-$blank" &&
     { [ -z "$cgroup" ] || put "$spool/cgroup" "$cgroup"; } && put "$spool/pid" "-$blank$blank" &&

@@ -133,11 +133,11 @@ check_number() { case $1 in '' | *[!0-9]*) refuse id "bad id, nonce or number" ;
 
 main() {
   case ${1:-} in
-  run | at | kill)
+  run | at | kill | ws)
     check_id "${2:-}"
     check_id "${3:-}"
     nonce=$3
-    check_number "${4:-}"
+    if [ "$1" = ws ]; then check_id "${4:-}"; else check_number "${4:-}"; fi
     attempt "$2"
     ;;
   fence)
@@ -157,12 +157,16 @@ main() {
     if [ "$1" = run ]; then verb_run "$4"; else attach "$4"; fi
     ;;
   kill) verb_kill "$4" ;;
+  ws)
+    exec 3<&0 </dev/null
+    verb_workspace "$4"
+    ;;
   fence) verb_fence ;;
   st) verb_status ;;
   rm) shift 2; verb_remove "$@" ;;
   hello) verb_hello ;;
   retire) verb_retire ;;
-  *) refuse usage run, at, kill, fence, st, rm, hello, retire ;;
+  *) refuse usage run, at, kill, ws, fence, st, rm, hello, retire ;;
   esac
 }
 
