@@ -129,6 +129,11 @@ impl<'t> Faults<'t> {
         self.list
     }
 
+    /// Faults so far, those that are only counted included.
+    pub(super) const fn len(&self) -> usize {
+        self.list.len() + self.unlisted
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
@@ -195,7 +200,7 @@ fn quoted(text: &str) -> String {
 
 /// The word that `found` most likely stands for: at most a third of its letters differ, letter case
 /// and `-` for `_` aside.
-pub(super) fn nearest<'w>(found: &str, allowed: &[&'w str]) -> Option<&'w str> {
+pub(crate) fn nearest<'w>(found: &str, allowed: &[&'w str]) -> Option<&'w str> {
     let found: String = found.chars().take(MAX_QUOTED_CHARS).collect::<String>().to_lowercase().replace('-', "_");
     let distance = |word: &str| strsim::damerau_levenshtein(&found, &word.to_lowercase());
     let (distance, word) = allowed.iter().map(|word| (distance(word), *word)).min_by_key(|(distance, _)| *distance)?;

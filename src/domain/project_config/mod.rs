@@ -60,6 +60,10 @@ pub struct PhaseConfig {
     pub stop_grace_s: u32,
     /// The first failed row stops its siblings.
     pub fail_fast: bool,
+    /// Jobs of one run of the phase that are unfinished at a time; `None` = all rows at once.
+    pub max_parallel: Option<u32>,
+    /// Row by row, whether it may fail without failing the phase.
+    pub continue_on_error: Vec<bool>,
     /// Patterns of files to keep.
     pub artifacts: Vec<String>,
     /// A job whose result is lost may be started again.
@@ -82,11 +86,9 @@ impl ProjectConfig {
     #[must_use]
     pub fn phase(&self, phase: Phase) -> PhaseConfig {
         let Document { dispatch, skip, timeouts, settings, .. } = &self.document;
-        let (filters, is_matrix) = match dispatch.phases.get(&phase) {
-            Some(rows) => (rows.filters.clone(), rows.is_matrix),
-            None => (vec![dispatch.default.clone()], false),
-        };
+        let dispatch::Rows { filters, is_matrix } = dispatch.rows(phase);
         let settings = settings.get(&phase).cloned().unwrap_or_default();
+        let continue_on_error = filters.iter().map(|row| settings.continue_on_error.holds(row)).collect();
         PhaseConfig {
             filters,
             is_matrix,
@@ -98,6 +100,8 @@ impl ProjectConfig {
             silence_s: settings.silence_s,
             stop_grace_s: settings.stop_grace_s.unwrap_or(JobSpec::default_stop_grace_s()),
             fail_fast: settings.fail_fast,
+            max_parallel: settings.max_parallel,
+            continue_on_error,
             artifacts: settings.artifacts,
             retry_on_lost: settings.retry_on_lost,
         }

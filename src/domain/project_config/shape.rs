@@ -88,14 +88,26 @@ pub(super) fn boolean(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> 
 
 /// Whole seconds from `min` to `max`, written without fraction and exponent.
 pub(super) fn seconds(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>, min: u32, max: u32) -> Option<u32> {
-    let allowed = format!("whole seconds from {min} to {max}");
+    whole(node, path, faults, min, max, "seconds")
+}
+
+/// A whole number of `unit`s from `min` to `max`, written without fraction and exponent.
+pub(super) fn whole(
+    node: &Node,
+    path: &Path<'_>,
+    faults: &mut Faults<'_>,
+    min: u32,
+    max: u32,
+    unit: &str,
+) -> Option<u32> {
+    let allowed = format!("whole {unit} from {min} to {max}");
     let Json::Number(digits) = &node.value else {
         wrong_type(node, path, faults, &[&allowed]);
         return None;
     };
-    let seconds = digits.parse::<u32>().ok().filter(|seconds| (min..=max).contains(seconds));
-    if seconds.is_none() {
+    let number = digits.parse::<u32>().ok().filter(|number| (min..=max).contains(number));
+    if number.is_none() {
         faults.add(path, &node.span, format!("must be {allowed}"), &[&allowed]);
     }
-    seconds
+    number
 }
