@@ -7,6 +7,7 @@
 pub mod board;
 pub mod clocks;
 pub mod closed;
+pub mod command_template;
 pub mod explain;
 pub mod facts;
 pub mod filter;
@@ -19,5 +20,6 @@ pub mod project_config;
 pub mod queue;
 pub mod receipt;
 pub mod runner;
+pub mod tenancy;
 pub mod wire;
 pub mod wrapper;

@@ -8,6 +8,7 @@ mod dispatch;
 mod document;
 mod fault;
 mod json;
+mod local_phases;
 mod reader;
 #[cfg(test)]
 mod reader_tests;
@@ -26,6 +27,8 @@ use crate::phase::Phase;
 
 pub use self::document::MAX_BYTES;
 pub use self::fault::Fault;
+pub(crate) use self::fault::nearest;
+pub use self::local_phases::{LOCAL_PHASES_CANDIDATES, LocalPhases, MAX_LOCAL_PHASES_BYTES, parse_local_phases};
 pub use self::report::{CheckReport, PhaseReport, check_report};
 pub use self::settings::SettingKey;
 
