@@ -5,6 +5,7 @@
 //! forbids it. Time and identifiers are arguments.
 
 pub mod board;
+pub mod change;
 pub mod clocks;
 pub mod closed;
 pub mod command_template;
@@ -16,10 +17,13 @@ pub mod job;
 pub mod outcome;
 pub mod output;
 pub mod phase;
+pub mod pipeline;
+pub mod plan;
 pub mod project_config;
 pub mod queue;
 pub mod receipt;
 pub mod runner;
+pub mod stage;
 pub mod tenancy;
 pub mod wire;
 pub mod wrapper;
