@@ -58,12 +58,12 @@ pub struct RowForecast {
     pub why_not: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unblock: Option<String>,
-    /// Words of the filter that no runner of the inventory has.
+    /// Words of the filter that no runner of the organisation has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<UnknownWord>,
 }
 
-/// A word of a filter that no runner has under its key.
+/// A word of a filter that no runner of the organisation has under its key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnknownWord {
     pub key: String,
@@ -79,7 +79,7 @@ pub struct UnknownWord {
 /// Looks at every row of a plan; `org` is the organisation of the change, for the scope of runners.
 #[must_use]
 pub fn forecast(plan: &StagePlan, org: &Name, inventory: &[BoardRunner]) -> Forecast {
-    let house = House { org, inventory, words: words(inventory) };
+    let house = House { org, inventory, words: words(org, inventory) };
     let groups: Vec<Vec<PhaseForecast>> =
         plan.groups.iter().map(|group| group.iter().map(|phase| house.phase(phase)).collect()).collect();
     let stands_in_the_way = |row: &RowForecast| row.matching == 0 || row.unknown.iter().any(|word| word.is_error);
@@ -92,7 +92,7 @@ pub fn forecast(plan: &StagePlan, org: &Name, inventory: &[BoardRunner]) -> Fore
 struct House<'a> {
     org: &'a Name,
     inventory: &'a [BoardRunner],
-    /// Every word that some runner has, by key.
+    /// Every word that some runner of the organisation has, by key.
     words: BTreeMap<FilterKey, BTreeSet<&'a str>>,
 }
 
@@ -168,9 +168,9 @@ impl House<'_> {
     }
 }
 
-fn words(inventory: &[BoardRunner]) -> BTreeMap<FilterKey, BTreeSet<&str>> {
+fn words<'a>(org: &Name, inventory: &'a [BoardRunner]) -> BTreeMap<FilterKey, BTreeSet<&'a str>> {
     let mut words: BTreeMap<FilterKey, BTreeSet<&str>> = BTreeMap::new();
-    for runner in inventory {
+    for runner in inventory.iter().filter(|runner| serves(&runner.scope, org.as_str())) {
         for key in FilterKey::ALL {
             words.entry(*key).or_default().extend(words_of(*key, &runner.attributes));
         }

@@ -34,6 +34,8 @@ pub struct World {
     pub change: Change,
     /// `Err`: the source's configuration has faults.
     pub config: Result<ProjectConfig, String>,
+    /// Its text.
+    pub text: String,
     pub consumers: Vec<(PipelinePath, ChangeId, ProjectConfig)>,
     pub runs: Vec<StageRun>,
     pub phases: Vec<PhaseRun>,
@@ -68,6 +70,7 @@ impl World {
         Self {
             change,
             config: parse(config).map_err(|faults| faults[0].to_string()),
+            text: config.into(),
             consumers: Vec::new(),
             runs: Vec::new(),
             phases: Vec::new(),
