@@ -57,7 +57,7 @@ impl JobSpec {
 }
 
 /// Where a job belongs. An ad-hoc job has no phase.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobOrigin {
     pub enterprise: String,
     pub org: String,
@@ -68,8 +68,31 @@ pub struct JobOrigin {
     pub phase_run: Option<PhaseRunId>,
     /// Row of the phase's matrix, from 0.
     pub row: u32,
+    /// Counts the jobs of the row from 1: its author may want another one after a lost one.
+    #[serde(default = "first_turn")]
+    pub turn: u32,
     /// One line for people: `unit {"platform":["ubuntu"]}`, or the command.
     pub title: String,
+}
+
+const fn first_turn() -> u32 {
+    1
+}
+
+impl Default for JobOrigin {
+    fn default() -> Self {
+        Self {
+            enterprise: String::new(),
+            org: String::new(),
+            project: String::new(),
+            stage: None,
+            phase: None,
+            phase_run: None,
+            row: 0,
+            turn: first_turn(),
+            title: String::new(),
+        }
+    }
 }
 
 /// Who asked for a stop, when, and why.

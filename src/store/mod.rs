@@ -5,6 +5,7 @@
 
 mod base64_text;
 mod cached;
+mod changes;
 mod connection;
 mod error;
 mod job_apply;
@@ -21,10 +22,14 @@ mod runner_row;
 mod runners;
 mod schema;
 mod settings;
+mod stage_phases;
+mod stage_runs;
+mod tenancy;
 mod tokens;
 mod url;
 mod writer;
 
+pub use changes::{change_find, change_insert, change_page, change_update};
 pub use connection::StoreConnection as Connection;
 pub use error::StoreError;
 pub use job_apply::{ApplyError, job_apply, job_apply_each};
@@ -40,5 +45,10 @@ pub use runners::{
     runner_state, runner_update,
 };
 pub use settings::{setting_find, setting_or_insert, setting_set};
+pub use stage_phases::{stage_phase_end, stage_phase_insert, stage_phases};
+pub use stage_runs::{
+    stage_run_config, stage_run_insert, stage_run_keep_config, stage_run_update, stage_runs_of, stage_runs_open,
+};
+pub use tenancy::{org_list, pipeline_ensure, pipeline_list, project_list};
 pub use tokens::{TokenRow, token_find_by_sha256, token_insert, token_list, token_revoke, token_used};
 pub use url::StoreUrl;

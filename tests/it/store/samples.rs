@@ -26,6 +26,7 @@ pub fn job(number: u128) -> Job {
             phase: Some(Phase::Unit),
             phase_run: None,
             row: 2,
+            turn: 1,
             title: "unit {\"platform\":[\"ubuntu\"]} – ö".into(),
         },
         spec: JobSpec {
