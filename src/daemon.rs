@@ -48,7 +48,7 @@ impl Daemon {
         let url = StoreUrl::parse(&config.store.url).context("see [store] url")?;
         let store =
             Store::open(&url, StoreOptions::default()).with_context(|| format!("cannot open the store {url}"))?;
-        let logs = LogStore::open(&paths.logs)?;
+        let logs = LogStore::open(&paths.logs)?.capped(config.output.cap_bytes);
         let sealer = open_sealer(&paths.master_key, &store).await?;
         AdminToken::ensure(&paths.admin_token, &store, clock.now_ms()).await?;
         // Bound before the engine starts: a port that is taken must not leave connections behind.
@@ -67,6 +67,7 @@ impl Daemon {
             tasks,
             pool,
             placement: placement(config.dispatch.placement)?,
+            spool_cap_bytes: config.output.spool_cap_bytes,
         })
         .await
         .context("cannot take up what is in the store")?;

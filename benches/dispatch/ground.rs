@@ -91,6 +91,7 @@ impl Ground {
             run_limit_s: None,
             silence_limit_s: None,
             stop_grace_s: None,
+            output_cap_bytes: None,
             project: String::new(),
         };
         self.dispatcher.submit(request).await.expect("a good job")
@@ -139,6 +140,7 @@ async fn start_engine(data: &TempDir) -> Dispatcher {
         pool: Pool::new(&tasks.child()),
         tasks,
         placement: Placement::LeastLoaded,
+        spool_cap_bytes: 8 << 30,
     };
     Dispatcher::start(parts).await.expect("an engine")
 }

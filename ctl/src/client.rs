@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RANGE,
+};
 use reqwest::{Method, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -135,6 +137,24 @@ impl Client {
     /// `ClientError`, also for every status outside 200–299.
     pub async fn bytes(&self, url: &Url) -> Result<Response, ClientError> {
         self.send(Method::GET, url, None, &[(ACCEPT, "*/*")]).await
+    }
+
+    /// Asks for what is kept of `url` from `offset` on, as far as it goes without a gap; answers where that begins, too.
+    /// `None`: there is no more.
+    ///
+    /// # Errors
+    /// As `bytes`.
+    pub async fn bytes_from(&self, url: &Url, offset: u64) -> Result<Option<(u64, Response)>, ClientError> {
+        let range = format!("bytes={offset}-");
+        let response = match self.send(Method::GET, url, None, &[(ACCEPT, "*/*"), (RANGE, &range)]).await {
+            Err(ClientError::Refused(refusal)) if refusal.status == StatusCode::RANGE_NOT_SATISFIABLE => {
+                return Ok(None);
+            }
+            answer => answer?,
+        };
+        let said = response.headers().get(CONTENT_RANGE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let begins = said.strip_prefix("bytes ").and_then(|rest| rest.split_once('-')).map(|(first, _)| first.parse());
+        Ok(Some((begins.and_then(Result::ok).unwrap_or(offset), response)))
     }
 
     /// Returns the next bytes of a streamed answer, `None` at its end.

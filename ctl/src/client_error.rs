@@ -52,7 +52,7 @@ pub struct Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ErrorBody { error, message, path, allowed, request_id } = &self.body;
+        let ErrorBody { error, message, path, allowed, faults, request_id } = &self.body;
         if message.is_empty() {
             // Chef's answers have a word only.
             write!(f, "the server answered {} to {}", plain(error), self.path)?;
@@ -69,7 +69,9 @@ impl fmt::Display for Refusal {
         if !request_id.is_empty() {
             write!(f, ", request {}", plain(request_id))?;
         }
-        f.write_str(")")
+        f.write_str(")")?;
+        // The first one is in the sentence.
+        faults.iter().skip(1).try_for_each(|fault| write!(f, "\n  {}", plain(&fault.to_string())))
     }
 }
 

@@ -1,5 +1,4 @@
-DROP INDEX jobs_by_row;
-ALTER TABLE jobs DROP COLUMN turn;
+DROP TABLE row_jobs;
 DROP INDEX phase_runs_by_stage_run;
 ALTER TABLE phase_runs DROP COLUMN status;
 ALTER TABLE phase_runs DROP COLUMN finished_at_ms;

@@ -100,6 +100,13 @@ ALTER TABLE phase_runs ADD COLUMN status TEXT
   CHECK ((status IS NULL OR status IN ('passed', 'failed', 'skipped')) AND (status IS NULL) = (finished_at_ms IS NULL));
 CREATE UNIQUE INDEX phase_runs_by_stage_run ON phase_runs (stage_run_id, project, phase) WHERE stage_run_id IS NOT NULL;
 
--- Counts the jobs of one row: a lost one may be followed by another.
-ALTER TABLE jobs ADD COLUMN turn BIGINT NOT NULL DEFAULT 1 CHECK (turn > 0);
-CREATE UNIQUE INDEX jobs_by_row ON jobs (phase_run_id, matrix_row, turn) WHERE phase_run_id IS NOT NULL;
+-- The jobs of each row of a stage's phase run: a lost one may be followed by another. A table of its own, so that a
+-- row that is submitted twice is refused, and because most jobs belong to no stage.
+CREATE TABLE row_jobs (
+  phase_run_id TEXT NOT NULL REFERENCES phase_runs (id),
+  matrix_row BIGINT NOT NULL CHECK (matrix_row >= 0),
+  -- Counts the jobs of the row.
+  turn BIGINT NOT NULL CHECK (turn > 0),
+  job_id TEXT NOT NULL UNIQUE REFERENCES jobs (id) ON DELETE CASCADE,
+  PRIMARY KEY (phase_run_id, matrix_row, turn)
+);

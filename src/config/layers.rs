@@ -14,6 +14,8 @@ pub(super) const KEYS: &[&str] = &[
     "store.url",
     "log.level",
     "log.format",
+    "output.cap_mib",
+    "output.spool_cap_mib",
     "ssh.connect_timeout_s",
     "ssh.keepalive_s",
     "ssh.keepalive_max",

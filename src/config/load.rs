@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use super::fault::{ConfigFault, ConfigFaults};
 use super::layers::{FILE_VARIABLE, Layers};
 use super::{
-    Config, DataConfig, DataPaths, DispatchConfig, LogConfig, LogFormat, LogLevel, PlacementRule, ServerConfig,
-    SshConfig, StoreConfig,
+    Config, DataConfig, DataPaths, DispatchConfig, LogConfig, LogFormat, LogLevel, OutputConfig, PlacementRule,
+    ServerConfig, SshConfig, StoreConfig,
 };
 
 /// What the configuration is made of.
@@ -95,10 +95,14 @@ impl Config {
                 level: layers.read("log.level", |given| given.word(LogLevel::WORDS)).unwrap_or(LogLevel::Info),
                 format: layers.read("log.format", |given| given.word(LogFormat::WORDS)).unwrap_or(LogFormat::Text),
             },
+            output: OutputConfig {
+                cap_bytes: read_mib(layers, "output.cap_mib", 1024),
+                spool_cap_bytes: read_mib(layers, "output.spool_cap_mib", 8192),
+            },
             ssh: SshConfig {
                 connect_timeout: read_seconds(layers, "ssh.connect_timeout_s", 1, 600, 15),
-                keepalive: read_seconds(layers, "ssh.keepalive_s", 1, 3_600, 5),
-                keepalive_max: layers.read("ssh.keepalive_max", |given| given.whole(1..=100, "questions")).unwrap_or(3),
+                keepalive: read_seconds(layers, "ssh.keepalive_s", 1, 3_600, 3),
+                keepalive_max: layers.read("ssh.keepalive_max", |given| given.whole(1..=100, "questions")).unwrap_or(2),
             },
             dispatch: DispatchConfig {
                 placement: layers
@@ -112,6 +116,11 @@ impl Config {
 fn read_seconds(layers: &mut Layers, key: &'static str, least: u32, most: u32, default: u32) -> Duration {
     let seconds = layers.read(key, |given| given.whole(least..=most, "seconds")).unwrap_or(default);
     Duration::from_secs(seconds.into())
+}
+
+/// From one MiB to one TiB, in bytes.
+fn read_mib(layers: &mut Layers, key: &'static str, default: u32) -> u64 {
+    u64::from(layers.read(key, |given| given.whole(1..=1 << 20, "MiB")).unwrap_or(default)) << 20
 }
 
 fn read_server(layers: &mut Layers) -> ServerConfig {

@@ -30,6 +30,7 @@ pub struct Config {
     pub data: DataConfig,
     pub store: StoreConfig,
     pub log: LogConfig,
+    pub output: OutputConfig,
     pub ssh: SshConfig,
     pub dispatch: DispatchConfig,
 }
@@ -67,6 +68,15 @@ impl fmt::Debug for StoreConfig {
 pub struct LogConfig {
     pub level: LogLevel,
     pub format: LogFormat,
+}
+
+/// `[output]`: what is kept of jobs' output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutputConfig {
+    /// Of each job, unless it says otherwise.
+    pub cap_bytes: u64,
+    /// What a job's log on its runner may take before the job is stopped.
+    pub spool_cap_bytes: u64,
 }
 
 /// `[ssh]`: connections to runners.

@@ -51,7 +51,7 @@ fn the_defaults_are_those_that_were_decided() {
     assert_eq!(config.store.url.as_str(), "sqlite:/home/u/.local/share/shuntyard/shuntyard.db");
     assert_eq!((config.log.level, config.log.format), (LogLevel::Info, LogFormat::Text));
     assert_eq!(config.ssh.connect_timeout, Duration::from_secs(15));
-    assert_eq!((config.ssh.keepalive, config.ssh.keepalive_max), (Duration::from_secs(5), 3));
+    assert_eq!((config.ssh.keepalive, config.ssh.keepalive_max), (Duration::from_secs(3), 2));
     assert_eq!(config.dispatch.placement, PlacementRule::LeastLoaded);
     assert_eq!(config.paths().admin_token, PathBuf::from("/home/u/.local/share/shuntyard/admin.token"));
 }
@@ -83,7 +83,7 @@ fn all_faults_of_all_sources_are_told_at_once() {
     let flags = FlagOverrides { log_format: Some("jsn".into()), ..FlagOverrides::default() };
     let mut faults = load(file, &env, flags).unwrap_err();
     faults.sort_unstable();
-    let sections = "[server], [data], [store], [log], [ssh], [dispatch]";
+    let sections = "[server], [data], [store], [log], [output], [ssh], [dispatch]";
     let mut expected = vec![
         "--log-format: found `jsn`; allowed: text, json (did you mean `json`?)".to_owned(),
         "SHUNTD_DATA_DIR: found `here`; allowed: an absolute path, or one that starts with ~/".to_owned(),

@@ -1,5 +1,6 @@
 //! From an inventory entry to a place on a connection.
 
+use shuntyard_domain::board::BoardEvent;
 use shuntyard_domain::ids::RunnerId;
 
 use super::inventory::{Contact, Known};
@@ -40,10 +41,8 @@ impl Dispatcher {
 
     /// Changes what is known about a runner, and tells board and listeners.
     pub(super) fn update_runner(&self, id: RunnerId, change: impl FnOnce(&mut Known)) {
-        if let Some(known) = self.0.inventory.update(id, change) {
-            self.tell_board(shuntyard_domain::board::BoardEvent::RunnerChanged(known.for_board()));
-            self.0.feed.runner_changed(id);
-        }
+        self.0.inventory.update(id, change, |known| self.tell_board(BoardEvent::RunnerChanged(known.for_board())));
+        self.0.feed.runner_changed(id);
     }
 
     pub(super) fn set_contact(&self, id: RunnerId, contact: Contact) {

@@ -1,8 +1,7 @@
 //! The one task that owns the board.
 
-use shuntyard_domain::board::{Board, BoardEvent, Effect, Placement};
+use shuntyard_domain::board::{Board, BoardEvent, Effect, Placement, QueuedJob};
 use shuntyard_domain::explain::Explanation;
-use shuntyard_domain::ids::JobId;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::info_span;
@@ -12,7 +11,14 @@ use super::{Dispatcher, attend};
 /// What the loop is told.
 pub(super) enum LoopEvent {
     Board(Box<BoardEvent>),
-    Explain(JobId, oneshot::Sender<Option<Explanation>>),
+    Explain(Box<QueuedJob>, oneshot::Sender<Explained>),
+}
+
+/// Where a job waits, and what the inventory offers it.
+pub(super) enum Explained {
+    OnTheBoard(Explanation),
+    /// It is being placed, or pauses before its next placement.
+    Beside(Explanation),
 }
 
 /// Runs until `stop`; then nothing is assigned any more.
@@ -33,7 +39,8 @@ pub(super) async fn run(
             None => return,
             Some(LoopEvent::Explain(job, answer)) => {
                 // The asker may have gone away.
-                let _ = answer.send(board.explain(job));
+                let explained = board.explain(job.id).map(Explained::OnTheBoard);
+                let _ = answer.send(explained.unwrap_or_else(|| Explained::Beside(board.explain_beside(&job))));
             }
             Some(LoopEvent::Board(event)) => {
                 for effect in board.step(*event) {
@@ -51,14 +58,5 @@ fn carry_out(dispatcher: &Dispatcher, effect: Effect) {
             let span = info_span!("job", job.id = %job, runner.id = %runner);
             dispatcher.0.tasks.spawn(span, move |stop| attend::place(engine, job, runner, stop));
         }
-    }
-}
-
-impl Dispatcher {
-    /// Why the job waits; `None` when it does not wait.
-    pub async fn explain(&self, job: JobId) -> Option<Explanation> {
-        let (ask, answer) = oneshot::channel();
-        self.0.loop_events.send(LoopEvent::Explain(job, ask)).ok()?;
-        answer.await.ok().flatten()
     }
 }

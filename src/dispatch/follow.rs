@@ -5,6 +5,7 @@ mod overdue;
 mod proof;
 mod running;
 mod stop;
+mod wait;
 
 use std::time::Duration;
 
@@ -67,6 +68,10 @@ pub(super) struct Following<'e> {
     /// The channel is the one on which the start was sent: its refusal proves that nothing was started, and after the
     /// end it takes another start.
     start_channel: bool,
+    /// The last try was left to the keeper, which has no connection.
+    away: bool,
+    /// When more output had come than the host may hold.
+    over_bound_at: Option<Instant>,
     /// How often in a row the end came without the rest of the output.
     tails_overdue: u32,
     /// What this channel's host has told about a stop; each channel is told all of it.
@@ -89,7 +94,7 @@ enum Woken {
 
 impl<'e> Following<'e> {
     pub(super) fn new(engine: &'e Dispatcher, job: Job, cancel: CancellationToken, stop: CancellationToken) -> Self {
-        let sink = LogSink::new(engine.0.logs.clone(), job.attempt_id());
+        let sink = LogSink::new(engine.0.logs.clone().capped(job.spec.output_cap_bytes), job.attempt_id());
         Self {
             engine,
             job,
@@ -101,24 +106,10 @@ impl<'e> Following<'e> {
             confirmed: None,
             running: None,
             start_channel: true,
+            away: false,
+            over_bound_at: None,
             tails_overdue: 0,
             receipt: StopReceipt::default(),
-        }
-    }
-
-    /// Waits before the next try, or until something about the runner changes; true when the daemon stops instead.
-    pub(super) async fn wait_or_stop(&mut self, runner: RunnerId, delay: Duration) -> bool {
-        let known = self.engine.known(runner);
-        let changed = async {
-            match &known {
-                Ok(known) => known.changed.notified().await,
-                Err(_) => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = self.stop.cancelled() => true,
-            () = tokio::time::sleep(delay) => false,
-            () = changed => false,
         }
     }
 
@@ -148,6 +139,7 @@ impl<'e> Following<'e> {
         };
         // The keeper dials at its own pace and wakes us: a host that is down is not asked once for each of its jobs.
         if let Some(why) = known.not_to_be_dialled() {
+            self.away = true;
             return Followed::LinkLost(why);
         }
         let wrapper = &known.runner.installation.wrapper_path;
@@ -178,6 +170,7 @@ impl<'e> Following<'e> {
                     heard = Instant::now();
                     let stored_bytes = self.sink.stored_bytes();
                     let followed = self.store_output(&mut stream, bytes, &mut end).await;
+                    self.look_at_bound();
                     if self.sink.stored_bytes() > stored_bytes {
                         *backoff = Backoff::new(super::run_job::REATTACH_FIRST, super::run_job::REATTACH_CAP);
                         self.tails_overdue = 0;

@@ -11,6 +11,7 @@ mod undo;
 use std::sync::Arc;
 
 use shuntyard_domain::ids::RunnerId;
+use shuntyard_domain::runner::RunnerState;
 use shuntyard_domain::wire::api::{InstallRunner, StepEvent};
 use shuntyard_domain::wrapper::install::Installed;
 use shuntyard_domain::wrapper::probe::ProbedHost;
@@ -101,6 +102,22 @@ struct Failed {
 
 impl Install<'_> {
     async fn run(self) {
+        // Files and keys of a runner change under its jobs' feet; they must end first.
+        let closed = match self.before {
+            Some(known) => self.engine.close_to_jobs(known, false).await.map(Some),
+            None => Ok(None),
+        };
+        match closed {
+            Ok(_closed) => self.install().await,
+            Err(error @ DispatchError::RunnerBusy { .. }) => {
+                let failure = Failure::new(error, "wait for them, or cancel them with `shunt cancel`");
+                self.steps.failed("connect", failure, Vec::new(), Vec::new());
+            }
+            Err(error) => self.steps.failed("connect", Failure::new(error, AGAIN), Vec::new(), Vec::new()),
+        }
+    }
+
+    async fn install(&self) {
         let placed = match self.place().await {
             Ok(Some(placed)) => placed,
             Ok(None) => return,
@@ -152,9 +169,15 @@ impl Install<'_> {
         self.steps.began("enrol", "storing the runner");
         let runner = self.record(id, &target, placed, report);
         let runner = self.store(runner, placed).await.map_err(|failure| ("enrol", failure))?;
-        let hostname = runner.hostname.clone();
+        let (hostname, state) = (runner.hostname.clone(), runner.state);
         self.engine.keep(runner, placed.key.loaded.clone());
-        self.steps.done("enrol", format!("{hostname} takes jobs"));
+        let now = match state {
+            RunnerState::Enrolled => "takes jobs".to_owned(),
+            kept => format!(
+                "stays {kept}; `shunt api patch runners/{hostname} -d '{{\"state\":\"enrolled\"}}'` lets it take jobs"
+            ),
+        };
+        self.steps.done("enrol", format!("{hostname} {now}"));
         Ok(hostname)
     }
 }

@@ -14,9 +14,20 @@ use crate::ssh::RunnerKey;
 /// Whether there is a connection to a runner. Never a reason to change a job's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Contact {
-    Connecting { since_ms: i64 },
-    Connected { since_ms: i64 },
-    Unreachable { since_ms: i64, why: String },
+    Connecting {
+        since_ms: i64,
+    },
+    Connected {
+        since_ms: i64,
+    },
+    Unreachable {
+        since_ms: i64,
+        why: String,
+        /// Failed tries to connect in a row.
+        tries: u32,
+        /// `None` when nobody tries again by itself.
+        next_try_at_ms: Option<i64>,
+    },
 }
 
 /// One runner as the engine knows it.
@@ -25,6 +36,8 @@ pub(super) struct Known {
     pub runner: Arc<Runner>,
     pub key: Arc<RunnerKey>,
     pub contact: Contact,
+    /// Its host is being changed: no job is placed there.
+    pub closed: bool,
     /// Ends the keeper of this entry.
     pub keeper_stop: CancellationToken,
     /// Wakes who waits for this runner; as many as it has jobs.
@@ -48,7 +61,7 @@ impl Known {
             attributes: self.runner.attributes(),
             scope: self.runner.scope.clone(),
             slots: self.runner.slots,
-            availability: availability(&self.runner, &self.contact),
+            availability: if self.closed { Availability::Draining } else { availability(&self.runner, &self.contact) },
         }
     }
 }
@@ -94,13 +107,15 @@ impl Inventory {
         }
     }
 
-    pub(super) fn remove(&self, id: RunnerId) {
+    /// Removes a runner; `tell` is called before anybody else can change it.
+    pub(super) fn remove(&self, id: RunnerId, tell: impl FnOnce()) {
         let mut entries = self.lock();
         if let Some(old) = entries.known.remove(&id) {
             entries.by_name.remove(&old.runner.hostname);
             old.keeper_stop.cancel();
             old.changed.notify_waiters();
         }
+        tell();
     }
 
     pub(super) fn get(&self, id: RunnerId) -> Option<Known> {
@@ -112,13 +127,21 @@ impl Inventory {
         entries.known.get(entries.by_name.get(hostname)?).cloned()
     }
 
-    /// Changes an entry in place and answers it as it is then.
-    pub(super) fn update(&self, id: RunnerId, change: impl FnOnce(&mut Known)) -> Option<Known> {
+    /// Changes an entry in place. `tell` is called before anybody else can change it: what it says is said in order.
+    pub(super) fn update(&self, id: RunnerId, change: impl FnOnce(&mut Known), tell: impl FnOnce(&Known)) {
         let mut entries = self.lock();
-        let entry = entries.known.get_mut(&id)?;
-        change(entry);
-        entry.changed.notify_waiters();
-        Some(entry.clone())
+        if let Some(entry) = entries.known.get_mut(&id) {
+            change(entry);
+            entry.changed.notify_waiters();
+            tell(entry);
+        }
+    }
+
+    /// As `update`, for what nobody waits for.
+    pub(super) fn note(&self, id: RunnerId, change: impl FnOnce(&mut Known)) {
+        if let Some(entry) = self.lock().known.get_mut(&id) {
+            change(entry);
+        }
     }
 
     /// Every runner in the order of its name.

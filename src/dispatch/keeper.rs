@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use shuntyard_domain::ids::{AttemptId, RunnerId};
 use shuntyard_domain::runner::{Runner, RunnerState};
+use tokio::time::Instant;
 use tracing::{Instrument as _, info_span};
 
 use super::inventory::{Contact, Known};
@@ -13,7 +14,13 @@ use crate::ssh::{ConnectError, RunnerKey, attempt};
 use crate::store::{StoreError, job_find};
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(200);
-const BACKOFF_CAP: Duration = Duration::from_secs(15);
+/// Between tries that reach nobody: they cost the host nothing, and a path that heals is to be noticed soon.
+const SILENT_CAP: Duration = Duration::from_millis(1500);
+/// Between tries that something answers: sshd counts connections that come to nothing (MaxStartups, and a second of
+/// PerSourcePenalties each), and a job is to be followed again 5 s after its host is well.
+const ANSWERED_CAP: Duration = Duration::from_secs(4);
+/// A connection that ends before this does not count as a success: a host that lets us in and cuts us off is paced.
+const STEADY: Duration = Duration::from_secs(10);
 /// A host that refused the login is not asked again soon: it counts refusals against our address.
 const REFUSED_PAUSE: Duration = Duration::from_secs(300);
 
@@ -30,8 +37,13 @@ impl Backoff {
 
     /// The delay to wait now: 50–100 % of the step, so that many waiters spread out.
     pub(super) fn delay(&mut self) -> Duration {
-        let step = self.next;
-        self.next = (step * 2).min(self.cap);
+        self.delay_within(self.cap)
+    }
+
+    /// As `delay`, with another cap this time.
+    fn delay_within(&mut self, cap: Duration) -> Duration {
+        let step = self.next.min(cap);
+        self.next = (self.next * 2).min(self.cap);
         let mut random = [0_u8; 2];
         // Without random bytes the delay is the whole step: correct, only less spread.
         let share = getrandom::fill(&mut random).map_or(u16::MAX, |()| u16::from_ne_bytes(random));
@@ -47,6 +59,7 @@ impl Dispatcher {
             contact: Contact::Connecting { since_ms: self.0.clock.now_ms() },
             runner: runner.into(),
             key,
+            closed: false,
             keeper_stop: keeper_stop.clone(),
             changed: Arc::default(),
         };
@@ -71,44 +84,56 @@ pub(super) fn key_context(runner: RunnerId) -> String {
 
 /// Connects, waits for the end, and connects again, until the runner leaves the inventory.
 async fn keep_warm(engine: &Dispatcher, id: RunnerId) {
-    let mut backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_CAP);
+    let mut backoff = Backoff::new(BACKOFF_FIRST, ANSWERED_CAP);
+    let mut tries = 0;
     while let Some(known) = engine.0.inventory.get(id) {
         if matches!(known.runner.state, RunnerState::Quarantined | RunnerState::Pending) {
-            unreachable(engine, id, format!("nothing is sent to a {} runner", known.runner.state));
+            unreachable(engine, id, format!("nothing is sent to a {} runner", known.runner.state), tries, None);
             return;
         }
-        match engine.0.pool.warm(&known.target()).await {
+        let delay = match engine.0.pool.warm(&known.target()).await {
             Ok(_) => {
-                backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_CAP);
+                let began = Instant::now();
                 on_connected(engine, &known).await;
                 engine.0.pool.connection_closed(id).await;
-                unreachable(engine, id, "the connection ended".into());
+                if began.elapsed() >= STEADY {
+                    backoff = Backoff::new(BACKOFF_FIRST, ANSWERED_CAP);
+                }
+                tries = 0;
+                let delay = backoff.delay();
+                unreachable(engine, id, "the connection ended".into(), tries, Some(delay));
+                delay
             }
             Err(error @ ConnectError::HostKeyMismatch { .. }) => {
                 tracing::error!(%error, "the runner shows a key that is not pinned; quarantined");
-                quarantine(engine, id, error.to_string()).await;
+                quarantine(engine, id, error.to_string(), tries + 1).await;
                 return;
             }
             Err(error) => {
-                tracing::debug!(%error, "cannot connect");
-                let mut why = error.to_string();
-                let final_word = !error.may_pass_later() && !matches!(error, ConnectError::Stopped { .. });
-                if final_word {
-                    let minutes = REFUSED_PAUSE.as_secs() / 60;
-                    why +=
-                        &format!("; tried again after a Test or a change of the runner, and every {minutes} minutes");
-                }
-                unreachable(engine, id, why);
-                if final_word {
-                    tracing::warn!(%error, pause_s = REFUSED_PAUSE.as_secs(), "not connecting again soon");
-                    // A Test or a change of the record wakes us: somebody may have mended it.
-                    let _ = tokio::time::timeout(REFUSED_PAUSE, known.changed.notified()).await;
+                tries += 1;
+                tracing::debug!(%error, tries, "cannot connect");
+                if error.may_pass_later() || matches!(error, ConnectError::Stopped { .. }) {
+                    let delay = backoff.delay_within(if error.was_answered() { ANSWERED_CAP } else { SILENT_CAP });
+                    unreachable(engine, id, error.to_string(), tries, Some(delay));
+                    delay
+                } else {
+                    refused(engine, &known, &error, tries).await;
                     continue;
                 }
             }
-        }
-        tokio::time::sleep(backoff.delay()).await;
+        };
+        tokio::time::sleep(delay).await;
     }
+}
+
+/// Leaves a host alone that has given its final word.
+async fn refused(engine: &Dispatcher, known: &Known, error: &ConnectError, tries: u32) {
+    let minutes = REFUSED_PAUSE.as_secs() / 60;
+    let why = format!("{error}; tried again after a Test or a change of the runner, and every {minutes} minutes");
+    unreachable(engine, known.runner.id, why, tries, Some(REFUSED_PAUSE));
+    tracing::warn!(%error, pause_s = REFUSED_PAUSE.as_secs(), "not connecting again soon");
+    // A Test or a change of the record wakes us: somebody may have mended it.
+    let _ = tokio::time::timeout(REFUSED_PAUSE, known.changed.notified()).await;
 }
 
 async fn on_connected(engine: &Dispatcher, known: &Known) {
@@ -125,15 +150,24 @@ async fn on_connected(engine: &Dispatcher, known: &Known) {
     }
 }
 
-fn unreachable(engine: &Dispatcher, id: RunnerId, why: String) {
-    let since_ms = match engine.0.inventory.get(id).map(|k| k.contact) {
-        Some(Contact::Unreachable { since_ms, .. }) => since_ms,
-        _ => engine.0.clock.now_ms(),
+/// Says that there is no connection; `next_try` is from now.
+fn unreachable(engine: &Dispatcher, id: RunnerId, why: String, tries: u32, next_try: Option<Duration>) {
+    let now_ms = engine.0.clock.now_ms();
+    let (since_ms, is_news) = match engine.0.inventory.get(id).map(|k| k.contact) {
+        Some(Contact::Unreachable { since_ms, why: before, .. }) => (since_ms, before != why),
+        _ => (now_ms, true),
     };
-    engine.set_contact(id, Contact::Unreachable { since_ms, why });
+    let next_try_at_ms = next_try.map(|pause| now_ms + i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
+    let contact = Contact::Unreachable { since_ms, why, tries, next_try_at_ms };
+    if is_news {
+        engine.set_contact(id, contact);
+    } else {
+        // One more failed try like the last one: nobody waits for that, and the board need not look.
+        engine.0.inventory.note(id, |entry| entry.contact = contact);
+    }
 }
 
-async fn quarantine(engine: &Dispatcher, id: RunnerId, why: String) {
+async fn quarantine(engine: &Dispatcher, id: RunnerId, why: String, tries: u32) {
     match engine.change_record(id, |runner| runner.state = RunnerState::Quarantined).await {
         Ok(()) | Err(DispatchError::NoRunner(_)) => (),
         Err(error) => {
@@ -144,7 +178,7 @@ async fn quarantine(engine: &Dispatcher, id: RunnerId, why: String) {
         }
     }
     engine.0.pool.forget(id);
-    unreachable(engine, id, why);
+    unreachable(engine, id, why, tries, None);
 }
 
 /// Removes the spools of attempts that are finished and stored: an acknowledgement can be lost with its link.

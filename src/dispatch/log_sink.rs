@@ -44,14 +44,14 @@ impl LogSink {
         appended
     }
 
-    /// Syncs, and answers what is stored. An attempt without output has no file.
+    /// Cuts it to its cap, syncs, and answers what is stored. An attempt without output has no file.
     pub(super) async fn seal(&mut self) -> Result<LogSummary, DispatchError> {
         if self.stored_bytes == 0 && self.writer.is_none() {
-            return Ok(LogSummary { bytes: 0, cksum: Cksum::default().value(), truncated: false });
+            return Ok(LogSummary { cksum: Cksum::default().value(), ..LogSummary::default() });
         }
         self.on_writer(|writer| {
             if writer.stored_bytes() > 0 {
-                writer.sync()?;
+                writer.seal()?;
             }
             Ok(writer.summary())
         })

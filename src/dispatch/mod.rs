@@ -8,8 +8,10 @@ mod accept_host_key;
 mod access;
 mod attend;
 mod claims;
+mod closing;
 mod engine_error;
 mod event_loop;
+mod explain;
 mod feed;
 mod follow;
 mod install;
@@ -69,6 +71,8 @@ pub struct Parts {
     pub tasks: Tasks,
     pub pool: Pool,
     pub placement: Placement,
+    /// What a job's log on its runner may take.
+    pub spool_cap_bytes: u64,
 }
 
 /// The engine; cheap to clone.
@@ -82,6 +86,7 @@ struct Engine {
     sealer: Sealer,
     tasks: Tasks,
     pool: Pool,
+    spool_cap_bytes: u64,
     feed: Feed,
     inventory: Inventory,
     lanes: Lanes,
@@ -107,6 +112,7 @@ impl Dispatcher {
             sealer: parts.sealer,
             tasks: parts.tasks,
             pool: parts.pool,
+            spool_cap_bytes: parts.spool_cap_bytes,
             feed: Feed::default(),
             inventory: Inventory::default(),
             lanes: Lanes::default(),

@@ -128,12 +128,12 @@ impl Attendant {
 
 /// Commits the placement; `None` when the runner takes no jobs any more, which is decided in the same transaction.
 async fn intend(engine: &Dispatcher, id: JobId, runner: RunnerId) -> Result<Option<Job>, ApplyError> {
-    let now_ms = engine.0.clock.now_ms();
+    let (now_ms, closed) = (engine.0.clock.now_ms(), engine.clone());
     let job = engine
         .0
         .store
         .write(move |c| {
-            if runner_state(c, runner)? != Some(RunnerState::Enrolled) {
+            if closed.is_closed(runner) || runner_state(c, runner)? != Some(RunnerState::Enrolled) {
                 return Ok(None);
             }
             let steps = [(&JobEvent::Assigned { runner }, now_ms), (&JobEvent::StartIntended, now_ms)];
@@ -202,12 +202,12 @@ impl Dispatcher {
     /// Gives a queued job to the board, and to the queue's clock; a job in any other state is not.
     pub(super) fn queue(&self, job: &Job) {
         if matches!(job.state, JobState::Queued) && !self.watch_queue_limit(job) {
-            self.tell_board(BoardEvent::JobQueued(QueuedJob {
-                id: job.id,
-                filter: job.filter.clone(),
-                priority: job.priority,
-                org: job.origin.org.clone(),
-            }));
+            self.tell_board(BoardEvent::JobQueued(queued(job)));
         }
     }
+}
+
+/// The job as the board sees it.
+pub(super) fn queued(job: &Job) -> QueuedJob {
+    QueuedJob { id: job.id, filter: job.filter.clone(), priority: job.priority, org: job.origin.org.clone() }
 }

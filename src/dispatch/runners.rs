@@ -79,11 +79,11 @@ impl Dispatcher {
                 by_runner.entry(runner).or_default().push(job);
             }
         }
-        let body = |known: Known| {
+        let bodies = |known: Known| {
             let running = by_runner.remove(&known.runner.id).unwrap_or_default();
-            RunnerBody::of(&known.runner, live(&known, &running))
+            body(&known, &running)
         };
-        Ok(self.0.inventory.all().into_iter().map(body).collect())
+        Ok(self.0.inventory.all().into_iter().map(bodies).collect())
     }
 
     /// One runner with its live side.
@@ -93,7 +93,7 @@ impl Dispatcher {
     pub async fn runner_body(&self, hostname: &str) -> Result<RunnerBody, DispatchError> {
         let known = self.known_by_name(hostname)?;
         let running = self.jobs_on(known.runner.id).await?;
-        Ok(RunnerBody::of(&known.runner, live(&known, &running)))
+        Ok(body(&known, &running))
     }
 
     /// Jobs that a runner has been given and that have not ended.
@@ -119,7 +119,10 @@ impl Dispatcher {
             runner.labels = patch.labels.unwrap_or_else(|| runner.labels.clone());
             runner.capabilities = patch.capabilities.unwrap_or_else(|| runner.capabilities.clone());
             runner.slots = patch.slots.unwrap_or(runner.slots);
-            runner.state = patch.state.unwrap_or(runner.state);
+            // A quarantine that came meanwhile stays.
+            if runner.state != RunnerState::Quarantined {
+                runner.state = patch.state.unwrap_or(runner.state);
+            }
         };
         self.change_record(known.runner.id, change).await
     }
@@ -142,7 +145,11 @@ impl Dispatcher {
             };
             let stored: Result<Option<Runner>, StoreError> = engine.0.store.write(write).await;
             let stored = stored?.ok_or_else(|| DispatchError::NoRunner(id.to_string()))?;
-            engine.update_runner(id, |entry| entry.runner = stored.into());
+            engine.update_runner(id, |entry| {
+                // Contacts are not stored.
+                let last_seen_at_ms = stored.last_seen_at_ms.max(entry.runner.last_seen_at_ms);
+                entry.runner = Runner { last_seen_at_ms, ..stored }.into();
+            });
             Ok(())
         })
         .await
@@ -151,21 +158,26 @@ impl Dispatcher {
     /// Takes a runner out of the inventory, the board and the pool.
     pub(super) async fn forget_runner(&self, id: RunnerId) -> Result<(), DispatchError> {
         self.0.store.write(move |c| runner_delete(c, id)).await?;
-        self.0.inventory.remove(id);
+        self.0.inventory.remove(id, || self.tell_board(BoardEvent::RunnerRemoved(id)));
         self.0.pool.forget(id);
-        self.tell_board(BoardEvent::RunnerRemoved(id));
         self.0.feed.runner_changed(id);
         Ok(())
     }
 }
 
-fn live(known: &Known, running: &[Job]) -> RunnerLive {
-    RunnerLive {
+fn body(known: &Known, running: &[Job]) -> RunnerBody {
+    let live = RunnerLive {
         contact: contact_body(&known.contact),
         running_jobs: running.iter().map(|job| job.id).collect::<Vec<JobId>>(),
         job: running.first().map(chef_job).unwrap_or_default(),
         host_keys: known.runner.endpoint.host_keys.iter().filter_map(|line| ssh::fingerprint(line)).collect(),
+    };
+    let mut body = RunnerBody::of(&known.runner, live);
+    if known.closed {
+        // Its host is being changed; the record says what it is after that.
+        body.state = RunnerState::Draining;
     }
+    body
 }
 
 /// Chef's `job` of a busy runner names the change; a job outside a pipeline names itself.
@@ -180,10 +192,16 @@ fn chef_job(job: &Job) -> Map<String, Value> {
 }
 
 fn contact_body(contact: &Contact) -> ContactBody {
-    let (status, since_ms, reason) = match contact {
-        Contact::Connecting { since_ms } => ("connecting", since_ms, None),
-        Contact::Connected { since_ms } => ("connected", since_ms, None),
-        Contact::Unreachable { since_ms, why } => ("unreachable", since_ms, Some(why.clone())),
+    let (status, since_ms) = match contact {
+        Contact::Connecting { since_ms } => ("connecting", since_ms),
+        Contact::Connected { since_ms } => ("connected", since_ms),
+        Contact::Unreachable { since_ms, .. } => ("unreachable", since_ms),
     };
-    ContactBody { status: status.into(), since: rfc3339(*since_ms), reason }
+    let mut body = ContactBody { status: status.into(), since: rfc3339(*since_ms), ..ContactBody::default() };
+    if let Contact::Unreachable { why, tries, next_try_at_ms, .. } = contact {
+        body.reason = Some(why.clone());
+        body.tries = *tries;
+        body.next_try_at = next_try_at_ms.map(rfc3339);
+    }
+    body
 }

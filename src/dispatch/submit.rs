@@ -38,6 +38,8 @@ impl Dispatcher {
             run_limit_s: request.run_limit_s,
             silence_limit_s: request.silence_limit_s,
             stop_grace_s: request.stop_grace_s.unwrap_or(JobSpec::default_stop_grace_s()),
+            output_cap_bytes: request.output_cap_bytes.unwrap_or(self.0.logs.cap_bytes()),
+            spool_cap_bytes: Some(self.0.spool_cap_bytes),
             ..JobSpec::shell(request.script)
         };
         let origin = JobOrigin { title, ..origin(request.project) };
@@ -101,7 +103,6 @@ impl Dispatcher {
             let path = format!("job_dispatch.filters.{}", request.phase);
             return Err(bad(path, format!("the matrix has {} rows", phase.filters.len()), &["up to 500 rows"]));
         }
-        check_script(&format!("phases.{}.run", request.phase), script)?;
         check_env(&format!("phases.{}.env", request.phase), &phase.env)?;
         let mut env = phase.env.clone();
         env.extend(request.env.clone());
@@ -111,6 +112,8 @@ impl Dispatcher {
             run_limit_s: phase.timeout_s,
             silence_limit_s: phase.silence_s,
             stop_grace_s: phase.stop_grace_s,
+            output_cap_bytes: phase.output_cap_bytes.unwrap_or(self.0.logs.cap_bytes()),
+            spool_cap_bytes: Some(self.0.spool_cap_bytes),
             ..JobSpec::shell(script.clone())
         };
         let job = |(row, filter): (usize, &Filter)| {

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use shuntyard_domain::ids::RunnerId;
-use shuntyard_domain::runner::{Runner, RunnerState};
 use shuntyard_domain::wire::api::StepEvent;
 use shuntyard_domain::wrapper::{
     SYSTEM_HOME, SYSTEM_SUDOERS, SYSTEM_USER, UninstallPlan, Uninstalled, parse_uninstall, uninstall_script,
@@ -11,13 +9,13 @@ use shuntyard_domain::wrapper::{
 use tokio::sync::mpsc;
 use tracing::info_span;
 
+use super::closing::Closed;
 use super::inventory::Known;
 use super::steps::{Failure, Steps};
 use super::{DispatchError, Dispatcher};
 use crate::ssh::ConnectError;
 use crate::ssh::attempt::{VerbError, retire};
 use crate::ssh::bootstrap::{Rights, ScriptError, nonce, run_script};
-use crate::store::{Connection, StoreError, jobs_on_runner, runner_by_id, runner_update};
 
 /// A host was not cleaned.
 #[derive(Debug, thiserror::Error)]
@@ -43,56 +41,26 @@ impl Dispatcher {
         hostname: &str,
         force: bool,
     ) -> Result<mpsc::UnboundedReceiver<StepEvent>, DispatchError> {
+        let name = self.0.claims.claim(hostname)?;
         let known = self.known_by_name(hostname)?;
-        let claim = self.0.claims.claim(hostname)?;
+        // The address, too: another name may stand for the same host.
+        let address = self.0.claims.claim(&known.target().dial.at())?;
         let (steps, listener) = Steps::new();
-        let (engine, hostname) = (self.clone(), hostname.to_owned());
+        let engine = self.clone();
         self.to_the_end(async move {
-            let running = engine.close_to_jobs(known.runner.id, force).await?;
-            if running > 0 && !force {
-                return Err(DispatchError::RunnerBusy { hostname, running });
-            }
-            let span = info_span!("uninstall", runner.name = hostname);
+            let closed = engine.close_to_jobs(&known, force).await?;
+            let span = info_span!("uninstall", runner.name = known.runner.hostname);
             let owner = engine.clone();
             owner.0.tasks.spawn(span, move |_| async move {
-                engine.uninstall_in_steps(&known, force, &steps).await;
-                drop(claim);
+                engine.uninstall_in_steps(&known, force, closed, &steps).await;
+                drop((name, address));
             });
             Ok(listener)
         })
         .await
     }
 
-    /// From here on no job is placed there; answers how many are. Without `force` a busy runner is left as it is.
-    ///
-    /// One transaction, as the commit of a placement is: a job is either counted here or not placed.
-    async fn close_to_jobs(&self, id: RunnerId, force: bool) -> Result<usize, DispatchError> {
-        let close = move |c: &mut Connection| {
-            let running = jobs_on_runner(c, id)?.len();
-            let closed = match runner_by_id(c, id)? {
-                Some(runner) if runner.state == RunnerState::Enrolled && (running == 0 || force) => {
-                    Some(runner_update(c, &Runner { state: RunnerState::Draining, ..runner })?)
-                }
-                _ => None,
-            };
-            Ok::<_, StoreError>((running, closed))
-        };
-        let (running, closed) = self.0.store.write(close).await?;
-        if let Some(runner) = closed {
-            self.update_runner(id, |entry| entry.runner = runner.into());
-        }
-        Ok(running)
-    }
-
-    /// After a removal that did nothing on the host: the runner is what it was.
-    async fn open_to_jobs(&self, known: &Known) {
-        let before = known.runner.state;
-        if let Err(error) = self.change_record(known.runner.id, move |runner| runner.state = before).await {
-            tracing::error!(%error, state = %before, "the runner's earlier state could not be stored; it stays draining");
-        }
-    }
-
-    async fn uninstall_in_steps(&self, known: &Known, force: bool, steps: &Steps) {
+    async fn uninstall_in_steps(&self, known: &Known, force: bool, closed: Closed, steps: &Steps) {
         steps.began("clean", "removing key, wrapper and work directory on the host");
         let left = match self.clean_host(known, force).await {
             Ok(answer) => {
@@ -105,10 +73,10 @@ impl Dispatcher {
             }
             Err(error) => {
                 let try_next = clean_advice(&error, known);
-                self.open_to_jobs(known).await;
                 return steps.failed("clean", Failure::new(error, try_next), Vec::new(), whatever_is_left(known));
             }
         };
+        closed.for_good();
         steps.began("forget", "removing the runner from the inventory");
         if let Err(error) = self.give_up_jobs(known).await {
             return steps.failed("forget", Failure::new(error, "try again"), Vec::new(), left);

@@ -35,6 +35,12 @@ pub fn silence_overdue_ms(spec: &JobSpec) -> Option<i64> {
     spec.silence_limit_s.map(|limit_s| ms(limit_s) + ms(spec.stop_grace_s) + MARGIN_MS)
 }
 
+/// How long after more output than its host may hold a job should be over, in milliseconds.
+#[must_use]
+pub fn output_overdue_ms(spec: &JobSpec) -> i64 {
+    ms(spec.stop_grace_s) + MARGIN_MS
+}
+
 /// Jobs by the time at which they are to be looked at; every change costs the logarithm of their number.
 #[derive(Clone, Debug, Default)]
 pub struct Deadlines(BTreeSet<(i64, JobId)>);

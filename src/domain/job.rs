@@ -29,6 +29,12 @@ pub struct JobSpec {
     /// Seconds between TERM and KILL.
     #[serde(default = "JobSpec::default_stop_grace_s")]
     pub stop_grace_s: u32,
+    /// Bytes of output that are kept, half of them from its beginning and half from its end.
+    #[serde(default = "JobSpec::default_output_cap_bytes")]
+    pub output_cap_bytes: u64,
+    /// What its log on the runner may take before the job is stopped; `None` = no limit. See `spool_bound_bytes`.
+    #[serde(default)]
+    pub spool_cap_bytes: Option<u64>,
     /// Seconds the job goes on when its channel ends without a word; `None` = for ever.
     #[serde(default)]
     pub orphan_grace_s: Option<u32>,
@@ -41,6 +47,18 @@ impl JobSpec {
         10
     }
 
+    /// One GiB of output is kept unless the configuration or the job says otherwise.
+    #[must_use]
+    pub const fn default_output_cap_bytes() -> u64 {
+        1 << 30
+    }
+
+    /// Bytes of output at which the job is stopped: never less than what is kept of it.
+    #[must_use]
+    pub fn spool_bound_bytes(&self) -> Option<u64> {
+        self.spool_cap_bytes.map(|cap| cap.max(self.output_cap_bytes))
+    }
+
     /// A job that runs `script` with every default.
     #[must_use]
     pub fn shell(script: impl Into<String>) -> Self {
@@ -51,13 +69,15 @@ impl JobSpec {
             run_limit_s: None,
             silence_limit_s: None,
             stop_grace_s: Self::default_stop_grace_s(),
+            output_cap_bytes: Self::default_output_cap_bytes(),
+            spool_cap_bytes: None,
             orphan_grace_s: None,
         }
     }
 }
 
 /// Where a job belongs. An ad-hoc job has no phase.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobOrigin {
     pub enterprise: String,
     pub org: String,
@@ -68,31 +88,8 @@ pub struct JobOrigin {
     pub phase_run: Option<PhaseRunId>,
     /// Row of the phase's matrix, from 0.
     pub row: u32,
-    /// Counts the jobs of the row from 1: its author may want another one after a lost one.
-    #[serde(default = "first_turn")]
-    pub turn: u32,
     /// One line for people: `unit {"platform":["ubuntu"]}`, or the command.
     pub title: String,
-}
-
-const fn first_turn() -> u32 {
-    1
-}
-
-impl Default for JobOrigin {
-    fn default() -> Self {
-        Self {
-            enterprise: String::new(),
-            org: String::new(),
-            project: String::new(),
-            stage: None,
-            phase: None,
-            phase_run: None,
-            row: 0,
-            turn: first_turn(),
-            title: String::new(),
-        }
-    }
 }
 
 /// Who asked for a stop, when, and why.

@@ -83,4 +83,7 @@ pub struct LogSummary {
     pub cksum: u32,
     /// Set when the stored log is not the whole output.
     pub truncated: bool,
+    /// Bytes from the middle that were received and summed, but not kept: the output was larger than its cap.
+    #[serde(default)]
+    pub elided_bytes: u64,
 }

@@ -1,5 +1,7 @@
 //! Output bytes by offset: duplicates are dropped, gaps are refused, and the sum matches `cksum`.
 
+use std::ops::RangeInclusive;
+
 use crc::{CRC_32_CKSUM, Crc, Digest, Table};
 
 static CKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_CKSUM);
@@ -28,6 +30,18 @@ impl Cksum {
         self.bytes
     }
 
+    /// What `resume` needs beside the number of bytes.
+    #[must_use]
+    pub fn state(&self) -> u32 {
+        self.digest.clone().finalize() ^ CRC_32_CKSUM.xorout
+    }
+
+    /// Goes on after `bytes` bytes that had led to `state`.
+    #[must_use]
+    pub fn resume(bytes: u64, state: u32) -> Self {
+        Self { digest: CKSUM.digest_with_initial(state), bytes }
+    }
+
     /// The sum that `cksum` prints for these bytes: CRC-32/CKSUM over the bytes and their count
     /// (POSIX.1-2017, `cksum`).
     #[must_use]
@@ -40,6 +54,26 @@ impl Cksum {
         }
         digest.finalize()
     }
+}
+
+/// File systems free whole blocks only.
+pub const BLOCK_BYTES: u64 = 4096;
+
+/// What a job may be given as its output cap: 64 KiB to 1 TiB.
+pub const OUTPUT_CAP_BYTES: RangeInclusive<u64> = 1 << 16..=1 << 40;
+
+/// How much of a cap is for the beginning of the output; the tail has as much. Where more comes, the first byte that is
+/// not kept has this offset.
+#[must_use]
+pub const fn head_bytes(cap_bytes: u64) -> u64 {
+    let blocks = cap_bytes / 2 / BLOCK_BYTES;
+    if blocks == 0 { BLOCK_BYTES } else { blocks * BLOCK_BYTES }
+}
+
+/// The line that stands for output that is not kept, where a log is shown as one text.
+#[must_use]
+pub fn elision_line(elided_bytes: u64) -> String {
+    format!("\n[shuntyard: {elided_bytes} bytes of output are not kept]\n")
 }
 
 /// Bytes beyond the stored end: something between was not received.
@@ -79,6 +113,16 @@ mod tests {
             }
             s.value()
         });
+    }
+
+    #[test]
+    fn a_sum_goes_on_from_its_state() {
+        let mut whole = Cksum::default();
+        whole.update(b"hello ");
+        let mut resumed = Cksum::resume(whole.bytes(), whole.state());
+        whole.update(b"world\n");
+        resumed.update(b"world\n");
+        assert_eq!((resumed.value(), resumed.bytes()), (whole.value(), whole.bytes()));
     }
 
     #[test]

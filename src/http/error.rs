@@ -5,6 +5,7 @@ use std::any::Any;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use shuntyard_domain::project_config::Fault;
 use shuntyard_domain::wire::api::ErrorBody;
 
 use super::request_id;
@@ -52,11 +53,26 @@ struct Shown {
     message: String,
     path: Option<String>,
     allowed: Vec<String>,
+    faults: Vec<Fault>,
 }
 
 impl Shown {
     fn new(status: StatusCode, error: &'static str, message: impl Into<String>) -> Self {
-        Self { status, error, message: message.into(), path: None, allowed: Vec::new() }
+        Self { status, error, message: message.into(), path: None, allowed: Vec::new(), faults: Vec::new() }
+    }
+}
+
+impl IntoResponse for Shown {
+    fn into_response(self) -> Response {
+        let body = ErrorBody {
+            error: self.error.into(),
+            message: self.message,
+            path: self.path,
+            allowed: self.allowed,
+            faults: self.faults,
+            request_id: request_id::current(),
+        };
+        (self.status, Json(body)).into_response()
     }
 }
 
@@ -74,7 +90,7 @@ fn shown(error: ApiError) -> Shown {
         ApiError::BadRange { length } => Shown::new(
             StatusCode::RANGE_NOT_SATISFIABLE,
             "bad_range",
-            format!("the log has {length} bytes; the range begins behind them"),
+            format!("the log has {length} bytes; nothing of the range is kept, or it begins behind them"),
         ),
         ApiError::StepFailed(message) => Shown::new(StatusCode::BAD_GATEWAY, "step_failed", message),
         ApiError::TooLarge(message) => Shown::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message),
@@ -95,6 +111,7 @@ fn shown_dispatch(error: DispatchError) -> Shown {
             Shown {
                 path: first.map(|f| f.path.clone()),
                 allowed: first.map(|f| f.allowed.clone()).unwrap_or_default(),
+                faults,
                 ..Shown::new(StatusCode::BAD_REQUEST, "bad_config", message)
             }
         }
@@ -119,15 +136,7 @@ fn shown_dispatch(error: DispatchError) -> Shown {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let denied = matches!(self, Self::TokenDenied);
-        let shown = shown(self);
-        let body = ErrorBody {
-            error: shown.error.into(),
-            message: shown.message,
-            path: shown.path,
-            allowed: shown.allowed,
-            request_id: request_id::current(),
-        };
-        let mut response = (shown.status, Json(body)).into_response();
+        let mut response = shown(self).into_response();
         if denied {
             let challenge = HeaderValue::from_static("ChefToken realm=\"ChefDelivery\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
@@ -138,39 +147,21 @@ impl IntoResponse for ApiError {
 
 /// Chef's answer to a path that is not an API route.
 pub(super) async fn invalid_route() -> Response {
-    let body = ErrorBody {
-        error: "invalid_route".into(),
-        message: "there is no such route; API routes begin with /api/v0/e/default/".into(),
-        path: None,
-        allowed: Vec::new(),
-        request_id: request_id::current(),
-    };
-    (StatusCode::NOT_FOUND, Json(body)).into_response()
+    let message = "there is no such route; API routes begin with /api/v0/e/default/";
+    Shown::new(StatusCode::NOT_FOUND, "invalid_route", message).into_response()
 }
 
 /// The `Allow` header is set by the router.
 pub(super) async fn method_not_allowed() -> Response {
-    let body = ErrorBody {
-        error: "method_not_allowed".into(),
-        message: "this route does not know the method; the Allow header lists those it knows".into(),
-        path: None,
-        allowed: Vec::new(),
-        request_id: request_id::current(),
-    };
-    (StatusCode::METHOD_NOT_ALLOWED, Json(body)).into_response()
+    let message = "this route does not know the method; the Allow header lists those it knows";
+    Shown::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message).into_response()
 }
 
 /// There are more connections than are served at a time; this one is told so and closed.
 pub(super) async fn crowded() -> Response {
-    let body = ErrorBody {
-        error: "too_many_connections".into(),
-        message: "the server has as many connections as it takes; close some, or try again in a few seconds".into(),
-        path: None,
-        allowed: Vec::new(),
-        request_id: request_id::current(),
-    };
+    let message = "the server has as many connections as it takes; close some, or try again in a few seconds";
     let headers = [(header::CONNECTION, "close"), (header::RETRY_AFTER, "5")];
-    (StatusCode::SERVICE_UNAVAILABLE, headers, Json(body)).into_response()
+    (headers, Shown::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", message)).into_response()
 }
 
 /// A handler panicked: a fault of ours that must not end the connection without an answer.

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shuntyard_domain::explain::Explanation;
@@ -99,7 +100,13 @@ impl Api {
         let now_ms = dispatcher.clock().now_ms();
         let body = |job: &Job| {
             let stored = if job.state.is_finished() { 0 } else { dispatcher.logs().stored_bytes(job.attempt_id()) };
-            JobBody::of(job, name(job).or_else(|| kept.get(&job.id).cloned()), stored, now_ms)
+            let mut body = JobBody::of(job, name(job).or_else(|| kept.get(&job.id).cloned()), stored, now_ms);
+            if stored > job.spec.output_cap_bytes
+                && let Ok(Some(elided)) = dispatcher.logs().elided(job.attempt_id())
+            {
+                body = body.eliding(elided.end - elided.start);
+            }
+            body
         };
         Ok(jobs.iter().map(body).collect())
     }
@@ -123,7 +130,8 @@ pub(super) async fn list(
     let mut headers = HeaderMap::new();
     if let (true, Some(last)) = (page.len() == limit, page.last()) {
         let others = words.iter().filter(|(name, _)| name != "before" && !name.starts_with("chef-"));
-        let mut next: String = others.map(|(name, value)| format!("{name}={value}&")).collect();
+        let quoted = |word: &str| utf8_percent_encode(word, NON_ALPHANUMERIC).to_string();
+        let mut next: String = others.map(|(name, value)| format!("{}={}&", quoted(name), quoted(value))).collect();
         next.push_str(&format!("before={}", last.id));
         if let Ok(link) = HeaderValue::from_str(&format!("<jobs?{next}>; rel=\"next\"")) {
             headers.insert(header::LINK, link);
@@ -158,7 +166,7 @@ pub(super) async fn cancel(State(api): State<Api>, PathId(id): PathId<JobId>) ->
 /// Why the job waits; 404 when it does not wait.
 pub(super) async fn explain(State(api): State<Api>, PathId(id): PathId<JobId>) -> Result<Json<Explanation>, ApiError> {
     let job = api.dispatcher.job(id).await?;
-    match api.dispatcher.explain(job.id).await {
+    match api.dispatcher.explain(&job).await? {
         Some(explanation) => Ok(Json(explanation)),
         None => Err(ApiError::NotFound(format!("job {id} does not wait: it is {}", job.state.name()))),
     }

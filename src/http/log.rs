@@ -1,6 +1,6 @@
 //! `/jobs/:id/log`: a job's output as bytes, by range or live.
 
-use std::convert::Infallible;
+use std::ops::Range;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -10,8 +10,9 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{Stream, stream};
 use shuntyard_domain::ids::{AttemptId, JobId};
+use shuntyard_domain::output::elision_line;
 use shuntyard_domain::wire::api::LogChunk;
 use tokio::sync::watch;
 
@@ -20,52 +21,88 @@ use super::error::ApiError;
 use super::query::PathId;
 use super::sse::{self, EventStream};
 use crate::dispatch::{DispatchError, JobPulse};
+use crate::logs::LogPiece;
 
 const CHUNK_BYTES: u64 = 64 * 1024;
 
 impl Api {
-    /// Up to `CHUNK_BYTES` of output in `[from, to)`.
-    async fn log_chunk(&self, attempt: AttemptId, from: u64, to: u64) -> Result<Vec<u8>, ApiError> {
+    /// Up to `CHUNK_BYTES` of output in `[from, to)`, or behind what of it is not kept.
+    async fn log_chunk(&self, attempt: AttemptId, from: u64, to: u64) -> Result<LogPiece, ApiError> {
         let (logs, max) = (self.dispatcher.logs().clone(), to.saturating_sub(from).min(CHUNK_BYTES));
-        let read = tokio::task::spawn_blocking(move || logs.read(attempt, from, usize::try_from(max).unwrap_or(0)));
+        let read = tokio::task::spawn_blocking(move || logs.piece(attempt, from, usize::try_from(max).unwrap_or(0)));
         Ok(read.await.map_err(|_| DispatchError::Interrupted)?.map_err(DispatchError::from)?)
     }
 }
 
 /// The stored output; `Range: bytes=FROM-[TO]` and `bytes=-LAST` answer 206.
+///
+/// Offsets count the whole output. As one text a large log has a line where its middle is not kept. A range is answered
+/// with its first bytes that are kept, as far as they go without a gap: `Content-Range` says which.
 pub(super) async fn download(
     State(api): State<Api>,
     PathId(id): PathId<JobId>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let attempt = api.dispatcher.job(id).await?.attempt_id();
+    let job = api.dispatcher.job(id).await?;
+    let attempt = job.attempt_id();
     let length = api.dispatcher.logs().stored_bytes(attempt);
-    let wanted = headers.get(header::RANGE).and_then(|v| v.to_str().ok()).and_then(|v| parse_range(v, length));
-    let (from, to) = wanted.unwrap_or((0, length));
-    if wanted.is_some() && from >= length {
+    let elided = api.dispatcher.logs().elided(attempt).map_err(DispatchError::from)?;
+    let range = headers.get(header::RANGE).and_then(|v| v.to_str().ok()).and_then(|v| parse_range(v, length));
+    let range = range.map(|(from, to)| first_kept(from, to, elided.as_ref()));
+    if range.is_some_and(|(from, to)| from >= to) {
         return Err(ApiError::BadRange { length });
     }
-    let chunks = stream::unfold((api, from), move |(api, at)| async move {
-        if at >= to {
-            return None;
-        }
-        let bytes = api.log_chunk(attempt, at, to).await.ok().filter(|b| !b.is_empty())?;
-        let next = at + bytes.len() as u64;
-        Some((Ok::<_, Infallible>(Bytes::from(bytes)), (api, next)))
-    });
-    let mut response = Body::from_stream(chunks).into_response();
+    let (from, to) = range.unwrap_or((0, length));
+    let mut response = Body::from_stream(log_body(api, attempt, from, to, range.is_none())).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(to - from));
-    if wanted.is_some() {
+    // The line in the middle counts, too; and a log that grows may get one while it is sent.
+    if range.is_some() || (elided.is_none() && job.state.is_finished()) {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(to - from));
+    }
+    if range.is_some() {
         if let Ok(range) = HeaderValue::from_str(&format!("bytes {from}-{}/{length}", to - 1)) {
             headers.insert(header::CONTENT_RANGE, range);
         }
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
     Ok(response)
+}
+
+/// The bytes in `[from, to)`; a line for what is not kept, where `lines` are wanted. An error ends the answer in a way
+/// that no client takes for its end.
+fn log_body(
+    api: Api,
+    attempt: AttemptId,
+    from: u64,
+    to: u64,
+    lines: bool,
+) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
+    stream::try_unfold((api, from), move |(api, at)| async move {
+        if at >= to {
+            return Ok(None);
+        }
+        let piece = api.log_chunk(attempt, at, to).await;
+        let piece = piece.map_err(|_| std::io::Error::other("the log cannot be read"))?;
+        let elided_bytes = piece.offset - at;
+        if piece.bytes.is_empty() || (elided_bytes > 0 && !lines) {
+            return Err(std::io::Error::other("these bytes have just been dropped"));
+        }
+        let next = piece.offset + piece.bytes.len() as u64;
+        let line = if elided_bytes > 0 { elision_line(elided_bytes).into_bytes() } else { Vec::new() };
+        Ok(Some((Bytes::from([line, piece.bytes].concat()), (api, next))))
+    })
+}
+
+/// The first part of `[from, to)` that is kept in one piece; an empty one when nothing is.
+fn first_kept(from: u64, to: u64, elided: Option<&Range<u64>>) -> (u64, u64) {
+    match elided {
+        Some(elided) if elided.contains(&from) => (elided.end, to),
+        Some(elided) if from < elided.start => (from, to.min(elided.start)),
+        _ => (from, to),
+    }
 }
 
 /// Reads one range as RFC 9110 §14.1.2 writes it; anything else is ignored, as it allows.
@@ -117,10 +154,11 @@ async fn next_event(mut tail: Tail) -> Option<(Event, Tail)> {
             return Some((sse::event("state", &tail.api.job_body(&job).await.ok()?), tail));
         }
         if job.attempt > 0 {
-            let bytes = tail.api.log_chunk(job.attempt_id(), tail.offset, u64::MAX).await.ok()?;
-            if !bytes.is_empty() {
-                let chunk = LogChunk { offset: tail.offset, base64: STANDARD.encode(&bytes) };
-                tail.offset += bytes.len() as u64;
+            let piece = tail.api.log_chunk(job.attempt_id(), tail.offset, u64::MAX).await.ok()?;
+            if !piece.bytes.is_empty() {
+                let elided_bytes = piece.offset - tail.offset;
+                let chunk = LogChunk { offset: piece.offset, elided_bytes, base64: STANDARD.encode(&piece.bytes) };
+                tail.offset = piece.offset + piece.bytes.len() as u64;
                 return Some((sse::event("chunk", &chunk).id(tail.offset.to_string()), tail));
             }
         }
@@ -135,6 +173,24 @@ async fn next_event(mut tail: Tail) -> Option<(Event, Tail)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_range_the_first_kept_part_is_sent() {
+        for (from, to, kept) in [
+            (0, 10, (0, 10)),
+            (0, 100, (0, 30)),
+            (29, 31, (29, 30)),
+            (30, 60, (50, 60)),
+            (49, 100, (50, 100)),
+            (50, 60, (50, 60)),
+            (99, 100, (99, 100)),
+        ] {
+            assert_eq!(first_kept(from, to, Some(&(30..50))), kept, "{from}..{to}");
+            assert_eq!(first_kept(from, to, None), (from, to));
+        }
+        let (from, to) = first_kept(31, 40, Some(&(30..50)));
+        assert!(from >= to, "nothing of it is kept");
+    }
 
     #[test]
     fn ranges_are_read_as_rfc_9110_says() {

@@ -68,7 +68,7 @@ impl Session {
         check(dial)?;
         let length = settings.connect_deadline;
         let limit = Limit { at: dial.at(), until: Instant::now() + length, length };
-        let stream = reach(dial, &limit).await?;
+        let stream = reach(dial, &limit, settings.tcp_try).await?;
         let cut = CancellationToken::new();
         let cut_on_drop = cut.clone().drop_guard();
         let closed = CancellationToken::new();
@@ -130,25 +130,32 @@ fn check(dial: &Dial) -> Result<(), ConnectError> {
     Ok(())
 }
 
-/// Connects to the first address that answers; each has an equal share of the time that is left.
-async fn reach(dial: &Dial, limit: &Limit) -> Result<TcpStream, ConnectError> {
+/// Connects to the first address that answers. Addresses that are silent are tried in turn until the deadline.
+async fn reach(dial: &Dial, limit: &Limit, tcp_try: Duration) -> Result<TcpStream, ConnectError> {
     let found = limit.hold(Phase::Resolve, lookup_host((dial.address.as_str(), dial.port))).await?;
     let unresolved = |reason: String| ConnectError::Resolve { at: limit.at.clone(), reason };
     let addresses: Vec<SocketAddr> = found.map_err(|error| unresolved(plain(&error)))?.collect();
     let mut last = unresolved("it has no address".to_owned());
-    for (tried, address) in addresses.iter().enumerate() {
-        let left = limit.until.saturating_duration_since(Instant::now());
-        let share = left / u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-        last = match timeout_at(Instant::now() + share, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Ok(Err(error)) => ConnectError::Tcp { at: limit.at.clone(), reason: plain(&error) },
-            Err(_) => ConnectError::Deadline { at: limit.at.clone(), phase: Phase::Tcp, limit: limit.length },
-        };
+    loop {
+        let mut silent = false;
+        for address in &addresses {
+            let until = limit.until.min(Instant::now() + tcp_try);
+            last = match timeout_at(until, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => {
+                    let _ = stream.set_nodelay(true);
+                    return Ok(stream);
+                }
+                Ok(Err(error)) => ConnectError::Tcp { at: limit.at.clone(), reason: plain(&error) },
+                Err(_) => {
+                    silent = true;
+                    ConnectError::Deadline { at: limit.at.clone(), phase: Phase::Tcp, limit: limit.length }
+                }
+            };
+        }
+        if !silent || Instant::now() >= limit.until {
+            return Err(last);
+        }
     }
-    Err(last)
 }
 
 fn plain(error: &std::io::Error) -> String {

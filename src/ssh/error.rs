@@ -63,6 +63,12 @@ impl ConnectError {
         matches!(self, Self::HostKeyUnconfirmed { .. } | Self::HostKeyMismatch { .. })
     }
 
+    /// True when the host, or something in its place, has answered: every try costs it something.
+    #[must_use]
+    pub const fn was_answered(&self) -> bool {
+        !matches!(self, Self::Tcp { .. } | Self::Deadline { phase: Phase::Tcp, .. })
+    }
+
     /// True when the same attempt may succeed later without anybody changing anything.
     #[must_use]
     pub const fn may_pass_later(&self) -> bool {

@@ -19,7 +19,6 @@ pub(super) struct JobRow {
     phase: Option<String>,
     phase_run_id: Option<String>,
     matrix_row: i64,
-    turn: i64,
     title: String,
     spec: String,
     filter: String,
@@ -50,6 +49,7 @@ pub(super) struct JobStateColumns {
     log_bytes: Option<i64>,
     log_cksum: Option<i64>,
     log_truncated: Option<bool>,
+    log_elided_bytes: Option<i64>,
 }
 
 impl JobRow {
@@ -64,7 +64,6 @@ impl JobRow {
             phase: origin.phase.map(|phase| phase.to_string()),
             phase_run_id: origin.phase_run.map(|run| run.to_string()),
             matrix_row: i64::from(origin.row),
-            turn: i64::from(origin.turn),
             title: origin.title.clone(),
             spec: about.json("spec", &job.spec)?,
             filter: about.json("filter", &job.filter)?,
@@ -84,7 +83,6 @@ impl JobRow {
                 phase: row.parse_opt("phase", self.phase.as_deref())?,
                 phase_run: row.parse_opt("phase_run_id", self.phase_run_id.as_deref())?,
                 row: row.number("matrix_row", self.matrix_row)?,
-                turn: row.number("turn", self.turn)?,
                 enterprise: self.enterprise,
                 org: self.org,
                 project: self.project,
@@ -135,6 +133,7 @@ impl JobStateColumns {
             log_bytes: finished.map(|f| i64::try_from(f.log.bytes)).transpose().map_err(too_large)?,
             log_cksum: finished.map(|f| i64::from(f.log.cksum)),
             log_truncated: finished.map(|f| f.log.truncated),
+            log_elided_bytes: finished.map(|f| i64::try_from(f.log.elided_bytes)).transpose().map_err(too_large)?,
         })
     }
 
@@ -161,6 +160,7 @@ impl JobStateColumns {
                     bytes: row.number("log_bytes", row.present("log_bytes", self.log_bytes)?)?,
                     cksum: row.number("log_cksum", row.present("log_cksum", self.log_cksum)?)?,
                     truncated: row.present("log_truncated", self.log_truncated)?,
+                    elided_bytes: row.number("log_elided_bytes", self.log_elided_bytes.unwrap_or(0))?,
                 },
             }),
         })

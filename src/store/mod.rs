@@ -17,6 +17,7 @@ mod jobs;
 mod migrate;
 mod open;
 mod phase_runs;
+mod row_jobs;
 mod runner_events;
 mod runner_row;
 mod runners;
@@ -39,6 +40,7 @@ pub use job_receipts::{job_receipt_find, job_receipt_insert};
 pub use jobs::{job_find, job_insert, jobs_on_runner, jobs_placed, jobs_runner_hostnames, jobs_unfinished};
 pub use open::{Store, StoreOptions, StoreStats};
 pub use phase_runs::{PhaseRunRow, phase_run_find, phase_run_insert};
+pub use row_jobs::{row_job_insert, row_jobs_of};
 pub use runner_events::{HostKeyAccepted, RunnerEventRow, runner_event_insert, runner_events};
 pub use runners::{
     runner_by_id, runner_delete, runner_find, runner_insert, runner_list, runner_replace_key, runner_sealed_key,

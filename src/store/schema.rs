@@ -117,6 +117,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    row_jobs (phase_run_id, matrix_row, turn) {
+        phase_run_id -> Text,
+        matrix_row -> BigInt,
+        turn -> BigInt,
+        job_id -> Text,
+    }
+}
+
+diesel::table! {
     jobs (id) {
         id -> Text,
         enterprise -> Text,
@@ -126,7 +135,6 @@ diesel::table! {
         phase -> Nullable<Text>,
         phase_run_id -> Nullable<Text>,
         matrix_row -> BigInt,
-        turn -> BigInt,
         title -> Text,
         spec -> Text,
         filter -> Text,
@@ -150,6 +158,7 @@ diesel::table! {
         log_bytes -> Nullable<BigInt>,
         log_cksum -> Nullable<BigInt>,
         log_truncated -> Nullable<Bool>,
+        log_elided_bytes -> Nullable<BigInt>,
     }
 }
 

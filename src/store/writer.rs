@@ -65,10 +65,9 @@ where
 
     fn answer(self: Box<Self>, fate: &Fate) {
         let answer = match (self.result, fate.as_error()) {
-            // Its own refusal is true whatever became of the others.
-            (Some(Err(own)), _) => Err(own),
+            // A refusal, too: it may rest on an earlier write of the batch, which is undone.
             (_, Some(fault)) => Err(fault.into()),
-            (Some(Ok(value)), None) => Ok(value),
+            (Some(own), None) => own,
             (None, None) => Err(StoreError::Panicked.into()),
         };
         // A caller that has gone away does not undo its write.

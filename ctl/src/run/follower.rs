@@ -26,6 +26,8 @@ const BACK_OFF_DOUBLINGS: u32 = 5;
 pub enum Followed {
     /// The next bytes of its output; never repeated, never with a gap.
     Output(Vec<u8>),
+    /// So many bytes of its output follow here that the server has not kept.
+    Elided(u64),
     State(Box<JobBody>),
     /// The job is finished and all of its output was given.
     End(Box<JobBody>),
@@ -127,6 +129,12 @@ impl Follower {
             "chunk" => {
                 let chunk: LogChunk = self.parse(event)?;
                 let bytes = STANDARD.decode(&chunk.base64).map_err(|e| self.unknown(serde::de::Error::custom(e)))?;
+                if chunk.elided_bytes > 0 && chunk.offset > self.offset {
+                    let elided_bytes = chunk.offset - self.offset;
+                    self.offset = chunk.offset;
+                    self.events.push_front(event.clone());
+                    return Ok(Some(Followed::Elided(elided_bytes)));
+                }
                 let gap = |source| ClientError::Gap { job: self.job.to_string(), source };
                 let new = new_part(self.offset, chunk.offset, &bytes).map_err(gap)?;
                 self.offset += new.len() as u64;
@@ -169,7 +177,8 @@ mod tests {
     use super::*;
 
     fn chunk(offset: u64, bytes: &[u8]) -> SseEvent {
-        let data = serde_json::to_string(&LogChunk { offset, base64: STANDARD.encode(bytes) }).unwrap();
+        let data =
+            serde_json::to_string(&LogChunk { offset, elided_bytes: 0, base64: STANDARD.encode(bytes) }).unwrap();
         SseEvent { name: "chunk".into(), data, id: None }
     }
 

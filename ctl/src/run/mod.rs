@@ -7,6 +7,7 @@ mod prefix;
 pub mod request;
 mod result;
 mod shell_words;
+mod size_arg;
 mod view;
 mod watch;
 
@@ -69,6 +70,10 @@ pub struct RunArgs {
     /// Give up when it has not started within this time
     #[arg(long, value_name = "DURATION", conflicts_with = "phase")]
     queue_limit: Option<String>,
+    /// Of more output than this, only beginning and end are kept (64KiB to 1TiB, such as 100MB or 2GiB) [default: the
+    /// server's]
+    #[arg(long, value_name = "SIZE", conflicts_with = "phase")]
+    output_cap: Option<String>,
     /// One line that names the job
     #[arg(long, conflicts_with = "phase")]
     title: Option<String>,

@@ -10,7 +10,7 @@ use shuntyard_domain::wire::api::{SubmitJob, SubmitPhaseRun};
 
 use crate::commands::config_check;
 use crate::failure::{Failure, Usage};
-use crate::run::{RunArgs, filter_arg, shell_words};
+use crate::run::{RunArgs, filter_arg, shell_words, size_arg};
 use crate::terminal::{note, plain};
 
 /// A checked body.
@@ -83,6 +83,7 @@ fn ad_hoc(args: RunArgs, env: BTreeMap<String, String>) -> Result<SubmitJob, Fai
     let seconds = |given: Option<&str>| given.map(parse_duration).transpose();
     let (run_limit_s, silence_limit_s) = (seconds(args.timeout.as_deref())?, seconds(args.silence_limit.as_deref())?);
     let queue_limit_s = seconds(args.queue_limit.as_deref())?;
+    let output_cap_bytes = args.output_cap.as_deref().map(size_arg::parse).transpose()?;
     let script = match args.script {
         Some(path) if path == Path::new("-") => io::read_to_string(io::stdin()).map_err(Failure::ReadInput)?,
         Some(path) => std::fs::read_to_string(&path).map_err(|source| Failure::ReadFile { path, source })?,
@@ -101,6 +102,7 @@ fn ad_hoc(args: RunArgs, env: BTreeMap<String, String>) -> Result<SubmitJob, Fai
         run_limit_s,
         silence_limit_s,
         stop_grace_s: None,
+        output_cap_bytes,
         project: String::new(),
     })
 }

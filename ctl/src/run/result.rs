@@ -61,7 +61,9 @@ fn reasons(job: &JobBody) -> String {
         job.lost_evidence.map(|r| r.as_str()),
         job.truncated.then_some("output truncated"),
     ];
-    words.into_iter().flatten().map(|word| format!(", {}", word.replace('_', " "))).collect()
+    let elided = (job.elided_bytes > 0).then(|| format!(", {} bytes of output not kept", job.elided_bytes));
+    let words = words.into_iter().flatten().map(|word| format!(", {}", word.replace('_', " ")));
+    words.chain(elided).collect()
 }
 
 /// From start to end, by the server's clock; `None` when it never ran.

@@ -162,6 +162,7 @@ impl<'a> Watch<'a> {
     fn show(&mut self, index: usize, followed: Followed) -> Result<(), Failure> {
         match followed {
             Followed::Output(bytes) => self.view.output(index, &bytes)?,
+            Followed::Elided(bytes) => self.view.remark(index, &format!("{bytes} bytes of output are not kept")),
             Followed::Lost { why } => self.view.lost(&why),
             Followed::Back => self.view.back(),
             Followed::State(job) => self.update(index, *job),

@@ -1,8 +1,8 @@
-//! The dispatcher's own look at run and silence limits, for a host that does not keep them.
+//! The dispatcher's own look at run, silence and output limits, for a host that does not keep them.
 
 use std::time::Duration;
 
-use shuntyard_domain::clocks::{run_overdue_ms, silence_overdue_ms};
+use shuntyard_domain::clocks::{output_overdue_ms, run_overdue_ms, silence_overdue_ms};
 use shuntyard_domain::job::JobState;
 use shuntyard_domain::outcome::StopReason;
 use tokio::time::Instant;
@@ -19,8 +19,17 @@ impl Following<'_> {
             return None;
         }
         let silence = silence_overdue_ms(&self.job.spec).map(|ms| (heard + millis(ms), StopReason::SilenceLimit));
+        let output =
+            self.over_bound_at.map(|at| (at + millis(output_overdue_ms(&self.job.spec)), StopReason::OutputLimit));
         let run = self.run_left_ms().map(|ms| (Instant::now() + millis(ms), StopReason::RunLimit));
-        run.into_iter().chain(silence).min_by_key(|(at, _)| *at)
+        run.into_iter().chain(silence).chain(output).min_by_key(|(at, _)| *at)
+    }
+
+    /// Notes when more output has come than the host may hold.
+    pub(super) fn look_at_bound(&mut self) {
+        if self.job.spec.spool_bound_bytes().is_some_and(|bound| self.sink.stored_bytes() > bound) {
+            self.over_bound_at.get_or_insert_with(Instant::now);
+        }
     }
 
     /// Milliseconds until the run limit is overdue; not above zero: it is.

@@ -31,15 +31,11 @@ impl Following<'_> {
         }
     }
 
-    /// The job is not a short one: it is shown as running, and its output is wanted now.
+    /// The job is not a short one: it is shown as running, its output is wanted now, and its host has to watch how much that is.
     pub(super) async fn on_lasting(&mut self, stream: &mut Attempt) -> Option<Followed> {
         self.commit_running();
-        if std::mem::take(&mut stream.unfollowed)
-            && let Err(error) = stream.input.send(Word::Follow).await
-        {
-            return Some(Followed::LinkLost(error.to_string()));
-        }
-        None
+        let word = if std::mem::take(&mut stream.unfollowed) { Word::Follow } else { Word::Watch };
+        stream.input.send(word).await.err().map(|error| Followed::LinkLost(error.to_string()))
     }
 
     /// Begins the commit of a confirmed start; output is taken meanwhile. Until it is stored, the end brings it along.

@@ -23,7 +23,6 @@ fn failed_at(step: &'static str) -> impl FnOnce(Failure) -> Failed {
 impl Install<'_> {
     /// Everything up to files on the host; `None` when the host key is to be confirmed first.
     pub(super) async fn place(&self) -> Result<Option<Placed>, Failed> {
-        self.refuse_when_busy().await.map_err(failed_at("connect"))?;
         let Some(session) = self.connect().await.map_err(failed_at("connect"))? else { return Ok(None) };
         let placed = self.place_over(&session).await;
         if placed.is_err() {
@@ -44,19 +43,6 @@ impl Install<'_> {
             }
         };
         Ok(Placed { session: session.clone(), rights, system_mode, installed, key, host })
-    }
-
-    /// Files and keys of a runner change under its jobs' feet; they must end first.
-    async fn refuse_when_busy(&self) -> Result<(), Failure> {
-        let Some(known) = self.before else { return Ok(()) };
-        let running = self.engine.jobs_on(known.runner.id).await.map_err(|error| Failure::new(error, AGAIN))?;
-        if running.is_empty() {
-            return Ok(());
-        }
-        Err(Failure::new(
-            format!("`{}` has {} running job(s)", self.checked.hostname, running.len()),
-            "wait for them, or cancel them with `shunt cancel`",
-        ))
     }
 
     async fn connect(&self) -> Result<Option<Session>, Failure> {

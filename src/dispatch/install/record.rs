@@ -42,7 +42,7 @@ impl Install<'_> {
             capabilities: earlier.map(|r| r.capabilities.clone()).unwrap_or_default(),
             scope: earlier.map_or(Scope::Enterprise, |r| r.scope.clone()),
             slots: self.checked.slots.or(earlier.map(|r| r.slots)).unwrap_or(1),
-            state: RunnerState::Enrolled,
+            state: earlier.map_or(RunnerState::Enrolled, |r| state_after(r.state)),
             health: Health::Ok { command_output: report },
             created_at_ms: earlier.map_or(now_ms, |r| r.created_at_ms),
             last_seen_at_ms: Some(now_ms),
@@ -72,6 +72,7 @@ impl Install<'_> {
                 // The bootstrap took its time: what people changed meanwhile stays.
                 runner.version = current.version;
                 runner.capabilities = current.capabilities;
+                runner.state = state_after(current.state);
                 if !labels_given {
                     runner.labels = current.labels;
                 }
@@ -84,5 +85,13 @@ impl Install<'_> {
             })
             .await;
         stored.map_err(|error: StoreError| failure(error.into()))
+    }
+}
+
+/// A bootstrap ends what only a bootstrap can end; what people set by hand stays.
+const fn state_after(before: RunnerState) -> RunnerState {
+    match before {
+        RunnerState::Enrolled | RunnerState::Pending | RunnerState::Quarantined => RunnerState::Enrolled,
+        kept @ (RunnerState::Draining | RunnerState::Disabled) => kept,
     }
 }

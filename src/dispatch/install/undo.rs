@@ -143,10 +143,14 @@ impl Install<'_> {
     pub(super) async fn drop_earlier(&self, placed: &Placed) -> Vec<String> {
         let Some(known) = self.before else { return Vec::new() };
         let (runner, earlier) = (&known.runner, &known.runner.installation);
-        let result = if earlier.system_mode == placed.system_mode {
+        let (was, is) = (&runner.endpoint, &self.checked.dial);
+        let same_user = was.user == is.user;
+        let same_host = (&was.address, was.port) == (&is.address, is.port);
+        let same_account = earlier.system_mode == placed.system_mode && (placed.system_mode || same_user);
+        let result = if (same_host && same_account) || earlier.instance_id == placed.installed.instance_id {
             let (base, line) = (&placed.installed.base_dir, &runner.openssh_public_key);
             self.drop_key(&placed.session, &placed.rights, placed.system_mode, base, line).await
-        } else if !earlier.system_mode && runner.endpoint.user == self.checked.dial.user {
+        } else if same_host && same_user && !earlier.system_mode {
             let paths = (earlier.base_dir.as_str(), earlier.wrapper_path.as_str());
             let (key, made) = (&runner.openssh_public_key, BTreeSet::new());
             self.uninstall(&placed.session, &Rights::Login, false, paths, key, &made).await

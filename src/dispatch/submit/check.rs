@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use shuntyard_domain::filter::Filter;
+use shuntyard_domain::output::OUTPUT_CAP_BYTES;
 use shuntyard_domain::wire::api::SubmitJob;
 use shuntyard_domain::wire::frame::{BadFrame, check_variable};
 
@@ -26,6 +27,10 @@ pub(super) fn check_job(request: &SubmitJob) -> Result<(), DispatchError> {
     check_limit("queue_limit_s", request.queue_limit_s)?;
     check_limit("run_limit_s", request.run_limit_s)?;
     check_limit("silence_limit_s", request.silence_limit_s)?;
+    if let Some(cap) = request.output_cap_bytes.filter(|cap| !OUTPUT_CAP_BYTES.contains(cap)) {
+        let message = format!("a cap of {cap} bytes is out of range");
+        return Err(bad("output_cap_bytes", &message, &["65536 to 1099511627776 bytes"]));
+    }
     if request.stop_grace_s.is_some_and(|s| s > MAX_GRACE_S) {
         return Err(bad("stop_grace_s", "the grace is too long", &["0 to 3600 seconds"]));
     }

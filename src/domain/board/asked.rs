@@ -2,7 +2,7 @@
 
 use super::class_set::ClassSet;
 use super::classes::serves;
-use super::{Availability, Board};
+use super::{Availability, Board, QueuedJob};
 use crate::explain::{Asked, Explanation, Seen, answer};
 use crate::ids::JobId;
 use crate::queue::Rank;
@@ -29,12 +29,21 @@ impl Board {
             ahead: self.classes.ahead_of(&rivals, rank),
             next,
         };
-        let inventory = self.runners.iter().map(|entry| Seen {
+        Some(answer(&asked, self.seen_by(&class.key.org)))
+    }
+
+    pub(super) fn explanation_beside(&self, job: &QueuedJob) -> Explanation {
+        let asked = Asked { job: job.id, org: &job.org, filter: &job.filter, position: 1, ahead: 0, next: true };
+        answer(&asked, self.seen_by(&job.org))
+    }
+
+    /// The inventory as jobs of `org` see it.
+    fn seen_by<'a>(&'a self, org: &'a str) -> impl Iterator<Item = Seen<'a>> {
+        self.runners.iter().map(move |entry| Seen {
             attributes: &entry.runner.attributes,
-            in_scope: serves(&entry.runner.scope, &class.key.org),
+            in_scope: serves(&entry.runner.scope, org),
             availability: entry.runner.availability,
             running: &entry.running,
-        });
-        Some(answer(&asked, inventory))
+        })
     }
 }

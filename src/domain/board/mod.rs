@@ -175,6 +175,13 @@ impl Board {
         self.explanation(job)
     }
 
+    /// What the inventory offers a job that is queued but does not wait here: a placement of it is under way, or was
+    /// given back a moment ago. Costs O(runners).
+    #[must_use]
+    pub fn explain_beside(&self, job: &QueuedJob) -> Explanation {
+        self.explanation_beside(job)
+    }
+
     /// Jobs that wait.
     #[must_use]
     pub fn waiting(&self) -> usize {

@@ -78,6 +78,7 @@ fn settings(was: &PhasePlan, now: &PhasePlan) -> Vec<String> {
         ("queue_s", old.queue_limit_s != new.queue_limit_s),
         ("silence_s", old.silence_limit_s != new.silence_limit_s),
         ("stop_grace_s", old.stop_grace_s != new.stop_grace_s),
+        ("output_cap_mib", old.output_cap_bytes != new.output_cap_bytes),
         ("fail_fast", was.fail_fast != now.fail_fast),
         ("max_parallel", was.max_parallel != now.max_parallel),
         ("continue_on_error", tolerated(was) != tolerated(now)),

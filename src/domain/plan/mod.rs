@@ -111,6 +111,8 @@ pub struct Planned<'a> {
     pub config: &'a ProjectConfig,
     pub local: Option<&'a LocalPhases>,
     pub template: Option<&'a CommandTemplate>,
+    /// What is kept of a job's output unless the phase says `output_cap_mib`.
+    pub output_cap_bytes: u64,
 }
 
 /// Why a correct configuration cannot be run.
@@ -160,6 +162,7 @@ fn phase_plan(stage: Stage, phase: Phase, of: &Planned<'_>, faults: &mut Vec<Pla
             run_limit_s: config.timeout_s,
             silence_limit_s: config.silence_s,
             stop_grace_s: config.stop_grace_s,
+            output_cap_bytes: config.output_cap_bytes.unwrap_or(of.output_cap_bytes),
             ..JobSpec::shell(if skip.is_some() { String::new() } else { script.unwrap_or_default() })
         },
         fail_fast: config.fail_fast,

@@ -61,6 +61,8 @@ pub struct PhaseConfig {
     pub silence_s: Option<u32>,
     /// Seconds between TERM and KILL.
     pub stop_grace_s: u32,
+    /// Bytes of a job's output that are kept; `None` = what the dispatcher's configuration says.
+    pub output_cap_bytes: Option<u64>,
     /// The first failed row stops its siblings.
     pub fail_fast: bool,
     /// Jobs of one run of the phase that are unfinished at a time; `None` = all rows at once.
@@ -102,6 +104,7 @@ impl ProjectConfig {
             queue_s: settings.queue_s,
             silence_s: settings.silence_s,
             stop_grace_s: settings.stop_grace_s.unwrap_or(JobSpec::default_stop_grace_s()),
+            output_cap_bytes: settings.output_cap_mib.map(|mib| u64::from(mib) << 20),
             fail_fast: settings.fail_fast,
             max_parallel: settings.max_parallel,
             continue_on_error,

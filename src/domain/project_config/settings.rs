@@ -12,6 +12,8 @@ use crate::filter::Filter;
 use crate::phase::Phase;
 use crate::wire::frame::{BadFrame, check_variable};
 
+/// One TiB.
+const MAX_OUTPUT_CAP_MIB: u32 = 1 << 20;
 /// The longest time between TERM and KILL: one hour.
 const MAX_STOP_GRACE_S: u32 = 3600;
 
@@ -25,6 +27,7 @@ closed_list!(
     /// The keys of `phases.<name>`.
     SettingKey {
         Run = "run", Env = "env", TimeoutS = "timeout_s", QueueS = "queue_s", SilenceS = "silence_s", StopGraceS = "stop_grace_s",
+        OutputCapMib = "output_cap_mib",
         Artifacts = "artifacts", FailFast = "fail_fast", MaxParallel = "max_parallel",
         ContinueOnError = "continue_on_error", Retry = "retry",
     }
@@ -39,6 +42,7 @@ pub(super) struct Settings {
     pub(super) queue_s: Option<u32>,
     pub(super) silence_s: Option<u32>,
     pub(super) stop_grace_s: Option<u32>,
+    pub(super) output_cap_mib: Option<u32>,
     pub(super) artifacts: Vec<String>,
     pub(super) fail_fast: bool,
     pub(super) max_parallel: Option<u32>,
@@ -97,10 +101,13 @@ fn settings(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> Settings {
             Ok(SettingKey::StopGraceS) => {
                 settings.stop_grace_s = shape::seconds(node, &path, faults, 0, MAX_STOP_GRACE_S);
             }
+            Ok(SettingKey::OutputCapMib) => {
+                settings.output_cap_mib = shape::whole(node, &path, faults, "MiB", 1, MAX_OUTPUT_CAP_MIB);
+            }
             Ok(SettingKey::Artifacts) => settings.artifacts = artifacts(node, &path, faults),
             Ok(SettingKey::FailFast) => settings.fail_fast = shape::boolean(node, &path, faults).unwrap_or_default(),
             Ok(SettingKey::MaxParallel) => {
-                settings.max_parallel = shape::whole(node, &path, faults, 1, MAX_PARALLEL, "jobs");
+                settings.max_parallel = shape::whole(node, &path, faults, "jobs", 1, MAX_PARALLEL);
             }
             Ok(SettingKey::ContinueOnError) => settings.continue_on_error = tolerated(node, &path, faults),
             Ok(SettingKey::Retry) => settings.retry_on_lost = retry(node, &path, faults),

@@ -88,17 +88,17 @@ pub(super) fn boolean(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> 
 
 /// Whole seconds from `min` to `max`, written without fraction and exponent.
 pub(super) fn seconds(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>, min: u32, max: u32) -> Option<u32> {
-    whole(node, path, faults, min, max, "seconds")
+    whole(node, path, faults, "seconds", min, max)
 }
 
-/// A whole number of `unit`s from `min` to `max`, written without fraction and exponent.
+/// A whole number of `unit`, as `seconds`.
 pub(super) fn whole(
     node: &Node,
     path: &Path<'_>,
     faults: &mut Faults<'_>,
+    unit: &str,
     min: u32,
     max: u32,
-    unit: &str,
 ) -> Option<u32> {
     let allowed = format!("whole {unit} from {min} to {max}");
     let Json::Number(digits) = &node.value else {

@@ -119,7 +119,14 @@ fn planned(case: &Case, config: &ProjectConfig) -> Result<StagePlan, Vec<PlanFau
             config,
         })
         .collect();
-    let of = |at, change, config, local| Planned { at, change, config, local, template: template.as_ref() };
+    let of = |at, change, config, local| Planned {
+        at,
+        change,
+        config,
+        local,
+        template: template.as_ref(),
+        output_cap_bytes: 1 << 20,
+    };
     let own_id = ChangeId(Uuid::from_u128(1));
     let consumers = consumers(&own, &delivered);
     let consumers: Vec<Planned<'_>> = consumers.iter().map(|c| of(c.at, c.change, c.config, None)).collect();
@@ -197,7 +204,14 @@ fn a_matrix_of_more_rows_than_a_page_shows_is_refused() {
     let text = |count| {
         let config = config(&rows(count));
         let own = path("acme/hello/master");
-        let of = Planned { at: &own, change: ChangeId(Uuid::nil()), config: &config, local: None, template: None };
+        let of = Planned {
+            at: &own,
+            change: ChangeId(Uuid::nil()),
+            config: &config,
+            local: None,
+            template: None,
+            output_cap_bytes: 1 << 20,
+        };
         stage_plan(Stage::Verify, of, &[]).map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())
     };
     assert!(text(500).is_ok());

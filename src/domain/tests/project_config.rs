@@ -161,6 +161,11 @@ fn every_setting_of_a_phase_arrives_and_has_its_default() {
     assert_eq!(functional.env["Lines2"], "a\nb");
     assert_eq!((functional.timeout_s, functional.silence_s, functional.stop_grace_s), (Some(1), Some(120), 3600));
     assert_eq!((functional.queue_s, config.phase(Phase::Publish).queue_s), (Some(3600), None));
+    assert_eq!(
+        (functional.output_cap_bytes, config.phase(Phase::Smoke).output_cap_bytes),
+        (Some(1 << 40), Some(1 << 20))
+    );
+    assert_eq!(config.phase(Phase::Publish).output_cap_bytes, None);
     assert_eq!(functional.artifacts, ["target/report.xml", "logs/**"]);
     let publish = config.phase(Phase::Publish);
     assert!(!publish.is_matrix && !publish.fail_fast && !publish.retry_on_lost && publish.run.is_none());

@@ -3,20 +3,24 @@
 //! Chef Automate Workflow's keys come first and keep their spelling; ours stand beside them.
 //! Times of ours are RFC 3339 in UTC.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+pub use super::log_chunk::LogChunk;
+pub use super::submit::{SubmitJob, SubmitPhaseRun};
 
 use crate::facts::Facts;
 use crate::filter::Filter;
 use crate::ids::{JobId, PhaseRunId, RunnerId};
 use crate::job::{Job, JobState};
 use crate::outcome::{LostEvidence, NotRunReason, Outcome, StopReason};
+use crate::output::head_bytes;
 use crate::phase::{Phase, Stage};
+use crate::project_config::Fault;
 use crate::receipt::StopReceipt;
 use crate::runner::{Health, Runner, RunnerState, Scope};
-use crate::wire::object::object;
 use crate::wire::time_text::{chef_duration, chef_time, rfc3339};
 
 /// Every error answer.
@@ -32,6 +36,9 @@ pub struct ErrorBody {
     pub path: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed: Vec<String>,
+    /// Of a faulty configuration: every fault, in the order of the text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Fault>,
     #[serde(default)]
     pub request_id: String,
 }
@@ -81,6 +88,15 @@ pub struct JobBody {
     pub log_bytes: u64,
     pub log_cksum: Option<u32>,
     pub truncated: bool,
+    /// Bytes from the middle of the output that are not kept; `log_bytes` counts them too.
+    #[serde(default)]
+    pub elided_bytes: u64,
+    /// Offset of the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elided_from: Option<u64>,
+    /// What is kept of the output.
+    #[serde(default)]
+    pub output_cap_bytes: u64,
     #[serde(default)]
     pub queue_limit_s: Option<u32>,
     pub run_limit_s: Option<u32>,
@@ -139,11 +155,22 @@ impl JobBody {
             log_bytes: finished.map_or(log_bytes, |f| f.log.bytes),
             log_cksum: finished.map(|f| f.log.cksum),
             truncated: finished.is_some_and(|f| f.log.truncated),
+            elided_bytes: 0,
+            elided_from: None,
+            output_cap_bytes: job.spec.output_cap_bytes,
             queue_limit_s: job.spec.queue_limit_s,
             run_limit_s: job.spec.run_limit_s,
             silence_limit_s: job.spec.silence_limit_s,
             receipt: None,
         }
+        .eliding(finished.map_or(0, |f| f.log.elided_bytes))
+    }
+
+    /// The same job, of whose output so many bytes are not kept.
+    #[must_use]
+    pub fn eliding(self, elided_bytes: u64) -> Self {
+        let elided_from = (elided_bytes > 0).then(|| head_bytes(self.output_cap_bytes));
+        Self { elided_bytes, elided_from, ..self }
     }
 }
 
@@ -169,14 +196,20 @@ impl From<&Health> for HealthBody {
 }
 
 /// Whether the dispatcher has a live connection to the runner.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactBody {
     /// `connected`, `connecting`, `unreachable`.
     pub status: String,
     pub since: String,
-    /// Why it is unreachable, in one sentence.
+    /// Why it is unreachable, in one sentence: the last error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Tries to connect that have failed in a row.
+    #[serde(default)]
+    pub tries: u32,
+    /// When the next try begins; in the past: it is under way. Absent when nobody tries by itself (a quarantine).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_try_at: Option<String>,
 }
 
 /// `GET /runners/:hostname` and each element of `GET /runners`.
@@ -260,49 +293,6 @@ impl RunnerBody {
     }
 }
 
-/// `POST /jobs`: one ad-hoc job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SubmitJob {
-    /// A POSIX shell script.
-    pub script: String,
-    /// One line for people; the script's first line when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
-    #[serde(default, deserialize_with = "object")]
-    pub filter: Filter,
-    #[serde(default)]
-    pub env: BTreeMap<String, String>,
-    #[serde(default)]
-    pub priority: i32,
-    /// Seconds from the submission to the start; the job is `expired` after it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub queue_limit_s: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run_limit_s: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub silence_limit_s: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stop_grace_s: Option<u32>,
-    #[serde(default)]
-    pub project: String,
-}
-
-/// `POST /phase_runs`: the jobs of one phase of a project's config.json.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SubmitPhaseRun {
-    pub project: String,
-    pub phase: Phase,
-    /// The whole text of config.json; checked again by the server.
-    pub config: String,
-    /// Added to the environment of every row.
-    #[serde(default)]
-    pub env: BTreeMap<String, String>,
-    #[serde(default)]
-    pub priority: i32,
-}
-
 /// The answer to `POST /phase_runs` and `GET /phase_runs/:id`; rows in matrix order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhaseRunBody {
@@ -376,12 +366,4 @@ pub enum StepEvent {
     Failed { step: String, why: String, try_next: String, rolled_back: Vec<String>, left_behind: Vec<String> },
     /// All is done.
     Finished { runner: Option<Box<RunnerBody>>, left_behind: Vec<String> },
-}
-
-/// SSE `data` of `GET /jobs/:id/log/streaming`; the event's id is the offset after the chunk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogChunk {
-    pub offset: u64,
-    /// Standard base64 of the raw bytes.
-    pub base64: String,
 }

@@ -92,6 +92,8 @@ pub enum Word {
     Ack { remove: bool },
     /// Stream the output of an attempt that was started by `next_attempt`, from its first byte.
     Follow,
+    /// The job lasts: somebody on the host has to look at the size of its log from now on. `Follow` says that, too.
+    Watch,
     /// The dispatcher leaves on purpose: the job goes on.
     Bye,
 }
@@ -112,6 +114,7 @@ impl Word {
             Self::Ack { remove: true } => b"ack rm\n".to_vec(),
             Self::Ack { remove: false } => b"ack\n".to_vec(),
             Self::Follow => b"follow\n".to_vec(),
+            Self::Watch => b"watch\n".to_vec(),
             Self::Bye => b"bye\n".to_vec(),
         }
     }
@@ -160,11 +163,12 @@ impl Frame<'_> {
         }
         let limit = |seconds: Option<u32>| seconds.map_or(-1, i64::from);
         let mut body = format!(
-            "shunt_limits='{} {} {} {}'\nshunt_env() {{ :\n",
+            "shunt_limits='{} {} {} {} {}'\nshunt_env() {{ :\n",
             limit(self.spec.run_limit_s),
             limit(self.spec.silence_limit_s),
             self.spec.stop_grace_s,
             limit(self.spec.orphan_grace_s),
+            self.spec.spool_bound_bytes().map_or("-1".to_owned(), |bytes| bytes.to_string()),
         );
         for (name, value) in self.env {
             check_variable(name, value)?;
@@ -224,7 +228,7 @@ mod tests {
         let frame = String::from_utf8(Frame { spec: &spec, env: &env }.encode().unwrap()).unwrap();
         let (header, body) = frame.split_once('\n').unwrap();
         assert_eq!(header, format!("1 {} {}", body.len(), body.matches('\n').count()));
-        assert!(body.starts_with("shunt_limits='7 -1 10 -1'\n"), "{body}");
+        assert!(body.starts_with("shunt_limits='7 -1 10 -1 -1'\n"), "{body}");
         assert!(body.contains("export A='x'\\''y\nz'\n") && body.ends_with("shunt_end=1\n"), "{body}");
         let long = JobSpec::shell("x".repeat(READ_BY_LINES_MAX));
         let frame = Frame { spec: &long, env: &env }.encode().unwrap();

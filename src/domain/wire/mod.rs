@@ -4,5 +4,7 @@ pub mod api;
 pub mod change;
 pub mod control;
 pub mod frame;
+pub mod log_chunk;
 pub mod object;
+pub mod submit;
 pub mod time_text;

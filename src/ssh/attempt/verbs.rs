@@ -72,7 +72,7 @@ pub async fn fence(lease: &mut Lease, wrapper_path: &str, id: AttemptId) -> Resu
     let answer = ask(lease, wrapper_path, &Verb::Fence { id, nonce: &nonce }, &nonce, ANSWER_DEADLINE).await?;
     answer.find(|control| match control {
         Control::Fenced => Some(FenceAnswer::Fenced),
-        Control::Job { state, .. } => Some(FenceAnswer::Exists(*state)),
+        Control::Job { id: said, state } if *said == id => Some(FenceAnswer::Exists(*state)),
         _ => None,
     })
 }
@@ -89,7 +89,7 @@ pub async fn kill(lease: &mut Lease, wrapper_path: &str, id: AttemptId, grace_s:
         Control::End(result) => Some(Some(SpoolState::End(*result))),
         Control::Lost { why, size } => Some(Some(SpoolState::Lost { why: *why, size: *size })),
         Control::Fenced => Some(Some(SpoolState::Fenced)),
-        Control::Job { state, .. } => Some(Some(*state)),
+        Control::Job { id: said, state } if *said == id => Some(Some(*state)),
         Control::None => Some(None),
         _ => None,
     })?;

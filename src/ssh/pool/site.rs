@@ -188,10 +188,9 @@ impl Site {
 }
 
 async fn connect(target: &Target, tasks: &Tasks, settings: &Settings, pace: &Pace) -> Result<Session, ConnectError> {
-    let _turn = pace.turn(&target.dial.at()).await;
     let credential = Credential::Key(Arc::clone(&target.key));
     let policy = HostKeyPolicy::Pinned(target.host_keys.clone());
-    Session::connect_with(&target.dial, &credential, &policy, tasks, settings).await
+    pace.paced(&target.dial.at(), Session::connect_with(&target.dial, &credential, &policy, tasks, settings)).await
 }
 
 fn key_name(target: &Target) -> String {

@@ -28,6 +28,9 @@ struct Case {
     allowed: Option<String>,
     /// The `Allow` header.
     allow: Option<String>,
+    /// How many faults of a configuration are listed.
+    #[serde(default)]
+    faults: usize,
 }
 
 fn cases() -> Vec<Case> {
@@ -64,6 +67,7 @@ fn fault(house: &House, case: &Case) -> Option<String> {
         && text("message").contains(&case.says)
         && case.path.as_ref().is_none_or(|path| text("path") == *path)
         && case.allowed.as_ref().is_none_or(|part| allowed.contains(part))
+        && json["faults"].as_array().map_or(0, Vec::len) == case.faults
         && case.allow.as_ref().is_none_or(|allow| answer.header("allow") == Some(allow))
         && !text("request_id").is_empty();
     (!good).then(|| format!("{}: {} {json} allow={:?}", case.name, answer.status, answer.header("allow")))
@@ -100,4 +104,25 @@ fn a_body_beyond_its_limit_is_refused_and_the_server_goes_on() {
     let answer = request(house.address(), "POST", path, Some(&house.token()), Some(body.as_bytes()));
     assert_eq!((answer.status, &answer.json()["path"]), (400, &"script".into()));
     assert_eq!(house.api("jobs?state=all"), serde_json::json!([]));
+}
+
+#[test]
+fn the_link_to_the_next_page_keeps_the_query_whatever_its_characters_are() {
+    let house = House::start();
+    let (token, jobs) = (house.token(), "/api/v0/e/default/jobs");
+    for _ in 0..3 {
+        let job = r#"{"script": "true", "project": "a&b=c ü"}"#;
+        assert_eq!(request(house.address(), "POST", jobs, Some(&token), Some(job.as_bytes())).status, 201);
+    }
+    let mut path = "jobs?project=a%26b%3Dc%20%C3%BC&limit=2".to_owned();
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let answer = request(house.address(), "GET", &format!("/api/v0/e/default/{path}"), Some(&token), None);
+        let page = answer.json();
+        seen.extend(page.as_array().unwrap().iter().map(|job| job["id"].to_string()));
+        let Some(link) = answer.header("link") else { break };
+        path = link.trim_start_matches('<').split('>').next().unwrap().to_owned();
+    }
+    seen.dedup();
+    assert_eq!(seen.len(), 3, "{seen:?}");
 }

@@ -1,6 +1,6 @@
 //! Requests by hand: exactly the bytes that a case asks for, which no well-behaved client would send.
 
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -26,33 +26,59 @@ impl Answer {
     }
 }
 
+/// As `request`, a GET for this range.
+pub fn get_range(address: &str, path: &str, token: &str, range: &str) -> Answer {
+    let headers = [("Authorization", &*format!("Bearer {token}")), ("Range", range)];
+    try_send(address, "GET", path, &headers, None).expect("the API answers")
+}
+
 /// Sends one request on a connection of its own and reads to the end of the answer.
 pub fn request(address: &str, method: &str, path: &str, token: Option<&str>, body: Option<&[u8]>) -> Answer {
+    try_request(address, method, path, token, body).expect("the API answers")
+}
+
+/// As `request`, for a server that may be killed meanwhile.
+pub fn try_request(
+    address: &str,
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+    body: Option<&[u8]>,
+) -> io::Result<Answer> {
+    let token = token.map(|token| format!("Bearer {token}"));
+    let headers: Vec<_> = token.iter().map(|token| ("Authorization", token.as_str())).collect();
+    try_send(address, method, path, &headers, body)
+}
+
+fn try_send(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&[u8]>,
+) -> io::Result<Answer> {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
-    if let Some(token) = token {
-        head += &format!("Authorization: Bearer {token}\r\n");
+    for (name, value) in headers {
+        head += &format!("{name}: {value}\r\n");
     }
     if let Some(body) = body {
         head += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
     }
-    let mut socket = TcpStream::connect(address).expect("the API listens");
-    socket.set_read_timeout(Some(Duration::from_secs(30))).expect("a time limit");
-    socket.write_all(format!("{head}\r\n").as_bytes()).expect("the head is sent");
-    socket.write_all(body.unwrap_or_default()).expect("the body is sent");
+    let mut socket = TcpStream::connect(address)?;
+    socket.set_read_timeout(Some(Duration::from_secs(30)))?;
+    socket.write_all(format!("{head}\r\n").as_bytes())?;
+    socket.write_all(body.unwrap_or_default())?;
     let mut bytes = Vec::new();
-    socket.read_to_end(&mut bytes).expect("an answer");
-    parse(&bytes)
+    socket.read_to_end(&mut bytes)?;
+    parse(&bytes).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
-fn parse(bytes: &[u8]) -> Answer {
-    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
+fn parse(bytes: &[u8]) -> Option<Answer> {
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
     let head = String::from_utf8(bytes[..end].to_vec()).expect("a head of text");
     let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|code| code.parse().ok());
     let header = |line: &str| line.split_once(':').map(|(n, v)| (n.to_lowercase(), v.trim().to_owned()));
-    Answer {
-        status: status.expect("a status"),
-        headers: lines.filter_map(header).collect(),
-        body: bytes[end + 4..].to_vec(),
-    }
+    let body = bytes[end + 4..].to_vec();
+    Some(Answer { status: status.expect("a status"), headers: lines.filter_map(header).collect(), body })
 }

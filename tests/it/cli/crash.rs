@@ -1,76 +1,8 @@
-//! Crashes: of the dispatcher at any moment, of sshd under a running job. Jobs start once, logs lose nothing.
-
-use std::time::Duration;
+//! Crashes: of the dispatcher under a client, of sshd under a running job. Kills at random moments: `chaos/kills.rs`.
 
 use super::client::Client;
-use super::house::{House, await_that, await_truth, host, truth};
-use crate::support::sshd::{TestHost, UBUNTU_2204};
-
-/// Small numbers that differ from run to run; printed, so that a failure can be told again.
-struct Dice(u64);
-
-impl Dice {
-    fn new() -> Self {
-        let seed = uuid::Uuid::now_v7().as_u64_pair().1;
-        eprintln!("seed {seed}");
-        Self(seed)
-    }
-
-    /// From 0 to `limit` - 1, by xorshift.
-    fn roll(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
-
-/// A job that counts its starts and keeps a copy of its output, under a name of its own; about a second long.
-fn job(name: &str) -> String {
-    format!(
-        "echo x >>~/{name}.starts; n=0; while [ $n -lt 60 ]; do n=$((n+1)); echo {name} line $n | tee -a ~/{name}.truth; \
-         head -c 2000 /dev/urandom | tee -a ~/{name}.truth; sleep 0.01; done"
-    )
-}
-
-fn check_once_and_complete(house: &House, host: &TestHost, id: &str, name: &str) {
-    let job = house.await_end(id);
-    assert_eq!((&job["state"], &job["truncated"]), (&"succeeded".into(), &false.into()), "{name}: {job}");
-    assert_eq!(truth(host, &format!("{name}.starts")), "x\n", "{name} started more than once");
-    let written = std::fs::read(host.path(&format!("home/deploy/{name}.truth"))).expect("the job's own copy");
-    let logged = house.shunt(&["logs", id]).stdout;
-    assert!(logged == written, "{name}: {} bytes logged, {} written", logged.len(), written.len());
-}
-
-#[test]
-fn a_dispatcher_killed_at_random_moments_starts_each_job_once_and_loses_no_byte() {
-    let host = host("u1", UBUNTU_2204);
-    let mut house = House::with(&[(&host, 3)]);
-    let mut dice = Dice::new();
-    let names: Vec<String> = (0..8).map(|n| format!("job{n}")).collect();
-    let mut ids = Vec::new();
-    for name in &names {
-        ids.push(house.submit(&["--title", name], &job(name)));
-        // Between two submissions, at a start, under running jobs: wherever it hits.
-        if dice.roll(2) == 0 {
-            std::thread::sleep(Duration::from_millis(dice.roll(120)));
-            house.kill();
-            house.start_again();
-        }
-    }
-    for _ in 0..6 {
-        std::thread::sleep(Duration::from_millis(dice.roll(400)));
-        house.kill();
-        house.start_again();
-    }
-    for (id, name) in ids.iter().zip(&names) {
-        check_once_and_complete(&house, &host, id, name);
-    }
-    // What a crash left on the host, an acknowledgement that was not sent or a fence, goes at the next connect.
-    house.kill();
-    house.start_again();
-    house.await_empty_spool(&host);
-}
+use super::house::{BLOCKER, House, await_that, await_truth, host, truth};
+use crate::support::sshd::UBUNTU_2204;
 
 #[test]
 fn a_client_follows_its_job_over_the_crash_of_the_dispatcher() {
@@ -132,6 +64,29 @@ fn a_job_that_ended_while_sshd_was_away_is_settled_with_its_own_result() {
     assert_eq!((&job["state"], &job["exit_code"]), (&"failed".into(), &3.into()), "{job}");
     assert_eq!(house.shunt(&["logs", &id]).text(), "begun\ndone\n");
     house.await_empty_spool(&host);
+}
+
+#[test]
+fn a_job_behind_one_that_was_followed_again_starts_at_its_first_placement() {
+    let host = host("u1", UBUNTU_2204);
+    let mut house = House::with(&[(&host, 1)]);
+    let first = house.submit(&[], BLOCKER);
+    house.await_state(&first, &["running"]);
+    let behind = house.submit(&[], "echo behind");
+    for lose_link in [false, true] {
+        if lose_link {
+            host.restart();
+        } else {
+            house.kill();
+            house.start_again();
+        }
+        house.await_contact(&host, "connected");
+    }
+    host.run_inside("touch /home/deploy/go");
+    assert_eq!(house.await_end(&first)["state"], "succeeded");
+    // The slot is free at once, and so is the channel on which the first job's end was heard.
+    let job = house.await_end(&behind);
+    assert_eq!((&job["state"], &job["attempt"]), (&"succeeded".into(), &1.into()), "{job}\n{}", house.log());
 }
 
 #[test]

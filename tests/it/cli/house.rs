@@ -62,8 +62,12 @@ pub struct House {
     /// `127.0.0.1:PORT`; the same after a restart.
     address: String,
     shuntd: Option<Child>,
+    /// How often a dispatcher was ready here before the one that runs.
+    starts_before: usize,
     /// What `RUST_LOG` says; empty: nothing.
     rust_log: &'static str,
+    /// Settings of the dispatcher: names and values of environment variables.
+    settings: &'static [(&'static str, &'static str)],
 }
 
 impl House {
@@ -74,8 +78,14 @@ impl House {
 
     /// As `start`, with a `RUST_LOG` for the dispatcher.
     pub fn start_logging(rust_log: &'static str) -> Self {
+        Self::start_set(rust_log, &[])
+    }
+
+    /// As `start`, with settings of the dispatcher: names and values of environment variables.
+    pub fn start_set(rust_log: &'static str, settings: &'static [(&'static str, &'static str)]) -> Self {
         let home = tempfile::Builder::new().prefix("shunt-house-").tempdir().expect("a temporary directory");
-        let mut house = Self { home, address: format!("127.0.0.1:{}", free_port()), shuntd: None, rust_log };
+        let address = format!("127.0.0.1:{}", free_port());
+        let mut house = Self { home, address, shuntd: None, starts_before: 0, rust_log, settings };
         house.start_again();
         house
     }
@@ -121,18 +131,44 @@ impl House {
     pub fn shuntd_command(&self, listen: &str) -> Command {
         let mut command = command("shuntd", self.home());
         command.args(["serve", "--listen", listen]).env("RUST_LOG", self.rust_log);
+        command.envs(self.settings.iter().copied());
         command
+    }
+
+    /// A figure of `/proc/PID/status` in KiB: `VmRSS`, or `VmHWM` for the highest that was.
+    pub fn memory_kib(&self, figure: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the dispatcher's status");
+        let line = status.lines().find_map(|line| line.strip_prefix(figure)).expect("a figure");
+        line.trim_start_matches(':').trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// Posts a job as JSON; returns its id.
+    pub fn post_job(&self, body: &Value) -> String {
+        let posted = self.shunt(&["api", "post", "jobs", "-d", &body.to_string()]);
+        assert_eq!(posted.code, 0, "{}", posted.stderr);
+        let job: Value = serde_json::from_slice(&posted.stdout).expect("JSON");
+        job["id"].as_str().expect("an id").to_owned()
     }
 
     /// Starts the dispatcher on the same data and port, and waits until it answers.
     pub fn start_again(&mut self) {
+        self.launch();
+        self.await_ready();
+    }
+
+    /// As `start_again`, without waiting.
+    pub fn launch(&mut self) {
         let log = File::options().create(true).append(true).open(self.home().join("shuntd.log")).expect("a log");
-        let starts = self.log().matches("ready address=").count();
-        let mut shuntd =
-            self.shuntd_command(&self.address).stdout(Stdio::null()).stderr(log).spawn().expect("shuntd starts");
-        let ready = || self.log().matches("ready address=").nth(starts).is_some();
-        let ended = || shuntd.try_wait().expect("shuntd's state").is_some();
-        let mut ended = ended;
+        self.starts_before = self.log().matches("ready address=").count();
+        let mut command = self.shuntd_command(&self.address);
+        self.shuntd = Some(command.stdout(Stdio::null()).stderr(log).spawn().expect("shuntd starts"));
+    }
+
+    /// Waits until the dispatcher that was launched answers.
+    pub fn await_ready(&mut self) {
+        let mut shuntd = self.shuntd.take().expect("the dispatcher was launched");
+        let ready = || self.log().matches("ready address=").nth(self.starts_before).is_some();
+        let mut ended = || shuntd.try_wait().expect("shuntd's state").is_some();
         await_that("the dispatcher is ready", || ready() || ended(), || self.log());
         assert!(ready(), "the dispatcher ended at once:\n{}", self.log());
         let log = self.log();

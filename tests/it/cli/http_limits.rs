@@ -78,9 +78,7 @@ fn a_client_that_does_not_read_costs_little_memory_and_holds_up_nobody() {
     let deaf: Vec<TcpStream> = (0..20).map(|_| send(&house, &path, &headers)).collect();
     let job = house.await_end(&id);
     assert_eq!(job["log_bytes"], 60_000_000, "{job}");
-    let status = fs::read_to_string(format!("/proc/{}/status", house.pid())).expect("the dispatcher's status");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its peak");
-    let peak_kb: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
+    let peak_kb = house.memory_kib("VmHWM");
     assert!(peak_kb < 400_000, "20 deaf listeners of 60 MB: the dispatcher's peak is {peak_kb} kB");
     drop(deaf);
     house.shunt(&["run", "--", "true"]).expect(0, &[]);

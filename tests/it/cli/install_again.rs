@@ -97,3 +97,28 @@ fn a_bootstrap_whose_dispatcher_died_is_simply_run_again() {
     again(&house, &host, &["--no-sudo"]).expect(0, &["runner u1 is enrolled"]);
     expect_jobs_run(&house, "deploy");
 }
+
+#[test]
+fn a_runner_takes_no_jobs_while_it_is_bootstrapped_again_and_stays_disabled_if_it_was() {
+    let spec = crate::support::sshd::HostSpec {
+        hostname: "u1".into(),
+        shell: crate::support::sshd::LoginShell::NoisyBash,
+        ..Default::default()
+    };
+    let (host, house) = (TestHost::start(spec), House::start());
+    again(&house, &host, &["--no-sudo"]).expect(0, &["u1 takes jobs"]);
+    host.run_inside("touch /home/deploy/hold; echo 'while [ -e ~/hold ]; do sleep 0.02; done' >>/home/deploy/.bashrc");
+    let flags = ["-y", "--password-stdin", "--no-sudo"];
+    let client = begin_install(&house, &host, "deploy", &flags, &format!("{DEPLOY_PASSWORD}\n"));
+    let closed = || only_runner(&house)["state"] == "draining";
+    super::house::await_that("it is closed to jobs", closed, || client.stderr());
+    let job = house.submit(&[], "echo ran >>~/ran");
+    house.shunt(&["explain", &job]).expect(0, &["the only matching runner is draining"]);
+    house.shunt(&["api", "patch", "runners/u1", "-d", r#"{"state": "disabled"}"#]).expect(0, &[]);
+    host.run_inside("rm /home/deploy/hold");
+    client.end().expect(0, &["u1 stays disabled"]);
+    assert_eq!((&only_runner(&house)["state"], &house.job(&job)["state"]), (&"disabled".into(), &"queued".into()));
+    house.shunt(&["api", "patch", "runners/u1", "-d", r#"{"state": "enrolled"}"#]).expect(0, &[]);
+    assert_eq!(house.await_end(&job)["attempt"], 1);
+    await_truth(&host, "ran", "ran\n");
+}

@@ -26,6 +26,8 @@ mod install_rollback;
 mod install_secrets;
 mod jobs;
 mod never_lose;
+mod output_cap;
+mod output_volume;
 mod proof;
 mod receipts;
 mod run;

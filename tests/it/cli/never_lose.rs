@@ -42,6 +42,9 @@ fn a_job_that_waits_for_its_next_placement_is_cancelled_at_once_and_never_starts
     let base = base_dir(&house);
     close(&host, &base);
     let id = house.submit(&[], "echo ran >>~/ran");
+    await_event(&house, &id, "never_started", 1);
+    let paused = || house.shunt(&["explain", &id]).text();
+    await_that("the pause is explained", || paused().contains("the host refused: the claim cannot be made"), paused);
     await_event(&house, &id, "never_started", 2);
     house.shunt(&["cancel", &id]).expect(0, &[]);
     assert_eq!(house.await_end(&id)["state"], "cancelled");

@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 
 use shuntyard::store::{
-    Connection, Store, StoreError, change_find, change_insert, change_page, change_update, job_find, job_insert,
-    org_list, phase_run_find, pipeline_ensure, pipeline_list, project_list, stage_phase_end, stage_phase_insert,
-    stage_phases, stage_run_config, stage_run_insert, stage_run_keep_config, stage_run_update, stage_runs_of,
-    stage_runs_open,
+    Connection, Store, StoreError, change_find, change_insert, change_page, change_update, job_find, org_list,
+    phase_run_find, pipeline_ensure, pipeline_list, project_list, row_job_insert, row_jobs_of, stage_phase_end,
+    stage_phase_insert, stage_phases, stage_run_config, stage_run_insert, stage_run_keep_config, stage_run_update,
+    stage_runs_of, stage_runs_open,
 };
 use shuntyard_domain::change::{Change, ChangeState, Signed, Source};
 use shuntyard_domain::ids::{ChangeId, JobId, PhaseRunId, StageRunId};
 use shuntyard_domain::phase::{Phase, Stage};
 use shuntyard_domain::plan::{Planned, stage_plan};
 use shuntyard_domain::project_config::parse;
-use shuntyard_domain::stage::{End, PhaseRun, RunPlan, StageRun, Status};
+use shuntyard_domain::stage::{End, JobStanding, PhaseRun, RowJob, RunPlan, StageRun, Status, Turn};
 use shuntyard_domain::tenancy::{Name, PipelinePath};
 use uuid::Uuid;
 
@@ -76,7 +76,7 @@ fn run(number: u128, of: u128, stage: Stage) -> StageRun {
 fn made() -> RunPlan {
     let config = parse(include_str!("../../../fixtures/configs/good/every-key-of-ours.json")).unwrap();
     let (at, id) = (path("hello"), ChangeId(Uuid::from_u128(1)));
-    let of = Planned { at: &at, change: id, config: &config, local: None, template: None };
+    let of = Planned { at: &at, change: id, config: &config, local: None, template: None, output_cap_bytes: 1 << 20 };
     RunPlan::Made(stage_plan(Stage::Verify, of, &[]).unwrap())
 }
 
@@ -256,19 +256,22 @@ async fn a_phase_run_of_a_stage_is_unique_and_ends_once(db: Database) {
 async fn a_row_has_one_job_a_turn(db: Database) {
     let store = db.open();
     with_a_phase(&store).await;
+    let run = PhaseRunId(Uuid::from_u128(20));
     let insert = |number, row, turn| {
         let mut job = job(number);
-        job.origin.phase_run = Some(PhaseRunId(Uuid::from_u128(20)));
-        (job.origin.row, job.origin.turn) = (row, turn);
-        store.write(move |c| job_insert(c, &job))
+        (job.origin.phase_run, job.origin.row) = (Some(run), row);
+        store.write(move |c| row_job_insert(c, run, Turn { row, turn }, &job))
     };
     insert(1, 0, 1).await.unwrap();
-    insert(2, 0, 2).await.unwrap();
-    insert(3, 1, 1).await.unwrap();
+    insert(2, 1, 1).await.unwrap();
+    insert(3, 0, 2).await.unwrap();
     let twice = insert(4, 0, 2).await;
     assert!(matches!(twice, Err(StoreError::Conflict { .. })), "{twice:?}");
-    let found = store.read(|c| job_find(c, JobId(Uuid::from_u128(2)))).await.unwrap().unwrap();
-    assert_eq!((found.origin.row, found.origin.turn), (0, 2));
+    let refused = store.read(|c| job_find(c, JobId(Uuid::from_u128(4)))).await.unwrap();
+    assert_eq!(refused, None, "the job of a turn that was taken");
+    let row = |number| RowJob { id: JobId(Uuid::from_u128(number)), standing: JobStanding::Waiting, is_marked: false };
+    let expected = BTreeMap::from([(0, vec![row(1), row(3)]), (1, vec![row(2)])]);
+    assert_eq!(store.read(move |c| row_jobs_of(c, run)).await.unwrap(), expected);
 }
 
 async fn forged_rows_of_pipelines_are_refused(db: Database) {

@@ -1,23 +1,29 @@
 //! Hosts for the tests: Debian's own sshd, each in namespaces of its own.
 //!
 //! A host has its own process table, host name, /etc, /home, /root, /run, /tmp and the like, and shares /usr and the
-//! loopback network with the machine. What a bootstrap does to it (users, sudoers, keys) is gone with it. The
+//! loopback network with the machine, unless it asks for a network of its own (`network`). What a bootstrap does to it (users, sudoers, keys) is gone with it. The
 //! machine's own sshd and port 22 are never touched.
 
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use shuntyard::ssh::{Dial, HostKeyPolicy, RunnerKey};
 use tempfile::TempDir;
 
 mod layout;
+mod machine;
+mod network;
 
-use layout::{OWN_DIRS, append_authorized_key, authorize_new_key, host_key_lines, lay_out};
+pub use network::Fault;
+
+use layout::{append_authorized_key, authorize_new_key, host_key_lines, lay_out};
+use machine::{boot, inside, spawn};
+use network::Cable;
 
 /// Passwords of the hosts' users.
 pub const DEPLOY_PASSWORD: &str = "deploy-Tr0ub4dor";
@@ -51,6 +57,8 @@ pub struct HostSpec {
     pub host_key_types: Vec<&'static str>,
     /// Further lines of sshd_config.
     pub sshd_lines: Vec<String>,
+    /// A network of its own behind a cable that can be cut, instead of the machine's loopback.
+    pub own_network: bool,
 }
 
 impl Default for HostSpec {
@@ -62,6 +70,7 @@ impl Default for HostSpec {
             max_sessions: 10,
             host_key_types: vec!["ed25519", "rsa", "ecdsa"],
             sshd_lines: Vec::new(),
+            own_network: false,
         }
     }
 }
@@ -81,6 +90,7 @@ pub struct TestHost {
     /// `unshare`: its end is the end of every process in the host.
     machine: Child,
     sshd: Mutex<Option<Child>>,
+    cable: Option<Cable>,
 }
 
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -96,12 +106,13 @@ impl TestHost {
         fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).expect("chmod");
         let template = layout::template();
         lay_out(root.path(), template.path(), &spec);
-        let machine = boot(root.path(), &spec.hostname);
+        let machine = boot(root.path(), &spec);
+        let cable = spec.own_network.then(|| Cable::lay(machine.id()));
         let host_keys = host_key_lines(root.path(), &spec);
         let client_key = authorize_new_key(root.path());
         let mut host = Self {
             spec,
-            address: "127.0.0.1".to_owned(),
+            address: cable.as_ref().map_or("127.0.0.1", |cable| cable.address.as_str()).to_owned(),
             port: 0,
             host_keys,
             client_key,
@@ -109,6 +120,7 @@ impl TestHost {
             _template: template,
             machine,
             sshd: Mutex::new(None),
+            cable,
         };
         // Another process may take the free port first; then sshd ends and the next port is tried.
         for _ in 0..5 {
@@ -183,6 +195,24 @@ impl TestHost {
         assert!(self.start_sshd(), "sshd does not start again:\n{}", self.log());
     }
 
+    /// Lets the host's cable fail until `mend_cable`; the host has a network of its own.
+    pub fn fail_cable(&self, fault: Fault) {
+        self.cable().fail(fault);
+    }
+
+    pub fn mend_cable(&self) {
+        self.cable().mend();
+    }
+
+    /// Resets every connection to sshd; both ends see it at once.
+    pub fn abort_connections(&self) {
+        self.cable().abort_connections(self.port);
+    }
+
+    fn cable(&self) -> &Cable {
+        self.cable.as_ref().expect("a host with `own_network`")
+    }
+
     /// Ends the host with everything in it, as a power cut does.
     pub fn stop(&mut self) {
         let _ = self.machine.kill();
@@ -198,7 +228,7 @@ impl TestHost {
     }
 
     fn inside(&self) -> Command {
-        inside(self.machine.id())
+        inside(self.machine.id(), self.spec.own_network)
     }
 
     fn start_sshd(&self) -> bool {
@@ -207,7 +237,8 @@ impl TestHost {
         // Counted before the start: a quick sshd has written its line before this thread runs again.
         let before = self.log().matches(&listening).count();
         let mut command = self.inside();
-        command.args(["/usr/sbin/sshd", "-D", "-e", "-p", &self.port.to_string()]);
+        let listen = format!("ListenAddress={}", self.address);
+        command.args(["/usr/sbin/sshd", "-D", "-e", "-p", &self.port.to_string(), "-o", &listen]);
         let mut sshd = spawn({
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
             command
@@ -263,67 +294,4 @@ fn require_root() {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let is_root = status.lines().any(|l| l.starts_with("Uid:") && l.split_whitespace().nth(2) == Some("0"));
     assert!(is_root, "the SSH tests start sshd in namespaces of its own and need root: run them as root");
-}
-
-/// A thread that starts all processes: `--pdeathsig` acts when the *thread* that started them ends, and a test's
-/// thread ends before the test binary.
-fn spawn(command: Command) -> Child {
-    type Order = (Command, mpsc::Sender<std::io::Result<Child>>);
-    static STARTER: LazyLock<Mutex<mpsc::Sender<Order>>> = LazyLock::new(|| {
-        let (orders, inbox) = mpsc::channel::<Order>();
-        std::thread::spawn(move || {
-            for (mut command, answer) in inbox {
-                let _ = answer.send(command.spawn());
-            }
-        });
-        Mutex::new(orders)
-    });
-    let (answer, started) = mpsc::channel();
-    let name = format!("{command:?}");
-    STARTER.lock().unwrap_or_else(PoisonError::into_inner).send((command, answer)).expect("the starter runs");
-    started.recv().expect("an answer").unwrap_or_else(|e| panic!("{name} does not start: {e}"))
-}
-
-fn tied(program: &str) -> Command {
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", program]);
-    command
-}
-
-fn inside(machine: u32) -> Command {
-    let mut command = tied("nsenter");
-    command.arg(format!("--mount=/proc/{machine}/ns/mnt"));
-    command.arg(format!("--uts=/proc/{machine}/ns/uts"));
-    command.arg(format!("--pid=/proc/{machine}/ns/pid_for_children"));
-    command.arg("--");
-    command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-    command
-}
-
-/// Starts the host's first process, which mounts its directories, adopts orphans and waits.
-fn boot(root: &Path, hostname: &str) -> Child {
-    let fs_dir = root.join("fs");
-    let mut script = format!("set -e; hostname {hostname}\n");
-    for (dir, _) in OWN_DIRS {
-        script += &format!("mount --bind {}/{dir} /{dir}\n", fs_dir.display());
-    }
-    // `wait` reaps orphans as they end, as a machine's init does.
-    script += "exec </dev/null >/dev/null 2>&1; echo up >/run/up; while :; do sleep 1000000 & wait; done\n";
-    let mut command = tied("unshare");
-    command.args(["--mount", "--propagation", "private", "--uts", "--pid", "--fork", "--mount-proc"]);
-    command.args(["--kill-child=KILL", "sh", "-c", &script]);
-    let errors = File::create(root.join("boot.log")).expect("a log");
-    let mut machine = spawn({
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
-        command
-    });
-    let until = Instant::now() + START_LIMIT;
-    while !fs_dir.join("run/up").exists() {
-        let ended = machine.try_wait().expect("the host's state");
-        let said = || fs::read_to_string(root.join("boot.log")).unwrap_or_default();
-        assert!(ended.is_none(), "the host does not start ({ended:?}): {}", said());
-        assert!(Instant::now() < until, "the host does not start in time: {}", said());
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    machine
 }

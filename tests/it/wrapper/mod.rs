@@ -7,6 +7,7 @@ mod follow;
 mod forced;
 mod leave;
 mod next;
+mod output;
 mod receipt;
 mod run;
 mod spool;

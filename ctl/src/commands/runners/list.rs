@@ -11,7 +11,10 @@ use crate::pretty_json::pretty;
 use crate::table;
 use crate::terminal::{print, stdout_colour};
 
-const HEADER: [&str; 8] = ["NAME", "PLATFORM", "STATE", "CONTACT", "SLOTS", "LABELS", "HEALTH", "JOBS"];
+/// The last four say something of runners that are not connected only.
+const HEADER: [&str; 12] = [
+    "NAME", "PLATFORM", "STATE", "CONTACT", "SLOTS", "LABELS", "HEALTH", "JOBS", "SINCE", "TRIES", "NEXT-TRY", "REASON",
+];
 
 /// List the runners
 #[derive(Args, Debug)]
@@ -37,15 +40,21 @@ pub async fn run(client: &Client, args: ListArgs) -> Result<u8, Failure> {
 }
 
 fn row(runner: &RunnerBody) -> Vec<String> {
+    let contact = &runner.contact;
+    let away = |text: &str| if contact.status == "connected" { String::new() } else { text.to_owned() };
     let platform = [runner.platform.as_str(), runner.platform_version.as_str()];
     vec![
         runner.hostname.clone(),
         platform.into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" "),
         runner.state.to_string(),
-        runner.contact.status.clone(),
+        contact.status.clone(),
         format!("{}/{}", runner.slots.saturating_sub(runner.slots_free), runner.slots),
         runner.labels.iter().cloned().collect::<Vec<_>>().join(","),
         runner.health.status.clone().unwrap_or_else(|| "untested".into()),
         runner.running_jobs.len().to_string(),
+        away(&contact.since),
+        away(&contact.tries.to_string()),
+        away(contact.next_try_at.as_deref().unwrap_or_default()),
+        away(contact.reason.as_deref().unwrap_or_default()),
     ]
 }

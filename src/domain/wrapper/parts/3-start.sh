@@ -7,11 +7,12 @@ wait_for_job() {
   say ok "$pid"
   exec 2>/dev/null
   waiter=$me
-  # shellcheck disable=SC2086 # limits are four numbers
+  # shellcheck disable=SC2086 # limits are numbers
   set -- $shunt_limits
   watch=
   if [ "$1" -ge 0 ] || [ "$2" -ge 0 ]; then
-    (watch_limits "$1" "$2" "$3") &
+    create "$spool/watch"
+    (watch_limits "$1" "$2" "$3" "${5:--1}") &
     watch=$!
   fi
   # In the foreground: dash and ksh would make SIGINT ignored for ever in a background job.
@@ -62,16 +63,39 @@ clean_environment() {
   set +f
   unset IFS
 }
-# Stops the job when it runs longer than $1 s or writes nothing for $2 s (-1: no limit). $3 grace.
+# Stops the job when it runs longer than $1 s, writes nothing for $2 s, or has written more than $4 bytes (-1: no limit).
+# $3 grace.
 watch_limits() {
   ran=0 quiet=0 seen=-1 size=0
   while sleep 1; do
     ran=$((ran + 1))
     if [ "$1" -ge 0 ] && [ "$ran" -ge "$1" ]; then stop run_limit "$3"; exit; fi
+    watch_spool "$4" "$3"
     [ "$2" -ge 0 ] || continue
-    measure
+    [ "$4" != -1 ] || measure
     if [ "$size" = "$seen" ]; then quiet=$((quiet + 1)); else quiet=0 seen=$size; fi
     if [ "$quiet" -ge "$2" ]; then stop silence_limit "$3"; exit; fi
   done
 }
-
+# Stops the job when its log has more than $1 bytes (-1: no limit). $2 grace.
+watch_spool() {
+  [ "$1" != -1 ] || return 0
+  measure
+  if above "$size" "$1"; then stop output_limit "$2"; exit; fi
+}
+# Sees to it that somebody looks at the size of the log of a job that lasts; one of many calls wins. A short job has no
+# watchdog for that: it would be most of its processes, and cannot write much.
+guard() {
+  get "$spool/limits"
+  # shellcheck disable=SC2086 # limits are numbers
+  set -- $line
+  if [ "${5:--1}" = -1 ] || ! create "$spool/watch"; then return 0; fi
+  (exec </dev/null >/dev/null 2>&1 3<&-; guard_spool "$5" "$3") &
+}
+# Ends with the job.
+guard_spool() {
+  while sleep 1; do
+    look
+    case $state in run | reserved) watch_spool "$1" "$2" ;; *) exit ;; esac
+  done
+}

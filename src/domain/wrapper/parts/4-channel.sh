@@ -30,7 +30,7 @@ deliver() { ! create "$spool/tail" || [ ! -s "$spool/log" ] || cat "$spool/log" 
 # Returns 3 after `next`: the channel goes on with another attempt.
 control() {
   get "$spool/limits"
-  # shellcheck disable=SC2086 # limits are four numbers
+  # shellcheck disable=SC2086 # limits are numbers
   set -- "$1" $line
   while IFS=' ' read -r word argument; do
     case $word in
@@ -38,7 +38,8 @@ control() {
       case $argument in '' | *[!0-9]*) argument=$4 ;; esac
       (exec >/dev/null 2>&1 3<&-; stop user "$argument") &
       ;;
-    follow) ! create "$spool/tail" || follow 0 ;;
+    follow) ! create "$spool/tail" || follow 0; guard ;;
+    watch) guard ;;
     next) stop_following; return 3 ;;
     ack)
       stop_following
@@ -56,6 +57,7 @@ leave() {
   stop_following
   # The launcher must not die between claim and start.
   settle
+  [ "$state" != run ] || guard
   # sshd frees the MaxSessions slot when its child is gone.
   [ "$1" = 0 ] || kill -KILL "$1"
   [ "$2" != bye ] && [ "$4" -ge 0 ] || exit 0
@@ -184,6 +186,7 @@ attach() {
   put "$spool/att" "$nonce"
   waiter_pid=0
   ! started || say at "$waiter_pid"
+  [ "$state" != run ] || guard
   [ -e "$spool/log" ] || true >>"$spool/log"
   follow "$1"
   (exec >/dev/null 3<&-; report_end) &

@@ -56,7 +56,7 @@ pub(super) fn lay_out(root: &Path, template: &Path, spec: &HostSpec) {
 
 fn sshd_config(spec: &HostSpec) -> String {
     let mut config = String::from(
-        "ListenAddress 127.0.0.1\nPidFile none\nLogLevel VERBOSE\nUsePAM no\nPasswordAuthentication yes\n\
+        "PidFile none\nLogLevel VERBOSE\nUsePAM no\nPasswordAuthentication yes\n\
          KbdInteractiveAuthentication no\nStrictModes yes\nClientAliveInterval 5\nUseDNS no\nPermitRootLogin yes\n",
     );
     config += &format!("MaxSessions {}\n", spec.max_sessions);

@@ -1,0 +1,1 @@
+ALTER TABLE jobs DROP COLUMN log_elided_bytes;

@@ -1,0 +1,55 @@
+//! Requests that make jobs.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::object::object;
+use crate::filter::Filter;
+use crate::phase::Phase;
+
+/// `POST /jobs`: one ad-hoc job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubmitJob {
+    /// A POSIX shell script.
+    pub script: String,
+    /// One line for people; the script's first line when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    #[serde(default, deserialize_with = "object")]
+    pub filter: Filter,
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    #[serde(default)]
+    pub priority: i32,
+    /// Seconds from the submission to the start; the job is `expired` after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_limit_s: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_limit_s: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence_limit_s: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_grace_s: Option<u32>,
+    /// Bytes of output that are kept, head and tail; absent: what the dispatcher's configuration says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_cap_bytes: Option<u64>,
+    #[serde(default)]
+    pub project: String,
+}
+
+/// `POST /phase_runs`: the jobs of one phase of a project's config.json.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubmitPhaseRun {
+    pub project: String,
+    pub phase: Phase,
+    /// The whole text of config.json; checked again by the server.
+    pub config: String,
+    /// Added to the environment of every row.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    #[serde(default)]
+    pub priority: i32,
+}
