@@ -41,6 +41,15 @@ uuid_id!(
     PhaseRunId
 );
 
+uuid_id!(
+    /// Identifies one change.
+    ChangeId
+);
+uuid_id!(
+    /// Identifies one run of one stage of one change.
+    StageRunId
+);
+
 /// Names one placement of a job on a runner, as the wrapper's directory is called: `JOB-ATTEMPT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttemptId {

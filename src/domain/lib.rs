@@ -6,8 +6,10 @@
 
 pub mod attempt;
 pub mod board;
+pub mod change;
 pub mod clocks;
 pub mod closed;
+pub mod command_template;
 pub mod digest;
 pub mod explain;
 pub mod facts;
@@ -17,11 +19,15 @@ pub mod job;
 pub mod outcome;
 pub mod output;
 pub mod phase;
+pub mod pipeline;
+pub mod plan;
 pub mod project_config;
 pub mod queue;
 pub mod receipt;
 pub mod recovery;
 pub mod runner;
+pub mod stage;
+pub mod tenancy;
 pub mod wire;
 pub mod workspace;
 pub mod wrapper;

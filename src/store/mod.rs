@@ -5,6 +5,7 @@
 
 mod base64_text;
 mod cached;
+mod changes;
 mod connection;
 mod error;
 mod job_apply;
@@ -17,15 +18,20 @@ mod jobs;
 mod migrate;
 mod open;
 mod phase_runs;
+mod row_jobs;
 mod runner_events;
 mod runner_row;
 mod runners;
 mod schema;
 mod settings;
+mod stage_phases;
+mod stage_runs;
+mod tenancy;
 mod tokens;
 mod url;
 mod writer;
 
+pub use changes::{change_find, change_insert, change_page, change_update};
 pub use connection::StoreConnection as Connection;
 pub use error::StoreError;
 pub use job_apply::{ApplyError, Expected, job_apply, job_apply_each};
@@ -38,11 +44,17 @@ pub use jobs::{
 };
 pub use open::{Store, StoreOptions, StoreStats};
 pub use phase_runs::{PhaseRunRow, phase_run_find, phase_run_insert};
+pub use row_jobs::{row_job_insert, row_jobs_of};
 pub use runner_events::{HostKeyAccepted, RunnerEventRow, runner_event_insert, runner_events};
 pub use runners::{
     runner_by_id, runner_delete, runner_find, runner_insert, runner_list, runner_replace_key, runner_sealed_key,
     runner_state, runner_update,
 };
 pub use settings::{setting_find, setting_or_insert, setting_set};
+pub use stage_phases::{stage_phase_end, stage_phase_insert, stage_phases};
+pub use stage_runs::{
+    stage_run_config, stage_run_insert, stage_run_keep_config, stage_run_update, stage_runs_of, stage_runs_open,
+};
+pub use tenancy::{org_list, pipeline_ensure, pipeline_list, project_list};
 pub use tokens::{TokenRow, token_find_by_sha256, token_insert, token_list, token_revoke, token_used};
 pub use url::StoreUrl;

@@ -40,6 +40,88 @@ diesel::table! {
         config_text -> Text,
         created_at_ms -> BigInt,
         skipped -> Bool,
+        stage_run_id -> Nullable<Text>,
+        carried -> Nullable<Text>,
+        finished_at_ms -> Nullable<BigInt>,
+        status -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    orgs (enterprise, name) {
+        enterprise -> Text,
+        name -> Text,
+        created_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    projects (enterprise, org, name) {
+        enterprise -> Text,
+        org -> Text,
+        name -> Text,
+        created_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    pipelines (enterprise, org, project, name) {
+        enterprise -> Text,
+        org -> Text,
+        project -> Text,
+        name -> Text,
+        created_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    changes (id) {
+        id -> Text,
+        enterprise -> Text,
+        org -> Text,
+        project -> Text,
+        pipeline -> Text,
+        title -> Text,
+        description -> Text,
+        state -> Text,
+        source -> Text,
+        submitted_at_ms -> BigInt,
+        submitted_by -> Text,
+        approved_at_ms -> Nullable<BigInt>,
+        approved_by -> Nullable<Text>,
+        delivered_at_ms -> Nullable<BigInt>,
+        delivered_by -> Nullable<Text>,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    stage_runs (id) {
+        id -> Text,
+        change_id -> Text,
+        pipeline_path -> Text,
+        stage -> Text,
+        number -> BigInt,
+        triggered_by -> Nullable<Text>,
+        repeats -> Nullable<Text>,
+        config_text -> Nullable<Text>,
+        plan -> Nullable<Text>,
+        plan_fault -> Nullable<Text>,
+        cancel_at_ms -> Nullable<BigInt>,
+        cancel_by -> Nullable<Text>,
+        created_at_ms -> BigInt,
+        finished_at_ms -> Nullable<BigInt>,
+        status -> Nullable<Text>,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    row_jobs (phase_run_id, matrix_row, turn) {
+        phase_run_id -> Text,
+        matrix_row -> BigInt,
+        turn -> BigInt,
+        job_id -> Text,
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
+use super::BoardRunner;
 use super::class_set::ClassSet;
 use super::placement::Seat;
 use crate::filter::{Attributes, Filter};
@@ -21,12 +22,22 @@ pub(super) struct ClassKey {
 impl ClassKey {
     /// Tells whether a runner may take the jobs of the class, whatever its availability and free slots.
     pub(super) fn accepts(&self, attributes: &Attributes, scope: &Scope) -> bool {
-        serves(scope, &self.org) && self.filter.matches(attributes)
+        accepts_by(&self.filter, &self.org, attributes, scope)
     }
 }
 
+/// Tells whether a runner may take a job with this filter, whatever its availability and free slots.
+fn accepts_by(filter: &Filter, org: &str, attributes: &Attributes, scope: &Scope) -> bool {
+    serves(scope, org) && filter.matches(attributes)
+}
+
+/// Tells whether the runner may take a job of the organisation with this filter, whatever it does now.
+pub(crate) fn accepts(filter: &Filter, org: &str, runner: &BoardRunner) -> bool {
+    accepts_by(filter, org, &runner.attributes, &runner.scope)
+}
+
 /// Tells whether a runner of this scope serves the organisation.
-pub(super) fn serves(scope: &Scope, org: &str) -> bool {
+pub(crate) fn serves(scope: &Scope, org: &str) -> bool {
     match scope {
         Scope::Enterprise => true,
         Scope::Org(own) => own == org,

@@ -36,6 +36,7 @@ use crate::ids::{JobId, RunnerId};
 use crate::runner::Scope;
 
 use classes::Classes;
+pub(crate) use classes::{accepts, serves};
 pub use placement::Placement;
 use placement::Placer;
 use runners::Runners;

@@ -24,6 +24,14 @@ pub(super) struct Dispatch {
     pub(super) ignored: Vec<String>,
 }
 
+impl Dispatch {
+    /// The filters of a phase: its own, else the default one.
+    pub(super) fn rows(&self, phase: Phase) -> Rows {
+        let default = || Rows { filters: vec![self.default.clone()], is_matrix: false };
+        self.phases.get(&phase).cloned().unwrap_or_else(default)
+    }
+}
+
 /// The filters of one phase.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Rows {
@@ -112,7 +120,8 @@ fn rows(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> Rows {
     }
 }
 
-fn filter(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>, allowed: &[&str]) -> Filter {
+/// One filter; `allowed` describes what else might stand in its place.
+pub(super) fn filter(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>, allowed: &[&str]) -> Filter {
     let mut filter = Filter::default();
     let Json::Object(members) = &node.value else {
         shape::wrong_type(node, path, faults, allowed);

@@ -69,10 +69,15 @@ impl Document {
 
 fn top_level(node: &Node, faults: &mut Faults<'_>) -> Document {
     let mut document = Document::default();
+    let mut faults_of_dispatch = 0;
     for member in shape::members(node, &Path::Root, faults) {
         let (path, node) = (Path::Root.key(&member.key), &member.node);
         match member.key.as_str() {
-            "job_dispatch" => document.dispatch = dispatch::read(node, &path, faults),
+            "job_dispatch" => {
+                let before = faults.len();
+                document.dispatch = dispatch::read(node, &path, faults);
+                faults_of_dispatch += faults.len() - before;
+            }
             "skip_phases" => document.skip = skip_phases(node, &path, faults),
             "phase_timeouts" => document.timeouts = phase_timeouts(node, &path, faults),
             "dependencies" => document.dependencies = dependencies(node, &path, faults),
@@ -80,6 +85,13 @@ fn top_level(node: &Node, faults: &mut Faults<'_>) -> Document {
             key => {
                 document.ignored.insert(key.into(), node.value.plain());
             }
+        }
+    }
+    // Rows are named by their filters: those of a faulty `job_dispatch` are not known.
+    if faults_of_dispatch == 0 {
+        let path = Path::Root.key("phases");
+        for (phase, settings) in &document.settings {
+            settings::check_tolerated(*phase, settings, &document.dispatch.rows(*phase).filters, &path, faults);
         }
     }
     document

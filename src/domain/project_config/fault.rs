@@ -129,6 +129,11 @@ impl<'t> Faults<'t> {
         self.list
     }
 
+    /// Faults so far, those that are only counted included.
+    pub(super) const fn len(&self) -> usize {
+        self.list.len() + self.unlisted
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
@@ -195,11 +200,16 @@ fn quoted(text: &str) -> String {
 
 /// The word that `found` most likely stands for: at most a third of its letters differ, letter case
 /// and `-` for `_` aside.
-pub(super) fn nearest<'w>(found: &str, allowed: &[&'w str]) -> Option<&'w str> {
+pub(crate) fn nearest<'w>(found: &str, allowed: &[&'w str]) -> Option<&'w str> {
     let found: String = found.chars().take(MAX_QUOTED_CHARS).collect::<String>().to_lowercase().replace('-', "_");
+    let letters = found.chars().count();
+    let limit = |word: &str| (word.len() / 3).max(1);
+    // A word that much shorter or longer cannot be near; of thousands of names most are left out by this.
+    let comparable = |word: &&&str| word.chars().count().abs_diff(letters) <= limit(word);
     let distance = |word: &str| strsim::damerau_levenshtein(&found, &word.to_lowercase());
-    let (distance, word) = allowed.iter().map(|word| (distance(word), *word)).min_by_key(|(distance, _)| *distance)?;
-    (distance <= (word.len() / 3).max(1)).then_some(word)
+    let (distance, word) =
+        allowed.iter().filter(comparable).map(|word| (distance(word), *word)).min_by_key(|(distance, _)| *distance)?;
+    (distance <= limit(word)).then_some(word)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod dispatch;
 mod document;
 mod fault;
 mod json;
+mod local_phases;
 mod reader;
 #[cfg(test)]
 mod reader_tests;
@@ -27,6 +28,8 @@ use crate::phase::Phase;
 pub use self::dispatch::MAX_ROWS;
 pub use self::document::MAX_BYTES;
 pub use self::fault::Fault;
+pub(crate) use self::fault::nearest;
+pub use self::local_phases::{LOCAL_PHASES_CANDIDATES, LocalPhases, MAX_LOCAL_PHASES_BYTES, parse_local_phases};
 pub use self::report::{CheckReport, PhaseReport, check_report};
 pub use self::settings::SettingKey;
 
@@ -65,6 +68,10 @@ pub struct PhaseConfig {
     pub stop_after_disconnect_s: Option<u32>,
     /// The first failed row stops its siblings.
     pub fail_fast: bool,
+    /// Jobs of one run of the phase that are unfinished at a time; `None` = all rows at once.
+    pub max_parallel: Option<u32>,
+    /// Row by row, whether it may fail without failing the phase.
+    pub continue_on_error: Vec<bool>,
     /// Patterns of files to keep.
     pub artifacts: Vec<String>,
     /// A job whose result is lost may be started again.
@@ -87,11 +94,9 @@ impl ProjectConfig {
     #[must_use]
     pub fn phase(&self, phase: Phase) -> PhaseConfig {
         let Document { dispatch, skip, timeouts, settings, .. } = &self.document;
-        let (filters, is_matrix) = match dispatch.phases.get(&phase) {
-            Some(rows) => (rows.filters.clone(), rows.is_matrix),
-            None => (vec![dispatch.default.clone()], false),
-        };
+        let dispatch::Rows { filters, is_matrix } = dispatch.rows(phase);
         let settings = settings.get(&phase).cloned().unwrap_or_default();
+        let continue_on_error = filters.iter().map(|row| settings.continue_on_error.holds(row)).collect();
         PhaseConfig {
             filters,
             is_matrix,
@@ -105,6 +110,8 @@ impl ProjectConfig {
             output_cap_bytes: settings.output_cap_mib.map(|mib| u64::from(mib) << 20),
             stop_after_disconnect_s: settings.stop_after_disconnect_s,
             fail_fast: settings.fail_fast,
+            max_parallel: settings.max_parallel,
+            continue_on_error,
             artifacts: settings.artifacts,
             retry_on_lost: settings.retry_on_lost,
         }

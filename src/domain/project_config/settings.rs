@@ -1,11 +1,14 @@
 //! `phases.<name>`: what a phase does.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
+use super::dispatch;
 use super::fault::{Faults, Path};
 use super::json::{Json, Node};
 use super::shape::{self, MAX_LIMIT_S};
 use crate::closed::closed_list;
+use crate::filter::Filter;
 use crate::phase::Phase;
 use crate::wire::frame::{BadFrame, check_variable};
 
@@ -14,12 +17,19 @@ const MAX_OUTPUT_CAP_MIB: u32 = 1 << 20;
 /// The longest time between TERM and KILL: one hour.
 const MAX_STOP_GRACE_S: u32 = 3600;
 
+/// The most jobs of one phase at a time: as many as a matrix has rows.
+const MAX_PARALLEL: u32 = 500;
+
+/// Rows that one fault quotes.
+const MAX_ROWS_QUOTED: usize = 20;
+
 closed_list!(
     /// The keys of `phases.<name>`.
     SettingKey {
         Run = "run", Env = "env", TimeoutS = "timeout_s", QueueS = "queue_s", SilenceS = "silence_s", StopGraceS = "stop_grace_s",
         OutputCapMib = "output_cap_mib", StopAfterDisconnectS = "stop_after_disconnect_s",
-        Artifacts = "artifacts", FailFast = "fail_fast", Retry = "retry",
+        Artifacts = "artifacts", FailFast = "fail_fast", MaxParallel = "max_parallel",
+        ContinueOnError = "continue_on_error", Retry = "retry",
     }
 );
 
@@ -36,7 +46,30 @@ pub(super) struct Settings {
     pub(super) stop_after_disconnect_s: Option<u32>,
     pub(super) artifacts: Vec<String>,
     pub(super) fail_fast: bool,
+    pub(super) max_parallel: Option<u32>,
+    pub(super) continue_on_error: Tolerated,
     pub(super) retry_on_lost: bool,
+}
+
+/// Which rows may fail without failing their phase.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Tolerated {
+    #[default]
+    None,
+    All,
+    /// Those with one of these filters; with the piece of text that names each.
+    Rows(Vec<(Filter, Range<usize>)>),
+}
+
+impl Tolerated {
+    /// Tells whether the row with this filter may fail; the order of values in a list means nothing.
+    pub(super) fn holds(&self, row: &Filter) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Rows(named) => named.iter().any(|(filter, _)| filter.canonical() == row.canonical()),
+        }
+    }
 }
 
 /// Reads the value of `phases`.
@@ -77,6 +110,10 @@ fn settings(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> Settings {
             }
             Ok(SettingKey::Artifacts) => settings.artifacts = artifacts(node, &path, faults),
             Ok(SettingKey::FailFast) => settings.fail_fast = shape::boolean(node, &path, faults).unwrap_or_default(),
+            Ok(SettingKey::MaxParallel) => {
+                settings.max_parallel = shape::whole(node, &path, faults, "jobs", 1, MAX_PARALLEL);
+            }
+            Ok(SettingKey::ContinueOnError) => settings.continue_on_error = tolerated(node, &path, faults),
             Ok(SettingKey::Retry) => settings.retry_on_lost = retry(node, &path, faults),
             Err(unknown) => {
                 faults.unknown(&path, &member.key_span, "unknown key of a phase", &member.key, &unknown.allowed);
@@ -112,6 +149,50 @@ fn environment(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> BTreeMa
         }
     }
     environment
+}
+
+/// `true`, `false`, or a list of the filters whose rows may fail.
+fn tolerated(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> Tolerated {
+    const ALLOWED: &[&str] = &["true", "false", "a list of filter objects"];
+    match &node.value {
+        Json::Bool(true) => Tolerated::All,
+        Json::Bool(false) => Tolerated::None,
+        Json::List(nodes) => {
+            if nodes.is_empty() {
+                faults.add(path, &node.span, "an empty list names no row: write false", ALLOWED);
+            }
+            let row = |(index, node): (usize, &Node)| {
+                (dispatch::filter(node, &path.index(index), faults, &["a filter object"]), node.span.clone())
+            };
+            Tolerated::Rows(nodes.iter().enumerate().map(row).collect())
+        }
+        _ => {
+            shape::wrong_type(node, path, faults, ALLOWED);
+            Tolerated::None
+        }
+    }
+}
+
+/// Says which filters of `continue_on_error` are those of no row of their phase.
+pub(super) fn check_tolerated(
+    phase: Phase,
+    settings: &Settings,
+    rows: &[Filter],
+    path: &Path<'_>,
+    faults: &mut Faults<'_>,
+) {
+    let Tolerated::Rows(named) = &settings.continue_on_error else { return };
+    let path = path.key(phase.as_str());
+    let path = path.key(SettingKey::ContinueOnError.as_str());
+    for (index, (filter, span)) in named.iter().enumerate() {
+        if rows.iter().any(|row| row.canonical() == filter.canonical()) {
+            continue;
+        }
+        let rows: Vec<String> = rows.iter().take(MAX_ROWS_QUOTED).map(ToString::to_string).collect();
+        let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+        let message = format!("no row of phase `{phase}` has this filter");
+        faults.unknown(&path.index(index), span, message, &filter.to_string(), &rows);
+    }
 }
 
 fn artifacts(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> Vec<String> {

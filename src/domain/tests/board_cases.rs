@@ -1,8 +1,11 @@
 //! Scripts of events under fixtures/boards, each with the assignments and explanations that must follow.
 
+mod expected_json;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use expected_json::difference;
 use serde::Deserialize;
 use serde_json::Value;
 use shuntyard_domain::board::{Availability, Board, BoardEvent, BoardRunner, Effect, Placement, QueuedJob};
@@ -176,20 +179,6 @@ fn event(told: Told, names: &mut Names) -> Result<BoardEvent, BTreeMap<String, V
         }
         Told::Explain(expected) => return Err(expected),
     })
-}
-
-/// Tells where `found` lacks something of `expected`; objects may have more keys, all else must be equal.
-fn difference(at: &str, expected: &Value, found: &Value) -> Option<String> {
-    match (expected, found) {
-        (Value::Object(expected), Value::Object(found)) => expected.iter().find_map(|(key, value)| {
-            difference(&format!("{at}.{key}"), value, found.get(key).unwrap_or(&Value::String("no such key".into())))
-        }),
-        (Value::Array(expected), Value::Array(found)) if expected.len() == found.len() => {
-            let mut pairs = expected.iter().zip(found).enumerate();
-            pairs.find_map(|(nth, (expected, found))| difference(&format!("{at}[{nth}]"), expected, found))
-        }
-        _ => (expected != found).then(|| format!("{at}\n  expected {expected}\n  found    {found}")),
-    }
 }
 
 fn check(file: &Path) {

@@ -171,6 +171,7 @@ fn a_time_limit_is_the_phases_own_then_chefs_then_the_default() {
 fn every_setting_of_a_phase_arrives_and_has_its_default() {
     let config = parse(include_str!("../../../fixtures/configs/good/every-key-of-ours.json")).unwrap();
     let functional = config.phase(Phase::Functional);
+    assert_eq!((functional.max_parallel, functional.continue_on_error), (Some(1), vec![false, true]));
     assert!(functional.is_matrix && functional.fail_fast && functional.retry_on_lost && !functional.skip);
     assert_eq!(functional.filters[0].labels, ["gpu", "region=eu"]);
     assert_eq!(functional.run.as_deref(), Some("make functional"));
@@ -186,7 +187,9 @@ fn every_setting_of_a_phase_arrives_and_has_its_default() {
     let publish = config.phase(Phase::Publish);
     assert!(!publish.is_matrix && !publish.fail_fast && !publish.retry_on_lost && publish.run.is_none());
     assert_eq!((publish.timeout_s, publish.silence_s, publish.stop_grace_s), (None, None, 10));
-    assert_eq!(config.phase(Phase::Smoke).stop_grace_s, 0);
+    let (lint, smoke) = (config.phase(Phase::Lint), config.phase(Phase::Smoke));
+    assert_eq!((lint.max_parallel, lint.continue_on_error), (None, vec![true]));
+    assert_eq!((smoke.max_parallel, smoke.continue_on_error, smoke.stop_grace_s), (Some(500), vec![false], 0));
 }
 
 #[test]

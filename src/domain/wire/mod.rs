@@ -1,6 +1,7 @@
 //! Shapes that travel: to the runner's wrapper (`frame`, `control`) and over HTTP (`api`, `workspace`).
 
 pub mod api;
+pub mod change;
 pub mod control;
 pub mod frame;
 pub mod object;

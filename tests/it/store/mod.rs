@@ -16,6 +16,7 @@ mod job_apply;
 mod migrations;
 mod old_rows;
 mod pages;
+mod pipelines;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod samples;

@@ -1,0 +1,11 @@
+DROP TABLE row_jobs;
+DROP INDEX phase_runs_by_stage_run;
+ALTER TABLE phase_runs DROP COLUMN status;
+ALTER TABLE phase_runs DROP COLUMN finished_at_ms;
+ALTER TABLE phase_runs DROP COLUMN carried;
+ALTER TABLE phase_runs DROP COLUMN stage_run_id;
+DROP TABLE stage_runs;
+DROP TABLE changes;
+DROP TABLE pipelines;
+DROP TABLE projects;
+DROP TABLE orgs;

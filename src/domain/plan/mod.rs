@@ -1,0 +1,194 @@
+//! What a stage will do: configuration and stage become groups of phases, each with its rows.
+//!
+//! A plan is made once, when the stage starts, from the configuration in the change's own source, and is
+//! stored with the run: nothing that changes later, an inventory or another configuration, changes a run.
+//!
+//! **What a phase does** is the first that says it: `phases.<name>.run` of config.json, `[local_phases]` of
+//! project.toml, the daemon's command template. A phase that none of them gives a command is skipped, like
+//! one of `skip_phases`: a team that only tests and deploys need not list the rest. A skipped phase keeps its
+//! rows, so that people see what would have run.
+//!
+//! **Dependencies.** In union the change's *consumers* take part: see [`consumers`]. Their phases stand beside
+//! those of the change in the same groups, with their own configuration and source, and one that fails fails the run.
+
+mod consumers;
+mod difference;
+mod forecast;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::consumers::{Consumer, Delivered, consumers};
+pub use self::difference::{PhaseDifference, differences};
+pub use self::forecast::{Forecast, PhaseForecast, RowForecast, UnknownWord, forecast};
+use crate::closed::closed_list;
+use crate::command_template::CommandTemplate;
+use crate::filter::Filter;
+use crate::ids::ChangeId;
+use crate::job::JobSpec;
+use crate::phase::{Phase, Stage};
+use crate::pipeline::groups;
+use crate::project_config::{LocalPhases, PhaseConfig, ProjectConfig};
+use crate::tenancy::{Name, PipelinePath};
+
+/// Rows of one matrix: as many as one page of the API shows.
+pub const MAX_ROWS: usize = 500;
+
+closed_list!(
+    /// Why a phase has no jobs.
+    SkipReason {
+        /// `skip_phases` names it.
+        Configured = "configured",
+        /// Neither the project nor the daemon says what it does.
+        NothingToRun = "nothing_to_run",
+    }
+);
+
+/// All that one run of a stage will do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StagePlan {
+    pub stage: Stage,
+    /// In order; a group starts when the one before has ended and nothing in it has failed.
+    pub groups: Vec<Vec<PhasePlan>>,
+}
+
+/// One phase of one project.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhasePlan {
+    pub project: Name,
+    /// The change whose source the jobs see; another than the run's own for a consumer.
+    pub change: ChangeId,
+    pub phase: Phase,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip: Option<SkipReason>,
+    /// What every row runs; the script is empty when the phase is skipped.
+    pub spec: JobSpec,
+    #[serde(default)]
+    pub fail_fast: bool,
+    /// Jobs that are unfinished at a time; `None` = all rows at once.
+    #[serde(default)]
+    pub max_parallel: Option<u32>,
+    #[serde(default)]
+    pub retry_on_lost: bool,
+    #[serde(default)]
+    pub artifacts: Vec<String>,
+    /// Never empty.
+    pub rows: Vec<RowPlan>,
+}
+
+/// One row of a phase's matrix: one job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowPlan {
+    pub filter: Filter,
+    /// It may fail without failing the phase.
+    #[serde(default)]
+    pub continue_on_error: bool,
+}
+
+impl StagePlan {
+    /// Every phase with the number of its group.
+    pub fn phases(&self) -> impl Iterator<Item = (usize, &PhasePlan)> {
+        self.groups.iter().enumerate().flat_map(|(group, phases)| phases.iter().map(move |phase| (group, phase)))
+    }
+
+    /// The phase of a project.
+    #[must_use]
+    pub fn find(&self, project: &Name, phase: Phase) -> Option<&PhasePlan> {
+        self.phases().map(|(_, plan)| plan).find(|plan| plan.phase == phase && plan.project == *project)
+    }
+}
+
+/// Chef's line for a row: `hello - {"os":["linux"]}`.
+#[must_use]
+pub fn description(project: &Name, filter: &Filter) -> String {
+    format!("{project} - {filter}")
+}
+
+/// What the phases of one change do.
+#[derive(Clone, Copy, Debug)]
+pub struct Planned<'a> {
+    pub at: &'a PipelinePath,
+    pub change: ChangeId,
+    pub config: &'a ProjectConfig,
+    pub local: Option<&'a LocalPhases>,
+    pub template: Option<&'a CommandTemplate>,
+    /// What is kept of a job's output unless the phase says `output_cap_mib`.
+    pub output_cap_bytes: u64,
+}
+
+/// Why a correct configuration cannot be run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanFault {
+    #[error("the matrix of phase `{phase}` of `{project}` has {rows} rows, more than {MAX_ROWS}")]
+    TooManyRows { project: Name, phase: Phase, rows: usize },
+    #[error("phase `{phase}` of `{project}` sets `{name}`: variables that begin with SHUNT_ are Shuntyard's")]
+    ReservedVariable { project: Name, phase: Phase, name: String },
+}
+
+/// Plans a stage of a change. `consumers` take part in union and nowhere else.
+///
+/// # Errors
+/// Every fault of every phase, the consumers' included.
+pub fn stage_plan(stage: Stage, own: Planned<'_>, consumers: &[Planned<'_>]) -> Result<StagePlan, Vec<PlanFault>> {
+    let consumers = if stage == Stage::Union { consumers } else { &[] };
+    let mut faults = Vec::new();
+    let mut plan = |phase: Phase, of: &Planned<'_>| phase_plan(stage, phase, of, &mut faults);
+    let mut group = |phases: &[Phase]| {
+        let all = || std::iter::once(&own).chain(consumers);
+        phases.iter().flat_map(|phase| all().map(|of| (*phase, of))).map(|(phase, of)| plan(phase, of)).collect()
+    };
+    let groups = groups(stage).iter().map(|phases| group(phases)).collect();
+    if faults.is_empty() { Ok(StagePlan { stage, groups }) } else { Err(faults) }
+}
+
+fn phase_plan(stage: Stage, phase: Phase, of: &Planned<'_>, faults: &mut Vec<PlanFault>) -> PhasePlan {
+    let config = of.config.phase(phase);
+    let script = command(stage, phase, of, &config);
+    let skip = match (config.skip, &script) {
+        (true, _) => Some(SkipReason::Configured),
+        (false, None) => Some(SkipReason::NothingToRun),
+        (false, Some(_)) => None,
+    };
+    check(phase, of, &config, skip, faults);
+    let row = |(filter, continue_on_error)| RowPlan { filter, continue_on_error };
+    let rows = config.filters.into_iter().zip(config.continue_on_error).map(row);
+    PhasePlan {
+        project: of.at.project.clone(),
+        change: of.change,
+        phase,
+        skip,
+        spec: JobSpec {
+            env: config.env,
+            queue_limit_s: config.queue_s,
+            run_limit_s: config.timeout_s,
+            silence_limit_s: config.silence_s,
+            stop_grace_s: config.stop_grace_s,
+            orphan_grace_s: config.stop_after_disconnect_s,
+            output_cap_bytes: config.output_cap_bytes.unwrap_or(of.output_cap_bytes),
+            ..JobSpec::shell(if skip.is_some() { String::new() } else { script.unwrap_or_default() })
+        },
+        fail_fast: config.fail_fast,
+        max_parallel: config.max_parallel,
+        retry_on_lost: config.retry_on_lost,
+        artifacts: config.artifacts,
+        rows: rows.collect(),
+    }
+}
+
+/// The first that says what the phase does.
+fn command(stage: Stage, phase: Phase, of: &Planned<'_>, config: &PhaseConfig) -> Option<String> {
+    let local = || of.local.and_then(|local| local.command(phase)).map(ToOwned::to_owned);
+    let template = || of.template.map(|template| template.script(of.at, stage, phase));
+    config.run.clone().or_else(local).or_else(template)
+}
+
+fn check(phase: Phase, of: &Planned<'_>, config: &PhaseConfig, skip: Option<SkipReason>, faults: &mut Vec<PlanFault>) {
+    let project = || of.at.project.clone();
+    if config.filters.len() > MAX_ROWS {
+        faults.push(PlanFault::TooManyRows { project: project(), phase, rows: config.filters.len() });
+    }
+    if skip.is_none() {
+        let reserved = config.env.keys().filter(|name| name.to_ascii_uppercase().starts_with("SHUNT_"));
+        let fault = |name: &String| PlanFault::ReservedVariable { project: project(), phase, name: name.clone() };
+        faults.extend(reserved.map(fault));
+    }
+}
