@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tracing::info_span;
 use zeroize::Zeroizing;
 
+use super::closing::Closed;
 use super::inventory::Known;
 use super::steps::{Failure, Steps};
 use super::test_runner::Examinee;
@@ -84,6 +85,8 @@ struct Placed {
     installed: Installed,
     key: NewKey,
     host: ProbedHost,
+    /// A runner that is there already gets no jobs until all is done.
+    _closed: Option<Closed>,
 }
 
 /// The key pair that was made for this runner.
@@ -102,22 +105,6 @@ struct Failed {
 
 impl Install<'_> {
     async fn run(self) {
-        // Files and keys of a runner change under its jobs' feet; they must end first.
-        let closed = match self.before {
-            Some(known) => self.engine.close_to_jobs(known, false).await.map(Some),
-            None => Ok(None),
-        };
-        match closed {
-            Ok(_closed) => self.install().await,
-            Err(error @ DispatchError::RunnerBusy { .. }) => {
-                let failure = Failure::new(error, "wait for them, or cancel them with `shunt cancel`");
-                self.steps.failed("connect", failure, Vec::new(), Vec::new());
-            }
-            Err(error) => self.steps.failed("connect", Failure::new(error, AGAIN), Vec::new(), Vec::new()),
-        }
-    }
-
-    async fn install(&self) {
         let placed = match self.place().await {
             Ok(Some(placed)) => placed,
             Ok(None) => return,

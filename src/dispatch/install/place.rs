@@ -10,6 +10,8 @@ use shuntyard_domain::wrapper::probe::{ProbedHost, Sudo, facts_script, parse_fac
 
 use super::undo::Undone;
 use super::{AGAIN, Checked, Failed, Install, NewKey, Placed, plan};
+use crate::dispatch::DispatchError;
+use crate::dispatch::closing::Closed;
 use crate::dispatch::retire::{retire_hash, retire_secret};
 use crate::dispatch::steps::Failure;
 use crate::ssh::bootstrap::{Rights, ScriptError, last_line, nonce, run_install, run_script};
@@ -24,14 +26,27 @@ impl Install<'_> {
     /// Everything up to files on the host; `None` when the host key is to be confirmed first.
     pub(super) async fn place(&self) -> Result<Option<Placed>, Failed> {
         let Some(session) = self.connect().await.map_err(failed_at("connect"))? else { return Ok(None) };
-        let placed = self.place_over(&session).await;
+        let placed = match self.close_to_jobs().await {
+            Ok(closed) => self.place_over(&session, closed).await,
+            Err(failure) => Err(failed_at("connect")(failure)),
+        };
         if placed.is_err() {
             session.close().await;
         }
         placed.map(Some)
     }
 
-    async fn place_over(&self, session: &Session) -> Result<Placed, Failed> {
+    /// Files and keys of a runner change under its jobs' feet; they must end first. The host has been reached by now: a
+    /// first try, which only asks for the host key, disturbs nobody.
+    async fn close_to_jobs(&self) -> Result<Option<Closed>, Failure> {
+        let Some(known) = self.before else { return Ok(None) };
+        self.engine.close_to_jobs(known, false).await.map(Some).map_err(|error| {
+            let busy = matches!(error, DispatchError::RunnerBusy { .. });
+            Failure::new(error, if busy { "wait for them, or cancel them with `shunt cancel`" } else { AGAIN })
+        })
+    }
+
+    async fn place_over(&self, session: &Session, closed: Option<Closed>) -> Result<Placed, Failed> {
         let host = self.facts(session).await.map_err(failed_at("facts"))?;
         let (rights, system_mode) = self.rights(session).await.map_err(failed_at("sudo"))?;
         let key = self.make_key().map_err(failed_at("key"))?;
@@ -42,7 +57,7 @@ impl Install<'_> {
                 return Err(Failed { step: "install", failure: install_failure(&error), undone });
             }
         };
-        Ok(Placed { session: session.clone(), rights, system_mode, installed, key, host })
+        Ok(Placed { session: session.clone(), rights, system_mode, installed, key, host, _closed: closed })
     }
 
     async fn connect(&self) -> Result<Option<Session>, Failure> {

@@ -30,9 +30,6 @@ use crate::pipeline::groups;
 use crate::project_config::{LocalPhases, PhaseConfig, ProjectConfig};
 use crate::tenancy::{Name, PipelinePath};
 
-/// Rows of one matrix: as many as one page of the API shows.
-pub const MAX_ROWS: usize = 500;
-
 closed_list!(
     /// Why a phase has no jobs.
     SkipReason {
@@ -118,8 +115,6 @@ pub struct Planned<'a> {
 /// Why a correct configuration cannot be run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanFault {
-    #[error("the matrix of phase `{phase}` of `{project}` has {rows} rows, more than {MAX_ROWS}")]
-    TooManyRows { project: Name, phase: Phase, rows: usize },
     #[error("phase `{phase}` of `{project}` sets `{name}`: variables that begin with SHUNT_ are Shuntyard's")]
     ReservedVariable { project: Name, phase: Phase, name: String },
 }
@@ -182,13 +177,10 @@ fn command(stage: Stage, phase: Phase, of: &Planned<'_>, config: &PhaseConfig) -
 }
 
 fn check(phase: Phase, of: &Planned<'_>, config: &PhaseConfig, skip: Option<SkipReason>, faults: &mut Vec<PlanFault>) {
-    let project = || of.at.project.clone();
-    if config.filters.len() > MAX_ROWS {
-        faults.push(PlanFault::TooManyRows { project: project(), phase, rows: config.filters.len() });
-    }
     if skip.is_none() {
         let reserved = config.env.keys().filter(|name| name.to_ascii_uppercase().starts_with("SHUNT_"));
-        let fault = |name: &String| PlanFault::ReservedVariable { project: project(), phase, name: name.clone() };
+        let project = &of.at.project;
+        let fault = |name: &String| PlanFault::ReservedVariable { project: project.clone(), phase, name: name.clone() };
         faults.extend(reserved.map(fault));
     }
 }

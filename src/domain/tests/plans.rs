@@ -194,27 +194,3 @@ fn every_plan_says_what_would_run_where() {
     assert!(files.len() >= 7, "the fixtures are missing: {files:?}");
     files.iter().for_each(|file| check(file));
 }
-
-#[test]
-fn a_matrix_of_more_rows_than_a_page_shows_is_refused() {
-    let rows = |count: usize| {
-        let rows: Vec<Value> = (0..count).map(|n| serde_json::json!({ "hostname": [format!("h{n}")] })).collect();
-        let filters = serde_json::json!({ "unit": rows });
-        serde_json::json!({ "job_dispatch": { "version": "v2", "filters": filters }, "phases": { "unit": { "run": "x" } } })
-    };
-    let text = |count| {
-        let config = config(&rows(count));
-        let own = path("acme/hello/master");
-        let of = Planned {
-            at: &own,
-            change: ChangeId(Uuid::nil()),
-            config: &config,
-            local: None,
-            template: None,
-            output_cap_bytes: 1 << 20,
-        };
-        stage_plan(Stage::Verify, of, &[]).map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())
-    };
-    assert!(text(500).is_ok());
-    assert_eq!(text(501), Err(vec!["the matrix of phase `unit` of `hello` has 501 rows, more than 500".to_owned()]));
-}
