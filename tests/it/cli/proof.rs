@@ -104,7 +104,10 @@ fn a_running_job_whose_spool_was_removed_is_lost_although_its_claim_stays() {
     await_truth(&host, "up", "up");
     house.await_state(&id, &["running"]);
     house.terminate();
-    host.run_inside(&format!("pkill -KILL -f 'sleep 723[2]'; rm -rf {base}/j/* {base}/w/*; ls {base}/c | grep -q ."));
+    // Its waiting side writes into the spool once more.
+    let ended = "while pgrep -f 'wrapper-[0-9a-f]* run' >/dev/null; do sleep 0.05; done";
+    let removed = format!("rm -rf {base}/j/* {base}/w/*; ls {base}/c | grep -q .");
+    host.run_inside(&format!("pkill -KILL -f 'sleep 723[2]'; {ended}; {removed}"));
     house.start_again();
     let job = house.await_end(&id);
     assert_eq!((&job["state"], &job["lost_evidence"]), (&"lost".into(), &"spool_gone".into()), "{job}");
