@@ -3,10 +3,10 @@
 //! The job is `assigned` meanwhile: nothing of it was sent, so that whatever fails here is proof of no start.
 
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use shuntyard_domain::digest::Digest;
 use shuntyard_domain::ids::{AttemptId, RunnerId};
 use shuntyard_domain::job::{Job, JobEvent};
@@ -199,7 +199,8 @@ impl Dispatcher {
         // Never closed: it lives as long as the engine.
         let _packing = self.0.deliveries.packing.acquire().await;
         let (to, pieces) = mpsc::channel(PIECES);
-        let packing = self.on_blobs(move |blobs| blobs.send(&parcel, Pieces { to, piece: BytesMut::new() }));
+        let packing =
+            self.on_blobs(move |blobs| blobs.send(&parcel, BufWriter::with_capacity(PIECE_BYTES, Outlet(to))));
         tracing::info!(workspace = %held.digest, bytes, delta = from.is_some(), "delivering the workspace");
         let (packed, said) = tokio::join!(packing, delivery.send(head, pieces));
         match packed {
@@ -227,25 +228,15 @@ impl Dispatcher {
 }
 
 /// Hands what is packed on a blocking thread to the link, which may be slower.
-struct Pieces {
-    to: mpsc::Sender<Bytes>,
-    piece: BytesMut,
-}
+struct Outlet(mpsc::Sender<Bytes>);
 
-impl Write for Pieces {
+impl Write for Outlet {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.piece.extend_from_slice(bytes);
-        if self.piece.len() >= PIECE_BYTES {
-            self.flush()?;
-        }
-        Ok(bytes.len())
+        let sent = self.0.blocking_send(Bytes::copy_from_slice(bytes));
+        sent.map(|()| bytes.len()).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let piece = self.piece.split().freeze();
-        if piece.is_empty() {
-            return Ok(());
-        }
-        self.to.blocking_send(piece).map_err(|_| io::ErrorKind::BrokenPipe.into())
+        Ok(())
     }
 }

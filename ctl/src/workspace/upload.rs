@@ -1,7 +1,7 @@
 //! Sending what the server lacks: one compressed stream, resumed where it was cut.
 
 use std::collections::HashMap;
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,8 +68,9 @@ async fn send(client: &Client, tree: &Arc<Tree>, quiet: bool, sent: &mut (usize,
     let (packed, missing) = (Arc::clone(tree), held.missing.clone());
     let bar = bar(held.missing_bytes, quiet);
     let shown = bar.clone();
-    let packing =
-        tokio::task::spawn_blocking(move || pack(&packed, &missing, Pieces { to, piece: Vec::new() }, &shown));
+    let packing = tokio::task::spawn_blocking(move || {
+        pack(&packed, &missing, BufWriter::with_capacity(PIECE_BYTES, Outlet(to)), &shown)
+    });
     let stream = futures_util::stream::unfold(pieces, |mut pieces| async move {
         pieces.recv().await.map(|piece| (Ok::<Bytes, io::Error>(piece), pieces))
     });
@@ -103,7 +104,7 @@ fn bar(bytes: u64, quiet: bool) -> ProgressBar {
 }
 
 /// Writes each missing content once.
-fn pack(tree: &Tree, missing: &[Digest], to: Pieces, bar: &ProgressBar) -> Result<(), WorkspaceError> {
+fn pack(tree: &Tree, missing: &[Digest], to: BufWriter<Outlet>, bar: &ProgressBar) -> Result<(), WorkspaceError> {
     let told = |error: io::Error| WorkspaceError::Send(error.to_string());
     let sizes: HashMap<Digest, u64> = tree.manifest.files().collect();
     let mut contents = Contents::of(tree)?;
@@ -130,25 +131,15 @@ fn shown(bytes: u64) -> String {
 }
 
 /// Hands what is packed on a blocking thread to the connection, which may be slower.
-struct Pieces {
-    to: mpsc::Sender<Bytes>,
-    piece: Vec<u8>,
-}
+struct Outlet(mpsc::Sender<Bytes>);
 
-impl Write for Pieces {
+impl Write for Outlet {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.piece.extend_from_slice(bytes);
-        if self.piece.len() >= PIECE_BYTES {
-            self.flush()?;
-        }
-        Ok(bytes.len())
+        let sent = self.0.blocking_send(Bytes::copy_from_slice(bytes));
+        sent.map(|()| bytes.len()).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if self.piece.is_empty() {
-            return Ok(());
-        }
-        let piece = std::mem::take(&mut self.piece);
-        self.to.blocking_send(piece.into()).map_err(|_| io::ErrorKind::BrokenPipe.into())
+        Ok(())
     }
 }

@@ -1,11 +1,13 @@
 //! Scripts of events under fixtures/boards, each with the assignments and explanations that must follow.
 
 mod expected_json;
+mod fixture_files;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use expected_json::difference;
+use fixture_files::fixture_files;
 use serde::Deserialize;
 use serde_json::Value;
 use shuntyard_domain::board::{Availability, Board, BoardEvent, BoardRunner, Effect, Placement, QueuedJob};
@@ -209,9 +211,5 @@ fn check(file: &Path) {
 
 #[test]
 fn every_script_of_events_gives_its_assignments_and_explanations() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/boards");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    assert!(files.len() >= 10, "the fixtures are missing: {files:?}");
-    files.iter().for_each(|file| check(file));
+    fixture_files("boards", "json", 10).iter().for_each(|file| check(file));
 }

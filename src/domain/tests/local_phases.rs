@@ -1,8 +1,11 @@
 //! Project files of Chef's command line under fixtures/local_phases, good and bad.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+mod fixture_files;
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use fixture_files::fixture_files;
 use proptest::prelude::*;
 use serde::Deserialize;
 use shuntyard_domain::phase::Phase;
@@ -55,12 +58,7 @@ fn check(toml: &Path) {
 
 #[test]
 fn every_project_file_is_read_as_expected() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/local_phases");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
-    files.sort();
-    assert!(files.len() >= 5, "the fixtures are missing: {files:?}");
-    files.iter().for_each(|file| check(file));
+    fixture_files("local_phases", "toml", 5).iter().for_each(|file| check(file));
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Scripts under fixtures/pipelines: what happens to a change, and what the reconciler says then.
 
+mod fixture_files;
 mod pipeline_world;
 
 use std::path::Path;
 
+use fixture_files::fixture_files;
 use pipeline_world::{World, path};
 use serde::Deserialize;
 use serde_json::Value;
@@ -70,9 +72,5 @@ fn check(file: &Path) {
 
 #[test]
 fn every_script_of_a_change_gives_its_steps() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/pipelines");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    assert!(files.len() >= 8, "the fixtures are missing: {files:?}");
-    files.iter().for_each(|file| check(file));
+    fixture_files("pipelines", "json", 8).iter().for_each(|file| check(file));
 }

@@ -1,10 +1,12 @@
 //! Cases under fixtures/plans: a stage of a project, an inventory, and what would run where.
 
 mod expected_json;
+mod fixture_files;
 
 use std::path::Path;
 
 use expected_json::difference;
+use fixture_files::fixture_files;
 use serde::Deserialize;
 use serde_json::Value;
 use shuntyard_domain::board::{Availability, Board, BoardEvent, BoardRunner, Placement, QueuedJob};
@@ -188,9 +190,5 @@ fn check(file: &Path) {
 
 #[test]
 fn every_plan_says_what_would_run_where() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/plans");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    assert!(files.len() >= 7, "the fixtures are missing: {files:?}");
-    files.iter().for_each(|file| check(file));
+    fixture_files("plans", "json", 7).iter().for_each(|file| check(file));
 }

@@ -58,6 +58,7 @@ impl Manner {
 
 /// A server in sshd's place.
 struct Impostor {
+    at: (String, u16),
     ended: Arc<AtomicBool>,
     connections: Arc<AtomicUsize>,
     listening: Option<JoinHandle<()>>,
@@ -67,30 +68,31 @@ impl Impostor {
     /// Takes the port of a host whose sshd is gone.
     fn at(host: &TestHost, manner: Manner) -> Self {
         let listener = TcpListener::bind((host.address.as_str(), host.port)).expect("sshd's port");
-        listener.set_nonblocking(true).expect("a listener that does not block");
         let (ended, connections) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let (stop, count) = (Arc::clone(&ended), Arc::clone(&connections));
         let listening = std::thread::spawn(move || {
             let mut treated = Vec::new();
-            while !stop.load(Ordering::Relaxed) {
-                let Ok((stream, _)) = listener.accept() else {
-                    std::thread::sleep(Duration::from_millis(10));
-                    continue;
-                };
+            loop {
+                let (stream, _) = listener.accept().expect("a connection");
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
                 count.fetch_add(1, Ordering::Relaxed);
-                let _ = stream.set_nonblocking(false);
                 let stop = Arc::clone(&stop);
                 treated.push(std::thread::spawn(move || manner.treat(stream, &stop)));
             }
             treated.into_iter().for_each(|thread| thread.join().expect("a treated connection"));
         });
-        Self { ended, connections, listening: Some(listening) }
+        let at = (host.address.clone(), host.port);
+        Self { at, ended, connections, listening: Some(listening) }
     }
 }
 
 impl Drop for Impostor {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::Relaxed);
+        // Wakes the listener.
+        let _ = TcpStream::connect((self.at.0.as_str(), self.at.1));
         let _ = self.listening.take().map(JoinHandle::join);
     }
 }
@@ -154,7 +156,6 @@ fn impostors_at_the_addresses_of_runners_delay_no_other_runner_and_are_tried_at_
                 let id = api.submit(&name, Some("honest"), &script(&name, &body)).expect("an id");
                 await_that("it succeeds", || api.job(&id)["state"] == "succeeded", || house.log());
                 Truth::of(&honest, &name).check_ended(&api, &id);
-                std::thread::sleep(Duration::from_millis(200));
             }
             number
         });

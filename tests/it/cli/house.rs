@@ -30,10 +30,15 @@ pub fn host(hostname: &str, os_release: &'static str) -> TestHost {
 }
 
 /// Waits for a condition; `state` is printed when it does not come.
-pub fn await_that(what: &str, mut condition: impl FnMut() -> bool, state: impl Fn() -> String) {
-    let until = Instant::now() + LIMIT;
+pub fn await_that(what: &str, condition: impl FnMut() -> bool, state: impl Fn() -> String) {
+    await_within(LIMIT, what, condition, state);
+}
+
+/// As `await_that`, for what takes its time.
+pub fn await_within(limit: Duration, what: &str, mut condition: impl FnMut() -> bool, state: impl Fn() -> String) {
+    let until = Instant::now() + limit;
     while !condition() {
-        assert!(Instant::now() < until, "not within {LIMIT:?}: {what}\n{}", state());
+        assert!(Instant::now() < until, "not within {limit:?}: {what}\n{}", state());
         std::thread::sleep(Duration::from_millis(15));
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::house::{House, host};
+use super::house::{House, await_within, host};
 use crate::support::sshd::{TestHost, UBUNTU_2204};
 
 /// What the dispatcher's memory may grow by, whatever a job writes.
@@ -35,11 +35,9 @@ fn a_large_log_and_a_line_without_end_take_no_memory() {
     for (script, bytes, cap) in [(line, 100_000_000, None), (large.as_str(), large_mib() << 20, Some(1 << 20))] {
         let began = Instant::now();
         let id = house.post_job(&json!({"script": script, "output_cap_bytes": cap}));
-        let deadline = Instant::now() + Duration::from_secs(60 + bytes / 4_000_000);
-        while house.job(&id)["status"] != "finished" {
-            assert!(Instant::now() < deadline, "{bytes} bytes take too long: {}", house.job(&id));
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        let limit = Duration::from_secs(60 + bytes / 4_000_000);
+        let ended = || house.job(&id)["status"] == "finished";
+        await_within(limit, &format!("{bytes} bytes are here"), ended, || house.job(&id).to_string());
         let job = house.job(&id);
         let told = (&job["state"], &job["log_bytes"], &job["truncated"]);
         assert_eq!(told, (&"succeeded".into(), &bytes.into(), &false.into()), "{job}");

@@ -101,7 +101,6 @@ fn a_link_that_dies_silently_is_missed_by_the_words_that_do_not_come() {
         // The channel stays open, as behind a firewall that forgot the connection.
         let ended = || {
             heard.word(Word::Here);
-            std::thread::sleep(std::time::Duration::from_millis(100));
             silent_channel.controls().iter().any(|c| matches!(c, Control::End(_)))
         };
         wait_until("the silent one is stopped", ended, String::new);

@@ -94,7 +94,7 @@ fn each_path_stands_once_in_order_below_directories() {
 fn links_stay_in_the_tree_however_they_are_followed() {
     let tree = |path: &str, target: &str| {
         listed(&[
-            ("a/b/c/root", link("../../..")),
+            ("a/b/c/top", link("../../..")),
             ("a/b/file", file(1, 1)),
             ("loop", link("loop")),
             ("deep", link("a/b/c")),
@@ -105,7 +105,7 @@ fn links_stay_in_the_tree_however_they_are_followed() {
     assert!(matches!(tree("x", "a"), Err(BadManifest::Link { path, .. }) if path == "loop"));
     let tree = |path: &str, target: &str| {
         listed(&[
-            ("a/b/c/root", link("../../..")),
+            ("a/b/c/top", link("../../..")),
             ("a/b/file", file(1, 1)),
             ("deep", link("a/b/c")),
             (path, link(target)),
@@ -117,7 +117,7 @@ fn links_stay_in_the_tree_however_they_are_followed() {
         ("x", "not/there"),
         ("x", "."),
         ("x", "deep/../../b/file"),
-        ("x", "a/b/c/root/a"),
+        ("x", "a/b/c/top/a"),
     ] {
         assert!(tree(path, target).is_ok(), "{path} -> {target}");
     }
@@ -127,8 +127,8 @@ fn links_stay_in_the_tree_however_they_are_followed() {
         ("x", "../x"),
         ("a/x", "../../etc"),
         ("x", "a/../.."),
-        ("x", "a/b/c/root/.."),
-        ("x", "deep/root/../etc"),
+        ("x", "a/b/c/top/.."),
+        ("x", "deep/top/../etc"),
         ("x", "x"),
         ("x", ""),
         ("x", "a\nb"),
