@@ -5,5 +5,6 @@ pub mod change;
 pub mod control;
 pub mod frame;
 pub mod object;
+pub mod pipelines;
 pub mod time_text;
 pub mod workspace;
