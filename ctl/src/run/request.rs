@@ -11,6 +11,7 @@ use shuntyard_domain::wire::api::{Retry, SubmitJob, SubmitPhaseRun};
 
 use crate::commands::config_check;
 use crate::failure::{Failure, Usage};
+use crate::project::directory_name;
 use crate::run::{RunArgs, filter_arg, shell_words, size_arg};
 use crate::terminal::{note, plain};
 
@@ -70,7 +71,7 @@ fn phase_run(
             return Ok(Request::FaultyConfig);
         }
     }
-    let project = project_name(dir)?;
+    let project = directory_name(dir)?;
     Ok(Request::Phase(SubmitPhaseRun { project, phase, config, env, priority, workspace: None }))
 }
 
@@ -89,13 +90,6 @@ pub fn read_config(dir: &Path, named: Option<PathBuf>) -> Result<(PathBuf, Strin
         }
     }
     Err(Usage::NoConfig { dir: dir.to_owned(), looked: CANDIDATES.join(", ") }.into())
-}
-
-/// A project is called as its directory.
-fn project_name(dir: &Path) -> Result<String, Failure> {
-    let absolute = dir.canonicalize().map_err(|source| Failure::ReadFile { path: dir.to_owned(), source })?;
-    let name = absolute.file_name().and_then(|name| name.to_str());
-    Ok(name.ok_or_else(|| Usage::NoProjectName(absolute.clone()))?.to_owned())
 }
 
 fn ad_hoc(args: RunArgs, env: BTreeMap<String, String>) -> Result<SubmitJob, Failure> {
