@@ -18,12 +18,18 @@ use crate::terminal::{paint, plain, style};
 /// Of a phase with more rows than these only those that run or have failed are listed.
 const FEW_ROWS: usize = 20;
 
-/// The jobs of rows that run or have failed: those of which more is to be said.
+/// The jobs of the rows that are listed, in their order.
 #[must_use]
 pub fn jobs_of_interest(change: &ChangeBody) -> Vec<JobId> {
-    let rows = change.stages.iter().flat_map(|stage| &stage.phases).flat_map(|phase| &phase.run_details);
-    let rows = rows.filter(|row| matches!(row.status, Status::Running | Status::Failed | Status::Passed));
-    rows.filter_map(|row| row.job).collect()
+    let phases = change.stages.iter().flat_map(|stage| &stage.phases);
+    phases.flat_map(listed).filter_map(|row| row.job).collect()
+}
+
+/// The rows of a phase that are shown one by one.
+fn listed(phase: &PhaseBody) -> Vec<&RowBody> {
+    let few = phase.run_details.len() <= FEW_ROWS;
+    let is_listed = |row: &&RowBody| few || matches!(row.status, Status::Failed | Status::Running);
+    phase.run_details.iter().filter(is_listed).collect()
 }
 
 /// The whole text; `jobs` may lack any.
@@ -112,9 +118,7 @@ fn phase_text(phase: &PhaseBody, jobs: &BTreeMap<JobId, JobBody>, colour: bool) 
         return format!("  {}\n", marked(phase.status, &line, colour));
     }
     let mut text = format!("  {}\n", marked(phase.status, &format!("{}: {}", phase.name, phase.status), colour));
-    let few = phase.run_details.len() <= FEW_ROWS;
-    let is_listed = |row: &&RowBody| few || matches!(row.status, Status::Failed | Status::Running);
-    let listed: Vec<&RowBody> = phase.run_details.iter().filter(is_listed).collect();
+    let listed = listed(phase);
     for row in &listed {
         text += &format!("    {}\n", marked(row.status, &row_text(row, jobs), colour));
     }

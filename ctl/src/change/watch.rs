@@ -9,6 +9,7 @@ mod interrupted;
 mod json;
 mod rows;
 mod text;
+mod waiting;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,15 +18,17 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
+use shuntyard_domain::change::ChangeState;
 use shuntyard_domain::ids::StageRunId;
 use shuntyard_domain::phase::Stage;
 use shuntyard_domain::wire::change::{ChangeBody, StageBody};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::Instant;
 
 use self::rows::Rows;
 use super::follower::{ChangeFollower, ChangeNews};
-use super::standing::is_settled;
+use super::standing::{is_settled, standing};
 use crate::client::Client;
 use crate::client_error::ClientError;
 use crate::failure::Failure;
@@ -92,6 +95,8 @@ pub struct Watch<'a> {
     cancel_accepted: bool,
     /// Said once, whichever stream noticed first.
     lost: bool,
+    /// Since when it has been on its way into a stage; `None` when it is not, or that was said.
+    moving_since: Option<Instant>,
 }
 
 impl<'a> Watch<'a> {
@@ -119,6 +124,7 @@ impl<'a> Watch<'a> {
             interrupted: false,
             cancel_accepted: false,
             lost: false,
+            moving_since: None,
         };
         watch.await_change(follower);
         watch
@@ -134,6 +140,7 @@ impl<'a> Watch<'a> {
         if interrupted {
             self.interrupt();
         }
+        self.moves();
         self.show_change()?;
         while !self.is_over() {
             let turn = tokio::select! {
@@ -167,7 +174,7 @@ impl<'a> Watch<'a> {
         let arrived = match self.until {
             Until::StageEnds(stage) => {
                 let is_it = |run: &&StageBody| run.stage == stage && !self.past.contains(&run.run);
-                let closed = self.change.state == shuntyard_domain::change::ChangeState::Closed;
+                let closed = self.change.state == ChangeState::Closed;
                 let run = self.change.stages.iter().find(is_it);
                 run.is_some_and(|run| run.finished_at.is_some()) || (closed && run.is_none())
             }
@@ -197,7 +204,11 @@ impl<'a> Watch<'a> {
             News::Change(follower, news) => {
                 match news? {
                     ChangeNews::Now(change) => {
+                        let moved = standing(&change) != standing(&self.change);
                         self.change = change;
+                        if moved {
+                            self.moves();
+                        }
                         self.show_change()?;
                     }
                     ChangeNews::Lost { why } => self.is_lost(&why)?,
@@ -276,16 +287,5 @@ impl<'a> Watch<'a> {
 
     fn is_back(&mut self) -> Result<(), Failure> {
         if std::mem::take(&mut self.lost) { self.display.contact(None) } else { Ok(()) }
-    }
-
-    fn tick(&mut self) {
-        self.display.tick();
-        for (index, job) in self.rows.due_questions() {
-            let (client, questions) = (self.client, Arc::clone(&self.questions));
-            self.underway.push(Box::pin(async move {
-                let _turn = questions.acquire().await;
-                News::WaitsFor(index, crate::run::watch::waiting::waits_for(client, job).await)
-            }));
-        }
     }
 }

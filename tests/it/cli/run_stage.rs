@@ -53,6 +53,50 @@ fn ctrl_c_cancels_the_run_and_waits_for_its_end() {
 }
 
 #[test]
+fn a_second_ctrl_c_leaves_the_run_to_the_server_and_another_command_can_join_it() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::with(&[(&host, 2)]);
+    let script = "trap '' TERM; echo begun; until [ -e ~/go ]; do sleep 0.05; done; echo done";
+    let config = serde_json::json!({"phases": {"unit": {"run": script, "stop_grace_s": 300}}});
+    let project = Project::new(&house, "hello", &[("config.json", &config.to_string())]);
+    let run = project.begin(&house, &["run", "--stage", "verify", "--dirty"]);
+    run.await_output("unit | begun");
+    let id = newest_change(&house);
+    let joined = house.begin(&["run", "--stage", "verify", "--change", &id]);
+    joined.await_output("unit | begun");
+    run.interrupt();
+    run.await_note("cancelling the run");
+    run.interrupt();
+    run.end().expect(130, &["the run is being cancelled by the server", &format!("shunt change show {id}")]);
+    host.run_inside("touch /home/deploy/go");
+    let joined = joined.end();
+    joined.expect(1, &["verify failed", "cancelled by"]);
+    assert_eq!(joined.text(), "unit | begun\nunit | done\n");
+}
+
+#[test]
+fn a_change_that_waits_for_another_one_says_so_and_goes_on_when_it_may() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::with(&[(&host, 4)]);
+    let run =
+        "until [ $SHUNT_CHANGE_TITLE != First -o -e ~/go ]; do sleep 0.05; done; echo deployed $SHUNT_CHANGE_TITLE";
+    let config = serde_json::json!({"phases": {"deploy": {"run": run}}});
+    let project = Project::new(&house, "hello", &[("config.json", &config.to_string())]);
+    let follow = |title: &str| {
+        project.shunt(&house, &["change", "submit", "--dirty", "--follow", "--title", title]).expect(0, &["approval"]);
+        let id = newest_change(&house);
+        house.begin(&["change", "approve", "--follow", &id])
+    };
+    let first = follow("First");
+    first.await_note("deploy: running on u1");
+    let second = follow("Second");
+    second.await_note("on its way into acceptance: one change of the pipeline at a time");
+    host.run_inside("touch /home/deploy/go");
+    first.end().expect(0, &["waits for delivery", "deployed First"]);
+    second.end().expect(0, &["waits for delivery", "deployed Second"]);
+}
+
+#[test]
 fn a_run_goes_on_over_a_restart_of_the_dispatcher() {
     let host = host("u1", UBUNTU_2204);
     let mut house = House::with(&[(&host, 2)]);
