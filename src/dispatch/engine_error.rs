@@ -15,6 +15,8 @@ use crate::store::{ApplyError, StoreError};
 pub enum DispatchError {
     #[error("there is no job {0}")]
     NoJob(JobId),
+    #[error("there is no organisation `{0}`")]
+    NoOrg(String),
     #[error("there is no runner `{0}`")]
     NoRunner(String),
     #[error("the configuration has {} fault(s); the first: {}", .0.len(), .0.first().map_or("", |f| &f.message))]

@@ -107,7 +107,7 @@ fn shown_dispatch(error: DispatchError) -> Shown {
     let message = error.to_string();
     match error {
         E::Blob(error) => shown_blob(&error, message),
-        E::NoJob(_) | E::NoRunner(_) => Shown::new(StatusCode::NOT_FOUND, "not_found", message),
+        E::NoJob(_) | E::NoOrg(_) | E::NoRunner(_) => Shown::new(StatusCode::NOT_FOUND, "not_found", message),
         E::BadConfig(faults) => {
             let first = faults.first();
             Shown {

@@ -9,6 +9,7 @@ mod phase_runs;
 mod query;
 mod request_id;
 mod runners;
+mod secrets;
 mod serve;
 mod sse;
 mod status;
@@ -57,6 +58,8 @@ pub fn router(api: Api) -> Router {
         .route("/phase_runs/{id}", get(phase_runs::show))
         .route("/workspaces/{id}", get(workspaces::show).put(workspaces::submit))
         .route("/workspaces/{id}/files", put(workspaces::receive))
+        .route("/orgs/{org}/projects/{project}/secrets", get(secrets::list))
+        .route("/orgs/{org}/projects/{project}/secrets/{secret}", put(secrets::set).delete(secrets::delete))
         .route("/orgs", get(status::orgs))
         .route("/users/{user}/verify-token", get(status::verify_token))
         .layer(from_fn(query::known_keys))

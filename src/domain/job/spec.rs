@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::git_source::GitSource;
 
 /// What a job does on its runner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,9 @@ pub struct JobSpec {
     /// The tree of files that the job starts in; `None` = an empty directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<Digest>,
+    /// The clone that the job starts in, made by its runner; never beside a workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<GitSource>,
     /// When it is proved that an attempt is lost, the job is started again as another one.
     #[serde(default)]
     pub retry_on_lost: bool,
@@ -77,6 +81,7 @@ impl JobSpec {
             spool_cap_bytes: None,
             orphan_grace_s: None,
             workspace: None,
+            git: None,
             retry_on_lost: false,
         }
     }

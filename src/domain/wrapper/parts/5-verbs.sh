@@ -175,4 +175,10 @@ if [ -z "${shunt_setsid:-}" ]; then
   shunt_setsid=none
   for entry in /usr/sbin/setsid /bin/setsid /usr/bin/setsid; do [ ! -x "$entry" ] || shunt_setsid=$entry; done
 fi
-if [ "${1:-}" = forced ]; then verb_forced; else main "$@"; fi
+# What only this host says to itself is beside `main`: a forced command does not reach it.
+case ${1:-} in
+forced) verb_forced ;;
+fetch) fetch_source "$2" ;;
+credential) give_credential "$2" "${3:-}" ;;
+*) main "$@" ;;
+esac
