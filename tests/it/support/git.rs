@@ -5,7 +5,9 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use base64::Engine as _;
 use tempfile::TempDir;
@@ -79,7 +81,7 @@ impl GitDaemon {
                 if TcpStream::connect(("127.0.0.1", port)).is_ok() {
                     return Self { process, port };
                 }
-                std::thread::sleep(std::time::Duration::from_millis(10));
+                std::thread::sleep(Duration::from_millis(10));
             }
         }
         panic!("git daemon does not start");
@@ -106,10 +108,12 @@ impl Drop for GitDaemon {
 pub struct WebGit {
     pub port: u16,
     requests: Arc<Mutex<Vec<String>>>,
+    held: Arc<AtomicBool>,
 }
 
 #[derive(Clone)]
 struct Site {
+    held: Arc<AtomicBool>,
     base: PathBuf,
     login: String,
     moved_to: Option<String>,
@@ -122,15 +126,16 @@ impl WebGit {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("its address").port();
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let site =
-            Site { base: repository.base().into(), login: login.into(), moved_to, requests: Arc::clone(&requests) };
+        let held = Arc::new(AtomicBool::new(false));
+        let (base, login) = (repository.base().into(), login.into());
+        let site = Site { base, login, moved_to, requests: Arc::clone(&requests), held: Arc::clone(&held) };
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let site = site.clone();
                 std::thread::spawn(move || site.answer(stream));
             }
         });
-        Self { port, requests }
+        Self { port, requests, held }
     }
 
     pub fn origin(&self) -> String {
@@ -139,6 +144,11 @@ impl WebGit {
 
     pub fn url(&self) -> String {
         format!("{}/hello.git", self.origin())
+    }
+
+    /// Lets every request that comes with a login wait, or go on.
+    pub fn hold(&self, held: bool) {
+        self.held.store(held, Ordering::SeqCst);
     }
 
     /// The heads of all requests so far.
@@ -179,6 +189,9 @@ impl Site {
                 "HTTP/1.1 302 Found\r\nLocation: {origin}{path}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
             )
             .ok();
+        }
+        while header("authorization").is_some() && self.held.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(5));
         }
         let expected = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(&self.login));
         if header("authorization") != Some(expected) {

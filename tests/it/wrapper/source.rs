@@ -202,6 +202,32 @@ fn a_hanging_clone_is_cancelled_and_leaves_no_credentials() {
 }
 
 #[test]
+fn a_hello_removes_the_credentials_of_a_clone_that_was_killed_with_all_that_looks_after_it() {
+    let repository = repository();
+    let web = WebGit::start(&repository, LOGIN, None);
+    under_every_shell_cloning(|host| {
+        let asked = web.requests().len();
+        let spec = cloning(&format!("{}/hang/hello.git", web.origin()), "main", "true");
+        let mut channel = run(host, id(1), &spec, &opened());
+        let waiter = channel.wait_ok();
+        wait_until("the server is asked", || web.requests().len() > asked, String::new);
+        let token = host.spool(id(1)).join("source/token");
+        host.ask(|nonce| Verb::Hello { nonce });
+        assert!(token.exists(), "a clone that lives is let alone");
+        // WAITER START LEADER START BOOT
+        let pids = fs::read_to_string(host.spool(id(1)).join("pid")).unwrap();
+        let leader = pids.split(' ').nth(2).unwrap().to_owned();
+        channel.child.kill().unwrap();
+        for target in [waiter.to_string(), format!("-{leader}")] {
+            super::driver::run(std::process::Command::new("kill").args(["-KILL", "--", &target]));
+        }
+        wait_until("the clone is dead", || !runs(leader.parse().unwrap()), String::new);
+        host.ask(|nonce| Verb::Hello { nonce });
+        wait_until("the credentials are gone", || !token.exists(), String::new);
+    });
+}
+
+#[test]
 fn a_host_without_git_and_a_wrapper_without_clones_refuse_before_the_claim() {
     under_every_shell(|host| {
         let spec = cloning("git://127.0.0.1:1/a", "main", "true");

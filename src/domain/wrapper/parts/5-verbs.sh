@@ -96,6 +96,14 @@ tidy() {
     attempt "${entry##*/}"
     [ ! -d "$entry" ] || [ -d "$spool" ] || remove
   done
+  # Credentials of a clone whose host or whole attempt was cut off.
+  for entry in "$base/j"/*/source; do
+    [ -d "$entry" ] || continue
+    entry=${entry%/source}
+    attempt "${entry##*/}"
+    look
+    case $state in run | reserved) ;; *) rm -rf "$spool/source" ;; esac
+  done
   # Cgroups of removed attempts in which something lived on. The claim tells ours from those of another runner.
   for entry in "${cgroups:-/-}"/shuntyard-*; do
     attempt "${entry##*/shuntyard-}"
