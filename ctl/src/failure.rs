@@ -89,7 +89,7 @@ pub enum Usage {
     #[error("standard input has no password: its first line is empty")]
     EmptyPassword,
     #[error(
-        "will not send a password or a private key to {server} unencrypted. Use https, run this command on the \
+        "will not send a password, a private key or a secret to {server} unencrypted. Use https, run this command on the \
          server's machine, or forward its port: ssh -L 8920:127.0.0.1:8920 HOST"
     )]
     ClearText { server: String },

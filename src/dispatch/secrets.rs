@@ -11,9 +11,9 @@ use shuntyard_domain::tenancy::Name;
 use zeroize::Zeroizing;
 
 use super::engine_error::bad;
-use super::{DEFAULT, DispatchError, Dispatcher};
+use super::{DispatchError, Dispatcher};
 use crate::sealed::SealError;
-use crate::store::{SecretKey, SecretRow, StoreError, org_list, secret_delete, secret_find, secret_list, secret_set};
+use crate::store::{SecretKey, SecretRow, StoreError, org_since, secret_delete, secret_find, secret_list, secret_set};
 
 /// What opens the repository of one job. Has no `Debug`: it is secret.
 #[derive(Default)]
@@ -59,21 +59,41 @@ fn missing(project: &str, name: &str) -> String {
     }
 }
 
+/// The project that has a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretOwner {
+    pub enterprise: Name,
+    pub org: Name,
+    pub project: Name,
+}
+
+impl SecretOwner {
+    fn key(&self, name: &str) -> SecretKey {
+        SecretKey {
+            enterprise: self.enterprise.to_string(),
+            org: self.org.to_string(),
+            project: self.project.to_string(),
+            name: name.to_owned(),
+        }
+    }
+}
+
 impl Dispatcher {
     /// Keeps a secret, over what was there.
     ///
     /// # Errors
-    /// `BadRequest` for a value that cannot be kept, `NoOrg` for an organisation that does not exist.
+    /// `BadRequest` for a value that cannot be kept, `NoPlace` for an organisation that does not exist. The project need
+    /// not exist: jobs name projects that nobody has made.
     pub async fn set_secret(
         &self,
-        (org, project): (&Name, &Name),
+        owner: &SecretOwner,
         name: &SecretName,
         value: Zeroizing<String>,
         by: &str,
     ) -> Result<(), DispatchError> {
         check_secret(&value).map_err(|wrong| bad("value", "the value cannot be kept", &[wrong.allowed]))?;
-        self.check_org(org).await?;
-        let key = key_of(org.as_str(), project.as_str(), name.as_str());
+        self.check_org(owner).await?;
+        let key = owner.key(name.as_str());
         let sealed = self.0.sealer.seal(&context(&key), value.as_bytes())?;
         let (by, now_ms, kept) = (by.to_owned(), self.0.clock.now_ms(), key.clone());
         let keep = move || {
@@ -93,9 +113,9 @@ impl Dispatcher {
     ///
     /// # Errors
     /// As `set_secret`.
-    pub async fn secrets(&self, org: &Name, project: &Name) -> Result<Vec<SecretRow>, DispatchError> {
-        self.check_org(org).await?;
-        let of = key_of(org.as_str(), project.as_str(), "");
+    pub async fn secrets(&self, owner: &SecretOwner) -> Result<Vec<SecretRow>, DispatchError> {
+        self.check_org(owner).await?;
+        let of = owner.key("");
         Ok(self.0.store.read(move |c| secret_list(c, &of)).await?)
     }
 
@@ -103,8 +123,8 @@ impl Dispatcher {
     ///
     /// # Errors
     /// `Store`
-    pub async fn delete_secret(&self, org: &Name, project: &Name, name: &SecretName) -> Result<bool, DispatchError> {
-        let key = key_of(org.as_str(), project.as_str(), name.as_str());
+    pub async fn delete_secret(&self, owner: &SecretOwner, name: &SecretName) -> Result<bool, DispatchError> {
+        let key = owner.key(name.as_str());
         let forgotten = key.clone();
         let removed = self.0.store.write(move |c| secret_delete(c, &forgotten)).await?;
         if removed {
@@ -113,16 +133,16 @@ impl Dispatcher {
         Ok(removed)
     }
 
-    async fn check_org(&self, org: &Name) -> Result<(), DispatchError> {
-        let enterprise: Name = DEFAULT.parse()?;
-        let known = self.0.store.read(move |c| org_list(c, &enterprise)).await?;
-        if org.as_str() == DEFAULT || known.contains(org) { Ok(()) } else { Err(DispatchError::NoOrg(org.to_string())) }
+    async fn check_org(&self, owner: &SecretOwner) -> Result<(), DispatchError> {
+        let (enterprise, org) = (owner.enterprise.clone(), owner.org.clone());
+        let since = self.0.store.read(move |c| org_since(c, &enterprise, &org)).await?;
+        since.map(drop).ok_or(DispatchError::NoPlace("organisation"))
     }
 
     /// Refuses a clone that cannot be made, as far as that is known now.
     pub(super) async fn check_git(
         &self,
-        (org, project): (&str, &str),
+        (enterprise, org, project): (&str, &str, &str),
         git: Option<&GitSource>,
         has_workspace: bool,
     ) -> Result<(), DispatchError> {
@@ -132,7 +152,7 @@ impl Dispatcher {
         }
         git.check().map_err(|wrong| bad("git", wrong.to_string(), &[wrong.allowed]))?;
         for name in secrets_needed_for(git) {
-            let key = key_of(org, project, name);
+            let key = key_of((enterprise, org, project), name);
             if self.0.store.read(move |c| secret_find(c, &key)).await?.is_none() {
                 return Err(bad("git", missing(project, name), &["a project with the secret"]));
             }
@@ -144,9 +164,9 @@ impl Dispatcher {
     pub(super) async fn open_for_clone(&self, job: &Job) -> Result<Opened, NotOpened> {
         let mut opened = Opened::default();
         let Some(source) = &job.spec.git else { return Ok(opened) };
-        let (org, project) = (&job.origin.org, &job.origin.project);
+        let origin = &job.origin;
         for name in secrets_for(source).iter().copied() {
-            let key = key_of(org, project, name);
+            let key = key_of((&origin.enterprise, &origin.org, &origin.project), name);
             let wanted = key.clone();
             let Some(sealed) = self.0.store.read(move |c| secret_find(c, &wanted)).await? else { continue };
             let plain = self.0.sealer.open(&context(&key), &sealed);
@@ -155,14 +175,14 @@ impl Dispatcher {
             opened.0.insert(name, Zeroizing::new(text.to_owned()));
         }
         match secrets_needed_for(source).iter().find(|name| !opened.0.contains_key(*name)) {
-            Some(name) => Err(NotOpened::Missing { project: project.clone(), name }),
+            Some(name) => Err(NotOpened::Missing { project: origin.project.clone(), name }),
             None => Ok(opened),
         }
     }
 }
 
-fn key_of(org: &str, project: &str, name: &str) -> SecretKey {
-    SecretKey { enterprise: DEFAULT.into(), org: org.into(), project: project.into(), name: name.into() }
+fn key_of((enterprise, org, project): (&str, &str, &str), name: &str) -> SecretKey {
+    SecretKey { enterprise: enterprise.into(), org: org.into(), project: project.into(), name: name.into() }
 }
 
 /// The associated data under which a secret is sealed; no name holds a slash.

@@ -28,7 +28,7 @@ impl Dispatcher {
     pub async fn submit(&self, request: SubmitJob) -> Result<Job, DispatchError> {
         check_job(&request)?;
         self.check_workspace(request.workspace).await?;
-        self.check_git((DEFAULT, &request.project), request.git.as_ref(), request.workspace.is_some()).await?;
+        self.check_git((DEFAULT, DEFAULT, &request.project), request.git.as_ref(), request.workspace.is_some()).await?;
         let first_line = request.script.lines().find(|l| !l.trim().is_empty()).unwrap_or_default();
         let visible = first_line.trim().chars().filter(|c| !c.is_control());
         let given = request.title.filter(|title| !title.trim().is_empty());
@@ -68,7 +68,7 @@ impl Dispatcher {
         check_env("env", &request.env)?;
         check_name("project", &request.project)?;
         self.check_workspace(request.workspace).await?;
-        self.check_git((DEFAULT, &request.project), request.git.as_ref(), request.workspace.is_some()).await?;
+        self.check_git((DEFAULT, DEFAULT, &request.project), request.git.as_ref(), request.workspace.is_some()).await?;
         let phase = config.phase(request.phase);
         let id = PhaseRunId(new_id());
         let jobs = if phase.skip { Vec::new() } else { self.rows(id, &request, &phase)? };
@@ -136,7 +136,7 @@ impl Dispatcher {
         Ok(phase.filters.iter().enumerate().map(job).collect())
     }
 
-    fn new_job(&self, origin: JobOrigin, spec: JobSpec, filter: Filter, priority: i32) -> Job {
+    pub(super) fn new_job(&self, origin: JobOrigin, spec: JobSpec, filter: Filter, priority: i32) -> Job {
         let now_ms = self.0.clock.now_ms();
         Job {
             id: JobId(new_id()),
@@ -154,9 +154,9 @@ impl Dispatcher {
         }
     }
 
-    fn announce(&self, job: &Job) {
+    pub(super) fn announce(&self, job: &Job) {
         self.queue(job, Vec::new());
-        self.0.feed.job_changed(job.id, job.version);
+        self.job_changed(&job);
     }
 
     /// Asks for a job's end. A queued job ends at once and never starts; a running one ends when its
@@ -185,7 +185,7 @@ impl Dispatcher {
         };
         tracing::info!(job.id = %id, state = job.state.name(), by, "cancel requested");
         self.tell_of_cancel(&job);
-        self.0.feed.job_changed(id, job.version);
+        self.job_changed(&job);
         Ok(job)
     }
 
@@ -204,7 +204,7 @@ impl Dispatcher {
     pub(super) async fn abandon(&self, id: JobId, by: &str) -> Result<(), DispatchError> {
         let (event, now_ms) = (JobEvent::Abandoned { by: by.to_owned() }, self.0.clock.now_ms());
         match self.0.store.write(move |c| job_apply(c, id, Expected::Anything, &event, now_ms)).await {
-            Ok(job) => self.0.feed.job_changed(id, job.version),
+            Ok(job) => self.job_changed(&job),
             Err(ApplyError::Illegal(_)) => (),
             Err(error) => return Err(error.into()),
         }

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::closed::closed_list;
+use crate::digest::Digest;
 use crate::git_source::GitSource;
 use crate::ids::ChangeId;
 use crate::pipeline::Gate;
@@ -36,8 +37,8 @@ closed_list!(
 pub enum Source {
     /// No files: the phases' commands bring what they need.
     None,
-    /// A packed tree that was uploaded: its SHA-256 in lower-case hexadecimal.
-    Workspace { digest: String },
+    /// A tree of files that was uploaded.
+    Workspace { digest: Digest },
     /// The runner clones by itself.
     Git {
         url: String,
@@ -47,21 +48,36 @@ pub enum Source {
 }
 
 impl Source {
+    /// The tree in which its jobs start.
+    #[must_use]
+    pub const fn workspace(&self) -> Option<Digest> {
+        match self {
+            Self::Workspace { digest } => Some(*digest),
+            Self::None | Self::Git { .. } => None,
+        }
+    }
+
+    /// The clone in which its jobs start, planned with the configuration of this id.
+    #[must_use]
+    pub fn git(&self, config_blob: Option<&str>) -> Option<GitSource> {
+        match self {
+            Self::Git { url, reference } => Some(GitSource {
+                url: url.clone(),
+                reference: reference.clone(),
+                config_blob: config_blob.map(ToOwned::to_owned),
+            }),
+            Self::None | Self::Workspace { .. } => None,
+        }
+    }
+
     /// Checks what came from outside.
     ///
     /// # Errors
     /// `BadName` names the piece and what is allowed.
     pub fn check(&self) -> Result<(), BadName> {
         match self {
-            Self::None => Ok(()),
-            Self::Workspace { digest } => {
-                let hex = |c: char| matches!(c, '0'..='9' | 'a'..='f');
-                let good = digest.len() == 64 && digest.chars().all(hex);
-                check(good, "digest", digest, "SHA-256 as 64 lower-case hexadecimal digits")
-            }
-            Self::Git { url, reference } => {
-                GitSource { url: url.clone(), reference: reference.clone(), config_blob: None }.check()
-            }
+            Self::None | Self::Workspace { .. } => Ok(()),
+            Self::Git { .. } => self.git(None).map_or(Ok(()), |source| source.check()),
         }
     }
 }
@@ -127,9 +143,6 @@ mod tests {
         let git = |url: &str| Source::Git { url: url.into(), reference: "main".into() }.check();
         assert_eq!(git("https://git.example.com/a.git"), Ok(()));
         assert!(git("ext::sh -c id").is_err() && git("https://u:p@h/a").is_err());
-        let digest = |digest: &str| Source::Workspace { digest: digest.into() }.check();
-        assert_eq!(digest(&"0a".repeat(32)), Ok(()));
-        assert!(digest(&"0A".repeat(32)).is_err() && digest("").is_err() && digest(&"../".repeat(21)).is_err());
     }
 
     #[test]

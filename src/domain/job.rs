@@ -8,7 +8,6 @@ use crate::filter::Filter;
 use crate::ids::{AttemptId, JobId, PhaseRunId, RunnerId};
 use crate::outcome::{LogSummary, LostEvidence, NotRunReason, Outcome, StopReason};
 use crate::phase::{Phase, Stage};
-use crate::runner::HAS_GIT;
 
 pub use spec::JobSpec;
 
@@ -131,9 +130,7 @@ impl Job {
     /// Which runners may take it: what its author asks for, and git where it starts in a clone.
     #[must_use]
     pub fn needs(&self) -> Filter {
-        let mut needs = self.filter.clone();
-        needs.capabilities.extend(self.spec.git.is_some().then(|| HAS_GIT.to_owned()));
-        needs
+        self.spec.needs(&self.filter)
     }
 }
 

@@ -1,42 +1,19 @@
 //! `/orgs/:org/projects/:project/secrets`: set, listed by name, removed; a value never comes back.
 
-use std::collections::HashMap;
-
 use axum::Json;
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shuntyard_domain::secret::SecretName;
-use shuntyard_domain::tenancy::Name;
 use shuntyard_domain::wire::time_text::rfc3339;
 use zeroize::Zeroizing;
 
 use super::Api;
 use super::body::ApiJson;
 use super::error::ApiError;
-
-/// Whose secret, as the path says it.
-pub(super) struct Owner {
-    org: Name,
-    project: Name,
-    /// Empty in the route of all secrets.
-    name: String,
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Owner {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let words = Path::<HashMap<String, String>>::from_request_parts(parts, state).await;
-        let words = words.map(|Path(words)| words).unwrap_or_default();
-        let word = |key: &str| words.get(key).cloned().unwrap_or_default();
-        let parsed =
-            |key: &str| word(key).parse().map_err(|_| ApiError::NotFound(format!("there is no `{}`", word(key))));
-        Ok(Self { org: parsed("org")?, project: parsed("project")?, name: word("secret") })
-    }
-}
+use super::path::{PathProject, PathSecret};
+use crate::dispatch::{DispatchError, SecretOwner};
 
 /// `{"value": "…"}`. Has no `Debug`: it is secret.
 #[derive(Deserialize)]
@@ -45,8 +22,13 @@ pub(super) struct SecretBody {
     value: String,
 }
 
-pub(super) async fn list(State(api): State<Api>, owner: Owner) -> Result<Json<Value>, ApiError> {
-    let rows = api.dispatcher.secrets(&owner.org, &owner.project).await?;
+/// Whose secrets the path names.
+fn owner(PathProject(enterprise, org, project): PathProject) -> SecretOwner {
+    SecretOwner { enterprise, org, project }
+}
+
+pub(super) async fn list(State(api): State<Api>, project: PathProject) -> Result<Json<Value>, ApiError> {
+    let rows = api.dispatcher.secrets(&owner(project)).await?;
     let body = rows.iter().map(|row| {
         json!({"name": row.name, "created_at": rfc3339(row.created_at_ms), "updated_at": rfc3339(row.updated_at_ms)})
     });
@@ -55,18 +37,27 @@ pub(super) async fn list(State(api): State<Api>, owner: Owner) -> Result<Json<Va
 
 pub(super) async fn set(
     State(api): State<Api>,
-    owner: Owner,
+    project: PathProject,
+    PathSecret(name): PathSecret,
     ApiJson(body): ApiJson<SecretBody>,
 ) -> Result<StatusCode, ApiError> {
     let value = Zeroizing::new(body.value);
-    let name: SecretName = owner.name.parse().map_err(crate::dispatch::DispatchError::BadName)?;
-    api.dispatcher.set_secret((&owner.org, &owner.project), &name, value, "admin").await?;
+    let name: SecretName = name.parse().map_err(DispatchError::BadName)?;
+    api.dispatcher.set_secret(&owner(project), &name, value, "admin").await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn delete(State(api): State<Api>, owner: Owner) -> Result<StatusCode, ApiError> {
-    let missing = || ApiError::NotFound(format!("project {} has no secret `{}`", owner.project, owner.name));
-    let name: SecretName = owner.name.parse().map_err(|_| missing())?;
-    let removed = api.dispatcher.delete_secret(&owner.org, &owner.project, &name).await?;
+pub(super) async fn delete(
+    State(api): State<Api>,
+    project: PathProject,
+    PathSecret(name): PathSecret,
+) -> Result<StatusCode, ApiError> {
+    let owner = owner(project);
+    let removed = match name.parse::<SecretName>() {
+        Ok(name) => api.dispatcher.delete_secret(&owner, &name).await?,
+        // Nobody can have set it.
+        Err(_) => false,
+    };
+    let missing = || ApiError::NotFound(format!("project {} has no secret `{name}`", owner.project));
     if removed { Ok(StatusCode::NO_CONTENT) } else { Err(missing()) }
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::filter::Filter;
 use crate::git_source::GitSource;
+use crate::runner::HAS_GIT;
 
 /// What a job does on its runner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +67,14 @@ impl JobSpec {
     #[must_use]
     pub fn spool_bound_bytes(&self) -> Option<u64> {
         self.spool_cap_bytes.map(|cap| cap.max(self.output_cap_bytes))
+    }
+
+    /// Which runners may take a job with this filter: what its author asks for, and git where it starts in a clone.
+    #[must_use]
+    pub fn needs(&self, filter: &Filter) -> Filter {
+        let mut needs = filter.clone();
+        needs.capabilities.extend(self.git.is_some().then(|| HAS_GIT.to_owned()));
+        needs
     }
 
     /// A job that runs `script` with every default.

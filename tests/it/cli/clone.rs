@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde_json::{Value, json};
+
 use super::client::{Client, Ran};
 use super::house::{House, await_that, host, truth};
 use crate::support::git::{GitDaemon, Repository, WebGit};
@@ -127,6 +129,35 @@ fn a_runner_clones_what_a_job_names_and_the_phase_runs_with_the_configuration_of
     let mut behind = phase();
     behind.current_dir(&checkout);
     Client::start(behind, b"").end().expect(128, &["is not the configuration that this was planned with"]);
+}
+
+#[test]
+fn a_change_in_a_repository_is_planned_by_its_configuration_and_run_in_its_clone() {
+    let (repository, host) = (repository(), host("u1", DEBIAN_12));
+    let daemon = GitDaemon::start(&repository);
+    let house = House::with(&[(&host, 1)]);
+    let submit = |config: &str| {
+        let source = json!({"git": {"url": daemon.url(), "ref": repository.git(&["rev-parse", "HEAD"])}});
+        let body = json!({"title": "from git", "source": source, "config": config}).to_string();
+        let path = "orgs/default/projects/hello/pipelines/master/changes";
+        house.shunt(&["api", "post", path, "-d", &body]).expect(0, &[]);
+        let mut job = Value::Null;
+        let mut submitted = || {
+            job = house.api("jobs?state=all")[0].clone();
+            job["git"]["ref"] == repository.git(&["rev-parse", "HEAD"]).as_str()
+        };
+        await_that("its job is submitted", &mut submitted, || house.log());
+        let id = job["id"].as_str().unwrap().to_owned();
+        (house.await_end(&id), house.shunt(&["logs", &id]).text())
+    };
+    let (job, log) = submit(CONFIG);
+    assert_eq!((&job["state"], &job["phase"]), (&"succeeded".into(), &"unit".into()), "{job} {log}");
+    assert!(log.contains("hello from the clone"), "{log}");
+    assert_eq!(job["git"]["config_blob"], repository.git(&["rev-parse", "HEAD:config.json"]).as_str());
+    repository.commit(&[("config.json", "{\"phases\": {\"unit\": {\"run\": \"echo other\"}}}")]);
+    let (job, log) = submit(CONFIG);
+    assert_eq!((&job["state"], &job["exit_code"]), (&"failed".into(), &128.into()), "{job} {log}");
+    assert!(log.contains("is not the configuration"), "{log}");
 }
 
 #[test]

@@ -130,6 +130,8 @@ fn a_clone_that_fails_says_why_and_starts_nothing() {
         ]
         .into_iter()
         .enumerate()
+        // What git says is the same under every shell.
+        .filter(|(n, _)| *n < 2 || host.shell.argv == ["dash"])
         {
             let spec = cloning(url, reference, "echo the script runs");
             let channel = run(host, id(n as u128), &spec, access);
