@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::commands::artifacts::ArtifactsCommand;
 use crate::commands::change::ChangeCommand;
 use crate::commands::runners::{accept_host_key, delete, install, list, test};
+use crate::commands::secret::SecretCommand;
 use crate::commands::tenancy::{OrgCommand, PipelineCommand, ProjectCommand};
 use crate::commands::{api, cancel, completions, config_check, explain, jobs, logs, plan};
 use crate::connection::ConnectionArgs;
@@ -54,6 +55,9 @@ pub enum Command {
     /// Check a project's configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Keep secrets of projects
+    #[command(subcommand)]
+    Secret(SecretCommand),
     /// Manage runners
     #[command(subcommand)]
     Ctl(CtlCommand),

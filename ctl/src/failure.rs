@@ -34,6 +34,8 @@ pub enum Failure {
     NoChange(ChangeId),
     #[error("cannot start `git`: {0}")]
     Git(#[source] io::Error),
+    #[error("project {project} has no secret {name}; `shunt secret list --project {project}` lists those that it has")]
+    NoSecret { project: String, name: String },
     #[error("cannot write the output: {0}")]
     Output(#[source] io::Error),
     #[error("cannot start: {0}")]
@@ -97,7 +99,7 @@ pub enum Usage {
     #[error("standard input has no password: its first line is empty")]
     EmptyPassword,
     #[error(
-        "will not send a password or a private key to {server} unencrypted. Use https, run this command on the \
+        "will not send a password, a private key or a secret to {server} unencrypted. Use https, run this command on the \
          server's machine, or forward its port: ssh -L 8920:127.0.0.1:8920 HOST"
     )]
     ClearText { server: String },
@@ -120,7 +122,7 @@ pub enum Usage {
          with --dirty"
     )]
     NoCommittedConfig { dir: PathBuf, looked: String },
-    #[error("commit {commit} has no configuration in {dir}: looked for {looked}")]
+    #[error("commit {commit} has no configuration at the top of the repository in {dir}: looked for {looked}")]
     NoConfigInCommit { commit: String, dir: PathBuf, looked: String },
     #[error("`{reference}` is no commit of the repository in {dir}: {said}")]
     NoSuchCommit { reference: String, dir: PathBuf, said: String },
@@ -143,6 +145,8 @@ pub enum Usage {
     BadPattern { found: String, why: String },
     #[error("the project directory {0} has no name that could be the project's")]
     NoProjectName(PathBuf),
+    #[error("the value cannot be kept: it must be text of 1 byte to 64 KiB without NUL")]
+    BadSecret,
     #[error("the script is empty")]
     EmptyScript,
 }

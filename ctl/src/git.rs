@@ -60,16 +60,16 @@ impl Repository<'_> {
         Ok(self.ask(&["branch", "--remotes", "--contains", commit])?.is_ok_and(|branches| !branches.is_empty()))
     }
 
-    /// The text of a file in a commit, by its path from the directory; `None` when it is not there.
+    /// The text of a file in a commit, by its path from the top, where a clone's jobs start; `None` when it is not there.
     ///
     /// # Errors
     /// `Failure::Git`
     pub fn text(self, commit: &str, path: &str) -> Result<Option<String>, Failure> {
-        let listed = self.ask(&["ls-tree", commit, "--", path])?;
+        let listed = self.ask(&["ls-tree", "--full-tree", commit, "--", path])?;
         if listed.map_or(true, |line| !line.contains(" blob ")) {
             return Ok(None);
         }
-        let output = self.run(&["cat-file", "blob", &format!("{commit}:./{path}")])?;
+        let output = self.run(&["cat-file", "blob", &format!("{commit}:{path}")])?;
         Ok(output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned()))
     }
 

@@ -12,6 +12,7 @@ mod list_pages;
 pub mod logs;
 pub mod plan;
 pub mod runners;
+pub mod secret;
 pub mod tenancy;
 
 use reqwest::StatusCode;
@@ -42,6 +43,7 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Project(project) => tenancy::project(&connect()?, project).await,
         Command::Pipeline(pipeline) => tenancy::pipeline(&connect()?, pipeline).await,
         Command::Config(ConfigCommand::Check(check)) => config_check::run(&check),
+        Command::Secret(command) => secret::run(&connect()?, command).await,
         Command::Ctl(CtlCommand::InstallRunner(install)) => runners::install::run(&connect()?, install).await,
         Command::Ctl(CtlCommand::DeleteRunner(delete)) => runners::delete::run(&connect()?, delete).await,
         Command::Ctl(CtlCommand::ListRunners(list)) => runners::list::run(&connect()?, list).await,

@@ -25,7 +25,7 @@ use crate::commands::change::act::stage_parser;
 #[derive(Args, Debug)]
 #[command(
     group = ArgGroup::new("what").required(true).args(["stage", "phase", "script", "command"]),
-    group = ArgGroup::new("of_a_project").multiple(true).args(["stage", "phase", "with_tree", "dirty"]),
+    group = ArgGroup::new("of_a_project").multiple(true).args(["stage", "phase", "with_tree", "dirty", "git"]),
     override_usage = "shunt run --stage <STAGE> [--project <DIR> | --change <ID>] [OPTIONS]\n       \
                       shunt run --phase <PHASE> [--project <DIR>] [OPTIONS]\n       \
                       shunt run [--filter <KEY=VALUE,…>]… [OPTIONS] -- <COMMAND>…\n       \
@@ -69,6 +69,19 @@ pub struct RunArgs {
     /// Start in a tree that the server has, by its digest
     #[arg(long, value_name = "SHA256", conflicts_with_all = ["stage", "with_tree", "dirty"])]
     pub workspace: Option<Digest>,
+    /// Start in a clone that the runner makes by itself, from https://, ssh://, git:// or a path of its own. What opens it
+    /// are the project's secrets (shunt secret set). With --phase the configuration is that of the ref, where the
+    /// repository in the project's directory knows it; with --stage it must know it
+    #[arg(
+        long,
+        value_name = "URL",
+        requires = "reference",
+        conflicts_with_all = ["with_tree", "dirty", "workspace", "change"]
+    )]
+    pub git: Option<String>,
+    /// Branch, tag or full commit of --git
+    #[arg(long = "ref", value_name = "REF", requires = "git")]
+    pub reference: Option<String>,
     /// POSIX shell script to run; - for standard input
     #[arg(long, value_name = "FILE")]
     pub script: Option<PathBuf>,

@@ -1,6 +1,7 @@
 //! `shunt run`: a phase of a project, or one command; followed live to its end.
 
 mod args;
+mod clone;
 mod filter_arg;
 pub mod follower;
 pub mod interrupts;

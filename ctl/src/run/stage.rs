@@ -48,7 +48,8 @@ pub async fn run(connect: impl Fn() -> Result<Client, Failure>, args: RunArgs, s
     if stage != Stage::Verify {
         return Err(Usage::StageWithoutChange { stage }.into());
     }
-    let source = SourceArgs { project: args.project, dirty: args.dirty, git: None, reference: None };
+    let git = args.git.map(Some);
+    let source = SourceArgs { project: args.project, dirty: args.dirty, git, reference: args.reference };
     let name = |given: Option<_>, default: &str| given.map_or_else(|| default.parse().map_err(Usage::from), Ok);
     let place =
         PlaceArgs { org: name(args.org, "default")?, pipeline: name(args.pipeline, "master")?, name: args.name };

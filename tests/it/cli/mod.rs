@@ -9,6 +9,7 @@ mod change;
 mod check;
 pub mod client;
 mod clocks;
+mod clone;
 mod crash;
 mod cut_off;
 mod data_dir;
