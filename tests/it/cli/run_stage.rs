@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
+use super::client::Client;
 use super::house::{BLOCKER, House, await_that, host, truth};
 use super::project::{Project, newest_change};
 use super::terminal::Terminal;
+use crate::support::git::{GitDaemon, Repository};
 use crate::support::sshd::{CENTOS_7, UBUNTU_2204};
 
 #[test]
@@ -154,4 +156,19 @@ fn on_a_terminal_each_row_has_a_line_that_goes_when_its_phase_has_ended() {
     for said in ["unit |", "linted", "unit passed: 1 row(s)", "verify passed", "waits for approval"] {
         assert!(screen.contains(said), "no {said:?} on {screen}");
     }
+}
+
+#[test]
+fn a_whole_stage_runs_in_clones_that_the_runner_makes() {
+    let config = r#"{"phases": {"unit": {"run": "sh ./say; git rev-parse HEAD"}}}"#;
+    let repository = Repository::new(&[("say", "echo hello from the clone\n"), ("config.json", config)]);
+    let (daemon, host) = (GitDaemon::start(&repository), host("u1", UBUNTU_2204));
+    let house = House::with(&[(&host, 2)]);
+    let begun = repository.git(&["rev-parse", "HEAD"]);
+    let mut command = house.shunt_command();
+    command.env("PATH", std::env::var("PATH").expect("a PATH")).env("GIT_CONFIG_NOSYSTEM", "1");
+    command.current_dir(repository.path()).args(["run", "--stage", "verify", "--name", "hello"]);
+    command.args(["--git", &daemon.url(), "--ref", "main"]);
+    let ran = Client::start(command, b"").end();
+    ran.expect(0, &["unit | hello from the clone\n", &format!("unit | {begun}\n"), "✔ verify passed"]);
 }
