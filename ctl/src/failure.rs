@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use shuntyard_domain::ids::{ChangeId, JobId};
 use shuntyard_domain::phase::Stage;
 use shuntyard_domain::runner::BadName;
+use shuntyard_domain::wire::api::ErrorBody;
 
 use crate::client_error::ClientError;
 use crate::commands::artifacts::PlaceError;
@@ -65,10 +66,15 @@ impl Failure {
         match self {
             Self::Usage(_) => EXIT_USAGE,
             // The configuration is correct as far as can be told here, and the server has found faults in it.
-            Self::Client(ClientError::Refused(refusal)) if !refusal.body.faults.is_empty() => EXIT_USAGE,
+            Self::Client(ClientError::Refused(refusal)) if finds_faults(&refusal.body) => EXIT_USAGE,
             _ => EXIT_ERROR,
         }
     }
+}
+
+/// Tells whether the server has refused a configuration.
+fn finds_faults(body: &ErrorBody) -> bool {
+    !body.faults.is_empty() || body.path.as_deref() == Some("config")
 }
 
 /// What the user asked for cannot be done as written; nothing was sent.
