@@ -9,7 +9,9 @@ use serde::de::DeserializeOwned;
 use shuntyard_domain::facts::Facts;
 use shuntyard_domain::filter::{Attributes, Filter};
 use shuntyard_domain::phase::Phase;
-use shuntyard_domain::project_config::{CANDIDATES, Fault, MAX_BYTES, MAX_ROWS, check_report, parse, row_title};
+use shuntyard_domain::project_config::{
+    CANDIDATES, Dependency, Fault, MAX_BYTES, MAX_ROWS, check_report, parse, row_title,
+};
 
 const HELLO: &str = include_str!("../../../fixtures/projects/hello/config.json");
 
@@ -203,7 +205,8 @@ fn unknown_keys_are_kept_and_near_misses_of_ours_are_pointed_out() {
     assert_eq!(misspelt, [("skip-phase", "skip_phases"), ("job_dispatch.filter", "filters")]);
     let chefs = parse(include_str!("../../../fixtures/configs/good/build-nodes-beside-v2.json")).unwrap();
     assert_eq!(chefs.misspelt(), []);
-    assert_eq!(chefs.dependencies(), ["BackendAPI", "Billing"]);
+    let needed: Vec<Dependency> = ["BackendAPI", "Billing"].iter().map(|text| text.parse().unwrap()).collect();
+    assert_eq!(chefs.dependencies(), needed);
 }
 
 #[test]
