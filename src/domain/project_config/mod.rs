@@ -32,7 +32,7 @@ pub use self::document::MAX_BYTES;
 pub use self::fault::Fault;
 pub(crate) use self::fault::nearest;
 pub use self::local_phases::{LOCAL_PHASES_CANDIDATES, LocalPhases, MAX_LOCAL_PHASES_BYTES, parse_local_phases};
-pub use self::report::{CheckReport, PhaseReport, check_report};
+pub use self::report::{CheckReport, LocalPhasesReport, PhaseReport, SaidIn, check_report};
 pub use self::settings::SettingKey;
 
 /// Where a project keeps its configuration, relative to its directory; the first that exists is read.
