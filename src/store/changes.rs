@@ -12,9 +12,18 @@ use super::schema::changes;
 
 const CHANGE: &str = "change";
 
+/// The texts that say what a change's phases do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenConfig {
+    /// config.json.
+    pub config: String,
+    /// project.toml, when there is one.
+    pub local_phases: Option<String>,
+}
+
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = changes, treat_none_as_null = true)]
-struct Columns {
+pub(super) struct Columns {
     id: String,
     enterprise: String,
     org: String,
@@ -57,7 +66,7 @@ impl Columns {
         })
     }
 
-    fn into_change(self) -> Result<Change, StoreError> {
+    pub(super) fn into_change(self) -> Result<Change, StoreError> {
         let row = Row { table: "changes", key: &self.id };
         let signed = |at_ms: Option<i64>, by: Option<String>| Some(Signed { at_ms: at_ms?, by: by? });
         Ok(Change {
@@ -116,25 +125,23 @@ pub fn change_find(c: &mut StoreConnection, id: ChangeId) -> Result<Option<Chang
     found.map_err(|source| About { what: CHANGE, key: &key }.find(source))?.map(Columns::into_change).transpose()
 }
 
-/// Returns the changes of a pipeline, newest first: at most `limit` of those older than `before`.
-pub fn change_page(
-    c: &mut StoreConnection,
-    at: &PipelinePath,
-    before: Option<ChangeId>,
-    limit: u32,
-) -> Result<Vec<Change>, StoreError> {
-    // `g` is behind every hexadecimal digit.
-    let before = before.map_or_else(|| "g".to_owned(), |id| id.to_string());
-    let rows: QueryResult<Vec<Columns>> = changes::table
-        .filter(changes::enterprise.eq(at.enterprise.as_str()))
-        .filter(changes::org.eq(at.org.as_str()))
-        .filter(changes::project.eq(at.project.as_str()))
-        .filter(changes::pipeline.eq(at.pipeline.as_str()))
-        .filter(changes::id.lt(before))
-        .order(changes::id.desc())
-        .limit(i64::from(limit))
-        .select(Columns::as_select())
-        .load(c);
-    let rows = rows.map_err(|source| StoreError::List { what: "changes", source })?;
-    rows.into_iter().map(Columns::into_change).collect()
+/// Keeps the configuration that was given with a change whose source the dispatcher cannot read.
+pub fn change_keep_given(c: &mut StoreConnection, id: ChangeId, given: &GivenConfig) -> Result<(), StoreError> {
+    let key = id.to_string();
+    let set = (
+        changes::given_config.eq(Some(given.config.as_str())),
+        changes::given_local_phases.eq(given.local_phases.as_deref()),
+    );
+    let updated = diesel::update(changes::table.find(&key)).set(set).execute(c);
+    updated.map_err(|source| About { what: CHANGE, key: &key }.update(source))?;
+    Ok(())
+}
+
+/// Returns the configuration that was given with a change.
+pub fn change_given(c: &mut StoreConnection, id: ChangeId) -> Result<Option<GivenConfig>, StoreError> {
+    let key = id.to_string();
+    let texts = changes::table.find(&key).select((changes::given_config, changes::given_local_phases));
+    let found: Option<(Option<String>, Option<String>)> =
+        texts.first(c).optional().map_err(|source| About { what: CHANGE, key: &key }.find(source))?;
+    Ok(found.and_then(|(config, local_phases)| Some(GivenConfig { config: config?, local_phases })))
 }

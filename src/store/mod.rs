@@ -5,6 +5,7 @@
 
 mod base64_text;
 mod cached;
+mod change_lists;
 mod changes;
 mod connection;
 mod error;
@@ -31,7 +32,8 @@ mod tokens;
 mod url;
 mod writer;
 
-pub use changes::{change_find, change_insert, change_page, change_update};
+pub use change_lists::{ChangeQuery, change_page, changes_delivered_last, changes_of_jobs, changes_under_way};
+pub use changes::{GivenConfig, change_find, change_given, change_insert, change_keep_given, change_update};
 pub use connection::StoreConnection as Connection;
 pub use error::StoreError;
 pub use job_apply::{ApplyError, Expected, job_apply, job_apply_each};
@@ -53,8 +55,12 @@ pub use runners::{
 pub use settings::{setting_find, setting_or_insert, setting_set};
 pub use stage_phases::{stage_phase_end, stage_phase_insert, stage_phases};
 pub use stage_runs::{
-    stage_run_config, stage_run_insert, stage_run_keep_config, stage_run_update, stage_runs_of, stage_runs_open,
+    stage_run_config, stage_run_insert, stage_run_keep_config, stage_run_last_planned, stage_run_update, stage_runs_of,
+    stage_runs_open, stages_taken,
 };
-pub use tenancy::{org_list, pipeline_ensure, pipeline_list, project_list};
+pub use tenancy::{
+    org_insert, org_list, org_since, pipeline_ensure, pipeline_insert, pipeline_list, pipeline_since, project_insert,
+    project_list, project_since,
+};
 pub use tokens::{TokenRow, token_find_by_sha256, token_insert, token_list, token_revoke, token_used};
 pub use url::StoreUrl;

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 
-use shuntyard_domain::ids::{JobId, PhaseRunId};
+use shuntyard_domain::ids::PhaseRunId;
 use shuntyard_domain::job::Job;
-use shuntyard_domain::stage::{RowJob, Turn};
+use shuntyard_domain::stage::{JobStanding, RowJob, Turn};
 
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
-use super::job_row::JobRow;
 use super::jobs::job_insert;
 use super::schema::{jobs, row_jobs};
 
@@ -36,24 +35,18 @@ pub fn row_job_insert(c: &mut StoreConnection, run: PhaseRunId, at: Turn, job: &
 
 /// Returns the jobs of each row of a phase run, in the order of their turns: what the reconciler looks at.
 pub fn row_jobs_of(c: &mut StoreConnection, run: PhaseRunId) -> Result<BTreeMap<u32, Vec<RowJob>>, StoreError> {
-    let list = |source| StoreError::List { what: "jobs of a phase run", source };
-    let rows: Vec<JobRow> =
-        jobs::table.filter(jobs::phase_run_id.eq(run.to_string())).select(JobRow::as_select()).load(c).map_err(list)?;
-    let mut found: BTreeMap<JobId, RowJob> = BTreeMap::new();
-    for row in rows {
-        let job = row.into_job()?;
-        found.insert(job.id, RowJob::of(&job));
-    }
-    let turns: Vec<(i64, String)> = row_jobs::table
+    let turns: Vec<(i64, String, String, Option<i64>)> = row_jobs::table
+        .inner_join(jobs::table)
         .filter(row_jobs::phase_run_id.eq(run.to_string()))
         .order((row_jobs::matrix_row, row_jobs::turn))
-        .select((row_jobs::matrix_row, row_jobs::job_id))
+        .select((row_jobs::matrix_row, jobs::id, jobs::state, jobs::cancel_at_ms))
         .load(c)
-        .map_err(list)?;
+        .map_err(|source| StoreError::List { what: "jobs of a phase run", source })?;
     let mut by_row: BTreeMap<u32, Vec<RowJob>> = BTreeMap::new();
-    for (matrix_row, id) in turns {
-        let row = Row { table: "row_jobs", key: &id };
-        let job = row.present("job_id", found.remove(&row.parse("job_id", &id)?))?;
+    for (matrix_row, id, state, cancel_at_ms) in turns {
+        let row = Row { table: "jobs", key: &id };
+        let standing = JobStanding::of_word(&state).ok_or_else(|| row.bad("state", &state))?;
+        let job = RowJob { id: row.parse("id", &id)?, standing, is_marked: cancel_at_ms.is_some() };
         by_row.entry(row.number("matrix_row", matrix_row)?).or_default().push(job);
     }
     Ok(by_row)

@@ -92,6 +92,8 @@ diesel::table! {
         delivered_at_ms -> Nullable<BigInt>,
         delivered_by -> Nullable<Text>,
         version -> BigInt,
+        given_config -> Nullable<Text>,
+        given_local_phases -> Nullable<Text>,
     }
 }
 
@@ -219,3 +221,9 @@ diesel::table! {
         revoked_at_ms -> Nullable<BigInt>,
     }
 }
+
+diesel::joinable!(row_jobs -> jobs (job_id));
+diesel::joinable!(jobs -> phase_runs (phase_run_id));
+diesel::joinable!(phase_runs -> stage_runs (stage_run_id));
+diesel::joinable!(stage_runs -> changes (change_id));
+diesel::allow_tables_to_appear_in_same_query!(row_jobs, jobs, phase_runs, stage_runs, changes);

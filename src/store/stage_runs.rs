@@ -1,9 +1,13 @@
 //! Stage runs: what a change does in one stage, and how it ended.
 
+use std::collections::BTreeMap;
+
 use diesel::prelude::*;
 
 use shuntyard_domain::change::Signed;
 use shuntyard_domain::ids::{ChangeId, StageRunId};
+use shuntyard_domain::phase::Stage;
+use shuntyard_domain::pipeline::is_shared;
 use shuntyard_domain::stage::{End, RunPlan, StageRun};
 use shuntyard_domain::tenancy::PipelinePath;
 
@@ -151,6 +155,43 @@ pub fn stage_runs_of(c: &mut StoreConnection, change: ChangeId) -> Result<Vec<St
 pub fn stage_runs_open(c: &mut StoreConnection) -> Result<Vec<StageRun>, StoreError> {
     let query = stage_runs::table.filter(stage_runs::finished_at_ms.is_null()).order(stage_runs::id);
     runs(query.select(Columns::as_select()).load(c))
+}
+
+/// Returns the last run of a stage of a pipeline that had a plan, whichever change's it is.
+pub fn stage_run_last_planned(
+    c: &mut StoreConnection,
+    at: &PipelinePath,
+    stage: Stage,
+) -> Result<Option<StageRun>, StoreError> {
+    let query = stage_runs::table
+        .filter(stage_runs::pipeline_path.eq(at.to_string()))
+        .filter(stage_runs::stage.eq(stage.as_str()))
+        .filter(stage_runs::plan.is_not_null())
+        .order(stage_runs::id.desc())
+        .limit(1);
+    Ok(runs(query.select(Columns::as_select()).load(c))?.pop())
+}
+
+/// Returns the shared stages of a pipeline that changes other than `than` are in now.
+pub fn stages_taken(
+    c: &mut StoreConnection,
+    at: &PipelinePath,
+    than: ChangeId,
+) -> Result<BTreeMap<Stage, ChangeId>, StoreError> {
+    let rows: QueryResult<Vec<(String, String)>> = stage_runs::table
+        .filter(stage_runs::pipeline_path.eq(at.to_string()))
+        .filter(stage_runs::finished_at_ms.is_null())
+        .filter(stage_runs::change_id.ne(than.to_string()))
+        .select((stage_runs::stage, stage_runs::change_id))
+        .load(c);
+    let rows = rows.map_err(|source| StoreError::List { what: "stage runs", source })?;
+    let parsed = |(stage, change): (String, String)| {
+        let row = Row { table: "stage_runs", key: &change };
+        Ok((row.parse("stage", &stage)?, row.parse("change_id", &change)?))
+    };
+    let taken =
+        rows.into_iter().map(parsed).filter(|stage| stage.as_ref().map_or(true, |(stage, _)| is_shared(*stage)));
+    taken.collect()
 }
 
 fn runs(rows: QueryResult<Vec<Columns>>) -> Result<Vec<StageRun>, StoreError> {

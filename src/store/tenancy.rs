@@ -8,34 +8,91 @@ use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
 use super::schema::{orgs, pipelines, projects};
 
+/// Inserts an organisation.
+///
+/// # Errors
+/// `Conflict` when there is one of that name; here and below.
+pub fn org_insert(c: &mut StoreConnection, enterprise: &Name, name: &Name, now_ms: i64) -> Result<(), StoreError> {
+    let row = (orgs::enterprise.eq(enterprise.as_str()), orgs::name.eq(name.as_str()), orgs::created_at_ms.eq(now_ms));
+    let inserted = c.transaction(|c| diesel::insert_into(orgs::table).values(row).execute(c));
+    inserted.map(drop).map_err(|source| About { what: "organisation", key: name.as_str() }.insert(source))
+}
+
+/// Inserts a project of an organisation that is there.
+///
+/// # Errors
+/// As `org_insert`.
+pub fn project_insert(
+    c: &mut StoreConnection,
+    enterprise: &Name,
+    org: &Name,
+    name: &Name,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let row = (
+        projects::enterprise.eq(enterprise.as_str()),
+        projects::org.eq(org.as_str()),
+        projects::name.eq(name.as_str()),
+        projects::created_at_ms.eq(now_ms),
+    );
+    let inserted = c.transaction(|c| diesel::insert_into(projects::table).values(row).execute(c));
+    inserted.map(drop).map_err(|source| About { what: "project", key: name.as_str() }.insert(source))
+}
+
+/// Inserts a pipeline of a project that is there.
+///
+/// # Errors
+/// As `org_insert`.
+pub fn pipeline_insert(c: &mut StoreConnection, at: &PipelinePath, now_ms: i64) -> Result<(), StoreError> {
+    let row = (
+        pipelines::enterprise.eq(at.enterprise.as_str()),
+        pipelines::org.eq(at.org.as_str()),
+        pipelines::project.eq(at.project.as_str()),
+        pipelines::name.eq(at.pipeline.as_str()),
+        pipelines::created_at_ms.eq(now_ms),
+    );
+    let inserted = c.transaction(|c| diesel::insert_into(pipelines::table).values(row).execute(c));
+    inserted.map(drop).map_err(|source| About { what: "pipeline", key: at.pipeline.as_str() }.insert(source))
+}
+
+/// Tells since when there is an organisation, in Unix milliseconds; `None`: there is none.
+pub fn org_since(c: &mut StoreConnection, enterprise: &Name, name: &Name) -> Result<Option<i64>, StoreError> {
+    let found = orgs::table.find((enterprise.as_str(), name.as_str())).select(orgs::created_at_ms);
+    found.first(c).optional().map_err(|source| About { what: "organisation", key: name.as_str() }.find(source))
+}
+
+/// Tells since when there is a project; as `org_since`.
+pub fn project_since(
+    c: &mut StoreConnection,
+    enterprise: &Name,
+    org: &Name,
+    name: &Name,
+) -> Result<Option<i64>, StoreError> {
+    let key = (enterprise.as_str(), org.as_str(), name.as_str());
+    let found = projects::table.find(key).select(projects::created_at_ms).first(c).optional();
+    found.map_err(|source| About { what: "project", key: name.as_str() }.find(source))
+}
+
+/// Tells since when there is a pipeline; as `org_since`.
+pub fn pipeline_since(c: &mut StoreConnection, at: &PipelinePath) -> Result<Option<i64>, StoreError> {
+    let key = (at.enterprise.as_str(), at.org.as_str(), at.project.as_str(), at.pipeline.as_str());
+    let found = pipelines::table.find(key).select(pipelines::created_at_ms).first(c).optional();
+    found.map_err(|source| About { what: "pipeline", key: at.pipeline.as_str() }.find(source))
+}
+
 /// Makes sure that the pipeline and all that it lies in exist; what exists is left alone.
 pub fn pipeline_ensure(c: &mut StoreConnection, at: &PipelinePath, now_ms: i64) -> Result<(), StoreError> {
-    let key = at.to_string();
-    let (enterprise, org, project, pipeline) =
-        (at.enterprise.as_str(), at.org.as_str(), at.project.as_str(), at.pipeline.as_str());
-    c.transaction(|c| {
-        if orgs::table.find((enterprise, org)).count().get_result::<i64>(c)? == 0 {
-            let row = (orgs::enterprise.eq(enterprise), orgs::name.eq(org), orgs::created_at_ms.eq(now_ms));
-            diesel::insert_into(orgs::table).values(row).execute(c)?;
-        }
-        if projects::table.find((enterprise, org, project)).count().get_result::<i64>(c)? == 0 {
-            let inside = (projects::enterprise.eq(enterprise), projects::org.eq(org));
-            let row = (inside.0, inside.1, projects::name.eq(project), projects::created_at_ms.eq(now_ms));
-            diesel::insert_into(projects::table).values(row).execute(c)?;
-        }
-        if pipelines::table.find((enterprise, org, project, pipeline)).count().get_result::<i64>(c)? == 0 {
-            let row = (
-                pipelines::enterprise.eq(enterprise),
-                pipelines::org.eq(org),
-                pipelines::project.eq(project),
-                pipelines::name.eq(pipeline),
-                pipelines::created_at_ms.eq(now_ms),
-            );
-            diesel::insert_into(pipelines::table).values(row).execute(c)?;
-        }
-        Ok(())
-    })
-    .map_err(|source| About { what: "pipeline", key: &key }.insert(source))
+    let (enterprise, org, project) = (&at.enterprise, &at.org, &at.project);
+    if org_since(c, enterprise, org)?.is_none() {
+        org_insert(c, enterprise, org, now_ms)?;
+    }
+    if project_since(c, enterprise, org, project)?.is_none() {
+        project_insert(c, enterprise, org, project, now_ms)?;
+    }
+    if pipeline_since(c, at)?.is_none() {
+        pipeline_insert(c, at, now_ms)?;
+    }
+    Ok(())
 }
 
 /// Returns the organisations of an enterprise, by name.

@@ -38,7 +38,7 @@ use crate::phase::{Phase, Stage};
 use crate::plan::StagePlan;
 use crate::tenancy::Name;
 
-pub use self::allowed::{Action, NewRun, Refusal, Standing, allowed, check, standing, trigger};
+pub use self::allowed::{Action, NewRun, Refusal, Standing, allowed, cancelled_at_the_door, check, standing, trigger};
 pub use self::shown::{PhaseShown, RowShown, stage_shown};
 pub use self::status::{Status, aggregate};
 
@@ -124,15 +124,33 @@ impl RowJob {
         let standing = match &job.state {
             JobState::Queued => JobStanding::Waiting,
             JobState::Assigned { .. } | JobState::Starting { .. } | JobState::Running { .. } => JobStanding::Running,
-            JobState::Finished(finished) => match finished.outcome {
-                Outcome::Succeeded => JobStanding::Passed,
-                Outcome::Lost => JobStanding::Lost,
-                Outcome::Failed | Outcome::Cancelled | Outcome::TimedOut | Outcome::Expired | Outcome::Abandoned => {
-                    JobStanding::Failed
-                }
-            },
+            JobState::Finished(finished) => JobStanding::after(finished.outcome),
         };
         Self { id: job.id, standing, is_marked: job.cancel.is_some() }
+    }
+}
+
+impl JobStanding {
+    /// How a job with this end stands.
+    #[must_use]
+    pub const fn after(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Succeeded => Self::Passed,
+            Outcome::Lost => Self::Lost,
+            Outcome::Failed | Outcome::Cancelled | Outcome::TimedOut | Outcome::Expired | Outcome::Abandoned => {
+                Self::Failed
+            }
+        }
+    }
+
+    /// How a job whose state has this word stands; `None` for a word that is none.
+    #[must_use]
+    pub fn of_word(state: &str) -> Option<Self> {
+        match state {
+            "queued" => Some(Self::Waiting),
+            "assigned" | "starting" | "running" => Some(Self::Running),
+            word => word.parse().ok().map(Self::after),
+        }
     }
 }
 

@@ -1,0 +1,3 @@
+DROP INDEX stage_runs_by_environment;
+ALTER TABLE changes DROP COLUMN given_local_phases;
+ALTER TABLE changes DROP COLUMN given_config;
