@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use super::fault::{ConfigFault, ConfigFaults};
 use super::layers::{FILE_VARIABLE, Layers};
 use super::{
-    Config, DataConfig, DataPaths, DispatchConfig, LogConfig, LogFormat, LogLevel, OutputConfig, PlacementRule,
-    ServerConfig, SshConfig, StoreConfig, WorkspacesConfig,
+    Config, DataConfig, DataPaths, DispatchConfig, LogConfig, LogFormat, LogLevel, OutputConfig, PipelinesConfig,
+    PlacementRule, ServerConfig, SshConfig, StoreConfig, WorkspacesConfig,
 };
 
 /// What the configuration is made of.
@@ -109,6 +109,7 @@ impl Config {
                     .read("dispatch.placement", |given| given.word(PlacementRule::WORDS))
                     .unwrap_or(PlacementRule::LeastLoaded),
             },
+            pipelines: PipelinesConfig { command: layers.read("pipelines.command", |given| given.command_template()) },
             workspaces: WorkspacesConfig {
                 max_bytes: read_mib(layers, "workspaces.max_mib", 1, 1024),
                 max_entries: layers

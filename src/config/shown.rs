@@ -8,7 +8,7 @@ impl Config {
     /// Every key with the value that is used, as TOML. A masked database address cannot be read again.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let Self { server, data, store, log, output, ssh, dispatch, workspaces } = self;
+        let Self { server, data, store, log, output, ssh, dispatch, pipelines, workspaces } = self;
         let text = |text: &str| toml::Value::from(text).to_string();
         let sections = [
             (
@@ -34,6 +34,7 @@ impl Config {
                 ],
             ),
             ("dispatch", vec![("placement", text(dispatch.placement.as_str()))]),
+            ("pipelines", pipelines.command.iter().map(|command| ("command", text(command.text()))).collect()),
             (
                 "workspaces",
                 vec![
