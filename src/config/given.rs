@@ -94,10 +94,13 @@ impl Given {
         if path.is_absolute() { Ok(path) } else { allowed("an absolute path, or one that starts with ~/") }
     }
 
-    /// A shell script with placeholders; every fault of it is told.
-    pub fn command_template(&self) -> Result<CommandTemplate, Refused> {
+    /// A shell script with placeholders, or nothing; every fault of it is told.
+    pub fn command_template(&self) -> Result<Option<CommandTemplate>, Refused> {
         let Some(text) = self.text() else { return allowed("a shell script as text") };
-        CommandTemplate::parse(text).or_else(|faults| {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        CommandTemplate::parse(text).map(Some).or_else(|faults| {
             let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
             allowed(format!("a shell script without faults: {}", told.join("; ")))
         })

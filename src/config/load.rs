@@ -109,7 +109,9 @@ impl Config {
                     .read("dispatch.placement", |given| given.word(PlacementRule::WORDS))
                     .unwrap_or(PlacementRule::LeastLoaded),
             },
-            pipelines: PipelinesConfig { command: layers.read("pipelines.command", |given| given.command_template()) },
+            pipelines: PipelinesConfig {
+                command: layers.read("pipelines.command", |given| given.command_template()).flatten(),
+            },
             workspaces: WorkspacesConfig {
                 max_bytes: read_mib(layers, "workspaces.max_mib", 1, 1024),
                 max_entries: layers

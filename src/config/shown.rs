@@ -34,7 +34,7 @@ impl Config {
                 ],
             ),
             ("dispatch", vec![("placement", text(dispatch.placement.as_str()))]),
-            ("pipelines", pipelines.command.iter().map(|command| ("command", text(command.text()))).collect()),
+            ("pipelines", vec![("command", text(pipelines.command.as_ref().map_or("", |command| command.text())))]),
             (
                 "workspaces",
                 vec![
