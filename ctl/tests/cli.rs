@@ -277,6 +277,55 @@ fn a_faulty_configuration_shows_every_fault_and_changes_nothing() {
 }
 
 #[test]
+fn a_check_reads_project_toml_too_and_says_where_each_command_stands() {
+    let dir = write_config(r#"{"phases": {"unit": {"run": "make"}, "lint": {"env": {"A": "b"}}}}"#);
+    let project = dir.path().to_str().unwrap();
+    let file = |name: &str| dir.path().join(name);
+    std::fs::create_dir(file(".delivery")).unwrap();
+    std::fs::write(file(".delivery/project.toml"), "[local_phases]\nunit = \"rake\"\nlint = \"cookstyle\"\n").unwrap();
+    // The configuration may be named by itself: the project is the one that it lies in.
+    std::fs::rename(file("config.json"), file(".delivery/config.json")).unwrap();
+    let config = file(".delivery/config.json");
+    for args in [&["config", "check", config.to_str().unwrap()][..], &["config", "check", "--project", project]] {
+        let (code, table, _) = output(args);
+        let commands: Vec<&str> = table.lines().filter_map(|line| line.split_whitespace().nth(2)).collect();
+        assert_eq!((code, &commands[..4]), (0, &["COMMAND", "config.json", "project.toml", "-"][..]), "{table}");
+    }
+    std::fs::write(file(".delivery/project.toml"), "[local_phases]\nunti = \"rake\"\nlint = 3\n").unwrap();
+    std::fs::write(file(".delivery/config.json"), r#"{"skip_phases": ["untit"], "dependencies": ["a b"]}"#).unwrap();
+    let said =
+        ["config.json:1:", "skip_phases[0]", "dependencies[0]", "2 faults in", "project.toml:2:1: local_phases.unti"];
+    refused(&["config", "check", "--project", project], 1, &said);
+    refused(
+        &["config", "check", "--project", project],
+        1,
+        &["did you mean `unit`?", "project.toml:3:8: local_phases.lint"],
+    );
+    let (code, json, _) = output(&["config", "check", "--json", "--project", project]);
+    let report: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, &report["local_phases"]["errors"][0]["nearest"]), (1, &"unit".into()));
+    assert!(report["local_phases"]["file"].as_str().unwrap().ends_with(".delivery/project.toml"), "{report}");
+    std::fs::write(file(".delivery/config.json"), "{}").unwrap();
+    refused(&["config", "check", "--project", project], 1, &["2 faults in"]);
+}
+
+#[test]
+fn the_projects_of_the_fixtures_say_what_every_phase_does() {
+    for (project, files) in [
+        ("bytesize-rust", &["config"; 10]),
+        ("wordfreq-python", &["config"; 10]),
+        ("rotate-shell", &["local_phases"; 10]),
+    ] {
+        let dir = hello().parent().unwrap().join(project);
+        let (code, json, stderr) = output(&["config", "check", "--json", "--project", dir.to_str().unwrap()]);
+        let report: Value = serde_json::from_str(&json).unwrap();
+        let phases = report["phases"].as_object().unwrap().values();
+        let said_in: Vec<&str> = phases.map(|phase| phase["said_in"].as_str().unwrap_or("nowhere")).collect();
+        assert_eq!((code, stderr.as_str(), &said_in[..]), (0, "", &files[..]), "{project}");
+    }
+}
+
+#[test]
 fn a_configuration_is_read_from_standard_input_and_a_missing_one_is_said() {
     let mut child = shunt(&["config", "check", "-"])
         .stdin(Stdio::piped())

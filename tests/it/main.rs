@@ -5,6 +5,7 @@ mod blobs;
 mod chaos;
 mod cli;
 mod dispatch;
+mod pipelines;
 mod ssh;
 mod store;
 mod support;

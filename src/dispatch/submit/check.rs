@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use shuntyard_domain::filter::{Filter, check_value};
 use shuntyard_domain::output::OUTPUT_CAP_BYTES;
 use shuntyard_domain::wire::api::SubmitJob;
-use shuntyard_domain::wire::frame::{BadFrame, check_variable};
+use shuntyard_domain::wire::frame::{BadFrame, check_variable, is_ours};
 
 use crate::dispatch::DispatchError;
 use crate::dispatch::engine_error::bad;
@@ -95,7 +95,7 @@ pub(super) fn check_env(path: &str, env: &BTreeMap<String, String>) -> Result<()
             };
             bad(at.clone(), fault.to_string(), &[allowed])
         })?;
-        if name.to_ascii_uppercase().starts_with("SHUNT_") {
+        if is_ours(name) {
             return Err(bad(at, "the variable belongs to Shuntyard", &["any other name"]));
         }
     }

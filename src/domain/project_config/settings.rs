@@ -10,7 +10,7 @@ use super::shape::{self, MAX_LIMIT_S};
 use crate::closed::closed_list;
 use crate::filter::Filter;
 use crate::phase::Phase;
-use crate::wire::frame::{BadFrame, check_variable};
+use crate::wire::frame::{BadFrame, check_variable, is_ours};
 
 /// One TiB.
 const MAX_OUTPUT_CAP_MIB: u32 = 1 << 20;
@@ -129,6 +129,10 @@ fn environment(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> BTreeMa
         let path = path.key(&member.key);
         let text = if let Json::Text(text) = &member.node.value { text.as_str() } else { "" };
         match check_variable(&member.key, text) {
+            Ok(()) if is_ours(&member.key) => {
+                let message = "variables that begin with SHUNT_ are Shuntyard's";
+                faults.add(&path, &member.key_span, message, &["any other name"]);
+            }
             Ok(()) => (),
             Err(BadFrame::NulInValue(_) | BadFrame::NulInScript | BadFrame::NulInSecret) => {
                 faults.add(&path, &member.node.span, "must not contain the character NUL", &["a string without NUL"]);

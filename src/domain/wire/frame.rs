@@ -226,6 +226,12 @@ pub fn check_variable(name: &str, value: &str) -> Result<(), BadFrame> {
     if value.contains('\0') { Err(BadFrame::NulInValue(short())) } else { Ok(()) }
 }
 
+/// Tells whether a variable is one of those that tell a job about itself: its author cannot set it.
+#[must_use]
+pub fn is_ours(name: &str) -> bool {
+    name.to_ascii_uppercase().starts_with("SHUNT_")
+}
+
 /// One word for a POSIX shell, whatever it holds.
 pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))

@@ -90,7 +90,7 @@ pub fn made() -> RunPlan {
         template: None,
         output_cap_bytes: 1 << 20,
     };
-    RunPlan::Made(stage_plan(Stage::Verify, of, &[]).unwrap())
+    RunPlan::Made(stage_plan(Stage::Verify, of, &[]))
 }
 
 async fn with_changes(store: &Store, numbers: std::ops::RangeInclusive<u128>) {
