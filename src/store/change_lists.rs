@@ -71,10 +71,7 @@ pub fn changes_under_way(c: &mut StoreConnection) -> Result<Vec<Change>, StoreEr
 
 /// Returns the change of each project that was delivered last: what stands in the shared environments. Of the pipelines
 /// called as `near`'s in its organisation, or of all.
-pub fn changes_delivered_last(
-    c: &mut StoreConnection,
-    near: Option<&PipelinePath>,
-) -> Result<Vec<Change>, StoreError> {
+pub fn changes_delivered_last(c: &mut StoreConnection, near: Option<&PipelinePath>) -> Result<Vec<Change>, StoreError> {
     let (one, other) = (changes::delivered_at_ms, later.field(changes::delivered_at_ms));
     let is_later = other.gt(one).or(other.eq(one).and(later.field(changes::id).gt(changes::id)));
     let newer = later

@@ -32,9 +32,7 @@ mod tokens;
 mod url;
 mod writer;
 
-pub use change_lists::{
-    ChangeQuery, change_page, changes_delivered_last, changes_of_jobs, changes_under_way,
-};
+pub use change_lists::{ChangeQuery, change_page, changes_delivered_last, changes_of_jobs, changes_under_way};
 pub use changes::{GivenConfig, change_find, change_given, change_insert, change_keep_given, change_update};
 pub use connection::StoreConnection as Connection;
 pub use error::StoreError;
@@ -57,8 +55,8 @@ pub use runners::{
 pub use settings::{setting_find, setting_or_insert, setting_set};
 pub use stage_phases::{stage_phase_end, stage_phase_insert, stage_phases};
 pub use stage_runs::{
-    stage_run_config, stage_run_insert, stage_run_keep_config, stage_run_last_planned, stage_run_update,
-    stage_runs_of, stage_runs_open, stages_taken,
+    stage_run_config, stage_run_insert, stage_run_keep_config, stage_run_last_planned, stage_run_update, stage_runs_of,
+    stage_runs_open, stages_taken,
 };
 pub use tenancy::{
     org_insert, org_list, org_since, pipeline_ensure, pipeline_insert, pipeline_list, pipeline_since, project_insert,

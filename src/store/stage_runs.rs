@@ -189,7 +189,8 @@ pub fn stages_taken(
         let row = Row { table: "stage_runs", key: &change };
         Ok((row.parse("stage", &stage)?, row.parse("change_id", &change)?))
     };
-    let taken = rows.into_iter().map(parsed).filter(|stage| stage.as_ref().map_or(true, |(stage, _)| is_shared(*stage)));
+    let taken =
+        rows.into_iter().map(parsed).filter(|stage| stage.as_ref().map_or(true, |(stage, _)| is_shared(*stage)));
     taken.collect()
 }
 

@@ -39,6 +39,9 @@ pub struct JobSpec {
     /// The tree of files that the job starts in; `None` = an empty directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<Digest>,
+    /// Patterns of files to keep of its work directory (`crate::artifacts`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<String>,
     /// When it is proved that an attempt is lost, the job is started again as another one.
     #[serde(default)]
     pub retry_on_lost: bool,
@@ -77,6 +80,7 @@ impl JobSpec {
             spool_cap_bytes: None,
             orphan_grace_s: None,
             workspace: None,
+            artifacts: Vec::new(),
             retry_on_lost: false,
         }
     }

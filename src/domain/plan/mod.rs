@@ -66,8 +66,6 @@ pub struct PhasePlan {
     pub max_parallel: Option<u32>,
     #[serde(default)]
     pub retry_on_lost: bool,
-    #[serde(default)]
-    pub artifacts: Vec<String>,
     /// Never empty.
     pub rows: Vec<RowPlan>,
 }
@@ -158,13 +156,13 @@ fn phase_plan(stage: Stage, phase: Phase, of: &Planned<'_>, faults: &mut Vec<Pla
             silence_limit_s: config.silence_s,
             stop_grace_s: config.stop_grace_s,
             orphan_grace_s: config.stop_after_disconnect_s,
+            artifacts: config.artifacts,
             output_cap_bytes: config.output_cap_bytes.unwrap_or(of.output_cap_bytes),
             ..JobSpec::shell(if skip.is_some() { String::new() } else { script.unwrap_or_default() })
         },
         fail_fast: config.fail_fast,
         max_parallel: config.max_parallel,
         retry_on_lost: config.retry_on_lost,
-        artifacts: config.artifacts,
         rows: rows.collect(),
     }
 }
