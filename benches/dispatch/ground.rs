@@ -101,6 +101,7 @@ impl Ground {
             retry: Default::default(),
             project: String::new(),
             workspace: None,
+            artifacts: Vec::new(),
         };
         self.dispatcher.submit(request).await.expect("a good job")
     }

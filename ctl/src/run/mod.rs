@@ -96,6 +96,10 @@ pub struct RunArgs {
     /// Start it again, up to 5 times in all, when it is proved that its runner lost it; it must stand running twice
     #[arg(long, conflicts_with = "phase")]
     retry_on_lost: bool,
+    /// Keep files of its work directory, by pattern: *, ?, [a-z], ** for any number of directories; a directory with all
+    /// that is in it. Kept however the job ends; `shunt artifacts` shows them
+    #[arg(long, value_name = "PATTERN", conflicts_with = "phase")]
+    artifacts: Vec<String>,
     /// One line that names the job
     #[arg(long, conflicts_with = "phase")]
     title: Option<String>,

@@ -128,6 +128,7 @@ fn ad_hoc(args: RunArgs, env: BTreeMap<String, String>) -> Result<SubmitJob, Fai
         retry: Retry { on_lost: args.retry_on_lost },
         project: String::new(),
         workspace: args.workspace,
+        artifacts: args.artifacts,
     })
 }
 

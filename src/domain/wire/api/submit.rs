@@ -47,6 +47,9 @@ pub struct SubmitJob {
     /// The tree of files that the job starts in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<Digest>,
+    /// Patterns of files to keep of its work directory (`domain::artifacts`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<String>,
 }
 
 /// `POST /phase_runs`: the jobs of one phase of a project's config.json.

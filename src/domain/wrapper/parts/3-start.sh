@@ -41,7 +41,7 @@ become_job() {
   clean_environment
   [ -z "${shunt_home:-}" ] || export HOME="$shunt_home"
   shunt_env
-  export SHUNT_JOB="$4" SHUNT_COOKIE="$5."
+  export SHUNT_JOB="$4" SHUNT_COOKIE="$5." SHUNT_OUTPUT="$5/outputs"
   exec ${6+"$6"} "$1" "$2" >>"$3" 2>&1
 }
 # Drops every exported variable but the few that a job may expect.
