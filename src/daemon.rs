@@ -73,6 +73,7 @@ impl Daemon {
             placement: placement(config.dispatch.placement)?,
             runner_min_free_bytes: config.workspaces.runner_min_free_bytes,
             spool_cap_bytes: config.output.spool_cap_bytes,
+            command_template: None,
         })
         .await
         .context("cannot take up what is in the store")?;

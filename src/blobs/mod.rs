@@ -5,6 +5,7 @@
 //! Every function here blocks; the engine calls them from blocking threads.
 
 mod bundle;
+mod look;
 mod parcel;
 mod retention;
 
@@ -19,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 use shuntyard_domain::digest::Digest;
 use shuntyard_domain::workspace::{BadManifest, Limits, Manifest};
 
+pub use look::FoundFile;
 pub use parcel::Parcel;
 pub use retention::Swept;
 
@@ -67,6 +69,8 @@ pub enum BlobError {
     Damaged(Digest),
     #[error("workspace {workspace} lacks the file {digest}; upload it again")]
     Incomplete { workspace: Digest, digest: Digest },
+    #[error("{path} has {found} bytes")]
+    FileTooLarge { path: String, found: u64, allowed: u64 },
     #[error("the receiver has gone away")]
     ReceiverGone(#[source] io::Error),
 }

@@ -131,7 +131,7 @@ impl Attendant {
         let event = JobEvent::Unassigned { why: why.into() };
         match self.engine.0.store.write(move |c| job_apply(c, id, Expected::Attempt(attempt), &event, now_ms)).await {
             Ok(job) => {
-                self.engine.0.feed.job_changed(id, job.version);
+                self.engine.job_changed(&job);
                 Placed::Back(Duration::ZERO)
             }
             Err(error) => Placed::after_fault(Step::Unassign, &error),

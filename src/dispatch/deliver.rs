@@ -73,7 +73,7 @@ enum Undelivered {
 impl Attendant {
     /// Delivers the tree, then commits the start. `Err`: it was given back, or is to be taken up again.
     pub(super) async fn bring_tree(&self, known: &Known, job: &Job, tree: Digest) -> Result<(Job, Place), Placed> {
-        self.engine.0.feed.job_changed(job.id, job.version);
+        self.engine.job_changed(&job);
         let delivered = tokio::select! {
             () = self.stop.cancelled() => return Err(Placed::Detached),
             () = self.cancel.cancelled() => return Err(self.unassign(job.attempt, "it was cancelled before it started").await),
@@ -94,7 +94,7 @@ impl Attendant {
             self.engine.0.store.write(move |c| job_apply(c, id, version, &JobEvent::StartIntended, now_ms)).await;
         match intended {
             Ok(job) => {
-                self.engine.0.feed.job_changed(id, job.version);
+                self.engine.job_changed(&job);
                 Ok((job, place))
             }
             Err(ApplyError::Raced { .. }) => {
@@ -126,7 +126,7 @@ impl Attendant {
         let expected = Expected::Attempt(job.attempt);
         match self.engine.0.store.write(move |c| job_apply(c, id, expected, &event, now_ms)).await {
             Ok(job) => {
-                self.engine.0.feed.job_changed(id, job.version);
+                self.engine.job_changed(&job);
                 if job.state.is_finished() {
                     return Placed::Over;
                 }

@@ -1,8 +1,9 @@
 //! What the engine answers when it cannot do what was asked.
 
-use shuntyard_domain::ids::JobId;
+use shuntyard_domain::ids::{ChangeId, JobId};
 use shuntyard_domain::project_config::Fault;
 use shuntyard_domain::runner::BadName;
+use shuntyard_domain::stage::Refusal;
 
 use crate::blobs::BlobError;
 use crate::logs::LogError;
@@ -17,6 +18,15 @@ pub enum DispatchError {
     NoJob(JobId),
     #[error("there is no runner `{0}`")]
     NoRunner(String),
+    #[error("there is no change {0}")]
+    NoChange(ChangeId),
+    /// An organisation, project or pipeline.
+    #[error("there is no such {0}")]
+    NoPlace(&'static str),
+    #[error("there is already a {what} `{key}`")]
+    Taken { what: &'static str, key: String },
+    #[error("{0}")]
+    NotAllowed(Refusal),
     #[error("the configuration has {} fault(s); the first: {}", .0.len(), .0.first().map_or("", |f| &f.message))]
     BadConfig(Vec<Fault>),
     #[error("{path}: {message}")]

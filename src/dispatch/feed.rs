@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use shuntyard_domain::ids::{JobId, RunnerId};
+use shuntyard_domain::ids::{ChangeId, JobId, RunnerId};
 use tokio::sync::{broadcast, watch};
 
 /// How many changes a slow listener may be behind; beyond it, it is told so and reads everything again.
@@ -11,9 +11,10 @@ const BACKLOG: usize = 1024;
 
 /// Something that lists show has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum News {
     Job(JobId),
     Runner(RunnerId),
+    Change(ChangeId),
 }
 
 /// What a listener of one job sees: both numbers only grow.
@@ -28,7 +29,7 @@ pub struct JobPulse {
 /// The in-memory side of every stream. Nothing here must survive a restart.
 #[derive(Clone)]
 pub struct Feed {
-    changes: broadcast::Sender<Change>,
+    changes: broadcast::Sender<News>,
     pulses: Arc<Mutex<HashMap<JobId, watch::Sender<JobPulse>>>>,
 }
 
@@ -41,7 +42,7 @@ impl Default for Feed {
 impl Feed {
     /// Changes from now on.
     #[must_use]
-    pub fn changes(&self) -> broadcast::Receiver<Change> {
+    pub fn changes(&self) -> broadcast::Receiver<News> {
         self.changes.subscribe()
     }
 
@@ -59,7 +60,7 @@ impl Feed {
 
     pub fn job_changed(&self, job: JobId, version: i64) {
         self.pulse(job, |pulse| pulse.version = pulse.version.max(version));
-        let _ = self.changes.send(Change::Job(job));
+        let _ = self.changes.send(News::Job(job));
     }
 
     pub fn log_grew(&self, job: JobId, log_bytes: u64) {
@@ -67,7 +68,11 @@ impl Feed {
     }
 
     pub fn runner_changed(&self, runner: RunnerId) {
-        let _ = self.changes.send(Change::Runner(runner));
+        let _ = self.changes.send(News::Runner(runner));
+    }
+
+    pub fn change_changed(&self, change: ChangeId) {
+        let _ = self.changes.send(News::Change(change));
     }
 
     /// Only jobs that somebody listens to have a pulse; one whose last listener left is forgotten here.

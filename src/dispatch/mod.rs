@@ -20,6 +20,7 @@ mod inventory;
 mod keeper;
 mod lanes;
 mod log_sink;
+mod pipelines;
 mod queue_clock;
 mod recover;
 mod retire;
@@ -36,6 +37,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use shuntyard_domain::board::{BoardEvent, Placement};
+use shuntyard_domain::command_template::CommandTemplate;
 use shuntyard_domain::ids::JobId;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -51,8 +53,9 @@ use crate::ssh::Pool;
 use crate::store::Store;
 
 pub use engine_error::DispatchError;
-pub use feed::{Change, Feed, JobPulse};
+pub use feed::{Feed, JobPulse, News};
 pub use inventory::Contact;
+pub use pipelines::{Tenant, Trigger};
 pub use runners::RunnerPatch;
 pub use submit::DEFAULT;
 pub use workspaces::Upload;
@@ -62,6 +65,7 @@ use deliver::Deliveries;
 use event_loop::LoopEvent;
 use inventory::Inventory;
 use lanes::Lanes;
+use pipelines::Pipelines;
 use queue_clock::QueueClock;
 use workspaces::UPLOADS_AT_A_TIME;
 
@@ -82,6 +86,8 @@ pub struct Parts {
     pub runner_min_free_bytes: u64,
     /// What a job's log on its runner may take.
     pub spool_cap_bytes: u64,
+    /// What a phase runs when its project does not say it.
+    pub command_template: Option<CommandTemplate>,
 }
 
 /// The engine; cheap to clone.
@@ -104,6 +110,7 @@ struct Engine {
     deliveries: Deliveries,
     uploads: Semaphore,
     queue_clock: QueueClock,
+    pipelines: Pipelines,
     loop_events: mpsc::UnboundedSender<LoopEvent>,
     /// The cancel signal of every job that a task of this process looks after.
     active: Mutex<HashMap<JobId, CancellationToken>>,
@@ -117,6 +124,7 @@ impl Dispatcher {
     pub async fn start(parts: Parts) -> Result<Self, DispatchError> {
         // Unbounded: senders are request handlers and job tasks, each of which waits for its own answer elsewhere.
         let (loop_events, inbox) = mpsc::unbounded_channel();
+        let (asks, asked) = mpsc::unbounded_channel();
         let dispatcher = Self(Arc::new(Engine {
             store: parts.store,
             logs: parts.logs,
@@ -133,6 +141,7 @@ impl Dispatcher {
             deliveries: Deliveries::new(parts.runner_min_free_bytes),
             uploads: Semaphore::new(UPLOADS_AT_A_TIME),
             queue_clock: QueueClock::default(),
+            pipelines: Pipelines::new(asks, parts.command_template),
             loop_events,
             active: Mutex::default(),
         }));
@@ -145,7 +154,10 @@ impl Dispatcher {
         dispatcher.0.tasks.spawn(info_span!("queue_clock"), move |stop| queue_clock::run(engine, stop));
         let engine = dispatcher.clone();
         dispatcher.0.tasks.spawn(info_span!("workspaces"), move |stop| workspaces::sweep_hourly(engine, stop));
+        dispatcher.ensure_default_org().await?;
+        pipelines::take_up(&dispatcher).await?;
         recover::take_up(&dispatcher).await?;
+        pipelines::start(&dispatcher, asked);
         Ok(dispatcher)
     }
 

@@ -90,7 +90,7 @@ async fn expire(engine: &Dispatcher, id: JobId, now_ms: i64) -> Result<(), Strin
             if let Some(signal) = engine.cancel_signal(id) {
                 signal.cancel();
             }
-            engine.0.feed.job_changed(id, job.version);
+            engine.job_changed(&job);
             Ok(())
         }
         // Placed between the look and the write.

@@ -161,7 +161,7 @@ async fn intend(engine: &Dispatcher, id: JobId, known: &Known) -> Result<Option<
         })
         .await?;
     if let Some(job) = &job {
-        engine.0.feed.job_changed(id, job.version);
+        engine.job_changed(&job);
     }
     Ok(job)
 }
@@ -175,7 +175,7 @@ async fn never_started(engine: &Dispatcher, id: AttemptId, why: String) -> Place
     let stored = engine.0.store.write(move |c| job_apply(c, id, Expected::Attempt(attempt), &event, now_ms)).await;
     match stored {
         Ok(job) => {
-            engine.0.feed.job_changed(id, job.version);
+            engine.job_changed(&job);
             if job.state.is_finished() {
                 return Placed::Over;
             }

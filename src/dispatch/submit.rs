@@ -134,7 +134,7 @@ impl Dispatcher {
         Ok(phase.filters.iter().enumerate().map(job).collect())
     }
 
-    fn new_job(&self, origin: JobOrigin, spec: JobSpec, filter: Filter, priority: i32) -> Job {
+    pub(super) fn new_job(&self, origin: JobOrigin, spec: JobSpec, filter: Filter, priority: i32) -> Job {
         let now_ms = self.0.clock.now_ms();
         Job {
             id: JobId(new_id()),
@@ -152,9 +152,9 @@ impl Dispatcher {
         }
     }
 
-    fn announce(&self, job: &Job) {
+    pub(super) fn announce(&self, job: &Job) {
         self.queue(job, Vec::new());
-        self.0.feed.job_changed(job.id, job.version);
+        self.job_changed(&job);
     }
 
     /// Asks for a job's end. A queued job ends at once and never starts; a running one ends when its
@@ -183,7 +183,7 @@ impl Dispatcher {
         };
         tracing::info!(job.id = %id, state = job.state.name(), by, "cancel requested");
         self.tell_of_cancel(&job);
-        self.0.feed.job_changed(id, job.version);
+        self.job_changed(&job);
         Ok(job)
     }
 
@@ -202,7 +202,7 @@ impl Dispatcher {
     pub(super) async fn abandon(&self, id: JobId, by: &str) -> Result<(), DispatchError> {
         let (event, now_ms) = (JobEvent::Abandoned { by: by.to_owned() }, self.0.clock.now_ms());
         match self.0.store.write(move |c| job_apply(c, id, Expected::Anything, &event, now_ms)).await {
-            Ok(job) => self.0.feed.job_changed(id, job.version),
+            Ok(job) => self.job_changed(&job),
             Err(ApplyError::Illegal(_)) => (),
             Err(error) => return Err(error.into()),
         }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::engine_error::{bad, told};
 use super::{DispatchError, Dispatcher};
 use crate::blobs::{BlobError, BlobStore, Held};
-use crate::store::workspaces_in_use;
+use crate::store::{StoreError, changes_delivered_last, changes_under_way, workspaces_in_use};
 
 /// Uploads at a time; others wait. Each holds a blocking thread for as long as its client takes, and logs need those.
 pub(super) const UPLOADS_AT_A_TIME: usize = 16;
@@ -102,9 +102,16 @@ impl Dispatcher {
         Ok(done.map_err(|_| DispatchError::Interrupted)??)
     }
 
-    /// Lets go of workspaces that no unfinished job needs, as far as limits ask for it.
+    /// Lets go of workspaces that no unfinished job needs, no change on its way, and no change that stands in a shared
+    /// environment, as far as limits ask for it.
     async fn sweep_workspaces(&self) -> Result<(), DispatchError> {
-        let in_use: HashSet<Digest> = self.0.store.read(workspaces_in_use).await?.into_iter().collect();
+        let read = self.0.store.read(|c| {
+            let mut in_use: HashSet<Digest> = workspaces_in_use(c)?.into_iter().collect();
+            let changes = changes_under_way(c)?.into_iter().chain(changes_delivered_last(c, None)?);
+            in_use.extend(changes.filter_map(|change| change.source.workspace()));
+            Ok::<_, StoreError>(in_use)
+        });
+        let in_use = read.await?;
         let swept = self.on_blobs(move |blobs| blobs.sweep(&in_use)).await?;
         if swept.files > 0 {
             tracing::info!(

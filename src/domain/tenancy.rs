@@ -20,6 +20,12 @@ pub const MAX_NAME_CHARS: usize = 100;
 pub struct Name(String);
 
 impl Name {
+    /// The name of the enterprise and of the organisation that are there from the beginning.
+    #[must_use]
+    pub fn of_default() -> Self {
+        Self("default".to_owned())
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

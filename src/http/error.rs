@@ -107,7 +107,11 @@ fn shown_dispatch(error: DispatchError) -> Shown {
     let message = error.to_string();
     match error {
         E::Blob(error) => shown_blob(&error, message),
-        E::NoJob(_) | E::NoRunner(_) => Shown::new(StatusCode::NOT_FOUND, "not_found", message),
+        E::NoJob(_) | E::NoRunner(_) | E::NoChange(_) | E::NoPlace(_) => {
+            Shown::new(StatusCode::NOT_FOUND, "not_found", message)
+        }
+        E::Taken { .. } => Shown::new(StatusCode::CONFLICT, "conflict", message),
+        E::NotAllowed(_) => Shown::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", message),
         E::BadConfig(faults) => {
             let first = faults.first();
             Shown {
@@ -162,6 +166,9 @@ fn shown_blob(error: &BlobError, message: String) -> Shown {
         ),
         E::Ratio { allowed, .. } => {
             with(StatusCode::PAYLOAD_TOO_LARGE, "compressed_too_much", format!("up to {allowed} to 1"))
+        }
+        E::FileTooLarge { allowed, .. } => {
+            with(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("up to {allowed} bytes"))
         }
         E::StoreFull { allowed, .. } => {
             with(StatusCode::INSUFFICIENT_STORAGE, "store_full", format!("up to {allowed} bytes"))

@@ -23,7 +23,7 @@ use super::body::ApiJson;
 use super::error::ApiError;
 use super::query::{ApiQuery, PathId};
 use super::sse::{self, EventStream};
-use crate::dispatch::Change;
+use crate::dispatch::News;
 use crate::store::{
     JobEventRow, JobQuery, RecordedEvent, job_attempts, job_events, job_page, job_receipt_find, jobs_runner_hostnames,
 };
@@ -197,10 +197,10 @@ fn event_body(row: &JobEventRow) -> Value {
 
 /// Chef's `update_job_queue`: the whole queue at once, and again after every change.
 pub(super) async fn streaming(State(api): State<Api>) -> EventStream {
-    sse::lists(
+    sse::snapshots(
         api,
         "update_job_queue",
-        |change| matches!(change, Change::Job(_)),
+        |news| matches!(news, News::Job(_)),
         |api| async move {
             let queue = JobFilter { limit: Some(MAX_PAGE), ..JobFilter::default() };
             api.page(queue.query(&api)?).await

@@ -32,7 +32,12 @@ pub(super) async fn show(State(api): State<Api>, PathHost(hostname): PathHost) -
 /// Chef's `runners_state_updated`: the whole inventory at once, and again after every change.
 pub(super) async fn streaming(State(api): State<Api>) -> EventStream {
     // A job that starts or ends changes its runner's free slots: every change counts.
-    sse::lists(api, "runners_state_updated", |_| true, |api| async move { Ok(api.dispatcher.runner_bodies().await?) })
+    sse::snapshots(
+        api,
+        "runners_state_updated",
+        |_| true,
+        |api| async move { Ok(api.dispatcher.runner_bodies().await?) },
+    )
 }
 
 /// Keys that are absent stay as they are.

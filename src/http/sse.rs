@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::Api;
 use super::error::ApiError;
-use crate::dispatch::Change;
+use crate::dispatch::News;
 
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// Whole-list streams send at most one list in this time.
-const LIST_PAUSE: Duration = Duration::from_millis(200);
+/// Streams of snapshots send at most one in this time.
+const PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) type EventStream = Sse<KeepAliveStream<BoxStream<'static, Result<Event, Infallible>>>>;
 
@@ -34,37 +34,38 @@ pub(super) fn event<T: Serialize>(name: &str, body: &T) -> Event {
     Event::default().event(name).data(serde_json::to_string(body).unwrap_or_default())
 }
 
-/// Chef's streams: `list` at once, and again after each change that matters; a burst is sent as one.
-pub(super) fn lists<T, F>(
+/// What `read` returns, at once and again after each piece of news that matters; a burst is sent as one.
+pub(super) fn snapshots<T, F>(
     api: Api,
     name: &'static str,
-    matters: fn(Change) -> bool,
-    list: impl Fn(Api) -> F + Send + 'static,
+    matters: impl Fn(News) -> bool + Send + Sync + 'static,
+    read: impl Fn(Api) -> F + Send + 'static,
 ) -> EventStream
 where
     T: Serialize,
-    F: Future<Output = Result<Vec<T>, ApiError>> + Send,
+    F: Future<Output = Result<T, ApiError>> + Send,
 {
     let (stop, changes) = (api.dispatcher.stop_signal(), api.dispatcher.feed().changes());
-    let events = stream::unfold((api, changes, list, true), move |(api, mut changes, list, first)| async move {
+    let state = (api, changes, read, matters, true);
+    let events = stream::unfold(state, move |(api, mut changes, read, matters, first)| async move {
         if !first {
-            changes = next_list(changes, matters).await?;
+            changes = next_snapshot(changes, &matters).await?;
         }
-        let body = list(api.clone()).await.ok()?;
-        Some((event(name, &body), (api, changes, list, false)))
+        let body = read(api.clone()).await.ok()?;
+        Some((event(name, &body), (api, changes, read, matters, false)))
     });
     answer(events, stop)
 }
 
-/// Waits for a change that matters and for the pause behind it; what happens in the pause is in the next list.
-async fn next_list(mut changes: Receiver<Change>, matters: fn(Change) -> bool) -> Option<Receiver<Change>> {
+/// Waits for news that matter and for the pause behind them; what happens in the pause is in the next snapshot.
+async fn next_snapshot(mut changes: Receiver<News>, matters: impl Fn(News) -> bool) -> Option<Receiver<News>> {
     loop {
         match changes.recv().await {
-            Ok(change) if !matters(change) => (),
+            Ok(news) if !matters(news) => (),
             Ok(_) | Err(RecvError::Lagged(_)) => break,
             Err(RecvError::Closed) => return None,
         }
     }
-    tokio::time::sleep(LIST_PAUSE).await;
+    tokio::time::sleep(PAUSE).await;
     Some(changes.resubscribe())
 }

@@ -70,7 +70,7 @@ impl Following<'_> {
         match write.await {
             Ok(job) => {
                 self.confirmed = None;
-                self.engine.0.feed.job_changed(id, job.version);
+                self.engine.job_changed(&job);
                 if !job.state.is_finished() {
                     tracing::warn!(attempt = job.attempt, "the attempt is lost; the job waits for another start");
                     return Followed::Requeued { attempt: job.attempt };

@@ -53,7 +53,7 @@ impl Following<'_> {
         match stored {
             Ok(job) => {
                 self.confirmed = None;
-                self.engine.0.feed.job_changed(job.id, job.version);
+                self.engine.job_changed(&job);
                 self.job = job;
                 None
             }

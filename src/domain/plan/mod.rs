@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use self::consumers::{Consumer, Delivered, consumers};
 pub use self::difference::{PhaseDifference, differences};
 pub use self::forecast::{Forecast, PhaseForecast, RowForecast, UnknownWord, forecast};
+use crate::change::Source;
 use crate::closed::closed_list;
 use crate::command_template::CommandTemplate;
 use crate::filter::Filter;
@@ -103,6 +104,8 @@ pub fn description(project: &Name, filter: &Filter) -> String {
 pub struct Planned<'a> {
     pub at: &'a PipelinePath,
     pub change: ChangeId,
+    /// Where the files are that its jobs start in.
+    pub source: &'a Source,
     pub config: &'a ProjectConfig,
     pub local: Option<&'a LocalPhases>,
     pub template: Option<&'a CommandTemplate>,
@@ -155,6 +158,7 @@ fn phase_plan(stage: Stage, phase: Phase, of: &Planned<'_>, faults: &mut Vec<Pla
             run_limit_s: config.timeout_s,
             silence_limit_s: config.silence_s,
             stop_grace_s: config.stop_grace_s,
+            workspace: of.source.workspace(),
             orphan_grace_s: config.stop_after_disconnect_s,
             artifacts: config.artifacts,
             output_cap_bytes: config.output_cap_bytes.unwrap_or(of.output_cap_bytes),

@@ -56,7 +56,7 @@ closed_list!(
         Trigger = "trigger",
         /// The same, carrying over the rows that passed.
         RerunFailed = "rerun_failed",
-        /// Stop the run that is open.
+        /// Stop the run that is open, or the wait for one.
         Cancel = "cancel",
         /// Give the change up.
         Close = "close",
@@ -166,6 +166,15 @@ pub fn trigger(view: &ChangeView, stage: Stage, failed_only: bool) -> Result<New
     Ok(NewRun { stage, number: view.next_number(stage), repeats })
 }
 
+/// The run with which a change that waits to enter a stage is stopped there: it has failed, and can be triggered again.
+#[must_use]
+pub fn cancelled_at_the_door(view: &ChangeView) -> Option<NewRun> {
+    match standing(view) {
+        Standing::Moving { to } => Some(NewRun { stage: to, number: view.next_number(to), repeats: None }),
+        _ => None,
+    }
+}
+
 /// Tells whether a run has rows that a repetition would run: its own end, or a row that was allowed to fail.
 fn has_failed(latest: &RunView) -> bool {
     let is_failed = |(_, state)| matches!(state, RowState::Failed { .. });
@@ -179,7 +188,8 @@ fn has_failed(latest: &RunView) -> bool {
 fn cancel(view: &ChangeView) -> Result<(), Refusal> {
     match (standing(view), &view.latest) {
         (Standing::Running { stage }, Some(latest)) if view.is_stopping(&latest.run) => Err(Refusal::Stopping(stage)),
-        (Standing::Running { .. }, Some(_)) => Ok(()),
+        // One that waits for another change ends before it has begun.
+        (Standing::Running { .. }, Some(_)) | (Standing::Moving { .. }, _) => Ok(()),
         (Standing::Closed, _) => Err(Refusal::Closed),
         _ => Err(Refusal::NothingRuns),
     }

@@ -38,7 +38,7 @@ use crate::phase::{Phase, Stage};
 use crate::plan::StagePlan;
 use crate::tenancy::Name;
 
-pub use self::allowed::{Action, NewRun, Refusal, Standing, allowed, check, standing, trigger};
+pub use self::allowed::{Action, NewRun, Refusal, Standing, allowed, cancelled_at_the_door, check, standing, trigger};
 pub use self::shown::{PhaseShown, RowShown, stage_shown};
 pub use self::status::{Status, aggregate};
 

@@ -10,6 +10,7 @@ use fixture_files::fixture_files;
 use serde::Deserialize;
 use serde_json::Value;
 use shuntyard_domain::board::{Availability, Board, BoardEvent, BoardRunner, Placement, QueuedJob};
+use shuntyard_domain::change::Source;
 use shuntyard_domain::command_template::CommandTemplate;
 use shuntyard_domain::facts::Facts;
 use shuntyard_domain::filter::Attributes;
@@ -124,6 +125,7 @@ fn planned(case: &Case, config: &ProjectConfig) -> Result<StagePlan, Vec<PlanFau
     let of = |at, change, config, local| Planned {
         at,
         change,
+        source: &Source::None,
         config,
         local,
         template: template.as_ref(),

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use shuntyard::store::{
-    Connection, Store, StoreError, change_find, change_insert, change_page, change_update, job_find, org_list,
-    phase_run_find, pipeline_ensure, pipeline_list, project_list, row_job_insert, row_jobs_of, stage_phase_end,
-    stage_phase_insert, stage_phases, stage_run_config, stage_run_insert, stage_run_keep_config, stage_run_update,
-    stage_runs_of, stage_runs_open,
+    ChangeQuery, Connection, Store, StoreError, change_find, change_insert, change_page, change_update, job_find,
+    org_list, phase_run_find, pipeline_ensure, pipeline_list, project_list, row_job_insert, row_jobs_of,
+    stage_phase_end, stage_phase_insert, stage_phases, stage_run_config, stage_run_insert, stage_run_keep_config,
+    stage_run_update, stage_runs_of, stage_runs_open,
 };
 use shuntyard_domain::change::{Change, ChangeState, Signed, Source};
 use shuntyard_domain::ids::{ChangeId, JobId, PhaseRunId, StageRunId};
@@ -57,6 +57,10 @@ fn change(number: u128) -> Change {
     }
 }
 
+fn of_project(project: &str, before: Option<ChangeId>, limit: u32) -> ChangeQuery {
+    ChangeQuery { project: Some(name(project)), before, limit, ..ChangeQuery::default() }
+}
+
 fn run(number: u128, of: u128, stage: Stage) -> StageRun {
     StageRun {
         id: StageRunId(Uuid::from_u128(number)),
@@ -76,7 +80,15 @@ fn run(number: u128, of: u128, stage: Stage) -> StageRun {
 fn made() -> RunPlan {
     let config = parse(include_str!("../../../fixtures/configs/good/every-key-of-ours.json")).unwrap();
     let (at, id) = (path("hello"), ChangeId(Uuid::from_u128(1)));
-    let of = Planned { at: &at, change: id, config: &config, local: None, template: None, output_cap_bytes: 1 << 20 };
+    let of = Planned {
+        at: &at,
+        change: id,
+        source: &Source::None,
+        config: &config,
+        local: None,
+        template: None,
+        output_cap_bytes: 1 << 20,
+    };
     RunPlan::Made(stage_plan(Stage::Verify, of, &[]).unwrap())
 }
 
@@ -126,12 +138,12 @@ async fn a_change_is_read_as_it_was_written_and_raced_for(db: Database) {
 
     let page = |before: Option<u128>, limit| {
         let before = before.map(|number| ChangeId(Uuid::from_u128(number)));
-        store.read(move |c| change_page(c, &path("hello"), before, limit))
+        store.read(move |c| change_page(c, &name("default"), &of_project("hello", before, limit)))
     };
     let ids = |page: Vec<Change>| page.iter().map(|change| change.id.0.as_u128()).collect::<Vec<_>>();
     assert_eq!(ids(page(None, 3).await.unwrap()), [5, 4, 3]);
     assert_eq!(ids(page(Some(3), 3).await.unwrap()), [2, 1]);
-    assert_eq!(store.read(|c| change_page(c, &path("shop"), None, 3)).await.unwrap(), []);
+    assert_eq!(store.read(|c| change_page(c, &name("default"), &of_project("shop", None, 3))).await.unwrap(), []);
 }
 
 async fn a_stage_run_is_read_in_every_form(db: Database) {

@@ -4,7 +4,7 @@ use shuntyard_domain::change::{ChangeState, Signed};
 use shuntyard_domain::ids::ChangeId;
 use shuntyard_domain::outcome::StopReason;
 use shuntyard_domain::phase::Stage;
-use shuntyard_domain::stage::{Action, JobStanding, Refusal, check, trigger};
+use shuntyard_domain::stage::{Action, End, JobStanding, Refusal, Status, cancelled_at_the_door, check, trigger};
 use uuid::Uuid;
 
 use super::{World, is_live, phase_of};
@@ -25,7 +25,15 @@ impl World {
                 let stage = view.latest.as_ref().unwrap().run.stage;
                 self.run_again(stage, action == Action::RerunFailed)?;
             }
-            Action::Cancel => self.runs.last_mut().unwrap().cancel = Some(signed()),
+            Action::Cancel => {
+                let end = cancelled_at_the_door(&view).map(|new| {
+                    assert!(self.start_stage(new.stage, new.number, None, None), "a run is open");
+                    End { status: Status::Failed, at_ms: 4 }
+                });
+                let run = self.runs.last_mut().unwrap();
+                run.cancel = Some(signed());
+                run.end = end;
+            }
             Action::Close => self.change.state = ChangeState::Closed,
         }
         Ok(())

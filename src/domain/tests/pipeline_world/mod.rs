@@ -197,8 +197,15 @@ impl World {
 
     fn make_plan(&mut self, run: StageRunId) -> bool {
         let stage = self.run(run).stage;
-        let of =
-            |at, change, config| Planned { at, change, config, local: None, template: None, output_cap_bytes: 1 << 20 };
+        let of = |at, change, config| Planned {
+            at,
+            change,
+            source: &Source::None,
+            config,
+            local: None,
+            template: None,
+            output_cap_bytes: 1 << 20,
+        };
         let plan = match &self.config {
             Err(fault) => RunPlan::Faulty(fault.clone()),
             Ok(config) => {

@@ -1,0 +1,138 @@
+//! What people do about a change: approve, deliver, run a stage again, cancel, close.
+
+use shuntyard_domain::change::{Change, ChangeState, Signed};
+use shuntyard_domain::ids::ChangeId;
+use shuntyard_domain::phase::Stage;
+use shuntyard_domain::stage::{Action, ChangeView, StageRun, cancelled_at_the_door, check, trigger};
+
+use super::carry_out::refused_end;
+use crate::dispatch::{DispatchError, Dispatcher};
+use crate::store::{StoreError, change_update, stage_run_insert, stage_run_update};
+
+/// How often an action looks again when something else happened between its look and its write.
+const TRIES: usize = 10;
+
+/// Which stage is run again, and how much of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trigger {
+    pub stage: Stage,
+    /// Rows that passed in the latest run are carried over.
+    pub failed_only: bool,
+}
+
+/// What an action writes.
+enum Write {
+    Change(Change),
+    NewRun(StageRun),
+    Run(StageRun),
+}
+
+impl Dispatcher {
+    /// Opens the gate behind verify.
+    ///
+    /// # Errors
+    /// `NoChange`; `NotAllowed` says why it is not allowed now; nothing was changed. Here and below.
+    pub async fn approve_change(&self, id: ChangeId, by: &str) -> Result<(), DispatchError> {
+        self.act(id, by, |view, signed| {
+            check(view, Action::Approve)?;
+            let approved = Some(signed);
+            Ok(Write::Change(Change { state: ChangeState::Merged, approved, ..view.change.clone() }))
+        })
+        .await
+    }
+
+    /// Opens the gate behind acceptance.
+    ///
+    /// # Errors
+    /// As `approve_change`.
+    pub async fn deliver_change(&self, id: ChangeId, by: &str) -> Result<(), DispatchError> {
+        self.act(id, by, |view, signed| {
+            check(view, Action::Deliver)?;
+            Ok(Write::Change(Change { delivered: Some(signed), ..view.change.clone() }))
+        })
+        .await
+    }
+
+    /// Gives the change up: its run is stopped, and nothing of it runs again.
+    ///
+    /// # Errors
+    /// As `approve_change`.
+    pub async fn close_change(&self, id: ChangeId, by: &str) -> Result<(), DispatchError> {
+        self.act(id, by, |view, _| {
+            check(view, Action::Close)?;
+            Ok(Write::Change(Change { state: ChangeState::Closed, ..view.change.clone() }))
+        })
+        .await
+    }
+
+    /// Runs the stage in which the change stands again.
+    ///
+    /// # Errors
+    /// As `approve_change`.
+    pub async fn trigger_stage(&self, id: ChangeId, what: Trigger, by: &str) -> Result<(), DispatchError> {
+        let engine = self.clone();
+        self.act(id, by, move |view, signed| {
+            let new = trigger(view, what.stage, what.failed_only)?;
+            let run = engine.new_run(id, new.stage, new.number);
+            Ok(Write::NewRun(StageRun { triggered_by: Some(signed.by), repeats: new.repeats, ..run }))
+        })
+        .await
+    }
+
+    /// Stops the run that is open, or the wait for one.
+    ///
+    /// # Errors
+    /// As `approve_change`.
+    pub async fn cancel_change(&self, id: ChangeId, by: &str) -> Result<(), DispatchError> {
+        let engine = self.clone();
+        self.act(id, by, move |view, signed| {
+            check(view, Action::Cancel)?;
+            let at_ms = signed.at_ms;
+            let cancel = Some(signed);
+            match (cancelled_at_the_door(view), &view.latest) {
+                (None, Some(latest)) => Ok(Write::Run(StageRun { cancel, ..latest.run.clone() })),
+                (door, _) => {
+                    let (stage, number) = door.map_or((Stage::Verify, 1), |new| (new.stage, new.number));
+                    let run = engine.new_run(id, stage, number);
+                    Ok(Write::NewRun(StageRun { cancel, end: Some(refused_end(at_ms)), ..run }))
+                }
+            }
+        })
+        .await
+    }
+
+    /// Looks, decides, and writes over what was looked at; also when the caller goes away.
+    async fn act(
+        &self,
+        id: ChangeId,
+        by: &str,
+        decide: impl Fn(&ChangeView, Signed) -> Result<Write, shuntyard_domain::stage::Refusal> + Send + 'static,
+    ) -> Result<(), DispatchError> {
+        let (engine, by) = (self.clone(), by.to_owned());
+        self.to_the_end(async move {
+            let mut tries = 0;
+            loop {
+                let view = engine.change_view(id).await?;
+                let signed = Signed { at_ms: engine.0.clock.now_ms(), by: by.clone() };
+                let written = match decide(&view, signed).map_err(DispatchError::NotAllowed)? {
+                    Write::Change(change) => engine.0.store.write(move |c| change_update(c, &change).map(drop)).await,
+                    Write::NewRun(run) => {
+                        let at = view.change.at;
+                        engine.0.store.write(move |c| stage_run_insert(c, &at, &run)).await
+                    }
+                    Write::Run(run) => engine.0.store.write(move |c| stage_run_update(c, &run).map(drop)).await,
+                };
+                match written {
+                    Ok(()) => break,
+                    // The change has moved on since the look: what is allowed now may be something else.
+                    Err(StoreError::Raced { .. } | StoreError::Conflict { .. }) if tries < TRIES => tries += 1,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            engine.0.feed.change_changed(id);
+            engine.ask_about(id);
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,138 @@
+//! The task that asks what is to be done next, for one change at a time.
+
+use std::collections::{HashSet, VecDeque};
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use shuntyard_domain::ids::ChangeId;
+use shuntyard_domain::pipeline::is_shared;
+use shuntyard_domain::stage::{Standing, Step, standing, steps};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::info_span;
+
+use super::waiting::Waiting;
+use crate::dispatch::engine_error::told;
+use crate::dispatch::{DispatchError, Dispatcher};
+use crate::store::{StoreError, changes_under_way};
+
+/// How long a change rests about which something could not be read or stored.
+const AGAIN: Duration = Duration::from_secs(2);
+/// Answers of steps in a row about one change; more would be a fault of ours that must not keep the others waiting.
+const ROUNDS_MAX: usize = 10_000;
+
+/// Runs until `stop`.
+pub(super) async fn run(engine: Dispatcher, mut inbox: mpsc::UnboundedReceiver<ChangeId>, stop: CancellationToken) {
+    let (mut queue, mut waiting) = (Queue::default(), Waiting::default());
+    match engine.0.store.read(changes_under_way).await {
+        Ok(changes) => changes.iter().for_each(|change| queue.push(change.id)),
+        Err(error) => tracing::error!(error = told(&error), "the changes under way cannot be read"),
+    }
+    loop {
+        while let Ok(change) = inbox.try_recv() {
+            queue.push(change);
+        }
+        let change = match queue.pop() {
+            Some(change) => change,
+            None => tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                asked = inbox.recv() => match asked {
+                    Some(change) => change,
+                    None => return,
+                },
+            },
+        };
+        if stop.is_cancelled() {
+            return;
+        }
+        let why = match AssertUnwindSafe(look(&engine, change, &mut waiting)).catch_unwind().await {
+            Ok(Ok(next)) => {
+                next.into_iter().for_each(|change| queue.push(change));
+                continue;
+            }
+            Ok(Err(DispatchError::NoChange(_))) => continue,
+            Ok(Err(error)) => told(&error),
+            Err(_) => "a fault of the dispatcher; its log holds the panic".to_owned(),
+        };
+        tracing::error!(change.id = %change, why, "a change cannot go on; trying again");
+        // Nobody waits behind it meanwhile.
+        waiting.forget(change);
+        ask_later(&engine, change);
+    }
+}
+
+/// Each change once, in the order of the asking.
+#[derive(Default)]
+struct Queue {
+    order: VecDeque<ChangeId>,
+    queued: HashSet<ChangeId>,
+}
+
+impl Queue {
+    fn push(&mut self, change: ChangeId) {
+        if self.queued.insert(change) {
+            self.order.push_back(change);
+        }
+    }
+
+    fn pop(&mut self) -> Option<ChangeId> {
+        let change = self.order.pop_front()?;
+        self.queued.remove(&change);
+        Some(change)
+    }
+}
+
+/// Does what is to be done about one change until it waits; returns the changes to ask about next.
+async fn look(engine: &Dispatcher, id: ChangeId, waiting: &mut Waiting) -> Result<Vec<ChangeId>, DispatchError> {
+    let mut next = Vec::new();
+    for _ in 0..ROUNDS_MAX {
+        let view = engine.change_view(id).await?;
+        if let Standing::Moving { to } = standing(&view)
+            && is_shared(to)
+        {
+            if view.taken.contains_key(&to) {
+                waiting.add(&view.change, to);
+                return Ok(next);
+            }
+            // Somebody whom people let in before is asked first; this one after it.
+            if let Some(first) = waiting.before(&view.change, to) {
+                next.extend([first, id]);
+                return Ok(next);
+            }
+        }
+        let left = view.latest.as_ref().map(|latest| latest.run.stage).filter(|stage| is_shared(*stage));
+        if let Some(stage) = left {
+            waiting.remove(&view.change, stage);
+        }
+        let steps = steps(&view);
+        if let Some(stage) = left
+            && (steps.is_empty() || steps.iter().any(|step| matches!(step, Step::FinishStage { .. })))
+        {
+            // It may be free, or this change may have been cancelled at its door.
+            next.extend(waiting.first(&view.change.at, stage).filter(|first| *first != id));
+        }
+        if steps.is_empty() {
+            return Ok(next);
+        }
+        match engine.carry_out(&view, steps).await {
+            // Somebody acted meanwhile: what is to be done now is in the store.
+            Ok(()) | Err(DispatchError::Store(StoreError::Raced { .. } | StoreError::Conflict { .. })) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    tracing::error!(change.id = %id, "a change does not come to rest");
+    Ok(next)
+}
+
+/// Asks again after a rest, without keeping the other changes waiting.
+fn ask_later(engine: &Dispatcher, change: ChangeId) {
+    let asker = engine.clone();
+    engine.0.tasks.spawn(info_span!("ask_later"), move |stop| async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(AGAIN) => asker.ask_about(change),
+        }
+    });
+}

@@ -1,0 +1,69 @@
+//! What a change's own source says that its phases do.
+
+use shuntyard_domain::change::Source;
+use shuntyard_domain::digest::Digest;
+use shuntyard_domain::project_config::{
+    CANDIDATES, Fault, LOCAL_PHASES_CANDIDATES, LocalPhases, MAX_BYTES, MAX_LOCAL_PHASES_BYTES, ProjectConfig, parse,
+    parse_local_phases,
+};
+
+use crate::blobs::FoundFile;
+use crate::dispatch::engine_error::bad;
+use crate::dispatch::{DispatchError, Dispatcher};
+use crate::store::GivenConfig;
+
+/// A configuration without faults.
+pub(super) struct Parsed {
+    pub config: ProjectConfig,
+    pub local: Option<LocalPhases>,
+}
+
+impl Dispatcher {
+    /// The texts in a source; `given` are those that came with a change whose source cannot be read here.
+    ///
+    /// # Errors
+    /// `BadRequest` when there is no config.json; `Blob` when the tree is not there, or a file is too large.
+    pub(super) async fn texts(
+        &self,
+        source: &Source,
+        given: Option<GivenConfig>,
+    ) -> Result<GivenConfig, DispatchError> {
+        let Some(tree) = source.workspace() else {
+            let shape = &["the text of config.json"];
+            return given.ok_or_else(|| bad("config", "the source cannot be read without a runner", shape));
+        };
+        let Some(config) = self.text_of(tree, &CANDIDATES, MAX_BYTES).await? else {
+            return Err(bad("source", format!("the files of workspace {tree} have no config.json"), &CANDIDATES));
+        };
+        let local_phases = self.text_of(tree, &LOCAL_PHASES_CANDIDATES, MAX_LOCAL_PHASES_BYTES).await?;
+        Ok(GivenConfig { config, local_phases })
+    }
+
+    async fn text_of(
+        &self,
+        tree: Digest,
+        paths: &'static [&'static str],
+        max_bytes: usize,
+    ) -> Result<Option<String>, DispatchError> {
+        let found = self.on_blobs(move |blobs| blobs.first_file(tree, paths, max_bytes as u64)).await?;
+        let Some(FoundFile { path, bytes }) = found else { return Ok(None) };
+        let text = String::from_utf8(bytes);
+        text.map(Some).map_err(|_| bad("source", format!("{path} is not UTF-8"), &["text"]))
+    }
+}
+
+/// Reads both texts.
+///
+/// # Errors
+/// `BadConfig` with every fault of the first that has some.
+pub(super) fn parsed(texts: &GivenConfig) -> Result<Parsed, DispatchError> {
+    let config = parse(&texts.config).map_err(DispatchError::BadConfig)?;
+    let local = texts.local_phases.as_deref().map(parse_local_phases).transpose();
+    Ok(Parsed { config, local: local.map_err(|faults| DispatchError::BadConfig(in_project_toml(faults)))? })
+}
+
+/// Says in the path which of the two files a fault is in.
+fn in_project_toml(faults: Vec<Fault>) -> Vec<Fault> {
+    let told = |fault: Fault| Fault { path: format!("project.toml: {}", fault.path), ..fault };
+    faults.into_iter().map(told).collect()
+}

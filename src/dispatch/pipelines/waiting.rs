@@ -1,0 +1,59 @@
+//! Changes that wait for a stage in which another change of their pipeline is.
+
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+
+use shuntyard_domain::change::Change;
+use shuntyard_domain::ids::ChangeId;
+use shuntyard_domain::phase::Stage;
+use shuntyard_domain::tenancy::PipelinePath;
+
+/// When people let a change into the stages that are shared, and which change it is: who comes first goes first.
+type Turn = (i64, ChangeId);
+
+/// Who waits for which stage of which pipeline. Only a memory of what was found: a restart finds it again.
+#[derive(Default)]
+pub(super) struct Waiting(HashMap<(PipelinePath, Stage), BTreeSet<Turn>>);
+
+impl Waiting {
+    pub(super) fn add(&mut self, change: &Change, stage: Stage) {
+        self.0.entry((change.at.clone(), stage)).or_default().insert(turn(change));
+    }
+
+    /// The change does not wait for the stage any more.
+    pub(super) fn remove(&mut self, change: &Change, stage: Stage) {
+        let place = (change.at.clone(), stage);
+        if let Some(waiting) = self.0.get_mut(&place) {
+            waiting.remove(&turn(change));
+            if waiting.is_empty() {
+                self.0.remove(&place);
+            }
+        }
+    }
+
+    /// The change waits for nothing.
+    pub(super) fn forget(&mut self, change: ChangeId) {
+        self.0.retain(|_, waiting| {
+            waiting.retain(|(_, waits)| *waits != change);
+            !waiting.is_empty()
+        });
+    }
+
+    /// The change that may go into the stage before this one.
+    pub(super) fn before(&self, change: &Change, stage: Stage) -> Option<ChangeId> {
+        let (_, first) = self.0.get(&(change.at.clone(), stage))?.range(..turn(change)).next()?;
+        Some(*first)
+    }
+
+    /// Who may go into the stage first.
+    pub(super) fn first(&self, at: &PipelinePath, stage: Stage) -> Option<ChangeId> {
+        let (_, first) = self.0.get(&(at.clone(), stage))?.first()?;
+        Some(*first)
+    }
+}
+
+/// By delivery, else by approval.
+fn turn(change: &Change) -> Turn {
+    let signed = change.delivered.as_ref().or(change.approved.as_ref()).unwrap_or(&change.submitted);
+    (signed.at_ms, change.id)
+}
