@@ -152,6 +152,7 @@ async fn start_engine(data: &TempDir) -> Dispatcher {
         placement: Placement::LeastLoaded,
         runner_min_free_bytes: 0,
         spool_cap_bytes: 8 << 30,
+        artifacts_max_bytes: 1 << 30,
     };
     Dispatcher::start(parts).await.expect("an engine")
 }

@@ -35,6 +35,7 @@ pub struct Config {
     pub ssh: SshConfig,
     pub dispatch: DispatchConfig,
     pub workspaces: WorkspacesConfig,
+    pub artifacts: ArtifactsConfig,
 }
 
 /// `[server]`: the HTTP API.
@@ -110,6 +111,13 @@ pub struct WorkspacesConfig {
     pub min_free_bytes: u64,
     /// What a delivery leaves free on a runner's disk.
     pub runner_min_free_bytes: u64,
+}
+
+/// `[artifacts]`: files that jobs leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArtifactsConfig {
+    /// Of the files of one job.
+    pub max_bytes: u64,
 }
 
 /// Declares an enum whose members are the words of a key.

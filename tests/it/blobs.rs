@@ -105,18 +105,18 @@ fn the_longest_unused_workspaces_go_and_those_in_use_stay() {
     }
     let oldest = HashSet::from([trees[0].digest()]);
     assert!(!blobs.store.is_crowded());
-    assert_eq!(blobs.store.sweep(&oldest).unwrap().files, 0);
+    assert_eq!(blobs.store.sweep(&oldest, &HashSet::new()).unwrap().files, 0);
     // One more than there is room for; it is young.
     fs::write(blobs.dir.path().join("manifests").join("not-a-digest"), "").unwrap();
     let smaller = BlobStore::open(blobs.dir.path(), BlobLimits { store_bytes: 20, ..ROOMY }).unwrap();
     assert!(smaller.is_crowded());
-    let swept = smaller.sweep(&oldest).unwrap();
+    let swept = smaller.sweep(&oldest, &HashSet::new()).unwrap();
     assert_eq!((swept.workspaces, swept.files, swept.bytes), (1, 1, 8), "{swept:?}");
     assert!(smaller.find(trees[0].digest()).unwrap().missing.is_empty(), "the oldest is in use");
     assert!(matches!(smaller.find(trees[1].digest()), Err(BlobError::NoWorkspace(_))));
     assert!(smaller.find(trees[2].digest()).unwrap().missing.is_empty(), "shared contents stay");
     let none = BlobStore::open(blobs.dir.path(), BlobLimits { store_bytes: 0, ..ROOMY }).unwrap();
-    assert_eq!(none.sweep(&HashSet::new()).unwrap().workspaces, 0, "both were asked for a moment ago");
+    assert_eq!(none.sweep(&HashSet::new(), &HashSet::new()).unwrap().workspaces, 0, "both were asked for a moment ago");
 }
 
 #[test]
