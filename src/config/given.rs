@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use shuntyard_domain::command_template::CommandTemplate;
 use zeroize::Zeroizing;
 
 use super::fault::nearest;
@@ -91,6 +92,18 @@ impl Given {
             (None, _) => PathBuf::new(),
         };
         if path.is_absolute() { Ok(path) } else { allowed("an absolute path, or one that starts with ~/") }
+    }
+
+    /// A shell script with placeholders, or nothing; every fault of it is told.
+    pub fn command_template(&self) -> Result<Option<CommandTemplate>, Refused> {
+        let Some(text) = self.text() else { return allowed("a shell script as text") };
+        if text.is_empty() {
+            return Ok(None);
+        }
+        CommandTemplate::parse(text).map(Some).or_else(|faults| {
+            let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            allowed(format!("a shell script without faults: {}", told.join("; ")))
+        })
     }
 
     /// A database; None is SQLite in the data directory. The store itself reads the rest of the URL.

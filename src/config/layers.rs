@@ -20,6 +20,7 @@ pub(super) const KEYS: &[&str] = &[
     "ssh.keepalive_s",
     "ssh.keepalive_max",
     "dispatch.placement",
+    "pipelines.command",
     "workspaces.max_mib",
     "workspaces.max_entries",
     "workspaces.store_mib",

@@ -9,7 +9,11 @@ use zeroize::Zeroizing;
 use super::fault::{ConfigFault, ConfigFaults};
 use super::layers::{FILE_VARIABLE, Layers};
 use super::{
+<<<<<<< HEAD
     ArtifactsConfig, Config, DataConfig, DataPaths, DispatchConfig, LogConfig, LogFormat, LogLevel, OutputConfig,
+=======
+    Config, DataConfig, DataPaths, DispatchConfig, LogConfig, LogFormat, LogLevel, OutputConfig, PipelinesConfig,
+>>>>>>> main
     PlacementRule, ServerConfig, SshConfig, StoreConfig, WorkspacesConfig,
 };
 
@@ -108,6 +112,9 @@ impl Config {
                 placement: layers
                     .read("dispatch.placement", |given| given.word(PlacementRule::WORDS))
                     .unwrap_or(PlacementRule::LeastLoaded),
+            },
+            pipelines: PipelinesConfig {
+                command: layers.read("pipelines.command", |given| given.command_template()).flatten(),
             },
             workspaces: WorkspacesConfig {
                 max_bytes: read_mib(layers, "workspaces.max_mib", 1, 1024),

@@ -18,6 +18,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use shuntyard_domain::command_template::CommandTemplate;
 use zeroize::Zeroizing;
 
 pub use fault::{ConfigFault, ConfigFaults};
@@ -34,6 +35,7 @@ pub struct Config {
     pub output: OutputConfig,
     pub ssh: SshConfig,
     pub dispatch: DispatchConfig,
+    pub pipelines: PipelinesConfig,
     pub workspaces: WorkspacesConfig,
     pub artifacts: ArtifactsConfig,
 }
@@ -97,6 +99,13 @@ pub struct SshConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DispatchConfig {
     pub placement: PlacementRule,
+}
+
+/// `[pipelines]`: what stages run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PipelinesConfig {
+    /// What a phase runs when its project does not say it; without one such a phase is skipped.
+    pub command: Option<CommandTemplate>,
 }
 
 /// `[workspaces]`: trees of files that jobs start in.

@@ -8,7 +8,11 @@ impl Config {
     /// Every key with the value that is used, as TOML. A masked database address cannot be read again.
     #[must_use]
     pub fn to_toml(&self) -> String {
+<<<<<<< HEAD
         let Self { server, data, store, log, output, ssh, dispatch, workspaces, artifacts } = self;
+=======
+        let Self { server, data, store, log, output, ssh, dispatch, pipelines, workspaces } = self;
+>>>>>>> main
         let text = |text: &str| toml::Value::from(text).to_string();
         let sections = [
             (
@@ -34,6 +38,7 @@ impl Config {
                 ],
             ),
             ("dispatch", vec![("placement", text(dispatch.placement.as_str()))]),
+            ("pipelines", vec![("command", text(pipelines.command.as_ref().map_or("", |command| command.text())))]),
             (
                 "workspaces",
                 vec![

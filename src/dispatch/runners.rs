@@ -1,6 +1,6 @@
 //! Runners as the API shows them, and changes by hand.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -8,7 +8,7 @@ use shuntyard_domain::board::BoardEvent;
 use shuntyard_domain::ids::{JobId, RunnerId};
 use shuntyard_domain::job::Job;
 use shuntyard_domain::runner::{MAX_SLOTS, Runner, RunnerState, check_label};
-use shuntyard_domain::wire::api::{ContactBody, RunnerBody, RunnerLive};
+use shuntyard_domain::wire::api::{ChangeRef, ContactBody, RunnerBody, RunnerLive};
 use shuntyard_domain::wire::time_text::rfc3339;
 
 use super::engine_error::bad;
@@ -73,6 +73,7 @@ impl Dispatcher {
     /// `Store` when the running jobs cannot be read.
     pub async fn runner_bodies(&self) -> Result<Vec<RunnerBody>, DispatchError> {
         let jobs = self.0.store.read(jobs_placed).await?;
+        let changes = self.changes_of_jobs(&jobs).await?;
         let mut by_runner: HashMap<RunnerId, Vec<Job>> = HashMap::new();
         for job in jobs {
             if let Some(runner) = job.state.runner() {
@@ -81,7 +82,7 @@ impl Dispatcher {
         }
         let bodies = |known: Known| {
             let running = by_runner.remove(&known.runner.id).unwrap_or_default();
-            body(&known, &running)
+            body(&known, &running, &changes)
         };
         Ok(self.0.inventory.all().into_iter().map(bodies).collect())
     }
@@ -93,7 +94,7 @@ impl Dispatcher {
     pub async fn runner_body(&self, hostname: &str) -> Result<RunnerBody, DispatchError> {
         let known = self.known_by_name(hostname)?;
         let running = self.jobs_on(known.runner.id).await?;
-        Ok(body(&known, &running))
+        Ok(body(&known, &running, &self.changes_of_jobs(&running).await?))
     }
 
     /// Jobs that a runner has been given and that have not ended.
@@ -165,11 +166,11 @@ impl Dispatcher {
     }
 }
 
-fn body(known: &Known, running: &[Job]) -> RunnerBody {
+fn body(known: &Known, running: &[Job], changes: &BTreeMap<JobId, ChangeRef>) -> RunnerBody {
     let live = RunnerLive {
         contact: contact_body(&known.contact),
         running_jobs: running.iter().map(|job| job.id).collect::<Vec<JobId>>(),
-        job: running.first().map(chef_job).unwrap_or_default(),
+        job: running.first().map(|job| chef_job(job, changes.get(&job.id))).unwrap_or_default(),
         host_keys: known.runner.endpoint.host_keys.iter().filter_map(|line| ssh::fingerprint(line)).collect(),
     };
     let mut body = RunnerBody::of(&known.runner, live);
@@ -181,10 +182,10 @@ fn body(known: &Known, running: &[Job]) -> RunnerBody {
 }
 
 /// Chef's `job` of a busy runner names the change; a job outside a pipeline names itself.
-fn chef_job(job: &Job) -> Map<String, Value> {
-    let value = json!({
-        "id": job.id, "title": job.origin.title, "org": job.origin.org, "project": job.origin.project,
-    });
+fn chef_job(job: &Job, change: Option<&ChangeRef>) -> Map<String, Value> {
+    let own = || ChangeRef { id: job.id.to_string(), title: job.origin.title.clone() };
+    let named = change.cloned().unwrap_or_else(own);
+    let value = json!({"id": named.id, "title": named.title, "org": job.origin.org, "project": job.origin.project});
     match value {
         Value::Object(map) => map,
         _ => Map::new(),

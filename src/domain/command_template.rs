@@ -26,7 +26,10 @@ closed_list!(
 
 /// A template without faults.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommandTemplate(Vec<Piece>);
+pub struct CommandTemplate {
+    text: String,
+    pieces: Vec<Piece>,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
@@ -86,7 +89,7 @@ impl CommandTemplate {
         }
         plain.push_str(&text[rest..]);
         pieces.push(Piece::Text(plain));
-        if faults.is_empty() { Ok(Self(pieces)) } else { Err(faults) }
+        if faults.is_empty() { Ok(Self { text: text.to_owned(), pieces }) } else { Err(faults) }
     }
 
     /// The script of one phase of one stage.
@@ -104,7 +107,13 @@ impl CommandTemplate {
             Piece::Text(text) => text.clone(),
             Piece::Word(placeholder) => word(*placeholder).to_owned(),
         };
-        self.0.iter().map(piece).collect()
+        self.pieces.iter().map(piece).collect()
+    }
+
+    /// The template as it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
     }
 }
 

@@ -18,7 +18,7 @@ use shuntyard_domain::wire::api::ArtifactBody;
 
 use super::Api;
 use super::error::ApiError;
-use super::query::{PathId, PathRest};
+use super::path::{PathId, PathRest};
 use crate::store::{job_artifact_find, job_artifacts};
 
 const PIECE_BYTES: u64 = 256 * 1024;

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shuntyard_domain::attempt::AttemptRecord;
@@ -14,23 +13,21 @@ use shuntyard_domain::explain::Explanation;
 use shuntyard_domain::ids::{JobId, PhaseRunId};
 use shuntyard_domain::job::Job;
 use shuntyard_domain::outcome::StopReason;
-use shuntyard_domain::project_config::MAX_ROWS;
 use shuntyard_domain::wire::api::{AttemptBody, JobBody, SubmitJob};
 use shuntyard_domain::wire::time_text::rfc3339;
 
 use super::Api;
 use super::body::ApiJson;
 use super::error::ApiError;
-use super::query::{ApiQuery, PathId};
+use super::pages::{self, MAX_PAGE, bad};
+use super::path::PathId;
+use super::query::ApiQuery;
 use super::sse::{self, EventStream};
 use crate::dispatch::News;
 use crate::store::{
     JobEventRow, JobQuery, RecordedEvent, job_attempts, job_collected_find, job_events, job_page, job_receipt_find,
     jobs_runner_hostnames,
 };
-
-const DEFAULT_PAGE: u32 = 100;
-const MAX_PAGE: u32 = MAX_ROWS as u32;
 
 /// `GET /jobs` without `state` lists unfinished jobs, as Chef does.
 #[derive(Debug, Default, Deserialize)]
@@ -45,10 +42,7 @@ pub(super) struct JobFilter {
 
 impl JobFilter {
     fn query(&self, api: &Api) -> Result<JobQuery, ApiError> {
-        let limit = self.limit.unwrap_or(DEFAULT_PAGE);
-        if !(1..=MAX_PAGE).contains(&limit) {
-            return Err(bad("limit", format!("{limit} jobs a page"), &["1 to 500"]));
-        }
+        let limit = pages::limit(self.limit, "jobs")?;
         let state = self.state.clone().unwrap_or_else(|| "unfinished".into());
         if state != "all" && !JobQuery::STATES.contains(&state.as_str()) {
             let allowed: Vec<&str> = ["all"].into_iter().chain(JobQuery::STATES.iter().copied()).collect();
@@ -70,11 +64,6 @@ impl JobFilter {
             limit,
         })
     }
-}
-
-fn bad(path: &str, message: String, allowed: &[&str]) -> ApiError {
-    let allowed = allowed.iter().map(|a| (*a).to_owned()).collect();
-    ApiError::BadRequest { path: Some(path.into()), message, allowed }
 }
 
 impl Api {
@@ -115,10 +104,12 @@ impl Api {
         if !nameless.is_empty() {
             kept = dispatcher.store().read(move |c| jobs_runner_hostnames(c, &nameless)).await?;
         }
+        let mut changes = dispatcher.changes_of_jobs(jobs).await?;
         let now_ms = dispatcher.clock().now_ms();
-        let body = |job: &Job| {
+        let mut body = |job: &Job| {
             let stored = if job.state.is_finished() { 0 } else { dispatcher.logs().stored_bytes(job.attempt_id()) };
             let mut body = JobBody::of(job, name(job).or_else(|| kept.get(&job.id).cloned()), stored, now_ms);
+            body.change = changes.remove(&job.id).unwrap_or_default();
             if stored > job.spec.output_cap_bytes
                 && let Ok(Some(elided)) = dispatcher.logs().elided(job.attempt_id())
             {
@@ -126,7 +117,7 @@ impl Api {
             }
             body
         };
-        Ok(jobs.iter().map(body).collect())
+        Ok(jobs.iter().map(&mut body).collect())
     }
 
     async fn page(&self, query: JobQuery) -> Result<Vec<JobBody>, ApiError> {
@@ -145,16 +136,8 @@ pub(super) async fn list(
     let query = filter.query(&api)?;
     let limit = query.limit as usize;
     let page = api.page(query).await?;
-    let mut headers = HeaderMap::new();
-    if let (true, Some(last)) = (page.len() == limit, page.last()) {
-        let others = words.iter().filter(|(name, _)| name != "before" && !name.starts_with("chef-"));
-        let quoted = |word: &str| utf8_percent_encode(word, NON_ALPHANUMERIC).to_string();
-        let mut next: String = others.map(|(name, value)| format!("{}={}&", quoted(name), quoted(value))).collect();
-        next.push_str(&format!("before={}", last.id));
-        if let Ok(link) = HeaderValue::from_str(&format!("<jobs?{next}>; rel=\"next\"")) {
-            headers.insert(header::LINK, link);
-        }
-    }
+    let next = page.last().filter(|_| page.len() == limit);
+    let headers = next.map(|last| pages::next_page("jobs", &words, last.id)).unwrap_or_default();
     Ok((headers, Json(page)).into_response())
 }
 

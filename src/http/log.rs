@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use super::Api;
 use super::error::ApiError;
-use super::query::PathId;
+use super::path::PathId;
 use super::sse::{self, EventStream};
 use crate::dispatch::{DispatchError, JobPulse};
 use crate::logs::LogPiece;
@@ -73,7 +73,7 @@ pub(super) async fn download(
 
 /// The bytes in `[from, to)`; a line for what is not kept, where `lines` are wanted. An error ends the answer in a way
 /// that no client takes for its end.
-fn log_body(
+pub(super) fn log_body(
     api: Api,
     attempt: AttemptId,
     from: u64,

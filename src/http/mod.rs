@@ -3,9 +3,12 @@
 mod artifacts;
 mod auth;
 mod body;
+mod changes;
 mod error;
 mod jobs;
 mod log;
+mod pages;
+mod path;
 mod phase_runs;
 mod query;
 mod request_id;
@@ -14,6 +17,7 @@ mod serve;
 mod sse;
 mod status;
 mod steps;
+mod tenancy;
 mod workspaces;
 
 use axum::Router;
@@ -60,10 +64,13 @@ pub fn router(api: Api) -> Router {
         .route("/phase_runs/{id}", get(phase_runs::show))
         .route("/workspaces/{id}", get(workspaces::show).put(workspaces::submit))
         .route("/workspaces/{id}/files", put(workspaces::receive))
-        .route("/orgs", get(status::orgs))
+        .route("/changes", get(changes::list))
+        .nest("/changes/{id}", change_routes())
+        .route("/orgs", get(tenancy::orgs).post(tenancy::create_org))
+        .nest("/orgs/{org}", org_routes())
         .route("/users/{user}/verify-token", get(status::verify_token))
         .layer(from_fn(query::known_keys))
-        .layer(from_fn(query::known_enterprise))
+        .layer(from_fn(path::known_enterprise))
         .layer(from_fn_with_state(api.clone(), auth::require))
         .route("/saml/enabled", get(status::saml));
     Router::new()
@@ -77,6 +84,38 @@ pub fn router(api: Api) -> Router {
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(from_fn(request_id::tag))
         .with_state(api)
+}
+
+/// One change, by its id alone or in its project.
+fn change_routes() -> Router<Api> {
+    Router::new()
+        .route("/", get(changes::show).delete(changes::close))
+        .route("/streaming", get(changes::streaming))
+        .route("/plan", get(changes::plan))
+        .route("/merge", post(changes::approve))
+        .route("/accept", post(changes::deliver))
+        .route("/trigger/{stage}", post(changes::trigger))
+        .route("/cancel", post(changes::cancel))
+}
+
+/// What lies in an organisation.
+fn org_routes() -> Router<Api> {
+    let pipeline = Router::new()
+        .route("/", get(tenancy::pipeline))
+        .route("/changes", get(changes::list).post(changes::submit))
+        .route("/plan", post(changes::plan_for))
+        .route("/phase_runs/{id}", get(phase_runs::row))
+        .route("/phase_runs/{id}/log", get(phase_runs::row_log));
+    let project = Router::new()
+        .route("/", get(tenancy::project))
+        .route("/changes", get(changes::list))
+        .nest("/changes/{id}", change_routes())
+        .route("/pipelines", get(tenancy::pipelines).post(tenancy::create_pipeline))
+        .nest("/pipelines/{pipeline}", pipeline);
+    Router::new()
+        .route("/", get(tenancy::org))
+        .route("/projects", get(tenancy::projects).post(tenancy::create_project))
+        .nest("/projects/{project}", project)
 }
 
 /// Serves until `stop`; requests under way are finished, streams end by themselves on the same signal.

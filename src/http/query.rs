@@ -1,8 +1,6 @@
-//! Query strings and path words whose faults name the key.
+//! Query strings whose faults name the key.
 
-use std::str::FromStr;
-
-use axum::extract::{FromRequestParts, MatchedPath, Path, Query, RawPathParams, Request};
+use axum::extract::{FromRequestParts, MatchedPath, Query, Request};
 use axum::http::Method;
 use axum::http::request::Parts;
 use axum::middleware::Next;
@@ -10,7 +8,6 @@ use axum::response::Response;
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
-use crate::dispatch::DEFAULT;
 
 /// Keys that any query may hold: Chef's stream clients log in with them.
 const CHEFS_KEYS: [&str; 2] = ["chef-delivery-token", "chef-delivery-user"];
@@ -21,6 +18,12 @@ fn keys_of(method: &Method, route: &str) -> &'static [&'static str] {
         Method::GET | Method::HEAD if route.ends_with("/jobs") => {
             &["state", "project", "runner", "phase_run", "before", "limit"]
         }
+        Method::GET | Method::HEAD if route.ends_with("/changes") => {
+            &["org", "project", "pipeline", "state", "before", "limit"]
+        }
+        Method::GET | Method::HEAD if route.ends_with("/changes/{id}/plan") => &["stage"],
+        Method::GET | Method::HEAD if route.ends_with("/phase_runs/{id}/log") => &["colorize"],
+        Method::POST if route.ends_with("/trigger/{stage}") => &["failed_only"],
         Method::DELETE if route.ends_with("/runners/{hostname}") => &["force"],
         _ => &[],
     }
@@ -64,54 +67,5 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for ApiQuer
             let (key, why) = if let [_, key, why] = parts[..] { (key, why) } else { ("query", text.as_str()) };
             refused(key.to_owned(), format!("the value of `{key}` cannot be read: {why}"), Vec::new())
         })
-    }
-}
-
-/// One named word of the path; a word that is not a `T` names nothing that exists.
-async fn path_word<S: Send + Sync, T: FromStr>(parts: &mut Parts, state: &S, name: &str) -> Result<T, ApiError> {
-    let words = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await;
-    let words = words.map(|Path(words)| words).unwrap_or_default();
-    let word = words.into_iter().find(|(key, _)| key == name).map(|(_, word)| word).unwrap_or_default();
-    word.parse().map_err(|_| ApiError::NotFound(format!("there is no `{word}`")))
-}
-
-/// Lets a request pass only for an enterprise that exists: another one's jobs must not land here.
-pub(super) async fn known_enterprise(words: RawPathParams, request: Request, next: Next) -> Result<Response, ApiError> {
-    match words.iter().find(|(name, word)| *name == "enterprise" && *word != DEFAULT) {
-        Some((_, word)) => Err(ApiError::NotFound(format!("there is no enterprise `{word}`"))),
-        None => Ok(next.run(request).await),
-    }
-}
-
-/// The `{id}` of a path.
-pub(super) struct PathId<T>(pub T);
-
-impl<S: Send + Sync, T: FromStr + Send> FromRequestParts<S> for PathId<T> {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        path_word(parts, state, "id").await.map(Self)
-    }
-}
-
-/// The `{path}` of a path: the rest of it, slashes included.
-pub(super) struct PathRest(pub String);
-
-impl<S: Send + Sync> FromRequestParts<S> for PathRest {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        path_word(parts, state, "path").await.map(Self)
-    }
-}
-
-/// The `{hostname}` of a path.
-pub(super) struct PathHost(pub String);
-
-impl<S: Send + Sync> FromRequestParts<S> for PathHost {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        path_word(parts, state, "hostname").await.map(Self)
     }
 }

@@ -15,7 +15,8 @@ use tokio::sync::mpsc;
 
 use super::body::ApiJson;
 use super::error::ApiError;
-use super::query::{ApiQuery, PathHost};
+use super::path::PathHost;
+use super::query::ApiQuery;
 use super::sse::{self, EventStream};
 use super::{Api, steps};
 use crate::dispatch::RunnerPatch;

@@ -32,10 +32,6 @@ pub(super) async fn saml() -> Json<Value> {
     Json(json!({"enabled": false}))
 }
 
-pub(super) async fn orgs() -> Json<Value> {
-    Json(json!({"orgs": [{"name": crate::dispatch::DEFAULT}]}))
-}
-
 /// The token was checked on the way here.
 pub(super) async fn verify_token() -> Json<Value> {
     Json(json!({"status": "ok"}))

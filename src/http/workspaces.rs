@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use super::Api;
 use super::error::ApiError;
-use super::query::PathId;
+use super::path::PathId;
 use crate::blobs::{Held, MAX_MANIFEST_BYTES};
 use crate::dispatch::Upload;
 

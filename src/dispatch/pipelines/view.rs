@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 
 use shuntyard_domain::change::Change;
-use shuntyard_domain::ids::ChangeId;
+use shuntyard_domain::ids::{ChangeId, JobId};
+use shuntyard_domain::job::Job;
 use shuntyard_domain::phase::Stage;
 use shuntyard_domain::stage::{ChangeView, PhaseView, RunView, StageRun, allowed};
 use shuntyard_domain::tenancy::Name;
+use shuntyard_domain::wire::api::ChangeRef;
 use shuntyard_domain::wire::change::ChangeBody;
 
 use crate::dispatch::{DispatchError, Dispatcher};
 use crate::store::{
-    ChangeQuery, Connection, StoreError, change_find, change_page, row_jobs_of, stage_phases, stage_runs_of,
-    stages_taken,
+    ChangeQuery, Connection, StoreError, change_find, change_page, changes_of_jobs, row_jobs_of, stage_phases,
+    stage_runs_of, stages_taken,
 };
 
 impl Dispatcher {
@@ -41,6 +43,19 @@ impl Dispatcher {
         });
         let found: Result<Option<ChangeBody>, StoreError> = read.await;
         found?.ok_or(DispatchError::NoChange(id))
+    }
+
+    /// The changes in whose stages the jobs run; a job outside of stages is left out.
+    ///
+    /// # Errors
+    /// `Store`
+    pub async fn changes_of_jobs(&self, jobs: &[Job]) -> Result<BTreeMap<JobId, ChangeRef>, DispatchError> {
+        let ids: Vec<JobId> = jobs.iter().filter(|job| job.origin.stage.is_some()).map(|job| job.id).collect();
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let found = self.0.store.read(move |c| changes_of_jobs(c, &ids)).await?;
+        Ok(found.into_iter().map(|(job, (id, title))| (job, ChangeRef { id: id.to_string(), title })).collect())
     }
 
     /// One page of changes, newest first.

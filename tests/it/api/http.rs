@@ -28,7 +28,12 @@ impl Answer {
 
 /// As `request`, a GET for this range.
 pub fn get_range(address: &str, path: &str, token: &str, range: &str) -> Answer {
-    let headers = [("Authorization", &*format!("Bearer {token}")), ("Range", range)];
+    get_with(address, path, token, ("Range", range))
+}
+
+/// As `request`, a GET with a further header.
+pub fn get_with(address: &str, path: &str, token: &str, header: (&str, &str)) -> Answer {
+    let headers = [("Authorization", &*format!("Bearer {token}")), header];
     try_send(address, "GET", path, &headers, None).expect("the API answers")
 }
 
