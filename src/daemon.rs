@@ -73,12 +73,8 @@ impl Daemon {
             placement: placement(config.dispatch.placement)?,
             runner_min_free_bytes: config.workspaces.runner_min_free_bytes,
             spool_cap_bytes: config.output.spool_cap_bytes,
-<<<<<<< HEAD
             artifacts_max_bytes: config.artifacts.max_bytes,
-            command_template: None,
-=======
             command_template: config.pipelines.command.clone(),
->>>>>>> main
         })
         .await
         .context("cannot take up what is in the store")?;

@@ -9,12 +9,8 @@ use zeroize::Zeroizing;
 use super::fault::{ConfigFault, ConfigFaults};
 use super::layers::{FILE_VARIABLE, Layers};
 use super::{
-<<<<<<< HEAD
     ArtifactsConfig, Config, DataConfig, DataPaths, DispatchConfig, LogConfig, LogFormat, LogLevel, OutputConfig,
-=======
-    Config, DataConfig, DataPaths, DispatchConfig, LogConfig, LogFormat, LogLevel, OutputConfig, PipelinesConfig,
->>>>>>> main
-    PlacementRule, ServerConfig, SshConfig, StoreConfig, WorkspacesConfig,
+    PipelinesConfig, PlacementRule, ServerConfig, SshConfig, StoreConfig, WorkspacesConfig,
 };
 
 /// What the configuration is made of.

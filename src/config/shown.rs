@@ -8,11 +8,7 @@ impl Config {
     /// Every key with the value that is used, as TOML. A masked database address cannot be read again.
     #[must_use]
     pub fn to_toml(&self) -> String {
-<<<<<<< HEAD
-        let Self { server, data, store, log, output, ssh, dispatch, workspaces, artifacts } = self;
-=======
-        let Self { server, data, store, log, output, ssh, dispatch, pipelines, workspaces } = self;
->>>>>>> main
+        let Self { server, data, store, log, output, ssh, dispatch, pipelines, workspaces, artifacts } = self;
         let text = |text: &str| toml::Value::from(text).to_string();
         let sections = [
             (
