@@ -45,6 +45,11 @@ impl Following<'_> {
         };
         drop(pins);
         if let (Followed::Over | Followed::Requeued { .. }, Some(runner)) = (&followed, runner) {
+            let mut stream = stream;
+            if has_left && !stream.is_open() {
+                // Its link was lost while files came. Who connects sweeps; that was before the end was stored.
+                self.engine.forget_attempt(runner, self.job.attempt_id());
+            }
             // An attached channel ends with its attempt.
             if self.start_channel { self.engine.park(runner, stream) } else { self.engine.let_go(stream) }
         }

@@ -40,11 +40,11 @@ pub fn select(patterns: &[Pattern], listed: &[u8]) -> Selection {
     let whole = listed.iter().rposition(|byte| *byte == 0).map_or(&[][..], |end| &listed[..end]);
     let names = whole.split(|byte| *byte == 0).filter(|name| !name.is_empty());
     for name in names {
-        let Ok(text) = std::str::from_utf8(name) else {
+        let name = name.strip_prefix(b"./").unwrap_or(name);
+        let Ok(path) = std::str::from_utf8(name) else {
             odd += usize::from(matches_any(patterns, &mut matched, &String::from_utf8_lossy(name)));
             continue;
         };
-        let path = text.strip_prefix("./").unwrap_or(text);
         if !matches_any(patterns, &mut matched, path) {
             continue;
         }

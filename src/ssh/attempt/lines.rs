@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use shuntyard_domain::wire::control::{Control, parse_control};
+use shuntyard_domain::wire::control::{Control, ErrCode, parse_control};
 use shuntyard_domain::wire::frame::Nonce;
 
 use super::VerbError;
@@ -54,7 +54,10 @@ impl ControlLines {
             let line = std::mem::take(&mut self.line);
             match parse_control(&self.nonce, &line).map_err(|bad| self.no_answer(bad.to_string()))? {
                 Some(control) => self.words.push_back(control),
-                None => self.noise(line.len())?,
+                None => match unknown_verb(&line) {
+                    Some(control) => self.words.push_back(control),
+                    None => self.noise(line.len())?,
+                },
             }
         }
         if self.line.len() > MAX_NOISE_BYTES { Err(self.no_answer("a line without end".into())) } else { Ok(()) }
@@ -75,4 +78,10 @@ impl ControlLines {
     pub(super) fn no_answer(&self, said: String) -> VerbError {
         VerbError::NoAnswer { at: self.at.clone(), said }
     }
+}
+
+/// A wrapper that does not know the verb does not know where the nonce stands either: it says `@0 err usage ...`.
+fn unknown_verb(line: &[u8]) -> Option<Control> {
+    let text = std::str::from_utf8(line).ok()?.trim_end().strip_prefix("@0 err usage ")?;
+    Some(Control::Err { code: ErrCode::Usage, detail: text.chars().take(200).collect() })
 }
