@@ -73,7 +73,7 @@ enum Undelivered {
 impl Attendant {
     /// Delivers the tree, then commits the start. `Err`: it was given back, or is to be taken up again.
     pub(super) async fn bring_tree(&self, known: &Known, job: &Job, tree: Digest) -> Result<(Job, Place), Placed> {
-        self.engine.job_changed(&job);
+        self.engine.job_changed(job);
         let delivered = tokio::select! {
             () = self.stop.cancelled() => return Err(Placed::Detached),
             () = self.cancel.cancelled() => return Err(self.unassign(job.attempt, "it was cancelled before it started").await),

@@ -161,7 +161,7 @@ async fn intend(engine: &Dispatcher, id: JobId, known: &Known) -> Result<Option<
         })
         .await?;
     if let Some(job) = &job {
-        engine.job_changed(&job);
+        engine.job_changed(job);
     }
     Ok(job)
 }

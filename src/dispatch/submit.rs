@@ -154,7 +154,7 @@ impl Dispatcher {
 
     pub(super) fn announce(&self, job: &Job) {
         self.queue(job, Vec::new());
-        self.job_changed(&job);
+        self.job_changed(job);
     }
 
     /// Asks for a job's end. A queued job ends at once and never starts; a running one ends when its

@@ -57,3 +57,52 @@ fn turn(change: &Change) -> Turn {
     let signed = change.delivered.as_ref().or(change.approved.as_ref()).unwrap_or(&change.submitted);
     (signed.at_ms, change.id)
 }
+
+#[cfg(test)]
+mod tests {
+    use shuntyard_domain::change::{ChangeState, Signed, Source};
+    use shuntyard_domain::tenancy::Name;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn change(number: u128, approved_at_ms: i64, delivered_at_ms: Option<i64>) -> Change {
+        let name = Name::of_default();
+        let signed = |at_ms| Signed { at_ms, by: "bob".into() };
+        Change {
+            id: ChangeId(Uuid::from_u128(number)),
+            at: PipelinePath { enterprise: name.clone(), org: name.clone(), project: name.clone(), pipeline: name },
+            title: "a change".into(),
+            description: String::new(),
+            state: ChangeState::Merged,
+            source: Source::None,
+            submitted: signed(0),
+            approved: Some(signed(approved_at_ms)),
+            delivered: delivered_at_ms.map(signed),
+            version: 0,
+        }
+    }
+
+    #[test]
+    fn who_was_let_in_first_goes_first_stage_by_stage() {
+        let (late, early) = (change(1, 20, None), change(2, 10, None));
+        let mut waiting = Waiting::default();
+        waiting.add(&late, Stage::Acceptance);
+        waiting.add(&early, Stage::Acceptance);
+        assert_eq!(waiting.first(&late.at, Stage::Acceptance), Some(early.id));
+        assert_eq!(waiting.before(&late, Stage::Acceptance), Some(early.id));
+        assert_eq!(waiting.before(&early, Stage::Acceptance), None);
+        assert_eq!(waiting.first(&late.at, Stage::Union), None);
+        waiting.remove(&early, Stage::Acceptance);
+        assert_eq!(waiting.first(&late.at, Stage::Acceptance), Some(late.id));
+        // Behind acceptance the delivery counts, not the approval.
+        let (approved_first, delivered_first) = (change(3, 1, Some(40)), change(4, 2, Some(30)));
+        waiting.add(&approved_first, Stage::Union);
+        waiting.add(&delivered_first, Stage::Union);
+        assert_eq!(waiting.first(&late.at, Stage::Union), Some(delivered_first.id));
+        waiting.forget(delivered_first.id);
+        assert_eq!(waiting.first(&late.at, Stage::Union), Some(approved_first.id));
+        waiting.forget(late.id);
+        assert_eq!(waiting.first(&late.at, Stage::Acceptance), None);
+    }
+}

@@ -30,11 +30,11 @@ on_both_databases!(
     forged_rows_of_pipelines_are_refused,
 );
 
-fn name(text: &str) -> Name {
+pub fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
-fn path(project: &str) -> PipelinePath {
+pub fn path(project: &str) -> PipelinePath {
     PipelinePath { enterprise: name("default"), org: name("acme"), project: name(project), pipeline: name("master") }
 }
 
@@ -42,7 +42,7 @@ fn signed(by: &str) -> Option<Signed> {
     Some(Signed { at_ms: 1_700_000_000_005, by: by.into() })
 }
 
-fn change(number: u128) -> Change {
+pub fn change(number: u128) -> Change {
     Change {
         id: ChangeId(Uuid::from_u128(number)),
         at: path("hello"),
@@ -61,7 +61,7 @@ fn of_project(project: &str, before: Option<ChangeId>, limit: u32) -> ChangeQuer
     ChangeQuery { project: Some(name(project)), before, limit, ..ChangeQuery::default() }
 }
 
-fn run(number: u128, of: u128, stage: Stage) -> StageRun {
+pub fn run(number: u128, of: u128, stage: Stage) -> StageRun {
     StageRun {
         id: StageRunId(Uuid::from_u128(number)),
         change: ChangeId(Uuid::from_u128(of)),
@@ -77,7 +77,7 @@ fn run(number: u128, of: u128, stage: Stage) -> StageRun {
     }
 }
 
-fn made() -> RunPlan {
+pub fn made() -> RunPlan {
     let config = parse(include_str!("../../../fixtures/configs/good/every-key-of-ours.json")).unwrap();
     let (at, id) = (path("hello"), ChangeId(Uuid::from_u128(1)));
     let of = Planned {
@@ -218,7 +218,7 @@ async fn one_run_of_a_change_and_one_change_in_a_shared_stage_at_a_time(db: Data
     insert(run(18, 3, Stage::Union)).await.expect("union is free again");
 }
 
-fn phase_run(number: u128, phase: Phase) -> PhaseRun {
+pub fn phase_run(number: u128, phase: Phase) -> PhaseRun {
     PhaseRun {
         id: PhaseRunId(Uuid::from_u128(number)),
         stage_run: StageRunId(Uuid::from_u128(10)),
