@@ -1,5 +1,7 @@
 //! Work directories that change, lie or have no end, and files of outputs that are none: no job fails of them.
 
+use std::fs;
+
 use super::{fetched, hold, listed};
 use crate::cli::house::{House, await_truth, host};
 use crate::support::sshd::DEBIAN_12;
@@ -70,5 +72,34 @@ fn outputs_that_are_none_are_told_and_fail_no_job() {
         let body = house.await_end(&house.submit(&[], script));
         assert_eq!((&body["state"], body.get("outputs")), (&"succeeded".into(), None), "{script}: {body}");
         assert!(body["outputs_fault"].as_str().is_some_and(|fault| fault.contains(told)), "{script}: {body}");
+    }
+}
+
+#[test]
+fn a_wrapper_that_lies_or_pours_costs_its_jobs_their_files_only() {
+    let host = host("u1", DEBIAN_12);
+    let house = House::with(&[(&host, 1)]);
+    let runner = house.api("runners/u1");
+    let (base, version) = (runner["base_dir"].as_str().unwrap(), runner["wrapper_version"].as_str().unwrap());
+    let wrapper = host.path(&format!("{}/wrapper-{version}", base.trim_start_matches('/')));
+    let own = fs::read_to_string(&wrapper).unwrap();
+    for (instead, told) in [
+        ("cat /dev/zero", "prints without end"),
+        ("echo \"@@$nonce\"; cat /dev/zero", "more than it was asked for"),
+        (
+            "echo \"@@$nonce\"; answered f; printf './../../etc/passwd\\000/file\\000./file/../../x\\000'; answered f; cat <&3",
+            "2 file(s) have names",
+        ),
+        ("exit 1", "no complete answer"),
+        ("say eol", "does not belong"),
+    ] {
+        let lying = own.replacen("    verb_get\n", &format!("    {instead}\n"), 1);
+        assert_ne!(lying, own);
+        fs::write(&wrapper, lying).unwrap();
+        let job = house.submit(&["--artifacts", "file", "--artifacts", "**/passwd"], "echo x >file; exit 5");
+        let body = house.await_end(&job);
+        assert_eq!((&body["state"], &body["exit_code"]), (&"failed".into(), &5.into()), "{body}");
+        let fault = body["artifacts_fault"].as_str().unwrap_or_default();
+        assert!(fault.contains(told) && listed(&house, &job).is_empty(), "{instead}: {body}");
     }
 }
