@@ -20,10 +20,12 @@ use super::{DispatchError, Dispatcher};
 use crate::blobs::{BlobError, Intake, Kept, Pin};
 use crate::ssh::attempt::{Answer, VerbError, collect};
 
-/// A file is asked for by its first block; what is larger, by 16 further ones (a MiB) at a time.
+/// A file is asked for by its first block; what is larger, by a MiB at first and up to 4 MiB at a time: a piece takes a
+/// round trip.
 const PIECE_BLOCKS: u64 = 16;
-/// Blocks that may be on their way: 2 MiB.
-const BLOCKS_AHEAD: u64 = 32;
+const MAX_PIECE_BLOCKS: u64 = 64;
+/// No more is asked for while so many blocks are on their way: up to 8 MiB wait, half of what a channel holds.
+const BLOCKS_AHEAD: u64 = 64;
 /// Collections on one runner at a time: it has other calls to answer.
 const AT_A_TIME: usize = 4;
 const MAX_FAULT_CHARS: usize = 1000;
@@ -250,7 +252,8 @@ impl Receiving<'_> {
         self.open.insert(request.path.clone(), intake);
         // Before other files, so that few are open at a time.
         let skip = request.skip + request.count;
-        self.queue.push_front(Request { path: request.path, skip, count: PIECE_BLOCKS });
+        let count = (request.count * 2).clamp(PIECE_BLOCKS, MAX_PIECE_BLOCKS);
+        self.queue.push_front(Request { path: request.path, skip, count });
         Ok(())
     }
 

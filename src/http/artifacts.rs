@@ -5,7 +5,7 @@
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::{Stream, stream};
@@ -38,22 +38,16 @@ pub(super) async fn download(
     State(api): State<Api>,
     PathId(id): PathId<JobId>,
     PathRest(path): PathRest,
-    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let job = api.dispatcher.job(id).await?;
     let wanted = path.clone();
     let found: Option<Artifact> = api.dispatcher.store().read(move |c| job_artifact_find(c, job.id, &wanted)).await?;
     let artifact = found.ok_or_else(|| ApiError::NotFound(format!("job {id} has left no file `{path}`")))?;
     let tag = format!("\"{}\"", artifact.digest);
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|v| v == tag);
     // Before the status is said: a content that is not there is an error, not a file that was cut off.
-    let first = api.dispatcher.read_content(artifact.digest, 0, if known { 0 } else { PIECE_BYTES }).await?;
+    let first = api.dispatcher.read_content(artifact.digest, 0, PIECE_BYTES).await?;
     let size = artifact.size;
-    let mut response = if known {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        Body::from_stream(content(api, artifact, first)).into_response()
-    };
+    let mut response = Body::from_stream(content(api, artifact, first)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -64,9 +58,7 @@ pub(super) async fn download(
             headers.insert(header, value);
         }
     }
-    if !known {
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
-    }
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
     Ok(response)
 }
 

@@ -28,12 +28,7 @@ impl Answer {
 
 /// As `request`, a GET for this range.
 pub fn get_range(address: &str, path: &str, token: &str, range: &str) -> Answer {
-    get_with(address, path, token, ("Range", range))
-}
-
-/// As `request`, a GET with a further header.
-pub fn get_with(address: &str, path: &str, token: &str, header: (&str, &str)) -> Answer {
-    let headers = [("Authorization", &*format!("Bearer {token}")), header];
+    let headers = [("Authorization", &*format!("Bearer {token}")), ("Range", range)];
     try_send(address, "GET", path, &headers, None).expect("the API answers")
 }
 

@@ -1,7 +1,7 @@
 //! What an ended attempt hands out: its outputs, the names of its files, pieces of them; and nothing else.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use shuntyard_domain::artifacts::MAX_NAMES_BYTES;
@@ -136,9 +136,10 @@ fn a_directory_without_end_and_a_file_that_grows_are_handed_out_as_far_as_asked(
     under_every_shell(|host| {
         let (_job, has_outputs) = ended(host, id(1), "head -c 70000 /dev/zero >$SHUNT_OUTPUT; echo x >grows");
         assert!(has_outputs);
-        let deep = host.work(id(1)).join("d".repeat(200)).join("e".repeat(200));
+        // Long paths need few files to fill what is listed.
+        let deep = (0..15).fold(host.work(id(1)), |dir, _| dir.join("d".repeat(230)));
         fs::create_dir_all(&deep).unwrap();
-        for n in 0..22_000 {
+        for n in 0..2_500 {
             fs::File::create(deep.join(n.to_string())).unwrap();
         }
         let mut asking = Asking::new(host, id(1), &["."]);
@@ -148,7 +149,6 @@ fn a_directory_without_end_and_a_file_that_grows_are_handed_out_as_far_as_asked(
         assert_eq!(asking.piece("grows", 1, 2).0.len(), 131_072);
         fs::write(host.work(id(1)).join("grows"), "short").unwrap();
         assert_eq!(asking.piece("grows", 3, 2).0, b"");
-        fs::set_permissions(&deep, fs::Permissions::from_mode(0o700)).unwrap();
     });
 }
 
