@@ -74,7 +74,7 @@ fn a_job_that_leaves_nothing_costs_its_host_no_call() {
     let host = host("u1", DEBIAN_12);
     let house = House::with(&[(&host, 1)]);
     // What a collection would start.
-    super::hold(&host, "find", "true");
+    super::hold(&host, "dd", "true");
     let job = house.submit(&[], "echo x >file; [ -f \"$SHUNT_OUTPUT\" ] && [ ! -s \"$SHUNT_OUTPUT\" ]");
     let body = house.await_end(&job);
     assert_eq!(body["state"], "succeeded", "{body}");
