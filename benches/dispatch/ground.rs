@@ -102,6 +102,7 @@ impl Ground {
             project: String::new(),
             workspace: None,
             artifacts: Vec::new(),
+            git: None,
         };
         self.dispatcher.submit(request).await.expect("a good job")
     }

@@ -9,12 +9,14 @@ use shuntyard_domain::project_config::{
 
 use crate::blobs::FoundFile;
 use crate::dispatch::engine_error::bad;
-use crate::dispatch::{DispatchError, Dispatcher};
+use crate::dispatch::{DispatchError, Dispatcher, git_blob_id};
 use crate::store::GivenConfig;
 
 /// A configuration without faults.
 pub(super) struct Parsed {
     pub config: ProjectConfig,
+    /// Git's id of its text.
+    pub config_blob: String,
     pub local: Option<LocalPhases>,
 }
 
@@ -59,7 +61,12 @@ impl Dispatcher {
 pub(super) fn parsed(texts: &GivenConfig) -> Result<Parsed, DispatchError> {
     let config = parse(&texts.config).map_err(DispatchError::BadConfig)?;
     let local = texts.local_phases.as_deref().map(parse_local_phases).transpose();
-    Ok(Parsed { config, local: local.map_err(|faults| DispatchError::BadConfig(in_project_toml(faults)))? })
+    let config_blob = git_blob_id(texts.config.as_bytes());
+    Ok(Parsed {
+        config,
+        config_blob,
+        local: local.map_err(|faults| DispatchError::BadConfig(in_project_toml(faults)))?,
+    })
 }
 
 /// Says in the path which of the two files a fault is in.

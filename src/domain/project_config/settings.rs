@@ -131,7 +131,7 @@ fn environment(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> BTreeMa
         let text = if let Json::Text(text) = &member.node.value { text.as_str() } else { "" };
         match check_variable(&member.key, text) {
             Ok(()) => (),
-            Err(BadFrame::NulInValue(_) | BadFrame::NulInScript) => {
+            Err(BadFrame::NulInValue(_) | BadFrame::NulInScript | BadFrame::NulInSecret) => {
                 faults.add(&path, &member.node.span, "must not contain the character NUL", &["a string without NUL"]);
             }
             Err(fault @ BadFrame::ReservedName(_)) => {

@@ -127,6 +127,7 @@ fn planned(case: &Case, config: &ProjectConfig) -> Result<StagePlan, Vec<PlanFau
         change,
         source: &Source::None,
         config,
+        config_blob: None,
         local,
         template: template.as_ref(),
         output_cap_bytes: 1 << 20,

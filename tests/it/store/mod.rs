@@ -22,6 +22,7 @@ mod pipelines;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod samples;
+mod secrets;
 mod small_tables;
 
 /// An empty database of one kind, removed at the end.
