@@ -3,6 +3,7 @@
 mod accept_host_key;
 mod adhoc;
 mod api;
+mod artifacts_get;
 mod bad_links;
 mod cancel;
 mod change;
