@@ -28,7 +28,7 @@ pub struct Args {
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     Jobs(jobs::JobsArgs),
     Logs(logs::LogsArgs),
     Cancel(cancel::CancelArgs),

@@ -27,7 +27,7 @@ use crate::failure::{Failure, Usage};
 pub async fn run(args: Args) -> Result<u8, Failure> {
     let connect = || -> Result<Client, Failure> { Ok(Client::new(Connection::resolve(&args.connection)?)?) };
     match args.command {
-        Command::Run(run) => crate::run::run(connect, run).await,
+        Command::Run(run) => crate::run::run(connect, *run).await,
         Command::Jobs(jobs) => jobs::run(&connect()?, jobs).await,
         Command::Logs(logs) => logs::run(&connect()?, logs).await,
         Command::Cancel(cancel) => cancel::run(&connect()?, cancel).await,
