@@ -109,6 +109,7 @@ impl Ground {
             retry: Default::default(),
             project: String::new(),
             workspace,
+            git: None,
         };
         self.dispatcher.submit(request).await.expect("a good job")
     }

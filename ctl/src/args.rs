@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::runners::{accept_host_key, delete, install, list, test};
+use crate::commands::secret::SecretCommand;
 use crate::commands::{api, cancel, completions, config_check, explain, jobs, logs};
 use crate::connection::ConnectionArgs;
 use crate::run::RunArgs;
@@ -35,6 +36,9 @@ pub enum Command {
     /// Check a project's configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Keep secrets of projects
+    #[command(subcommand)]
+    Secret(SecretCommand),
     /// Manage runners
     #[command(subcommand)]
     Ctl(CtlCommand),

@@ -26,6 +26,8 @@ pub enum Failure {
     Usage(#[from] Usage),
     #[error("there is no job {0}; `shunt jobs --all` lists those that there are")]
     NoJob(JobId),
+    #[error("project {project} has no secret {name}; `shunt secret list --project {project}` lists those that it has")]
+    NoSecret { project: String, name: String },
     #[error("cannot write the output: {0}")]
     Output(#[source] io::Error),
     #[error("cannot start: {0}")]
@@ -87,7 +89,7 @@ pub enum Usage {
     #[error("standard input has no password: its first line is empty")]
     EmptyPassword,
     #[error(
-        "will not send a password or a private key to {server} unencrypted. Use https, run this command on the \
+        "will not send a password, a private key or a secret to {server} unencrypted. Use https, run this command on the \
          server's machine, or forward its port: ssh -L 8920:127.0.0.1:8920 HOST"
     )]
     ClearText { server: String },
@@ -107,6 +109,8 @@ pub enum Usage {
     NoConfig { dir: PathBuf, looked: String },
     #[error("the project directory {0} has no name that could be the project's")]
     NoProjectName(PathBuf),
+    #[error("the value cannot be kept: it must be text of 1 byte to 64 KiB without NUL")]
+    BadSecret,
     #[error("the script is empty")]
     EmptyScript,
 }

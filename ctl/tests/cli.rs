@@ -66,6 +66,10 @@ fn the_help_of_every_command_is_as_recorded() {
         "ctl list-runners",
         "ctl test-runner",
         "ctl accept-host-key",
+        "secret",
+        "secret set",
+        "secret list",
+        "secret delete",
         "api",
         "completions",
     ];
@@ -156,6 +160,12 @@ fn bad_flags_are_exit_code_two_and_say_what_is_allowed() {
         (&["ctl", "install-runner", "h", "root", "-P", "x", "-p", "0"], "--port"),
         (&["ctl", "install-runner", "h", "root", "-P", "x", "--host-key", "SHA256:x"], "is not a fingerprint"),
         (&["ctl", "delete-runner", "h"], "add --yes"),
+        (&["run", "--git", "https://u:hunter2@h/a", "--ref", "main", "--", "true"], "GIT_TOKEN"),
+        (&["run", "--git", "ext::sh", "--ref", "main", "--", "true"], "git URL"),
+        (&["run", "--git", "https://h/a", "--ref=-x", "--", "true"], "git ref"),
+        (&["secret", "set", "token", "--project", "a"], "secret name `token`"),
+        (&["secret", "set", "TOKEN", "--project", "a b"], "name `a b`"),
+        (&["secret", "set", "TOKEN", "--project", "a"], "1 byte to 64 KiB"),
     ] {
         refused(args, 2, &[said]);
     }
@@ -163,8 +173,10 @@ fn bad_flags_are_exit_code_two_and_say_what_is_allowed() {
 
 #[test]
 fn a_credential_is_never_sent_unencrypted_to_another_machine() {
-    let args = ["ctl", "install-runner", "h", "root", "-P", "x", "--server", "http://192.0.2.1:8920"];
-    refused(&args, 2, &["will not send", "http://192.0.2.1:8920", "https"]);
+    for words in [&["ctl", "install-runner", "h", "root", "-P", "x"][..], &["secret", "set", "A", "--project", "a"]] {
+        let args = [words, &["--server", "http://192.0.2.1:8920"]].concat();
+        refused(&args, 2, &["will not send", "http://192.0.2.1:8920", "https"]);
+    }
 }
 
 #[test]

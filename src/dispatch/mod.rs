@@ -15,6 +15,7 @@ mod event_loop;
 mod explain;
 mod feed;
 mod follow;
+mod git_blob;
 mod install;
 mod inventory;
 mod keeper;
@@ -26,6 +27,7 @@ mod recover;
 mod retire;
 mod run_job;
 mod runners;
+mod secrets;
 mod steps;
 mod submit;
 mod test_runner;
@@ -54,9 +56,11 @@ use crate::store::Store;
 
 pub use engine_error::DispatchError;
 pub use feed::{Feed, JobPulse, News};
+pub use git_blob::git_blob_id;
 pub use inventory::Contact;
 pub use pipelines::{Tenant, Trigger};
 pub use runners::RunnerPatch;
+pub use secrets::SecretOwner;
 pub use submit::DEFAULT;
 pub use workspaces::Upload;
 

@@ -12,6 +12,7 @@ mod phase_runs;
 mod query;
 mod request_id;
 mod runners;
+mod secrets;
 mod serve;
 mod sse;
 mod status;
@@ -107,6 +108,8 @@ fn org_routes() -> Router<Api> {
         .route("/", get(tenancy::project))
         .route("/changes", get(changes::list))
         .nest("/changes/{id}", change_routes())
+        .route("/secrets", get(secrets::list))
+        .route("/secrets/{secret}", put(secrets::set).delete(secrets::delete))
         .route("/pipelines", get(tenancy::pipelines).post(tenancy::create_pipeline))
         .nest("/pipelines/{pipeline}", pipeline);
     Router::new()

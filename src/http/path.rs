@@ -131,6 +131,17 @@ impl<S: Send + Sync> FromRequestParts<S> for PathStage {
     }
 }
 
+/// The `{secret}` of a path, as it is written.
+pub(super) struct PathSecret(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathSecret {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        path_word(parts, state, "secret").await.map(Self)
+    }
+}
+
 /// The `{id}` of a path.
 pub(super) struct PathId<T>(pub T);
 

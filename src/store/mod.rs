@@ -24,6 +24,7 @@ mod runner_events;
 mod runner_row;
 mod runners;
 mod schema;
+mod secrets;
 mod settings;
 mod stage_phases;
 mod stage_runs;
@@ -52,6 +53,7 @@ pub use runners::{
     runner_by_id, runner_delete, runner_find, runner_insert, runner_list, runner_replace_key, runner_sealed_key,
     runner_state, runner_update,
 };
+pub use secrets::{SecretKey, SecretRow, secret_count, secret_delete, secret_find, secret_list, secret_set};
 pub use settings::{setting_find, setting_or_insert, setting_set};
 pub use stage_phases::{stage_phase_end, stage_phase_insert, stage_phases};
 pub use stage_runs::{

@@ -8,6 +8,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    secrets (enterprise, org, project, name) {
+        enterprise -> Text,
+        org -> Text,
+        project -> Text,
+        name -> Text,
+        sealed -> Text,
+        created_at_ms -> BigInt,
+        created_by -> Text,
+        updated_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
     runners (id) {
         id -> Text,
         hostname -> Text,

@@ -9,6 +9,7 @@ mod job_list;
 pub mod jobs;
 pub mod logs;
 pub mod runners;
+pub mod secret;
 
 use reqwest::StatusCode;
 use shuntyard_domain::ids::JobId;
@@ -32,6 +33,7 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Cancel(cancel) => cancel::run(&connect()?, cancel).await,
         Command::Explain(explain) => explain::run(&connect()?, explain).await,
         Command::Config(ConfigCommand::Check(check)) => config_check::run(&check),
+        Command::Secret(command) => secret::run(&connect()?, command).await,
         Command::Ctl(CtlCommand::InstallRunner(install)) => runners::install::run(&connect()?, install).await,
         Command::Ctl(CtlCommand::DeleteRunner(delete)) => runners::delete::run(&connect()?, delete).await,
         Command::Ctl(CtlCommand::ListRunners(list)) => runners::list::run(&connect()?, list).await,

@@ -1,5 +1,6 @@
 //! `shunt run`: a phase of a project, or one command; followed live to its end.
 
+mod clone;
 mod filter_arg;
 pub mod follower;
 mod names;
@@ -45,7 +46,7 @@ use crate::workspace::{self, Tree};
 #[derive(Args, Debug)]
 #[command(
     group = ArgGroup::new("what").required(true).args(["phase", "script", "command"]),
-    group = ArgGroup::new("of_a_project").multiple(true).args(["phase", "with_tree", "dirty"]),
+    group = ArgGroup::new("of_a_project").multiple(true).args(["phase", "with_tree", "dirty", "git"]),
     override_usage = "shunt run --phase <PHASE> [--project <DIR>] [OPTIONS]\n       \
                       shunt run [--filter <KEY=VALUE,…>]… [OPTIONS] -- <COMMAND>…\n       \
                       shunt run [--filter <KEY=VALUE,…>]… [OPTIONS] --script <FILE>"
@@ -70,6 +71,14 @@ pub struct RunArgs {
     /// Start in a tree that the server has, by its digest
     #[arg(long, value_name = "SHA256", conflicts_with_all = ["with_tree", "dirty"])]
     workspace: Option<Digest>,
+    /// Start in a clone that the runner makes by itself, from https://, ssh://, git:// or a path of its own. What opens it
+    /// are the project's secrets (shunt secret set). With --phase the configuration is that of the ref, where the
+    /// repository in the project's directory knows it
+    #[arg(long, value_name = "URL", requires = "reference", conflicts_with_all = ["with_tree", "dirty", "workspace"])]
+    git: Option<String>,
+    /// Branch, tag or full commit of --git
+    #[arg(long = "ref", value_name = "REF", requires = "git")]
+    reference: Option<String>,
     /// POSIX shell script to run; - for standard input
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,

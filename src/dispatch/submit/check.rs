@@ -91,7 +91,7 @@ pub(super) fn check_env(path: &str, env: &BTreeMap<String, String>) -> Result<()
             let allowed = match fault {
                 BadFrame::BadName(_) => "[A-Za-z_][A-Za-z0-9_]*",
                 BadFrame::ReservedName(_) => "any other name",
-                BadFrame::NulInValue(_) | BadFrame::NulInScript => "text",
+                BadFrame::NulInValue(_) | BadFrame::NulInScript | BadFrame::NulInSecret => "text",
             };
             bad(at.clone(), fault.to_string(), &[allowed])
         })?;

@@ -103,12 +103,13 @@ impl House<'_> {
             change: plan.change,
             phase: plan.phase,
             skip: plan.skip,
-            rows: plan.rows.iter().map(|row| self.row(&plan.project, &row.filter)).collect(),
+            rows: plan.rows.iter().map(|row| self.row(plan, &row.filter)).collect(),
         }
     }
 
-    fn row(&self, project: &Name, filter: &Filter) -> RowForecast {
-        let takes = |runner: &&BoardRunner| accepts(filter, self.org.as_str(), runner);
+    fn row(&self, plan: &PhasePlan, filter: &Filter) -> RowForecast {
+        let needs = plan.spec.needs(filter);
+        let takes = |runner: &&BoardRunner| accepts(&needs, self.org.as_str(), runner);
         let mut runners: Vec<(bool, &str)> = self
             .inventory
             .iter()
@@ -116,9 +117,9 @@ impl House<'_> {
             .map(|runner| (runner.availability != Availability::Ready, runner.attributes.hostname.as_str()))
             .collect();
         runners.sort_unstable();
-        let told = if runners.is_empty() { Some(self.why_not(filter)) } else { None };
+        let told = if runners.is_empty() { Some(self.why_not(&needs)) } else { None };
         RowForecast {
-            description: description(project, filter),
+            description: description(&plan.project, filter),
             filter: filter.clone(),
             matching: runners.len(),
             ready: runners.iter().filter(|(away, _)| !away).count(),

@@ -109,6 +109,8 @@ pub struct Planned<'a> {
     /// Where the files are that its jobs start in.
     pub source: &'a Source,
     pub config: &'a ProjectConfig,
+    /// Git's id of the text of that configuration: a clone with another one is not run.
+    pub config_blob: Option<&'a str>,
     pub local: Option<&'a LocalPhases>,
     pub template: Option<&'a CommandTemplate>,
     /// What is kept of a job's output unless the phase says `output_cap_mib`.
@@ -149,6 +151,7 @@ fn phase_plan(stage: Stage, phase: Phase, of: &Planned<'_>) -> PhasePlan {
             silence_limit_s: config.silence_s,
             stop_grace_s: config.stop_grace_s,
             workspace: of.source.workspace(),
+            git: of.source.git(of.config_blob),
             orphan_grace_s: config.stop_after_disconnect_s,
             output_cap_bytes: config.output_cap_bytes.unwrap_or(of.output_cap_bytes),
             ..JobSpec::shell(if skip.is_some() { String::new() } else { script.unwrap_or_default() })

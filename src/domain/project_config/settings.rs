@@ -134,7 +134,7 @@ fn environment(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> BTreeMa
                 faults.add(&path, &member.key_span, message, &["any other name"]);
             }
             Ok(()) => (),
-            Err(BadFrame::NulInValue(_) | BadFrame::NulInScript) => {
+            Err(BadFrame::NulInValue(_) | BadFrame::NulInScript | BadFrame::NulInSecret) => {
                 faults.add(&path, &member.node.span, "must not contain the character NUL", &["a string without NUL"]);
             }
             Err(fault @ BadFrame::ReservedName(_)) => {

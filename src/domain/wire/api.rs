@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use crate::digest::Digest;
 use crate::facts::Facts;
 use crate::filter::Filter;
+use crate::git_source::GitSource;
 use crate::ids::{JobId, PhaseRunId, RunnerId};
 use crate::job::{Job, JobState};
 use crate::outcome::{LostEvidence, NotRunReason, Outcome, StopReason, TruncatedReason};
@@ -116,6 +117,9 @@ pub struct JobBody {
     /// The tree of files that it starts in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<Digest>,
+    /// The clone that it starts in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<GitSource>,
     #[serde(default)]
     pub stop_after_disconnect_s: Option<u32>,
     #[serde(default)]
@@ -184,6 +188,7 @@ impl JobBody {
             run_limit_s: job.spec.run_limit_s,
             silence_limit_s: job.spec.silence_limit_s,
             workspace: job.spec.workspace,
+            git: job.spec.git.clone(),
             stop_after_disconnect_s: job.spec.orphan_grace_s,
             retry: Retry { on_lost: job.spec.retry_on_lost },
             attempts: Vec::new(),

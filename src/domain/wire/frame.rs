@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use crate::digest::Digest;
+use crate::git_source::GitAccess;
 use crate::ids::AttemptId;
 use crate::job::JobSpec;
+use crate::wire::clone::clone_lines;
 
 /// Marks the lines of one channel; fresh per channel, so that no login file can imitate them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -134,6 +136,8 @@ pub enum BadFrame {
     NulInScript,
     #[error("the value of the variable `{0}` has a NUL byte; an environment cannot")]
     NulInValue(String),
+    #[error("a secret has a NUL byte; no file of git's can")]
+    NulInSecret,
     #[error("`{0}` is not a variable name: letters, digits and _, not starting with a digit")]
     BadName(String),
     #[error("the variable `{0}` belongs to the shell or to Shuntyard and cannot be set")]
@@ -165,6 +169,17 @@ impl Frame<'_> {
     /// # Errors
     /// `BadFrame` when a name or a value cannot be carried.
     pub fn encode(&self) -> Result<Vec<u8>, BadFrame> {
+        self.encode_with(&GitAccess::default())
+    }
+
+    /// As `encode`, with what opens the repository in which the job starts.
+    ///
+    /// The frame of a clone begins with 2: a wrapper that knows nothing of clones refuses it, rather than to run the
+    /// script in an empty directory.
+    ///
+    /// # Errors
+    /// As `encode`.
+    pub fn encode_with(&self, access: &GitAccess<'_>) -> Result<Vec<u8>, BadFrame> {
         if self.spec.script.contains('\0') {
             return Err(BadFrame::NulInScript);
         }
@@ -181,13 +196,17 @@ impl Frame<'_> {
             // Without the tree the attempt is refused.
             body.insert_str(0, "shunt_workspace=1\n");
         }
+        if let Some(source) = &self.spec.git {
+            body.insert_str(0, &clone_lines(source, access)?);
+        }
         for (name, value) in self.env {
             check_variable(name, value)?;
             let _ = writeln!(body, "export {name}={}", quoted(value));
         }
         let _ = write!(body, "}}\nshunt_script={}\nshunt_end=1\n", quoted(&self.spec.script));
         let lines = if body.len() > READ_BY_LINES_MAX { 0 } else { body.bytes().filter(|b| *b == b'\n').count() };
-        Ok([format!("1 {} {lines}\n", body.len()).into_bytes(), body.into_bytes()].concat())
+        let version = if self.spec.git.is_some() { 2 } else { 1 };
+        Ok([format!("{version} {} {lines}\n", body.len()).into_bytes(), body.into_bytes()].concat())
     }
 }
 

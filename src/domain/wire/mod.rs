@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod change;
+mod clone;
 pub mod control;
 pub mod frame;
 pub mod object;

@@ -8,6 +8,7 @@ mod cancel;
 mod check;
 pub mod client;
 mod clocks;
+mod clone;
 mod crash;
 mod cut_off;
 mod data_dir;

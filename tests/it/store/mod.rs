@@ -21,6 +21,7 @@ mod pipelines;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod samples;
+mod secrets;
 mod small_tables;
 
 /// An empty database of one kind, removed at the end.

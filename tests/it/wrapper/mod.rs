@@ -11,6 +11,7 @@ mod next;
 mod output;
 mod receipt;
 mod run;
+mod source;
 mod spool;
 mod stop;
 mod workspace;

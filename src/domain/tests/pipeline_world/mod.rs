@@ -202,6 +202,7 @@ impl World {
             change,
             source: &Source::None,
             config,
+            config_blob: None,
             local: None,
             template: None,
             output_cap_bytes: 1 << 20,

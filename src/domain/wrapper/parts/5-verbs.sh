@@ -96,6 +96,14 @@ tidy() {
     attempt "${entry##*/}"
     [ ! -d "$entry" ] || [ -d "$spool" ] || remove
   done
+  # Credentials of a clone whose host or whole attempt was cut off.
+  for entry in "$base/j"/*/source; do
+    [ -d "$entry" ] || continue
+    entry=${entry%/source}
+    attempt "${entry##*/}"
+    look
+    case $state in run | reserved) ;; *) rm -rf "$spool/source" ;; esac
+  done
   # Cgroups of removed attempts in which something lived on. The claim tells ours from those of another runner.
   for entry in "${cgroups:-/-}"/shuntyard-*; do
     attempt "${entry##*/shuntyard-}"
@@ -175,4 +183,10 @@ if [ -z "${shunt_setsid:-}" ]; then
   shunt_setsid=none
   for entry in /usr/sbin/setsid /bin/setsid /usr/bin/setsid; do [ ! -x "$entry" ] || shunt_setsid=$entry; done
 fi
-if [ "${1:-}" = forced ]; then verb_forced; else main "$@"; fi
+# What only this host says to itself is beside `main`: a forced command does not reach it.
+case ${1:-} in
+forced) verb_forced ;;
+fetch) fetch_source "$2" ;;
+credential) give_credential "$2" "${3:-}" ;;
+*) main "$@" ;;
+esac
