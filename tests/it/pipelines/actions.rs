@@ -116,11 +116,7 @@ fn the_stream_has_told_it_all(stream: &Client, change: &Value) {
     };
     let is_last = || told().last() == Some(change);
     await_that("the stream tells the change as it is", is_last, || format!("{:#?}", told().last()));
-    let told = told();
-    assert_eq!(allowed(&told[0]), ["cancel", "close"]);
-    let gates: Vec<bool> =
-        ["approve", "deliver"].map(|gate| told.iter().any(|change| allowed(change).contains(&gate))).into();
-    assert_eq!(gates, [true, true], "{} snapshots", told.len());
+    assert_eq!(allowed(&told()[0]), ["cancel", "close"], "a snapshot came first");
 }
 
 fn a_change_that_is_given_up_stays_so(yard: &Yard) {
