@@ -13,7 +13,7 @@ use shuntyard_domain::runner::check_hostname;
 use shuntyard_domain::wire::api::JobBody;
 
 use crate::client::{Client, parse, unknown_shape};
-use crate::commands::{job_id, job_list, of_job};
+use crate::commands::{job_id, list_pages, of_job};
 use crate::failure::{Failure, Usage};
 use crate::pretty_json::pretty;
 use crate::table;
@@ -79,21 +79,21 @@ async fn one(client: &Client, id: JobId, json: bool) -> Result<u8, Failure> {
 
 async fn list(client: &Client, args: &JobsArgs) -> Result<u8, Failure> {
     let mut query = query(args)?;
-    let mut list = job_list::newest(client, &query, args.limit).await?;
+    let mut list = list_pages::newest(client, "jobs", &query, args.limit).await?;
     if list.more && args.state.is_none() {
         // The running ones are old by nature: a long queue would hide just them.
         query.retain(|(key, _)| *key != "state");
         query.push(("state", "running".to_owned()));
-        let running = job_list::newest(client, &query, args.limit).await?;
-        list.put_first(running.jobs, args.limit);
+        let running = list_pages::newest(client, "jobs", &query, args.limit).await?;
+        list.put_first(running.items, args.limit);
     }
-    let (shown, more) = (list.jobs.len(), list.more);
+    let (shown, more) = (list.items.len(), list.more);
     if args.json {
-        print(pretty(&Value::Array(list.jobs), stdout_colour()).as_bytes())?;
+        print(pretty(&Value::Array(list.items), stdout_colour()).as_bytes())?;
     } else {
         let url = client.url("jobs", &[]);
         let read = |job| JobBody::deserialize(job).map_err(|error| unknown_shape(&url, error));
-        let jobs: Vec<JobBody> = list.jobs.into_iter().map(read).collect::<Result<_, _>>()?;
+        let jobs: Vec<JobBody> = list.items.into_iter().map(read).collect::<Result<_, _>>()?;
         show(&jobs, list.server_time)?;
     }
     if more {
@@ -172,7 +172,9 @@ fn shortened(title: &str) -> String {
 }
 
 /// `12s`, `5m`, `3h`, `2d`: one unit, rounded down.
-fn short_duration(duration: Duration) -> String {
+/// In one unit.
+#[must_use]
+pub fn short_duration(duration: Duration) -> String {
     match duration.as_secs() {
         s @ 0..60 => format!("{s}s"),
         s @ 60..3600 => format!("{}m", s / 60),

@@ -15,7 +15,7 @@ use crate::client::{Client, encode};
 use crate::client_error::ClientError;
 use crate::failure::{Failure, Usage};
 use crate::pretty_json::pretty;
-use crate::run::request::project_name;
+use crate::project::directory_name;
 use crate::table;
 use crate::terminal::{ask_secret, can_ask, note, print, stdout_colour};
 
@@ -144,7 +144,7 @@ impl OwnerArgs {
     fn resolve(self) -> Result<Owner, Failure> {
         let project = match self.project {
             Some(project) => project,
-            None => project_name(Path::new("."))?,
+            None => directory_name(Path::new("."))?,
         };
         let parse = |name: &str| name.parse::<Name>().map_err(Usage::BadName);
         Ok(Owner { org: parse(&self.org)?, project: parse(&project)? })

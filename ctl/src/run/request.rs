@@ -12,6 +12,7 @@ use shuntyard_domain::wire::api::{Retry, SubmitJob, SubmitPhaseRun};
 
 use crate::commands::config_check;
 use crate::failure::{Failure, Usage};
+use crate::project::directory_name;
 use crate::run::{RunArgs, clone, filter_arg, shell_words, size_arg};
 use crate::terminal::{note, plain};
 
@@ -78,7 +79,7 @@ fn phase_run(
             return Ok(Request::FaultyConfig);
         }
     }
-    let project = project_name(dir)?;
+    let project = directory_name(dir)?;
     Ok(Request::Phase(SubmitPhaseRun { project, phase, config, env, priority, workspace: None, git }))
 }
 
@@ -99,21 +100,11 @@ pub fn read_config(dir: &Path, named: Option<PathBuf>) -> Result<(PathBuf, Strin
     Err(Usage::NoConfig { dir: dir.to_owned(), looked: CANDIDATES.join(", ") }.into())
 }
 
-/// A project is called as its directory.
-///
-/// # Errors
-/// `Usage::NoProjectName`, `ReadFile`
-pub fn project_name(dir: &Path) -> Result<String, Failure> {
-    let absolute = dir.canonicalize().map_err(|source| Failure::ReadFile { path: dir.to_owned(), source })?;
-    let name = absolute.file_name().and_then(|name| name.to_str());
-    Ok(name.ok_or_else(|| Usage::NoProjectName(absolute.clone()))?.to_owned())
-}
-
 fn ad_hoc(args: RunArgs, env: BTreeMap<String, String>, git: Option<GitSource>) -> Result<SubmitJob, Failure> {
     // The project of a clone tells whose secrets open it.
     let project = match (&git, &args.project) {
         (None, _) => String::new(),
-        (Some(_), Some(dir)) => project_name(dir)?,
+        (Some(_), Some(dir)) => directory_name(dir)?,
         (Some(git), None) => git.repository().to_owned(),
     };
     let filter = filter_arg::parse(&args.filter)?;
