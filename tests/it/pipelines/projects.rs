@@ -1,11 +1,13 @@
 //! The projects of fixtures/projects: they build, check, deploy and try themselves on real hosts.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 
-use super::yard::{Yard, project_files, rows, stage};
-use crate::cli::house::host;
+use super::yard::{Yard, allowed, rows, stage};
+use crate::cli::house::{House, host};
+use crate::cli::project::Project;
 use crate::support::sshd::{CENTOS_7, HostSpec, TestHost, UBUNTU_2204};
 
 /// The Rust toolchain that runs the tests.
@@ -26,6 +28,14 @@ fn host_with_rust() -> TestHost {
     });
     host.run_inside("cd /home/deploy && mkdir .cargo && ln -s ../.rust/bin .cargo/bin && chown -hR deploy: .cargo");
     host
+}
+
+/// A project of fixtures/projects in a directory of its own.
+fn copy(house: &House, name: &str) -> Project {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/projects").join(name);
+    let status = Command::new("cp").arg("-a").args([from.as_path(), house.home()]).status().expect("cp");
+    assert!(status.success(), "{name} is copied");
+    Project { dir: house.home().join(name) }
 }
 
 /// Every phase of every stage passed, with as many rows as its matrix has.
@@ -54,13 +64,18 @@ fn check_the_whole_way(change: &Value, rows_of: impl Fn(&str) -> usize) {
 fn a_rust_a_python_and_a_shell_project_build_and_deploy_themselves() {
     let yard = Yard::with_hosts(host_with_rust(), host("c1", CENTOS_7));
     let projects = ["bytesize-rust", "wordfreq-python", "rotate-shell"];
-    let ids = projects.map(|project| {
-        let files = project_files(project);
-        let listed: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
-        yard.submit_tree(project, &listed)
+    let ids = projects.map(|name| {
+        let project = copy(&yard.house, name);
+        project.commit("Begins");
+        let submitted = project.shunt(&yard.house, &["change", "submit"]);
+        submitted.expect(0, &["shunt run --stage verify --change"]);
+        submitted.text().trim().to_owned()
     });
     for gate in ["approve", "deliver"] {
-        ids.iter().for_each(|id| yard.act(id, gate));
+        for id in &ids {
+            yard.await_change(id, &format!("it waits to {gate}"), |change| allowed(change).contains(&gate));
+            yard.house.shunt(&["change", gate, id]).expect(0, &[]);
+        }
     }
     let changes = ids.each_ref().map(|id| yard.await_stage(id, "delivered", 1, "passed"));
     let [rust, python, shell] = &changes;
