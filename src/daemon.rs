@@ -73,6 +73,7 @@ impl Daemon {
             placement: placement(config.dispatch.placement)?,
             runner_min_free_bytes: config.workspaces.runner_min_free_bytes,
             spool_cap_bytes: config.output.spool_cap_bytes,
+            artifacts_max_bytes: config.artifacts.max_bytes,
             command_template: config.pipelines.command.clone(),
         })
         .await

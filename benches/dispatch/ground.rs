@@ -109,6 +109,7 @@ impl Ground {
             retry: Default::default(),
             project: String::new(),
             workspace,
+            artifacts: Vec::new(),
             git: None,
         };
         self.dispatcher.submit(request).await.expect("a good job")
@@ -160,6 +161,7 @@ async fn start_engine(data: &TempDir) -> Dispatcher {
         placement: Placement::LeastLoaded,
         runner_min_free_bytes: 0,
         spool_cap_bytes: 8 << 30,
+        artifacts_max_bytes: 1 << 30,
         command_template: None,
     };
     Dispatcher::start(parts).await.expect("an engine")

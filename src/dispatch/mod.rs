@@ -9,6 +9,7 @@ mod access;
 mod attend;
 mod claims;
 mod closing;
+mod collect;
 mod deliver;
 mod engine_error;
 mod event_loop;
@@ -65,6 +66,7 @@ pub use submit::DEFAULT;
 pub use workspaces::Upload;
 
 use claims::Claims;
+use collect::Collections;
 use deliver::Deliveries;
 use event_loop::LoopEvent;
 use inventory::Inventory;
@@ -90,6 +92,8 @@ pub struct Parts {
     pub runner_min_free_bytes: u64,
     /// What a job's log on its runner may take.
     pub spool_cap_bytes: u64,
+    /// Of the files that one job leaves.
+    pub artifacts_max_bytes: u64,
     /// What a phase runs when its project does not say it.
     pub command_template: Option<CommandTemplate>,
 }
@@ -112,6 +116,7 @@ struct Engine {
     lanes: Lanes,
     claims: Claims,
     deliveries: Deliveries,
+    collections: Collections,
     uploads: Semaphore,
     queue_clock: QueueClock,
     pipelines: Pipelines,
@@ -143,6 +148,7 @@ impl Dispatcher {
             lanes: Lanes::default(),
             claims: Claims::default(),
             deliveries: Deliveries::new(parts.runner_min_free_bytes),
+            collections: Collections::new(parts.artifacts_max_bytes),
             uploads: Semaphore::new(UPLOADS_AT_A_TIME),
             queue_clock: QueueClock::default(),
             pipelines: Pipelines::new(asks, parts.command_template),

@@ -4,6 +4,7 @@
 //! Nothing here reads a clock, a file, a socket or the environment; `clippy.toml` beside this file
 //! forbids it. Time and identifiers are arguments.
 
+pub mod artifacts;
 pub mod attempt;
 pub mod board;
 pub mod change;
@@ -19,6 +20,7 @@ pub mod ids;
 pub mod job;
 pub mod outcome;
 pub mod output;
+pub mod outputs;
 pub mod phase;
 pub mod pipeline;
 pub mod plan;

@@ -1,5 +1,6 @@
 //! The HTTP API: Chef's resource tree with our additions, as JSON and event streams.
 
+mod artifacts;
 mod auth;
 mod body;
 mod changes;
@@ -56,6 +57,8 @@ pub fn router(api: Api) -> Router {
         .route("/jobs/{id}", get(jobs::show).delete(jobs::cancel))
         .route("/jobs/{id}/explain", get(jobs::explain))
         .route("/jobs/{id}/events", get(jobs::events))
+        .route("/jobs/{id}/artifacts", get(artifacts::list))
+        .route("/jobs/{id}/artifacts/{*path}", get(artifacts::download))
         .route("/jobs/{id}/log", get(log::download))
         .route("/jobs/{id}/log/streaming", get(log::streaming))
         .route("/phase_runs", post(phase_runs::submit))

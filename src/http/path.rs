@@ -153,6 +153,17 @@ impl<S: Send + Sync, T: FromStr + Send> FromRequestParts<S> for PathId<T> {
     }
 }
 
+/// The `{path}` of a path: the rest of it, slashes included.
+pub(super) struct PathRest(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathRest {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        path_word(parts, state, "path").await.map(Self)
+    }
+}
+
 /// The `{hostname}` of a path.
 pub(super) struct PathHost(pub String);
 

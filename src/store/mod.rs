@@ -11,6 +11,7 @@ mod connection;
 mod error;
 mod job_apply;
 mod job_attempts;
+mod job_collected;
 mod job_events;
 mod job_page;
 mod job_receipts;
@@ -39,6 +40,9 @@ pub use connection::StoreConnection as Connection;
 pub use error::StoreError;
 pub use job_apply::{ApplyError, Expected, job_apply, job_apply_each};
 pub use job_attempts::{job_attempt_insert, job_attempt_lost, job_attempts};
+pub use job_collected::{
+    artifact_contents, job_artifact_find, job_artifacts, job_collected_find, job_collected_insert,
+};
 pub use job_events::{JobEventRow, RecordedEvent, job_events};
 pub use job_page::{JobQuery, job_page};
 pub use job_receipts::{job_receipt_find, job_receipt_insert};

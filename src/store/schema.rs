@@ -212,6 +212,26 @@ diesel::table! {
 }
 
 diesel::table! {
+    job_collected (job_id) {
+        job_id -> Text,
+        attempt -> BigInt,
+        outputs -> Text,
+        outputs_fault -> Nullable<Text>,
+        artifacts_fault -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    job_artifacts (job_id, path) {
+        job_id -> Text,
+        path -> Text,
+        size -> BigInt,
+        digest -> Text,
+        executable -> Bool,
+    }
+}
+
+diesel::table! {
     runner_events (runner_id, version) {
         runner_id -> Text,
         version -> BigInt,

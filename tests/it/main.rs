@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one module per area.
 
 mod api;
+mod artifacts;
 mod blobs;
 mod chaos;
 mod cli;

@@ -110,11 +110,15 @@ fn show(jobs: &[JobBody], server_time: Option<SystemTime>) -> Result<(), Failure
     print(jobs.iter().map(how_it_went).collect::<String>().as_bytes())
 }
 
-/// A line for each attempt that was lost, and one with the receipt of a job that was stopped; nothing for any other.
+/// A line for each attempt that was lost, one with the receipt of a job that was stopped, and what it has left.
 pub fn how_it_went(job: &JobBody) -> String {
     let lost = job.attempts.iter().map(ToString::to_string).filter(|line| !line.is_empty());
     let stopped = job.receipt.iter().map(|receipt| format!("stopped: {receipt}"));
-    lost.chain(stopped).map(|line| plain(&line) + "\n").collect()
+    let left = job.outputs.iter().map(|(key, value)| format!("output: {key}={value}"));
+    let left = left.chain(job.outputs_fault.iter().map(|why| format!("no outputs: {why}")));
+    let left = left.chain((job.artifacts > 0).then(|| format!("artifacts: {} file(s)", job.artifacts)));
+    let left = left.chain(job.artifacts_fault.iter().map(|why| format!("artifacts not kept: {why}")));
+    lost.chain(stopped).chain(left).map(|line| plain(&line) + "\n").collect()
 }
 
 fn query(args: &JobsArgs) -> Result<Vec<(&'static str, String)>, Usage> {

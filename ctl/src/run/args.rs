@@ -108,6 +108,10 @@ pub struct RunArgs {
     /// Start it again, up to 5 times in all, when it is proved that its runner lost it; it must stand running twice
     #[arg(long, conflicts_with_all = ["stage", "phase"])]
     pub retry_on_lost: bool,
+    /// Keep files of its work directory, by pattern: *, ?, [a-z], ** for any number of directories; a directory with all
+    /// that is in it. Kept however the job ends; `shunt artifacts` shows them
+    #[arg(long, value_name = "PATTERN", conflicts_with_all = ["stage", "phase"])]
+    pub artifacts: Vec<String>,
     /// One line that names the job, or the change [default: the command, or the subject of the last commit]
     #[arg(long, conflicts_with = "phase")]
     pub title: Option<String>,

@@ -136,6 +136,7 @@ fn ad_hoc(args: RunArgs, env: BTreeMap<String, String>, git: Option<GitSource>) 
         retry: Retry { on_lost: args.retry_on_lost },
         project,
         workspace: args.workspace,
+        artifacts: args.artifacts,
         git,
     })
 }

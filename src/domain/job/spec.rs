@@ -42,6 +42,9 @@ pub struct JobSpec {
     /// The tree of files that the job starts in; `None` = an empty directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<Digest>,
+    /// Patterns of files to keep of its work directory (`crate::artifacts`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<String>,
     /// The clone that the job starts in, made by its runner; never beside a workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git: Option<GitSource>,
@@ -91,6 +94,7 @@ impl JobSpec {
             spool_cap_bytes: None,
             orphan_grace_s: None,
             workspace: None,
+            artifacts: Vec::new(),
             git: None,
             retry_on_lost: false,
         }

@@ -67,8 +67,6 @@ pub struct PhasePlan {
     pub max_parallel: Option<u32>,
     #[serde(default)]
     pub retry_on_lost: bool,
-    #[serde(default)]
-    pub artifacts: Vec<String>,
     /// Never empty.
     pub rows: Vec<RowPlan>,
 }
@@ -153,13 +151,13 @@ fn phase_plan(stage: Stage, phase: Phase, of: &Planned<'_>) -> PhasePlan {
             workspace: of.source.workspace(),
             git: of.source.git(of.config_blob),
             orphan_grace_s: config.stop_after_disconnect_s,
+            artifacts: config.artifacts,
             output_cap_bytes: config.output_cap_bytes.unwrap_or(of.output_cap_bytes),
             ..JobSpec::shell(if skip.is_some() { String::new() } else { script.unwrap_or_default() })
         },
         fail_fast: config.fail_fast,
         max_parallel: config.max_parallel,
         retry_on_lost: config.retry_on_lost,
-        artifacts: config.artifacts,
         rows: rows.collect(),
     }
 }

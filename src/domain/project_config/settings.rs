@@ -7,6 +7,7 @@ use super::dispatch;
 use super::fault::{Faults, Path};
 use super::json::{Json, Node};
 use super::shape::{self, MAX_LIMIT_S};
+use crate::artifacts::{MAX_PATTERNS, Pattern};
 use crate::closed::closed_list;
 use crate::filter::Filter;
 use crate::phase::Phase;
@@ -200,8 +201,18 @@ pub(super) fn check_tolerated(
 }
 
 fn artifacts(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> Vec<String> {
-    let patterns = shape::strings(node, path, faults, "file pattern");
-    patterns.into_iter().filter_map(|(index, _, node)| shape::non_empty(node, &path.index(index), faults)).collect()
+    let texts = shape::strings(node, path, faults, "file pattern");
+    if texts.len() > MAX_PATTERNS {
+        faults.add(path, &node.span, format!("{} patterns are too many", texts.len()), &["up to 50 patterns"]);
+    }
+    let mut patterns = Vec::new();
+    for (index, text, node) in texts {
+        match Pattern::parse(text) {
+            Ok(_) => patterns.push(text.to_owned()),
+            Err(bad) => faults.add(&path.index(index), &node.span, bad, &[bad.allowed]),
+        }
+    }
+    patterns
 }
 
 fn retry(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> bool {

@@ -54,6 +54,8 @@ pub enum Verb<'a> {
     Remove { nonce: &'a Nonce, ids: &'a [AttemptId] },
     /// Receive a tree of files where it is missing, and lay a copy of it ready for an attempt.
     Workspace { id: AttemptId, nonce: &'a Nonce, digest: Digest },
+    /// Hand out what an ended attempt has left; `wire::collect` follows on stdin.
+    Get { id: AttemptId, nonce: &'a Nonce },
     /// Take the whole runner of the system mode off its host; `retire_request` follows on stdin.
     Retire { nonce: &'a Nonce },
 }
@@ -84,6 +86,7 @@ pub fn command_line(wrapper_path: &str, verb: &Verb<'_>) -> Result<String, BadWo
             words
         }),
         Verb::Workspace { id, nonce, digest } => format!("ws {id} {nonce} {digest}"),
+        Verb::Get { id, nonce } => format!("get {id} {nonce}"),
         Verb::Retire { nonce } => format!("retire {nonce}"),
     };
     Ok(format!("exec /bin/sh {wrapper_path} {words}"))
@@ -156,8 +159,8 @@ pub struct Frame<'a> {
 /// byte; above it a process for `head -c` is cheaper (measured: docs/PROTOCOL.md).
 const READ_BY_LINES_MAX: usize = 2048;
 
-/// The variables by which the wrapper finds processes that left the job's group.
-const COOKIES: [&str; 2] = ["SHUNT_JOB", "SHUNT_COOKIE"];
+/// The wrapper's own: by which it finds processes that left the job's group, and the file of the job's outputs.
+const WRAPPERS: [&str; 3] = ["SHUNT_JOB", "SHUNT_COOKIE", "SHUNT_OUTPUT"];
 
 /// Variables that some /bin/sh holds read-only: setting them would end the shell.
 const SHELL_OWNS: [&str; 6] = ["UID", "EUID", "PPID", "SHELLOPTS", "BASHOPTS", "BASH_VERSINFO"];
@@ -220,7 +223,7 @@ pub fn check_variable(name: &str, value: &str) -> Result<(), BadFrame> {
     if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.bytes().all(letters) {
         return Err(BadFrame::BadName(short()));
     }
-    if SHELL_OWNS.contains(&name) || name.starts_with("shunt_") || COOKIES.contains(&name) {
+    if SHELL_OWNS.contains(&name) || name.starts_with("shunt_") || WRAPPERS.contains(&name) {
         return Err(BadFrame::ReservedName(short()));
     }
     if value.contains('\0') { Err(BadFrame::NulInValue(short())) } else { Ok(()) }

@@ -9,6 +9,7 @@ use super::yard::{Yard, allowed, rows, stage};
 use crate::cli::house::{House, host};
 use crate::cli::project::Project;
 use crate::support::sshd::{CENTOS_7, HostSpec, TestHost, UBUNTU_2204};
+use crate::support::trees::sha256;
 
 /// The Rust toolchain that runs the tests.
 fn toolchain() -> PathBuf {
@@ -95,7 +96,31 @@ fn a_rust_a_python_and_a_shell_project_build_and_deploy_themselves() {
         }
     }
     assert!(!yard.c1.path("home/deploy/deployed/bytesize").exists(), "Rust is for Ubuntu alone");
+    for (change, version, archive) in [
+        (rust, "0.3.1", "dist/bytesize-0.3.1.tar.gz"),
+        (python, "1.2.0", "dist/wordfreq.pyz"),
+        (shell, "2.0.4", "dist/rotate-2.0.4.tar.gz"),
+    ] {
+        what_was_published_is_kept(&yard, change, version, archive);
+    }
     let unit = rows(rust, "verify", "unit")[0]["job"].as_str().expect("a job").to_owned();
     let log = yard.house.shunt(&["logs", &unit]).text();
     assert!(log.contains("test result: ok. 3 passed"), "{log}");
+}
+
+/// The archive came back as an artifact, and the job's facts are about these very bytes.
+fn what_was_published_is_kept(yard: &Yard, change: &Value, version: &str, archive: &str) {
+    let id = rows(change, "build", "publish")[0]["job"].as_str().expect("a job");
+    let outputs = &yard.house.job(id)["outputs"];
+    assert_eq!(outputs["version"], version, "{outputs}");
+    let listed = yard.get(&format!("jobs/{id}/artifacts"));
+    let paths: Vec<&str> = listed.as_array().expect("a list").iter().filter_map(|file| file["path"].as_str()).collect();
+    let mut expected = ["dist/SHA256SUMS", archive];
+    expected.sort_unstable();
+    assert_eq!(paths, expected);
+    let bytes = yard.send("GET", &format!("jobs/{id}/artifacts/{archive}"), None).body;
+    let digest = sha256(&bytes).to_string();
+    assert_eq!(outputs["sha256"], digest, "{} bytes of {archive}", bytes.len());
+    let file = listed.as_array().expect("a list").iter().find(|file| file["path"] == archive).expect("the archive");
+    assert_eq!((&file["digest"], &file["size"]), (&digest.into(), &bytes.len().into()));
 }

@@ -10,6 +10,7 @@ use shuntyard::store::{Connection, Store, StoreError, StoreOptions, StoreUrl};
 mod attempts;
 mod change_lists;
 mod checks;
+mod collected;
 mod durability;
 mod group_commit;
 mod inventory;

@@ -4,6 +4,7 @@ mod driver;
 
 mod bootstrap;
 mod cgroup;
+mod collect;
 mod follow;
 mod forced;
 mod leave;

@@ -48,6 +48,9 @@ pub struct SubmitJob {
     /// The tree of files that the job starts in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<Digest>,
+    /// Patterns of files to keep of its work directory (`domain::artifacts`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<String>,
     /// The clone that the job starts in; never beside a workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git: Option<GitSource>,

@@ -43,7 +43,7 @@ become_job() {
   clean_environment 'HOME PATH USER LOGNAME LANG SHELL TMPDIR'
   [ -z "${shunt_home:-}" ] || export HOME="$shunt_home"
   shunt_env
-  export SHUNT_JOB="$4" SHUNT_COOKIE="$5."
+  export SHUNT_JOB="$4" SHUNT_COOKIE="$5." SHUNT_OUTPUT="$5/outputs"
   [ -z "$shunt_git_url" ] || become_clone "$3" "$4" "$2" "${6-}"
   exec ${6+"$6"} "$1" "$2" >>"$3" 2>&1
 }

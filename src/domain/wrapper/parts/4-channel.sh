@@ -141,7 +141,7 @@ prepare() {
     { emit "$shunt_script" >"$spool/script"; } 2>/dev/null && put "$spool/limits" "$shunt_limits" &&
     put "$spool/att" "$nonce" && { [ "${4:--1}" = -1 ] || put "$spool/heard" "0$blank"; } && put "$spool/result" "-$blank" &&
     { [ -z "$cgroup" ] || put "$spool/cgroup" "$cgroup"; } && put "$spool/pid" "-$blank$blank" &&
-    { true >"$spool/log"; } 2>/dev/null && [ -s "$spool/pid" ]
+    { true >"$spool/log" && true >"$spool/outputs"; } 2>/dev/null && [ -s "$spool/pid" ]
 }
 # Reports how the job ended.
 conclude() {

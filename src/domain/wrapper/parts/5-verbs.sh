@@ -148,7 +148,7 @@ main() {
     if [ "$1" = ws ]; then check_id "${4:-}"; else check_number "${4:-}"; fi
     attempt "$2"
     ;;
-  fence)
+  fence | get)
     check_id "${2:-}"
     check_id "${3:-}"
     nonce=$3
@@ -169,12 +169,16 @@ main() {
     exec 3<&0 </dev/null
     verb_workspace "$4"
     ;;
+  get)
+    exec 3<&0 </dev/null
+    verb_get
+    ;;
   fence) verb_fence ;;
   st) verb_status ;;
   rm) shift 2; verb_remove "$@" ;;
   hello) verb_hello ;;
   retire) verb_retire ;;
-  *) refuse usage run, at, kill, ws, fence, st, rm, hello, retire ;;
+  *) refuse usage run, at, kill, ws, get, fence, st, rm, hello, retire ;;
   esac
 }
 
