@@ -37,7 +37,7 @@ mod never_lose;
 mod output_cap;
 mod output_volume;
 mod plan;
-mod project;
+pub mod project;
 mod proof;
 mod receipts;
 mod run;
