@@ -121,7 +121,11 @@ impl Attendant {
                 let following = Following::new(&self.engine, job, self.cancel.clone(), self.stop.clone());
                 self.follow_to_the_end(following, None).await
             }
-            Resume::LetGo => Placed::Over,
+            Resume::LetGo => {
+                // By a commit, perhaps, that failed in appearance only: then nobody was told.
+                self.engine.job_changed(&job);
+                Placed::Over
+            }
         }
     }
 

@@ -27,6 +27,8 @@ pub enum DispatchError {
     Taken { what: &'static str, key: String },
     #[error("{0}")]
     NotAllowed(Refusal),
+    #[error("change {0} is being changed by others all the time; try again")]
+    Raced(ChangeId),
     #[error("the configuration has {} fault(s); the first: {}", .0.len(), .0.first().map_or("", |f| &f.message))]
     BadConfig(Vec<Fault>),
     #[error("{path}: {message}")]

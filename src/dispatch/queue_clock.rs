@@ -76,6 +76,7 @@ async fn expire(engine: &Dispatcher, id: JobId, now_ms: i64) -> Result<(), Strin
         // Perhaps by an earlier look, whose commit only seemed to fail.
         Ok(job) if job.state.is_finished() => {
             engine.tell_board(BoardEvent::JobDropped(id));
+            engine.job_changed(&job);
             return Ok(());
         }
         // It runs, or waits anew; one that comes back to the queue is watched again.

@@ -176,6 +176,7 @@ impl Dispatcher {
         if before.state.is_finished() || before.cancel.is_some() {
             // A commit may have failed in appearance only: then nobody was told when it was asked for first.
             self.tell_of_cancel(&before);
+            self.job_changed(&before);
             return Ok(before);
         }
         let (event, now_ms) = (JobEvent::CancelRequested { by: by.clone(), reason }, self.0.clock.now_ms());

@@ -86,6 +86,12 @@ pub(super) async fn list(
     ApiQuery(filter): ApiQuery<ChangeFilter>,
     Query(words): Query<Vec<(String, String)>>,
 ) -> Result<Response, ApiError> {
+    if let (Some(org), Some(project)) = (&within.org, &within.project) {
+        let found = api.dispatcher.project(enterprise.clone(), org.clone(), project.clone()).await?;
+        if within.pipeline.as_ref().is_some_and(|pipeline| !found.holds.contains(pipeline)) {
+            return Err(ApiError::NotFound("there is no such pipeline".into()));
+        }
+    }
     let query = filter.query(within)?;
     let limit = query.limit as usize;
     let page = api.dispatcher.change_bodies(enterprise, query).await?;

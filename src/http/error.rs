@@ -110,6 +110,7 @@ fn shown_dispatch(error: DispatchError) -> Shown {
         E::NoJob(_) | E::NoRunner(_) | E::NoChange(_) | E::NoPlace(_) => {
             Shown::new(StatusCode::NOT_FOUND, "not_found", message)
         }
+        E::Raced(_) => Shown::new(StatusCode::CONFLICT, "raced", message),
         E::Taken { .. } => Shown::new(StatusCode::CONFLICT, "conflict", message),
         E::NotAllowed(_) => Shown::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", message),
         E::BadConfig(faults) => {

@@ -18,6 +18,11 @@ fn keys_of(method: &Method, route: &str) -> &'static [&'static str] {
         Method::GET | Method::HEAD if route.ends_with("/jobs") => {
             &["state", "project", "runner", "phase_run", "before", "limit"]
         }
+        // What the path says is not asked for again.
+        Method::GET | Method::HEAD if route.ends_with("/{pipeline}/changes") => &["state", "before", "limit"],
+        Method::GET | Method::HEAD if route.ends_with("/{project}/changes") => {
+            &["pipeline", "state", "before", "limit"]
+        }
         Method::GET | Method::HEAD if route.ends_with("/changes") => {
             &["org", "project", "pipeline", "state", "before", "limit"]
         }

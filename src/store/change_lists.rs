@@ -55,15 +55,17 @@ pub fn change_page(c: &mut StoreConnection, enterprise: &Name, query: &ChangeQue
     read(found.order(changes::id.desc()).limit(i64::from(query.limit.clamp(1, 500))).load(c))
 }
 
-/// Returns the changes that may still have something to do, oldest first: not closed, and not passed to the end.
+/// Returns the changes that may still have something to do, oldest first: with an open run, or neither closed nor passed
+/// to the end.
 pub fn changes_under_way(c: &mut StoreConnection) -> Result<Vec<Change>, StoreError> {
     let arrived = stage_runs::table
         .filter(stage_runs::change_id.eq(changes::id))
         .filter(stage_runs::stage.eq(Stage::Delivered.as_str()))
         .filter(stage_runs::status.eq_any([Status::Passed.as_str(), Status::Skipped.as_str()]));
+    let open =
+        stage_runs::table.filter(stage_runs::change_id.eq(changes::id)).filter(stage_runs::finished_at_ms.is_null());
     let query = changes::table
-        .filter(changes::state.ne(ChangeState::Closed.as_str()))
-        .filter(not(exists(arrived)))
+        .filter(exists(open).or(changes::state.ne(ChangeState::Closed.as_str()).and(not(exists(arrived)))))
         .order(changes::id)
         .select(Columns::as_select());
     read(query.load(c))
@@ -73,17 +75,22 @@ pub fn changes_under_way(c: &mut StoreConnection) -> Result<Vec<Change>, StoreEr
 /// or of all.
 pub fn changes_delivered_last(c: &mut StoreConnection, of: Option<&Name>) -> Result<Vec<Change>, StoreError> {
     let (one, other) = (changes::delivered_at_ms, later.field(changes::delivered_at_ms));
-    let is_later = other.gt(one).or(other.eq(one).and(later.field(changes::id).gt(changes::id)));
-    let newer = later
-        .filter(later.field(changes::enterprise).eq(changes::enterprise))
-        .filter(later.field(changes::org).eq(changes::org))
-        .filter(later.field(changes::pipeline).eq(changes::pipeline))
-        .filter(later.field(changes::project).eq(changes::project))
-        .filter(is_later)
-        .select(later.field(changes::id));
+    let beside = || {
+        later
+            .filter(later.field(changes::enterprise).eq(changes::enterprise))
+            .filter(later.field(changes::org).eq(changes::org))
+            .filter(later.field(changes::pipeline).eq(changes::pipeline))
+            .filter(later.field(changes::project).eq(changes::project))
+            .filter(other.is_not_null())
+            .select(later.field(changes::id))
+    };
+    // Two questions, each of which the index of deliveries answers; with `or` it could not.
+    let after = beside().filter(other.gt(one));
+    let at_once = beside().filter(other.eq(one)).filter(later.field(changes::id).gt(changes::id));
     let mut query = changes::table
         .filter(one.is_not_null())
-        .filter(not(exists(newer)))
+        .filter(not(exists(after)))
+        .filter(not(exists(at_once)))
         .order(changes::id)
         .select(Columns::as_select())
         .into_boxed();

@@ -138,6 +138,19 @@ pub fn stage_run_keep_config(c: &mut StoreConnection, id: StageRunId, text: &str
     Ok(())
 }
 
+/// Returns the text of the configuration that the change's last planned run had.
+pub fn stage_run_last_config(c: &mut StoreConnection, change: ChangeId) -> Result<Option<String>, StoreError> {
+    let key = change.to_string();
+    let found = stage_runs::table
+        .filter(stage_runs::change_id.eq(&key))
+        .filter(stage_runs::config_text.is_not_null())
+        .order(stage_runs::id.desc())
+        .select(stage_runs::config_text)
+        .first::<Option<String>>(c)
+        .optional();
+    Ok(found.map_err(|source| About { what: STAGE_RUN, key: &key }.find(source))?.flatten())
+}
+
 /// Returns the text of the configuration that a run was planned with.
 pub fn stage_run_config(c: &mut StoreConnection, id: StageRunId) -> Result<Option<String>, StoreError> {
     let key = id.to_string();

@@ -7,7 +7,7 @@ use shuntyard_domain::stage::{Action, ChangeView, StageRun, cancelled_at_the_doo
 
 use super::carry_out::refused_end;
 use crate::dispatch::{DispatchError, Dispatcher};
-use crate::store::{StoreError, change_update, stage_run_insert, stage_run_update};
+use crate::store::{Connection, StoreError, change_update, stage_run_insert, stage_run_update};
 
 /// How often an action looks again when something else happened between its look and its write.
 const TRIES: usize = 10;
@@ -20,11 +20,26 @@ pub struct Trigger {
     pub failed_only: bool,
 }
 
-/// What an action writes.
-enum Write {
-    Change(Change),
-    NewRun(StageRun),
-    Run(StageRun),
+/// What an action writes: always the change too, so that of two actions at a time one looks again.
+struct Write {
+    change: Change,
+    run: Option<RunWrite>,
+}
+
+enum RunWrite {
+    New(StageRun),
+    Over(StageRun),
+}
+
+impl Write {
+    fn store(self, c: &mut Connection) -> Result<(), StoreError> {
+        change_update(c, &self.change)?;
+        match self.run {
+            Some(RunWrite::New(run)) => stage_run_insert(c, &self.change.at, &run),
+            Some(RunWrite::Over(run)) => stage_run_update(c, &run).map(drop),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Dispatcher {
@@ -36,7 +51,8 @@ impl Dispatcher {
         self.act(id, by, |view, signed| {
             check(view, Action::Approve)?;
             let approved = Some(signed);
-            Ok(Write::Change(Change { state: ChangeState::Merged, approved, ..view.change.clone() }))
+            let change = Change { state: ChangeState::Merged, approved, ..view.change.clone() };
+            Ok(Write { change, run: None })
         })
         .await
     }
@@ -48,7 +64,7 @@ impl Dispatcher {
     pub async fn deliver_change(&self, id: ChangeId, by: &str) -> Result<(), DispatchError> {
         self.act(id, by, |view, signed| {
             check(view, Action::Deliver)?;
-            Ok(Write::Change(Change { delivered: Some(signed), ..view.change.clone() }))
+            Ok(Write { change: Change { delivered: Some(signed), ..view.change.clone() }, run: None })
         })
         .await
     }
@@ -58,9 +74,14 @@ impl Dispatcher {
     /// # Errors
     /// As `approve_change`.
     pub async fn close_change(&self, id: ChangeId, by: &str) -> Result<(), DispatchError> {
-        self.act(id, by, |view, _| {
+        self.act(id, by, |view, signed| {
             check(view, Action::Close)?;
-            Ok(Write::Change(Change { state: ChangeState::Closed, ..view.change.clone() }))
+            let open = view.latest.as_ref().map(|latest| &latest.run).filter(|run| run.end.is_none());
+            // Who stopped it is told with the run; an earlier cancel stays.
+            let cancelled = open
+                .filter(|run| run.cancel.is_none())
+                .map(|run| RunWrite::Over(StageRun { cancel: Some(signed), ..run.clone() }));
+            Ok(Write { change: Change { state: ChangeState::Closed, ..view.change.clone() }, run: cancelled })
         })
         .await
     }
@@ -74,7 +95,8 @@ impl Dispatcher {
         self.act(id, by, move |view, signed| {
             let new = trigger(view, what.stage, what.failed_only)?;
             let run = engine.new_run(id, new.stage, new.number);
-            Ok(Write::NewRun(StageRun { triggered_by: Some(signed.by), repeats: new.repeats, ..run }))
+            let run = StageRun { triggered_by: Some(signed.by), repeats: new.repeats, ..run };
+            Ok(Write { change: view.change.clone(), run: Some(RunWrite::New(run)) })
         })
         .await
     }
@@ -89,14 +111,15 @@ impl Dispatcher {
             check(view, Action::Cancel)?;
             let at_ms = signed.at_ms;
             let cancel = Some(signed);
-            match (cancelled_at_the_door(view), &view.latest) {
-                (None, Some(latest)) => Ok(Write::Run(StageRun { cancel, ..latest.run.clone() })),
+            let run = match (cancelled_at_the_door(view), &view.latest) {
+                (None, Some(latest)) => RunWrite::Over(StageRun { cancel, ..latest.run.clone() }),
                 (door, _) => {
                     let (stage, number) = door.map_or((Stage::Verify, 1), |new| (new.stage, new.number));
                     let run = engine.new_run(id, stage, number);
-                    Ok(Write::NewRun(StageRun { cancel, end: Some(refused_end(at_ms)), ..run }))
+                    RunWrite::New(StageRun { cancel, end: Some(refused_end(at_ms)), ..run })
                 }
-            }
+            };
+            Ok(Write { change: view.change.clone(), run: Some(run) })
         })
         .await
     }
@@ -114,23 +137,21 @@ impl Dispatcher {
             loop {
                 let view = engine.change_view(id).await?;
                 let signed = Signed { at_ms: engine.0.clock.now_ms(), by: by.clone() };
-                let written = match decide(&view, signed).map_err(DispatchError::NotAllowed)? {
-                    Write::Change(change) => engine.0.store.write(move |c| change_update(c, &change).map(drop)).await,
-                    Write::NewRun(run) => {
-                        let at = view.change.at;
-                        engine.0.store.write(move |c| stage_run_insert(c, &at, &run)).await
-                    }
-                    Write::Run(run) => engine.0.store.write(move |c| stage_run_update(c, &run).map(drop)).await,
-                };
+                let write = decide(&view, signed).map_err(DispatchError::NotAllowed)?;
+                let written: Result<(), StoreError> = engine.0.store.write(move |c| write.store(c)).await;
+                // Also when it failed: a commit may have failed in appearance only.
+                engine.ask_about(id);
                 match written {
                     Ok(()) => break,
                     // The change has moved on since the look: what is allowed now may be something else.
                     Err(StoreError::Raced { .. } | StoreError::Conflict { .. }) if tries < TRIES => tries += 1,
+                    Err(StoreError::Raced { .. } | StoreError::Conflict { .. }) => {
+                        return Err(DispatchError::Raced(id));
+                    }
                     Err(error) => return Err(error.into()),
                 }
             }
             engine.0.feed.change_changed(id);
-            engine.ask_about(id);
             Ok(())
         })
         .await

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use shuntyard_domain::change::Change;
 use shuntyard_domain::ids::{ChangeId, JobId, PhaseRunId, StageRunId};
 use shuntyard_domain::job::{Job, JobOrigin, JobSpec};
 use shuntyard_domain::outcome::StopReason;
 use shuntyard_domain::phase::Stage;
 use shuntyard_domain::plan::{PhasePlan, description};
-use shuntyard_domain::stage::{ChangeView, End, PhaseRun, RunPlan, RunView, StageRun, Status, Step, Turn};
+use shuntyard_domain::stage::{ChangeView, End, JobStanding, PhaseRun, RunPlan, RunView, StageRun, Status, Step, Turn};
 
 use crate::dispatch::{DispatchError, Dispatcher, new_id};
 use crate::store::{
@@ -17,6 +18,9 @@ use crate::store::{
 
 /// Who asks for the end of rows that a failed sibling makes needless.
 const FAIL_FAST: &str = "fail_fast";
+
+/// Ends that are asked for at a time.
+const CANCELS_AT_A_TIME: usize = 64;
 
 /// A record that a step writes.
 enum Record {
@@ -117,9 +121,10 @@ impl Dispatcher {
         at: Turn,
     ) -> Option<Job> {
         let filter = plan.rows.get(at.row as usize)?.filter.clone();
+        let place = plan.elsewhere.as_ref().unwrap_or(&change.at);
         let origin = JobOrigin {
-            enterprise: change.at.enterprise.to_string(),
-            org: change.at.org.to_string(),
+            enterprise: place.enterprise.to_string(),
+            org: place.org.to_string(),
             project: plan.project.to_string(),
             stage: Some(run.stage),
             phase: Some(plan.phase),
@@ -153,8 +158,27 @@ impl Dispatcher {
             (_, Some(cancel)) => &cancel.by,
             (_, None) => &view.change.submitted.by,
         };
-        for job in jobs {
-            self.cancel(job, by, reason).await?;
+        // Together, so that they are committed in groups.
+        let cancels = stream::iter(jobs).map(|job| self.cancel(job, by, reason)).buffer_unordered(CANCELS_AT_A_TIME);
+        cancels.try_for_each(|_| async { Ok(()) }).await
+    }
+
+    /// Takes up rows that were stored and that nobody was told of: a commit may have failed in appearance only.
+    pub(super) async fn adopt(&self, view: &ChangeView) -> Result<(), DispatchError> {
+        let phases = view.latest.iter().flat_map(|latest| &latest.phases).filter(|phase| phase.run.end.is_none());
+        let rows = phases.flat_map(|phase| phase.jobs.values().flatten());
+        let live = rows.filter(|job| matches!(job.standing, JobStanding::Waiting | JobStanding::Running));
+        let unknown: Vec<JobId> = {
+            let known = self.0.pipelines.jobs();
+            live.map(|job| job.id).filter(|id| !known.contains_key(id)).collect()
+        };
+        for id in unknown {
+            let job = self.job(id).await?;
+            if !job.state.is_finished() {
+                tracing::warn!(job.id = %id, "a row was stored and nobody was told; taking it up");
+                self.0.pipelines.jobs().insert(id, view.change.id);
+                self.announce(&job);
+            }
         }
         Ok(())
     }
@@ -192,7 +216,7 @@ fn environment(change: &Change, run: &StageRun, plan: &PhasePlan) -> BTreeMap<St
         ("SHUNT_CHANGE_TITLE", change.title.clone()),
         // Another than the change's own in union, for a consumer.
         ("SHUNT_SOURCE_CHANGE_ID", plan.change.to_string()),
-        ("SHUNT_PIPELINE", change.at.pipeline.to_string()),
+        ("SHUNT_PIPELINE", plan.elsewhere.as_ref().unwrap_or(&change.at).pipeline.to_string()),
         ("SHUNT_STAGE_RUN", run.number.to_string()),
     ];
     let mut environment: BTreeMap<String, String> =

@@ -9,11 +9,12 @@ use shuntyard_domain::stage::{ChangeView, RunPlan, StageRun};
 use shuntyard_domain::tenancy::PipelinePath;
 
 use super::source::{Parsed, parsed};
+use crate::blobs::BlobError;
 use crate::dispatch::engine_error::{bad, told};
 use crate::dispatch::{DispatchError, Dispatcher};
 use crate::store::{
-    GivenConfig, StoreError, change_given, changes_delivered_last, stage_run_config, stage_run_keep_config,
-    stage_run_update, stage_runs_of,
+    GivenConfig, StoreError, change_given, changes_delivered_last, stage_run_keep_config, stage_run_last_config,
+    stage_run_update,
 };
 
 /// A project beside the change's own, with what its phases do.
@@ -39,7 +40,8 @@ impl Dispatcher {
         };
         let plan = match planned {
             Ok(plan) => RunPlan::Made(plan),
-            Err(DispatchError::Store(error)) => return Err(error.into()),
+            // Our own trouble is no fault of the change; it passes.
+            Err(error) if is_ours(&error) => return Err(error),
             Err(error) => {
                 let why = sentence(&error);
                 tracing::info!(change.id = %change.id, %stage, why, "the stage cannot be planned");
@@ -117,16 +119,22 @@ impl Dispatcher {
         let delivered = self.0.store.read(move |c| {
             let mut delivered = Vec::new();
             for change in changes_delivered_last(c, Some(&enterprise))? {
-                // The configuration of its latest run; its source may be gone.
-                let last = stage_runs_of(c, change.id)?.pop();
-                let text = last.map(|run| stage_run_config(c, run.id)).transpose()?.flatten();
+                // As it was planned last; its source may be gone.
+                let text = stage_run_last_config(c, change.id)?;
                 delivered.push((change, text));
             }
             Ok::<_, StoreError>(delivered)
         });
         let delivered: Vec<(Change, Option<String>)> = delivered.await?;
-        let parsed_once: Vec<(Change, ProjectConfig)> =
-            delivered.into_iter().filter_map(|(change, text)| Some((change, parse(&text?).ok()?))).collect();
+        let mut parsed_once: Vec<(Change, ProjectConfig)> = Vec::new();
+        for (change, text) in delivered {
+            // Without knowing what it depends on, nobody can say that it takes no part.
+            let config = text
+                .ok_or_else(|| bad("config", "no run of it was ever planned", &[]))
+                .and_then(|text| parse(&text).map_err(DispatchError::BadConfig))
+                .map_err(|error| unreadable(&change, error))?;
+            parsed_once.push((change, config));
+        }
         let known: Vec<Delivered<'_>> = parsed_once
             .iter()
             .map(|(change, config)| Delivered {
@@ -151,15 +159,29 @@ impl Dispatcher {
     }
 }
 
+/// Tells trouble of the dispatcher from what is wrong with a source.
+const fn is_ours(error: &DispatchError) -> bool {
+    use BlobError::{Directory, File, ReceiverGone};
+    matches!(
+        error,
+        DispatchError::Store(_)
+            | DispatchError::Interrupted
+            | DispatchError::Blob(Directory { .. } | File { .. } | ReceiverGone(_))
+    )
+}
+
 /// A consumer cannot take part: the stage cannot say that it works with the change.
 fn unreadable(change: &Change, error: DispatchError) -> DispatchError {
     match error {
-        DispatchError::Store(error) => error.into(),
+        error if is_ours(&error) => error,
         error => {
             let (project, why) = (&change.at.project, sentence(&error));
             bad(
                 "source",
-                format!("project `{project}` depends on this one, and its change {} cannot be read: {why}", change.id),
+                format!(
+                    "change {} of project `{project}`, which may depend on this one, cannot be read: {why}",
+                    change.id
+                ),
                 &[],
             )
         }

@@ -54,9 +54,11 @@ impl Dispatcher {
                 change_insert(c, &change)?;
                 given.map_or(Ok::<_, StoreError>(()), |given| change_keep_given(c, id, &given))
             };
-            engine.0.store.write(write).await?;
-            engine.0.feed.change_changed(id);
+            let written = engine.0.store.write(write).await;
+            // Also when it failed: a commit may have failed in appearance only.
             engine.ask_about(id);
+            written?;
+            engine.0.feed.change_changed(id);
             Ok(id)
         })
         .await

@@ -77,7 +77,8 @@ fn view(c: &mut Connection, change: Change, runs: Vec<StageRun>) -> Result<Chang
         let highest = numbers.entry(run.stage).or_default();
         *highest = run.number.max(*highest);
     }
-    let latest = runs.last().cloned();
+    // A change never goes back: the order does not depend on a clock.
+    let latest = runs.iter().max_by_key(|run| (run.stage, run.number)).cloned();
     let repeats = latest.as_ref().and_then(|run| run.repeats);
     let repeated = runs.into_iter().find(|run| Some(run.id) == repeats);
     let taken = stages_taken(c, &change.at, change.id)?;
@@ -93,8 +94,9 @@ fn view(c: &mut Connection, change: Change, runs: Vec<StageRun>) -> Result<Chang
 /// The change with the latest run of each stage, and what may be done about it.
 fn body(c: &mut Connection, change: Change) -> Result<ChangeBody, StoreError> {
     let runs = stage_runs_of(c, change.id)?;
-    let mut latest: BTreeMap<Stage, StageRun> = BTreeMap::new();
-    latest.extend(runs.iter().map(|run| (run.stage, run.clone())));
+    let mut in_order: Vec<&StageRun> = runs.iter().collect();
+    in_order.sort_by_key(|run| (run.stage, run.number));
+    let latest: BTreeMap<Stage, StageRun> = in_order.into_iter().map(|run| (run.stage, run.clone())).collect();
     let shown = latest.into_values().map(|run| run_view(c, run)).collect::<Result<Vec<_>, _>>()?;
     let view = view(c, change, runs)?;
     Ok(ChangeBody::of(&view.change, &shown, &allowed(&view)))

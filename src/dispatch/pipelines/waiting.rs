@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use shuntyard_domain::change::Change;
 use shuntyard_domain::ids::ChangeId;
 use shuntyard_domain::phase::Stage;
+use shuntyard_domain::pipeline::is_shared;
 use shuntyard_domain::tenancy::PipelinePath;
 
 /// When people let a change into the stages that are shared, and which change it is: who comes first goes first.
@@ -20,15 +21,21 @@ impl Waiting {
         self.0.entry((change.at.clone(), stage)).or_default().insert(turn(change));
     }
 
-    /// The change does not wait for the stage any more.
-    pub(super) fn remove(&mut self, change: &Change, stage: Stage) {
-        let place = (change.at.clone(), stage);
-        if let Some(waiting) = self.0.get_mut(&place) {
-            waiting.remove(&turn(change));
-            if waiting.is_empty() {
-                self.0.remove(&place);
+    /// The change waits for no stage but this one any more; returns those that it waited for.
+    pub(super) fn leave(&mut self, change: &Change, but: Option<Stage>) -> Vec<Stage> {
+        let mut left = Vec::new();
+        for stage in Stage::ALL.iter().copied().filter(|stage| is_shared(*stage) && Some(*stage) != but) {
+            let place = (change.at.clone(), stage);
+            if let Some(waiting) = self.0.get_mut(&place)
+                && waiting.remove(&turn(change))
+            {
+                left.push(stage);
+                if waiting.is_empty() {
+                    self.0.remove(&place);
+                }
             }
         }
+        left
     }
 
     /// The change waits for nothing.
@@ -53,7 +60,7 @@ impl Waiting {
 }
 
 /// By delivery, else by approval.
-fn turn(change: &Change) -> Turn {
+pub(super) fn turn(change: &Change) -> Turn {
     let signed = change.delivered.as_ref().or(change.approved.as_ref()).unwrap_or(&change.submitted);
     (signed.at_ms, change.id)
 }
@@ -93,7 +100,8 @@ mod tests {
         assert_eq!(waiting.before(&late, Stage::Acceptance), Some(early.id));
         assert_eq!(waiting.before(&early, Stage::Acceptance), None);
         assert_eq!(waiting.first(&late.at, Stage::Union), None);
-        waiting.remove(&early, Stage::Acceptance);
+        assert_eq!(waiting.leave(&early, Some(Stage::Acceptance)), []);
+        assert_eq!(waiting.leave(&early, None), [Stage::Acceptance]);
         assert_eq!(waiting.first(&late.at, Stage::Acceptance), Some(late.id));
         // Behind acceptance the delivery counts, not the approval.
         let (approved_first, delivered_first) = (change(3, 1, Some(40)), change(4, 2, Some(30)));

@@ -86,8 +86,11 @@ pub struct UnknownWord {
 #[must_use]
 pub fn forecast(plan: &StagePlan, org: &Name, inventory: &[BoardRunner]) -> Forecast {
     let house = House { org, inventory, words: words(org, inventory) };
-    let groups: Vec<Vec<PhaseForecast>> =
-        plan.groups.iter().map(|group| group.iter().map(|phase| house.phase(phase)).collect()).collect();
+    let phase = |phase: &PhasePlan| match &phase.elsewhere {
+        Some(at) if at.org != *org => House { org: &at.org, inventory, words: words(&at.org, inventory) }.phase(phase),
+        _ => house.phase(phase),
+    };
+    let groups: Vec<Vec<PhaseForecast>> = plan.groups.iter().map(|group| group.iter().map(phase).collect()).collect();
     let stands_in_the_way = |row: &RowForecast| row.matching == 0 || row.unknown.iter().any(|word| word.is_error);
     let phases = groups.iter().flatten().filter(|phase| phase.skip.is_none());
     let runnable = !phases.flat_map(|phase| &phase.rows).any(stands_in_the_way);

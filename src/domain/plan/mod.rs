@@ -53,6 +53,10 @@ pub struct StagePlan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhasePlan {
     pub project: Name,
+    /// Where a consumer lies that is in another organisation or pipeline than the run's change: its rows see its
+    /// secrets and its runners.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<PipelinePath>,
     /// The change whose source the jobs see; another than the run's own for a consumer.
     pub change: ChangeId,
     pub phase: Phase,
@@ -121,13 +125,13 @@ pub fn stage_plan(stage: Stage, own: Planned<'_>, consumers: &[Planned<'_>]) -> 
     let consumers = if stage == Stage::Union { consumers } else { &[] };
     let group = |phases: &[Phase]| {
         let all = || std::iter::once(&own).chain(consumers);
-        let plans = phases.iter().flat_map(|phase| all().map(|of| phase_plan(stage, *phase, of)));
+        let plans = phases.iter().flat_map(|phase| all().map(|of| phase_plan(stage, *phase, of, own.at)));
         plans.collect()
     };
     StagePlan { stage, groups: groups(stage).iter().map(|phases| group(phases)).collect() }
 }
 
-fn phase_plan(stage: Stage, phase: Phase, of: &Planned<'_>) -> PhasePlan {
+fn phase_plan(stage: Stage, phase: Phase, of: &Planned<'_>, own: &PipelinePath) -> PhasePlan {
     let config = of.config.phase(phase);
     let script = command(stage, phase, of, &config);
     let skip = match (config.skip, &script) {
@@ -139,6 +143,7 @@ fn phase_plan(stage: Stage, phase: Phase, of: &Planned<'_>) -> PhasePlan {
     let rows = config.filters.into_iter().zip(config.continue_on_error).map(row);
     PhasePlan {
         project: of.at.project.clone(),
+        elsewhere: (of.at.org != own.org || of.at.pipeline != own.pipeline).then(|| of.at.clone()),
         change: of.change,
         phase,
         skip,

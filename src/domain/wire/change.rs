@@ -102,7 +102,7 @@ impl ChangeBody {
     #[must_use]
     pub fn of(change: &Change, runs: &[RunView], allowed: &[Action]) -> Self {
         let stage = |stage: &Stage| runs.iter().find(|run| run.run.stage == *stage);
-        let stands = runs.iter().max_by_key(|run| run.run.id).map_or(Stage::Verify, |run| run.run.stage);
+        let stands = runs.iter().max_by_key(|run| run.run.stage).map_or(Stage::Verify, |run| run.run.stage);
         let link = |action: &Action| (action.to_string(), link(change, *action, stands));
         Self {
             id: change.id,
