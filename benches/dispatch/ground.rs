@@ -101,6 +101,7 @@ impl Ground {
             retry: Default::default(),
             project: String::new(),
             workspace: None,
+            concurrency: None,
         };
         self.dispatcher.submit(request).await.expect("a good job")
     }

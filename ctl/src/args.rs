@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::runners::{accept_host_key, delete, install, list, test};
-use crate::commands::{api, cancel, completions, config_check, explain, jobs, logs};
+use crate::commands::{api, cancel, completions, config_check, explain, jobs, logs, project_limit};
 use crate::connection::ConnectionArgs;
 use crate::run::RunArgs;
 
@@ -32,6 +32,9 @@ pub enum Command {
     Logs(logs::LogsArgs),
     Cancel(cancel::CancelArgs),
     Explain(explain::ExplainArgs),
+    /// Limit the jobs of a project
+    #[command(subcommand)]
+    Project(ProjectCommand),
     /// Check a project's configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -40,6 +43,11 @@ pub enum Command {
     Ctl(CtlCommand),
     Api(api::ApiArgs),
     Completions(completions::CompletionsArgs),
+}
+
+#[derive(Subcommand, Debug)]
+pub enum ProjectCommand {
+    Limit(project_limit::LimitArgs),
 }
 
 #[derive(Subcommand, Debug)]

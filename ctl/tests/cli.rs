@@ -58,6 +58,8 @@ fn the_help_of_every_command_is_as_recorded() {
         "logs",
         "cancel",
         "explain",
+        "project",
+        "project limit",
         "config",
         "config check",
         "ctl",

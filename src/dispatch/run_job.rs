@@ -15,6 +15,7 @@ use super::attend::{Attendant, Placed};
 use super::follow::{Followed, Following};
 use super::inventory::Known;
 use super::keeper::Backoff;
+use super::limits::account;
 use super::{DispatchError, Dispatcher};
 use crate::ssh::Lease;
 use crate::ssh::attempt::{self, Attempt};
@@ -241,7 +242,7 @@ pub(super) fn queued(job: &Job, avoid: Vec<RunnerId>) -> QueuedJob {
         id: job.id,
         filter: job.filter.clone(),
         priority: job.priority,
-        org: job.origin.org.clone(),
+        account: account(job),
         avoid,
         workspace: job.spec.workspace,
     }

@@ -5,6 +5,7 @@ mod body;
 mod changes;
 mod error;
 mod jobs;
+mod limits;
 mod log;
 mod pages;
 mod path;
@@ -54,6 +55,7 @@ pub fn router(api: Api) -> Router {
         .route("/jobs/streaming", get(jobs::streaming))
         .route("/jobs/{id}", get(jobs::show).delete(jobs::cancel))
         .route("/jobs/{id}/explain", get(jobs::explain))
+        .route("/jobs/{id}/explain/streaming", get(jobs::explain_streaming))
         .route("/jobs/{id}/events", get(jobs::events))
         .route("/jobs/{id}/log", get(log::download))
         .route("/jobs/{id}/log/streaming", get(log::streaming))
@@ -105,6 +107,7 @@ fn org_routes() -> Router<Api> {
         .route("/phase_runs/{id}/log", get(phase_runs::row_log));
     let project = Router::new()
         .route("/", get(tenancy::project))
+        .route("/limits", get(limits::show).put(limits::put))
         .route("/changes", get(changes::list))
         .nest("/changes/{id}", change_routes())
         .route("/pipelines", get(tenancy::pipelines).post(tenancy::create_pipeline))

@@ -8,12 +8,13 @@ pub mod explain;
 mod job_list;
 pub mod jobs;
 pub mod logs;
+pub mod project_limit;
 pub mod runners;
 
 use reqwest::StatusCode;
 use shuntyard_domain::ids::JobId;
 
-use crate::args::{Args, Command, ConfigCommand, CtlCommand};
+use crate::args::{Args, Command, ConfigCommand, CtlCommand, ProjectCommand};
 use crate::client::Client;
 use crate::client_error::ClientError;
 use crate::connection::Connection;
@@ -31,6 +32,7 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Logs(logs) => logs::run(&connect()?, logs).await,
         Command::Cancel(cancel) => cancel::run(&connect()?, cancel).await,
         Command::Explain(explain) => explain::run(&connect()?, explain).await,
+        Command::Project(ProjectCommand::Limit(limit)) => project_limit::run(&connect()?, limit).await,
         Command::Config(ConfigCommand::Check(check)) => config_check::run(&check),
         Command::Ctl(CtlCommand::InstallRunner(install)) => runners::install::run(&connect()?, install).await,
         Command::Ctl(CtlCommand::DeleteRunner(delete)) => runners::delete::run(&connect()?, delete).await,

@@ -19,6 +19,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args};
 use serde_json::json;
 use shuntyard_domain::digest::Digest;
+use shuntyard_domain::job::Concurrency;
 use shuntyard_domain::phase::Phase;
 use shuntyard_domain::wire::api::{JobBody, PhaseRunBody};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -105,6 +106,10 @@ pub struct RunArgs {
     /// Higher goes first
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
     priority: i32,
+    /// Let no more than N jobs of the named group run at a time, over all projects (1 unless given); of a phase: instead
+    /// of the group that its configuration says
+    #[arg(long, value_name = "GROUP[=N]")]
+    concurrency: Option<Concurrency>,
     /// Print the ids and leave
     #[arg(short, long)]
     detach: bool,

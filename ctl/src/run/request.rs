@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use shuntyard_domain::digest::Digest;
+use shuntyard_domain::job::Concurrency;
 use shuntyard_domain::phase::Phase;
 use shuntyard_domain::project_config::{self, CANDIDATES};
 use shuntyard_domain::wire::api::{Retry, SubmitJob, SubmitPhaseRun};
@@ -33,6 +34,13 @@ impl Request {
         }
     }
 
+    fn in_group(mut self, group: Option<Concurrency>) -> Self {
+        if let Self::Phase(body) = &mut self {
+            body.concurrency = group;
+        }
+        self
+    }
+
     fn in_workspace(mut self, tree: Option<Digest>) -> Self {
         tree.into_iter().for_each(|tree| self.start_in(tree));
         self
@@ -47,8 +55,8 @@ pub fn resolve(args: RunArgs) -> Result<Request, Failure> {
     let env = args.env.iter().map(|text| parse_env(text)).collect::<Result<BTreeMap<_, _>, _>>()?;
     match args.phase {
         Some(phase) => {
-            let request = phase_run(args.project.as_deref(), args.config, phase, env, args.priority);
-            request.map(|request| request.in_workspace(args.workspace))
+            let request = phase_run(args.project.as_deref(), args.config, phase, env, args.priority)?;
+            Ok(request.in_workspace(args.workspace).in_group(args.concurrency))
         }
         None => ad_hoc(args, env).map(|body| Request::AdHoc(Box::new(body))),
     }
@@ -71,7 +79,7 @@ fn phase_run(
         }
     }
     let project = project_name(dir)?;
-    Ok(Request::Phase(SubmitPhaseRun { project, phase, config, env, priority, workspace: None }))
+    Ok(Request::Phase(SubmitPhaseRun { project, phase, config, env, priority, concurrency: None, workspace: None }))
 }
 
 /// Reads the configuration: the named file, else the first candidate below `dir`.
@@ -128,6 +136,7 @@ fn ad_hoc(args: RunArgs, env: BTreeMap<String, String>) -> Result<SubmitJob, Fai
         retry: Retry { on_lost: args.retry_on_lost },
         project: String::new(),
         workspace: args.workspace,
+        concurrency: args.concurrency,
     })
 }
 

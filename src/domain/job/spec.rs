@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Concurrency;
 use crate::digest::Digest;
 
 /// What a job does on its runner.
@@ -42,6 +43,9 @@ pub struct JobSpec {
     /// When it is proved that an attempt is lost, the job is started again as another one.
     #[serde(default)]
     pub retry_on_lost: bool,
+    /// The group whose limit it counts under; `None` = none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
 }
 
 impl JobSpec {
@@ -78,6 +82,7 @@ impl JobSpec {
             orphan_grace_s: None,
             workspace: None,
             retry_on_lost: false,
+            concurrency: None,
         }
     }
 }
