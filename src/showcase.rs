@@ -130,6 +130,7 @@ async fn run_phases(daemon: &Daemon, screen: &Screen) -> anyhow::Result<Vec<Row>
             priority: 0,
             workspace: None,
             concurrency: None,
+            git: None,
         };
         let (_, jobs) = daemon.dispatcher().submit_phase_run(request).await?;
         let followed = jobs.into_iter().enumerate().map(|(n, job)| follow(daemon, screen, n, job));
