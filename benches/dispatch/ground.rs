@@ -108,7 +108,6 @@ impl Ground {
             stop_after_disconnect_s: None,
             retry: Default::default(),
             project: String::new(),
-            workspace: None,
             concurrency: None,
             workspace,
             artifacts: Vec::new(),

@@ -128,15 +128,16 @@ impl Reference {
             let held: BTreeSet<JobId> = host.held.iter().copied().collect();
             assert_eq!(board.running_on(*id), held.into_iter().collect::<Vec<_>>());
         }
+        let room = self.waiting.values().filter(|job| self.has_room(job)).map(|job| job.id).collect();
         for job in self.waiting.values() {
-            self.explains(board, job);
+            self.explains(board, job, &room);
         }
         for held in self.hosts.values().flat_map(|host| &host.held).filter(|id| !self.waiting.contains_key(id)) {
             assert_eq!(board.explain(*held), None, "{held} does not wait");
         }
     }
 
-    fn explains(&self, board: &Board, job: &QueuedJob) {
+    fn explains(&self, board: &Board, job: &QueuedJob, room: &BTreeSet<JobId>) {
         let told = board.explain(job.id).unwrap_or_else(|| panic!("{} waits and is not explained", job.id));
         let reached: Vec<String> = told.limits.iter().filter(|l| l.reached).map(|limit| limit.name.clone()).collect();
         assert_eq!(reached, self.reached(&job.account), "{told:#?}");
@@ -150,9 +151,9 @@ impl Reference {
         };
         let takes = |host: &&Host| {
             let ready = host.runner.availability == Availability::Ready && host.runner.slots > 0;
-            ready && !rivals.iter().any(|rival| host.may_take(rival) && self.has_room(rival))
+            ready && !rivals.iter().any(|rival| host.may_take(rival) && room.contains(&rival.id))
         };
-        let verdict = match (mine.is_empty(), self.has_room(job) && mine.iter().any(takes)) {
+        let verdict = match (mine.is_empty(), room.contains(&job.id) && mine.iter().any(takes)) {
             (true, _) => Verdict::Never,
             (_, true) => Verdict::Next,
             (_, false) => Verdict::NotNow,
@@ -164,7 +165,7 @@ impl Reference {
             (of.account.project.clone(), of.account.concurrency.as_ref().map(|told| told.group.clone()))
         };
         let competes = |rival: &&&QueuedJob| {
-            let takes_part = self.has_room(rival) || (same(rival) && limits(rival) == limits(job));
+            let takes_part = room.contains(&rival.id) || (same(rival) && limits(rival) == limits(job));
             takes_part && (same(rival) || mine.iter().any(|host| host.may_take(rival)))
         };
         assert_eq!(told.ahead, rivals.iter().filter(competes).count());
