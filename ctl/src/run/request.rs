@@ -20,7 +20,7 @@ use crate::terminal::{note, plain};
 /// A checked body.
 #[derive(Debug)]
 pub enum Request {
-    Phase(SubmitPhaseRun),
+    Phase(Box<SubmitPhaseRun>),
     AdHoc(Box<SubmitJob>),
     /// The configuration has faults; they were shown.
     FaultyConfig,
@@ -88,7 +88,7 @@ fn phase_run(
         }
     }
     let project = directory_name(dir)?;
-    Ok(Request::Phase(SubmitPhaseRun {
+    Ok(Request::Phase(Box::new(SubmitPhaseRun {
         project,
         phase,
         config,
@@ -97,7 +97,7 @@ fn phase_run(
         concurrency: None,
         workspace: None,
         git,
-    }))
+    })))
 }
 
 /// Reads the configuration: the named file, else the first candidate below `dir`.
