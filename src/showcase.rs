@@ -129,6 +129,7 @@ async fn run_phases(daemon: &Daemon, screen: &Screen) -> anyhow::Result<Vec<Row>
             env: [].into(),
             priority: 0,
             workspace: None,
+            concurrency: None,
             git: None,
         };
         let (_, jobs) = daemon.dispatcher().submit_phase_run(request).await?;

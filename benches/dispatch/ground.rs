@@ -108,6 +108,7 @@ impl Ground {
             stop_after_disconnect_s: None,
             retry: Default::default(),
             project: String::new(),
+            concurrency: None,
             workspace,
             artifacts: Vec::new(),
             git: None,

@@ -86,6 +86,7 @@ fn the_help_of_every_command_is_as_recorded() {
         "project list",
         "project create",
         "project show",
+        "project limit",
         "pipeline",
         "pipeline list",
         "pipeline create",

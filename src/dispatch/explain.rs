@@ -22,7 +22,7 @@ impl Dispatcher {
         let question = LoopEvent::Explain(Box::new(queued(job, Vec::new())), ask);
         self.0.loop_events.send(question).map_err(|_| DispatchError::Interrupted)?;
         match answer.await.map_err(|_| DispatchError::Interrupted)? {
-            Explained::OnTheBoard(explanation) => Ok(Some(explanation)),
+            Explained::OnTheBoard(explanation) => Ok(Some(self.with_times_of_holders(explanation).await?)),
             Explained::Beside(explanation) if explanation.verdict == Verdict::Never => Ok(Some(explanation)),
             Explained::Beside(explanation) => {
                 let (summary, unblock) = self.between_placements(job).await?;

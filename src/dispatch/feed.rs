@@ -15,6 +15,8 @@ pub enum News {
     Job(JobId),
     Runner(RunnerId),
     Change(ChangeId),
+    /// A limit on the jobs of a project.
+    Limits,
 }
 
 /// What a listener of one job sees: both numbers only grow.
@@ -73,6 +75,10 @@ impl Feed {
 
     pub fn change_changed(&self, change: ChangeId) {
         let _ = self.changes.send(News::Change(change));
+    }
+
+    pub fn limits_changed(&self) {
+        let _ = self.changes.send(News::Limits);
     }
 
     /// Only jobs that somebody listens to have a pulse; one whose last listener left is forgotten here.

@@ -21,6 +21,7 @@ mod install;
 mod inventory;
 mod keeper;
 mod lanes;
+mod limits;
 mod log_sink;
 mod pipelines;
 mod queue_clock;
@@ -120,6 +121,8 @@ struct Engine {
     uploads: Semaphore,
     queue_clock: QueueClock,
     pipelines: Pipelines,
+    /// Held while a project's limit is stored and told to the board.
+    limit_changes: tokio::sync::Mutex<()>,
     loop_events: mpsc::UnboundedSender<LoopEvent>,
     /// The cancel signal of every job that a task of this process looks after.
     active: Mutex<HashMap<JobId, CancellationToken>>,
@@ -152,6 +155,7 @@ impl Dispatcher {
             uploads: Semaphore::new(UPLOADS_AT_A_TIME),
             queue_clock: QueueClock::default(),
             pipelines: Pipelines::new(asks, parts.command_template),
+            limit_changes: tokio::sync::Mutex::default(),
             loop_events,
             active: Mutex::default(),
         }));

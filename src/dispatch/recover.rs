@@ -8,6 +8,7 @@ use shuntyard_domain::job::{Job, JobState};
 use tracing::info_span;
 
 use super::keeper::key_context;
+use super::limits::account;
 use super::{DispatchError, Dispatcher, attend};
 use crate::ssh::load_private_key;
 use crate::store::{StoreError, jobs_unfinished, runner_list, runner_sealed_key};
@@ -15,6 +16,7 @@ use crate::store::{StoreError, jobs_unfinished, runner_list, runner_sealed_key};
 /// Loads everything that is not finished. Slots are taken before the first waiting job is queued.
 pub(super) async fn take_up(engine: &Dispatcher) -> Result<(), DispatchError> {
     load_runners(engine).await?;
+    engine.load_limits().await?;
     let unfinished = engine.0.store.read(jobs_unfinished).await?;
     let (waiting, placed): (Vec<Job>, Vec<Job>) =
         unfinished.into_iter().partition(|job| matches!(job.state, JobState::Queued));
@@ -50,7 +52,7 @@ async fn load_runners(engine: &Dispatcher) -> Result<(), DispatchError> {
 /// Takes the slot of a placed job and starts its task.
 fn take_up_placed(engine: &Dispatcher, job: Job) {
     let Some(runner) = job.state.runner() else { return };
-    engine.tell_board(BoardEvent::SlotTaken { runner, job: job.id });
+    engine.tell_board(BoardEvent::SlotTaken { runner, job: job.id, account: account(&job) });
     // Before the task runs: a cancel that comes at once must find it.
     let cancel = engine.activate(job.id, job.cancel.is_some());
     let span = info_span!("job", job.id = %job.id, runner.id = %runner);

@@ -16,6 +16,7 @@ use super::engine_error::told;
 use super::follow::{Followed, Following};
 use super::inventory::Known;
 use super::keeper::Backoff;
+use super::limits::account;
 use super::secrets::NotOpened;
 use super::{DispatchError, Dispatcher};
 use crate::ssh::Lease;
@@ -266,7 +267,7 @@ pub(super) fn queued(job: &Job, avoid: Vec<RunnerId>) -> QueuedJob {
         id: job.id,
         filter: job.needs(),
         priority: job.priority,
-        org: job.origin.org.clone(),
+        account: account(job),
         avoid,
         workspace: job.spec.workspace,
     }

@@ -14,7 +14,7 @@ use shuntyard_domain::wire::time_text::rfc3339;
 use super::engine_error::bad;
 use super::inventory::{Contact, Known};
 use super::{DispatchError, Dispatcher};
-use crate::ssh;
+use crate::ssh::{self, Pool};
 use crate::store::{Connection, StoreError, jobs_on_runner, jobs_placed, runner_by_id, runner_delete, runner_update};
 
 const MAX_LABELS: usize = 64;
@@ -82,7 +82,7 @@ impl Dispatcher {
         }
         let bodies = |known: Known| {
             let running = by_runner.remove(&known.runner.id).unwrap_or_default();
-            body(&known, &running, &changes)
+            body(&self.0.pool, &known, &running, &changes)
         };
         Ok(self.0.inventory.all().into_iter().map(bodies).collect())
     }
@@ -94,7 +94,7 @@ impl Dispatcher {
     pub async fn runner_body(&self, hostname: &str) -> Result<RunnerBody, DispatchError> {
         let known = self.known_by_name(hostname)?;
         let running = self.jobs_on(known.runner.id).await?;
-        Ok(body(&known, &running, &self.changes_of_jobs(&running).await?))
+        Ok(body(&self.0.pool, &known, &running, &self.changes_of_jobs(&running).await?))
     }
 
     /// Jobs that a runner has been given and that have not ended.
@@ -166,9 +166,11 @@ impl Dispatcher {
     }
 }
 
-fn body(known: &Known, running: &[Job], changes: &BTreeMap<JobId, ChangeRef>) -> RunnerBody {
+fn body(pool: &Pool, known: &Known, running: &[Job], changes: &BTreeMap<JobId, ChangeRef>) -> RunnerBody {
     let live = RunnerLive {
         contact: contact_body(&known.contact),
+        connections: pool.connection_count(known.runner.id),
+        max_sessions: pool.sessions_learnt(known.runner.id),
         running_jobs: running.iter().map(|job| job.id).collect::<Vec<JobId>>(),
         job: running.first().map(|job| chef_job(job, changes.get(&job.id))).unwrap_or_default(),
         host_keys: known.runner.endpoint.host_keys.iter().filter_map(|line| ssh::fingerprint(line)).collect(),

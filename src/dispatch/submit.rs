@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use super::engine_error::bad;
 use super::{DispatchError, Dispatcher, new_id};
 use crate::store::{ApplyError, Connection, Expected, PhaseRunRow, job_apply, job_find, job_insert, phase_run_insert};
-use check::{check_env, check_job, check_name, check_script};
+use check::{check_concurrency, check_env, check_job, check_name, check_script};
 
 /// The tenant of jobs until there are others.
 pub const DEFAULT: &str = "default";
@@ -46,6 +46,7 @@ impl Dispatcher {
             spool_cap_bytes: Some(self.0.spool_cap_bytes),
             orphan_grace_s: request.stop_after_disconnect_s,
             retry_on_lost: request.retry.on_lost,
+            concurrency: request.concurrency,
             ..JobSpec::shell(request.script)
         };
         let origin = JobOrigin { title, ..origin(request.project) };
@@ -68,6 +69,7 @@ impl Dispatcher {
         let config = project_config::parse(&request.config).map_err(DispatchError::BadConfig)?;
         check_env("env", &request.env)?;
         check_name("project", &request.project)?;
+        check_concurrency(request.concurrency.as_ref())?;
         self.check_workspace(request.workspace).await?;
         self.check_git((DEFAULT, DEFAULT, &request.project), request.git.as_ref(), request.workspace.is_some()).await?;
         let phase = config.phase(request.phase);
@@ -123,6 +125,7 @@ impl Dispatcher {
             spool_cap_bytes: Some(self.0.spool_cap_bytes),
             orphan_grace_s: phase.stop_after_disconnect_s,
             retry_on_lost: phase.retry_on_lost,
+            concurrency: request.concurrency.clone().or_else(|| phase.concurrency.clone()),
             ..JobSpec::shell(script.clone())
         };
         let job = |(row, filter): (usize, &Filter)| {

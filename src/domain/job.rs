@@ -1,5 +1,6 @@
 //! A job, its states, and the one function by which it changes state.
 
+mod concurrency;
 mod spec;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use crate::ids::{AttemptId, JobId, PhaseRunId, RunnerId};
 use crate::outcome::{LogSummary, LostEvidence, NotRunReason, Outcome, StopReason};
 use crate::phase::{Phase, Stage};
 
+pub use concurrency::{Concurrency, GROUP_LIMITS, check_group};
 pub use spec::JobSpec;
 
 /// Where a job belongs. An ad-hoc job has no phase.

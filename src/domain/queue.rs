@@ -1,23 +1,30 @@
 //! Waiting jobs of one class in order.
 
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use crate::ids::JobId;
 
-/// A waiting job's place in the order: higher priority first, then the earlier submission.
+/// What one point of priority is worth: a job with it goes before those that were submitted so much earlier, and
+/// behind those that have waited longer than that. So no stream of urgent jobs keeps another waiting for ever.
+pub const PRIORITY_POINT_MS: i64 = 10 * 60 * 1000;
+
+/// A waiting job's place in the order: the earlier submission first, each point of priority counting as ten minutes.
 ///
-/// The smaller rank goes first. Identifiers are UUIDv7, so their order is the order of submission.
+/// The smaller rank goes first. Identifiers are UUIDv7: they say when the job was submitted, and of equal times their
+/// order is the order of submission. A rank never changes while its job waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rank {
-    priority: Reverse<i32>,
+    /// Unix milliseconds of the submission, moved by the priority.
+    counted_from_ms: i64,
     job: JobId,
 }
 
 impl Rank {
     #[must_use]
-    pub const fn new(priority: i32, job: JobId) -> Self {
-        Self { priority: Reverse(priority), job }
+    pub fn new(priority: i32, job: JobId) -> Self {
+        // 48 bits of time and 31 of priority times 20: far within 64 bits.
+        let submitted_ms = i64::try_from(job.0.as_u128() >> 80).unwrap_or(i64::MAX / 2);
+        Self { counted_from_ms: submitted_ms - i64::from(priority) * PRIORITY_POINT_MS, job }
     }
 
     #[must_use]
@@ -73,6 +80,16 @@ mod tests {
 
     fn rank(priority: i32, job: u128) -> Rank {
         Rank::new(priority, JobId(Uuid::from_u128(job)))
+    }
+
+    #[test]
+    fn a_point_of_priority_is_worth_ten_minutes_of_waiting() {
+        let at = |minutes: u128, n: u128| (minutes * 60_000) << 80 | n;
+        let old = rank(0, at(100, 1));
+        assert!(rank(1, at(109, 2)) < old, "nine minutes younger, one point more urgent");
+        assert!(old < rank(1, at(111, 2)), "eleven minutes younger");
+        assert!(rank(0, at(100, 2)) > old && rank(0, at(101, 0)) > old, "in order of submission");
+        assert!(rank(i32::MAX, (1 << 127) | 1) < rank(i32::MIN, 0));
     }
 
     #[test]

@@ -161,11 +161,23 @@ pub(super) async fn cancel(State(api): State<Api>, PathId(id): PathId<JobId>) ->
 
 /// Why the job waits; 404 when it does not wait.
 pub(super) async fn explain(State(api): State<Api>, PathId(id): PathId<JobId>) -> Result<Json<Explanation>, ApiError> {
+    Ok(Json(explained(&api, id).await?))
+}
+
+/// Why the job waits, at once and again after every change that may matter; the stream ends when it waits no more.
+pub(super) async fn explain_streaming(
+    State(api): State<Api>,
+    PathId(id): PathId<JobId>,
+) -> Result<EventStream, ApiError> {
+    explained(&api, id).await?;
+    let matters = |news| matches!(news, News::Job(_) | News::Runner(_) | News::Limits);
+    Ok(sse::snapshots(api, "explanation", matters, move |api| async move { explained(&api, id).await }))
+}
+
+async fn explained(api: &Api, id: JobId) -> Result<Explanation, ApiError> {
     let job = api.dispatcher.job(id).await?;
-    match api.dispatcher.explain(&job).await? {
-        Some(explanation) => Ok(Json(explanation)),
-        None => Err(ApiError::NotFound(format!("job {id} does not wait: it is {}", job.state.name()))),
-    }
+    let explanation = api.dispatcher.explain(&job).await?;
+    explanation.ok_or_else(|| ApiError::NotFound(format!("job {id} does not wait: it is {}", job.state.name())))
 }
 
 /// The job's history, oldest first.

@@ -6,6 +6,7 @@ mod body;
 mod changes;
 mod error;
 mod jobs;
+mod limits;
 mod log;
 mod pages;
 mod path;
@@ -56,6 +57,7 @@ pub fn router(api: Api) -> Router {
         .route("/jobs/streaming", get(jobs::streaming))
         .route("/jobs/{id}", get(jobs::show).delete(jobs::cancel))
         .route("/jobs/{id}/explain", get(jobs::explain))
+        .route("/jobs/{id}/explain/streaming", get(jobs::explain_streaming))
         .route("/jobs/{id}/events", get(jobs::events))
         .route("/jobs/{id}/artifacts", get(artifacts::list))
         .route("/jobs/{id}/artifacts/{*path}", get(artifacts::download))
@@ -109,6 +111,7 @@ fn org_routes() -> Router<Api> {
         .route("/phase_runs/{id}/log", get(phase_runs::row_log));
     let project = Router::new()
         .route("/", get(tenancy::project))
+        .route("/limits", get(limits::show).put(limits::put))
         .route("/changes", get(changes::list))
         .nest("/changes/{id}", change_routes())
         .route("/secrets", get(secrets::list))

@@ -60,6 +60,10 @@ const SQLITE_READER: &str = "PRAGMA query_only = ON; PRAGMA foreign_keys = ON;";
 /// First, so that the statements after it wait for a lock too.
 const SQLITE_PATIENCE: &str = "PRAGMA busy_timeout = 10000;";
 
+/// Ten seconds together, as long as any other statement waits.
+const LOCKED_TRIES: u32 = 500;
+const LOCKED_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+
 #[cfg(feature = "postgres")]
 const PG_READER: &str = "SET default_transaction_read_only = on; SET lock_timeout = '10s';";
 /// A server whose default does not wait for the disk is told to; a stronger setting is left alone.
@@ -80,7 +84,7 @@ impl ManageConnection for Connector {
                 let path = path.to_str().ok_or_else(|| bad_connection("the path is not UTF-8"))?;
                 let mut c = SqliteConnection::establish(path)?;
                 c.batch_execute(SQLITE_PATIENCE)?;
-                c.batch_execute(if self.role == Role::Writer { SQLITE_WRITER } else { SQLITE_READER })?;
+                set_up(&mut c, if self.role == Role::Writer { SQLITE_WRITER } else { SQLITE_READER })?;
                 check_wal(&mut c)?;
                 Ok(StoreConnection::Sqlite(c))
             }
@@ -120,6 +124,20 @@ fn keep_private(path: &Path) {
             tracing::warn!(%error, path = %Path::new(&file).display(), "other users can read the database");
         }
     }
+}
+
+/// Runs the statements; while the database is locked, again: a change of the journal mode does not wait for others by
+/// itself, however patient the connection is.
+fn set_up(c: &mut SqliteConnection, statements: &str) -> Result<(), ConnectError> {
+    for _ in 0..LOCKED_TRIES {
+        match c.batch_execute(statements) {
+            Err(diesel::result::Error::DatabaseError(_, why)) if why.message() == "database is locked" => {
+                std::thread::sleep(LOCKED_PAUSE);
+            }
+            answer => return Ok(answer?),
+        }
+    }
+    Ok(c.batch_execute(statements)?)
 }
 
 /// Refuses a file system on which SQLite falls back to another journal.

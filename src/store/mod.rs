@@ -20,6 +20,7 @@ mod jobs;
 mod migrate;
 mod open;
 mod phase_runs;
+mod project_limits;
 mod row_jobs;
 mod runner_events;
 mod runner_row;
@@ -51,6 +52,7 @@ pub use jobs::{
 };
 pub use open::{Store, StoreOptions, StoreStats};
 pub use phase_runs::{PhaseRunRow, phase_run_find, phase_run_insert};
+pub use project_limits::{ProjectLimitRow, project_limit_find, project_limit_list, project_limit_set};
 pub use row_jobs::{row_job_insert, row_jobs_of};
 pub use runner_events::{HostKeyAccepted, RunnerEventRow, runner_event_insert, runner_events};
 pub use runners::{

@@ -69,6 +69,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    project_limits (enterprise, org, project) {
+        enterprise -> Text,
+        org -> Text,
+        project -> Text,
+        running -> BigInt,
+        set_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
     projects (enterprise, org, name) {
         enterprise -> Text,
         org -> Text,

@@ -11,6 +11,7 @@ pub mod jobs;
 mod list_pages;
 pub mod logs;
 pub mod plan;
+pub mod project_limit;
 pub mod runners;
 pub mod secret;
 pub mod tenancy;

@@ -7,6 +7,7 @@ use shuntyard_domain::wire::pipelines::NewName;
 
 use crate::client::Client;
 use crate::commands::change::done;
+use crate::commands::project_limit::{self, LimitArgs};
 use crate::failure::Failure;
 use crate::pretty_json::pretty;
 use crate::terminal::{plain, print, stdout_colour};
@@ -39,6 +40,7 @@ pub enum ProjectCommand {
     Create(ProjectArgs),
     /// Show a project and its pipelines
     Show(ProjectShowArgs),
+    Limit(LimitArgs),
 }
 
 #[derive(Args, Debug)]
@@ -117,6 +119,7 @@ pub async fn project(client: &Client, command: ProjectCommand) -> Result<u8, Fai
         ProjectCommand::Create(args) => {
             create(client, &format!("orgs/{}/projects", args.org), "project", args.name).await
         }
+        ProjectCommand::Limit(args) => project_limit::run(client, args).await,
         ProjectCommand::Show(args) => {
             let ProjectArgs { name, org } = args.project;
             let project: Value = client.get(&format!("orgs/{org}/projects/{name}")).await?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args};
 use shuntyard_domain::digest::Digest;
+use shuntyard_domain::job::Concurrency;
 use shuntyard_domain::phase::{Phase, Stage};
 use shuntyard_domain::tenancy::Name;
 
@@ -121,6 +122,10 @@ pub struct RunArgs {
     /// Higher goes first
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, conflicts_with = "stage")]
     pub priority: i32,
+    /// Let no more than N jobs of the named group run at a time, over all projects (1 unless given); of a phase: instead
+    /// of the group that its configuration says
+    #[arg(long, value_name = "GROUP[=N]", conflicts_with = "stage")]
+    pub concurrency: Option<Concurrency>,
     /// Print the ids, or the new change's, and leave
     #[arg(short, long)]
     pub detach: bool,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use shuntyard_domain::digest::Digest;
 use shuntyard_domain::git_source::GitSource;
+use shuntyard_domain::job::Concurrency;
 use shuntyard_domain::phase::Phase;
 use shuntyard_domain::project_config::{self, CANDIDATES};
 use shuntyard_domain::wire::api::{Retry, SubmitJob, SubmitPhaseRun};
@@ -19,7 +20,7 @@ use crate::terminal::{note, plain};
 /// A checked body.
 #[derive(Debug)]
 pub enum Request {
-    Phase(SubmitPhaseRun),
+    Phase(Box<SubmitPhaseRun>),
     AdHoc(Box<SubmitJob>),
     /// The configuration has faults; they were shown.
     FaultyConfig,
@@ -33,6 +34,13 @@ impl Request {
             Self::AdHoc(body) => body.workspace = Some(tree),
             Self::FaultyConfig => {}
         }
+    }
+
+    fn in_group(mut self, group: Option<Concurrency>) -> Self {
+        if let Self::Phase(body) = &mut self {
+            body.concurrency = group;
+        }
+        self
     }
 
     fn in_workspace(mut self, tree: Option<Digest>) -> Self {
@@ -51,8 +59,8 @@ pub fn resolve(args: RunArgs) -> Result<Request, Failure> {
     let git = git.map(|(url, reference)| clone::source(url, reference)).transpose()?;
     match args.phase {
         Some(phase) => {
-            let request = phase_run(args.project.as_deref(), args.config, phase, env, args.priority, git);
-            request.map(|request| request.in_workspace(args.workspace))
+            let request = phase_run(args.project.as_deref(), args.config, phase, env, args.priority, git)?;
+            Ok(request.in_workspace(args.workspace).in_group(args.concurrency))
         }
         None => ad_hoc(args, env, git).map(|body| Request::AdHoc(Box::new(body))),
     }
@@ -80,7 +88,16 @@ fn phase_run(
         }
     }
     let project = directory_name(dir)?;
-    Ok(Request::Phase(SubmitPhaseRun { project, phase, config, env, priority, workspace: None, git }))
+    Ok(Request::Phase(Box::new(SubmitPhaseRun {
+        project,
+        phase,
+        config,
+        env,
+        priority,
+        concurrency: None,
+        workspace: None,
+        git,
+    })))
 }
 
 /// Reads the configuration: the named file, else the first candidate below `dir`.
@@ -136,6 +153,7 @@ fn ad_hoc(args: RunArgs, env: BTreeMap<String, String>, git: Option<GitSource>) 
         retry: Retry { on_lost: args.retry_on_lost },
         project,
         workspace: args.workspace,
+        concurrency: args.concurrency,
         artifacts: args.artifacts,
         git,
     })

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use shuntyard_domain::artifacts::{MAX_PATTERNS, Pattern};
 use shuntyard_domain::filter::{Filter, check_value};
+use shuntyard_domain::job::Concurrency;
 use shuntyard_domain::output::OUTPUT_CAP_BYTES;
 use shuntyard_domain::wire::api::SubmitJob;
 use shuntyard_domain::wire::frame::{BadFrame, check_variable, is_ours};
@@ -25,6 +26,7 @@ pub(super) fn check_job(request: &SubmitJob) -> Result<(), DispatchError> {
     check_name("project", &request.project)?;
     check_filter(&request.filter)?;
     check_env("env", &request.env)?;
+    check_concurrency(request.concurrency.as_ref())?;
     check_artifacts("artifacts", &request.artifacts)?;
     check_limit("queue_limit_s", request.queue_limit_s)?;
     check_limit("run_limit_s", request.run_limit_s)?;
@@ -41,6 +43,12 @@ pub(super) fn check_job(request: &SubmitJob) -> Result<(), DispatchError> {
         return Err(bad("stop_after_disconnect_s", message, &["0 to 2592000 seconds"]));
     }
     Ok(())
+}
+
+pub(super) fn check_concurrency(told: Option<&Concurrency>) -> Result<(), DispatchError> {
+    let Some(Err(wrong)) = told.map(Concurrency::check) else { return Ok(()) };
+    let key = if wrong.what == "limit" { "concurrency.limit" } else { "concurrency.group" };
+    Err(bad(key, format!("`{}` cannot be used", wrong.found), &[wrong.allowed]))
 }
 
 fn check_artifacts(path: &str, patterns: &[String]) -> Result<(), DispatchError> {

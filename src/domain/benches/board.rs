@@ -1,4 +1,7 @@
-//! What one event costs the board: 10,000 runners, 1,000,000 waiting jobs, 200 classes.
+//! What one event costs the board: 10,000 runners, 1,000,000 waiting jobs, 200 classes; and the same with limits.
+//!
+//! With limits: jobs of 100 projects, every tenth of which may run 20 jobs at a time; one job in twenty belongs to one
+//! of 50 groups that run 1 to 3 at a time; half of the jobs bring one of 200 trees of files.
 //!
 //! `cargo bench -p shuntyard-domain --bench board` prints median, 99th percentile and maximum for each kind
 //! of event. Without `--bench` (as `cargo test --all-targets` runs it) the house is a hundred times smaller.
@@ -7,15 +10,18 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use shuntyard_domain::board::{Availability, Board, BoardEvent, BoardRunner, Effect, Placement, QueuedJob};
+use shuntyard_domain::board::{Account, Availability, Board, BoardEvent, BoardRunner, Effect, Placement, QueuedJob};
+use shuntyard_domain::digest::Digest;
 use shuntyard_domain::facts::Facts;
 use shuntyard_domain::filter::{Attributes, Filter};
 use shuntyard_domain::ids::{JobId, RunnerId};
+use shuntyard_domain::job::Concurrency;
 use shuntyard_domain::runner::Scope;
 use uuid::Uuid;
 
 const PLATFORMS: [&str; 8] = ["ubuntu", "debian", "centos", "redhat", "suse", "fedora", "arch", "alpine"];
 const LABELS: [&str; 4] = ["gpu", "big", "ssd", "region=eu"];
+const PROJECTS: usize = 100;
 const GOAL: Duration = Duration::from_micros(20);
 
 /// The events of which the goal speaks; the others are printed to be seen.
@@ -76,10 +82,18 @@ fn runner(number: usize, dice: &mut Dice) -> BoardRunner {
     }
 }
 
+/// What jobs bring beside their filters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Jobs {
+    Plain,
+    Limited,
+}
+
 /// A board, what runs on it, and the time that each kind of event took.
 struct House {
     board: Board,
     dice: Dice,
+    jobs: Jobs,
     filters: Vec<Filter>,
     submitted: u128,
     placed: Vec<(JobId, RunnerId)>,
@@ -87,10 +101,11 @@ struct House {
 }
 
 impl House {
-    fn new(runners: usize) -> Self {
+    fn new(runners: usize, jobs: Jobs) -> Self {
         let mut house = Self {
             board: Board::new(Placement::LeastLoaded),
             dice: Dice(1),
+            jobs,
             filters: filters(),
             submitted: 0,
             placed: Vec::new(),
@@ -100,7 +115,29 @@ impl House {
             let runner = runner(number, &mut house.dice);
             house.step("RunnerChanged, a new runner", BoardEvent::RunnerChanged(runner));
         }
+        for project in (0..PROJECTS).step_by(10).filter(|_| jobs == Jobs::Limited) {
+            let (org, project) = ("default".into(), format!("project-{project:03}"));
+            house.step("LimitChanged", BoardEvent::LimitChanged { org, project, running: Some(20) });
+        }
         house
+    }
+
+    fn account(&mut self) -> Account {
+        let mut account = Account { org: "default".into(), ..Account::default() };
+        if self.jobs == Jobs::Limited {
+            account.project = format!("project-{:03}", self.dice.below(PROJECTS));
+            if self.dice.below(20) == 0 {
+                let group = self.dice.below(50);
+                let limit = 1 + u32::try_from(group % 3).unwrap_or(0);
+                account.concurrency = Some(Concurrency { group: format!("group-{group:02}"), limit });
+            }
+        }
+        account
+    }
+
+    fn workspace(&mut self) -> Option<Digest> {
+        let brings = self.jobs == Jobs::Limited && self.dice.below(2) == 0;
+        brings.then(|| Digest::of_sha256([u8::try_from(self.dice.below(200)).unwrap_or(0); 32]))
     }
 
     fn step(&mut self, kind: &'static str, event: BoardEvent) -> usize {
@@ -116,16 +153,10 @@ impl House {
         let filter = self.filters[self.dice.below(self.filters.len())].clone();
         let priority = i32::try_from(self.dice.below(3)).unwrap_or(0);
         let id = JobId(Uuid::from_u128(self.submitted));
+        let (account, workspace) = (self.account(), self.workspace());
         self.step(
             kind,
-            BoardEvent::JobQueued(QueuedJob {
-                id,
-                filter,
-                priority,
-                org: "default".into(),
-                avoid: Vec::new(),
-                workspace: None,
-            }),
+            BoardEvent::JobQueued(QueuedJob { id, filter, priority, account, avoid: Vec::new(), workspace }),
         )
     }
 
@@ -157,14 +188,15 @@ impl House {
 }
 
 /// Every slot is taken and `jobs` wait: what the design size means.
-fn busy_house(runners: usize, jobs: usize, events: usize) {
-    let mut house = House::new(runners);
+fn busy_house(kind: Jobs, runners: usize, jobs: usize, events: usize) {
+    let mut house = House::new(runners, kind);
     while house.board.waiting() < jobs {
         house.queue("JobQueued while the house fills up");
     }
     println!("{runners} runners, {} waiting jobs, {} running", house.board.waiting(), house.placed.len());
     for _ in 0..events {
-        assert_eq!(house.free(FREED_AND_ASSIGNED), 1, "a waiting job takes the slot");
+        let placed = house.free(FREED_AND_ASSIGNED);
+        assert!(placed == 1 || kind == Jobs::Limited && placed > 0, "a waiting job takes the slot");
         assert_eq!(house.queue(QUEUED_BUSY), 0, "nobody is free");
     }
     for _ in 0..events / 10 {
@@ -182,15 +214,16 @@ fn busy_house(runners: usize, jobs: usize, events: usize) {
 }
 
 /// Half of the slots are free and nobody waits: a job starts at once.
-fn idle_house(runners: usize, events: usize) {
-    let mut house = House::new(runners);
+fn idle_house(kind: Jobs, runners: usize, events: usize) {
+    let mut house = House::new(runners, kind);
     for _ in 0..runners {
         house.queue(QUEUED_AND_ASSIGNED);
     }
     println!("{runners} runners, {} waiting jobs, {} running", house.board.waiting(), house.placed.len());
     for _ in 0..events {
-        house.queue(QUEUED_AND_ASSIGNED);
-        house.free(FREED_IDLE);
+        // With limits some wait, and are placed by the end of another.
+        let kind = if house.queue(QUEUED_AND_ASSIGNED) == 1 { FREED_IDLE } else { "SlotFreed, somebody waits" };
+        house.free(kind);
     }
     for number in 0..runners {
         let runner = runner(number, &mut house.dice);
@@ -202,7 +235,7 @@ fn idle_house(runners: usize, events: usize) {
             id: JobId(Uuid::from_u128(house.submitted + 1 + number as u128)),
             filter: Filter { hostname, ..Filter::default() },
             priority: 0,
-            org: "default".into(),
+            account: Account { org: "default".into(), ..Account::default() },
             workspace: None,
             avoid: Vec::new(),
         };
@@ -213,6 +246,9 @@ fn idle_house(runners: usize, events: usize) {
 
 fn main() {
     let scale = if std::env::args().any(|argument| argument == "--bench") { 1 } else { 100 };
-    busy_house(10_000 / scale, 1_000_000 / scale, 200_000 / scale);
-    idle_house(10_000 / scale, 100_000 / scale);
+    for (kind, title) in [(Jobs::Plain, "without limits"), (Jobs::Limited, "with limits and trees")] {
+        println!("\n{title}");
+        busy_house(kind, 10_000 / scale, 1_000_000 / scale, 200_000 / scale);
+        idle_house(kind, 10_000 / scale, 100_000 / scale);
+    }
 }

@@ -2,39 +2,62 @@
 
 use super::class_set::ClassSet;
 use super::classes::serves;
+use super::gates::Gate;
 use super::{Availability, Board, QueuedJob};
-use crate::explain::{Asked, Explanation, Seen, answer};
+use crate::explain::{Asked, Explanation, HolderExplanation, LISTED_MAX, LimitExplanation, Seen, answer};
 use crate::ids::JobId;
 use crate::queue::Rank;
 
 impl Board {
     pub(super) fn explanation(&self, job: JobId) -> Option<Explanation> {
-        let place = *self.waiting.get(&job)?;
-        let class = &self.classes[place.class];
-        let rank = Rank::new(place.priority, job);
-        let before = class.queue.ahead_of(rank);
+        let waiting = self.waiting.get(&job)?;
+        let lane = &self.lanes[waiting.lane];
+        let class = &self.classes[lane.class];
+        let rank = Rank::new(waiting.priority, job);
         let mut rivals = ClassSet::default();
-        rivals.insert(place.class);
+        rivals.insert(lane.class);
         let mut next = false;
         for entry in self.runners.iter().filter(|e| class.key.accepts(&e.runner.attributes, &e.runner.scope)) {
             rivals.extend(&entry.classes);
             let may_free_a_slot = entry.runner.availability == Availability::Ready && entry.runner.slots > 0;
-            next |= before == 0 && may_free_a_slot && self.classes.best(&entry.classes).is_some_and(|b| b.0 == rank);
+            next |= lane.listed && may_free_a_slot && self.classes.best(&entry.classes) == Some(rank);
         }
+        let in_lane = |lane: &u32| self.lanes[*lane].queue.ahead_of(rank);
+        let takes_part = |other: &&u32| self.lanes[**other].listed || **other == waiting.lane;
         let asked = Asked {
             job,
             org: &class.key.org,
             filter: &class.key.filter,
-            position: before + 1,
-            ahead: self.classes.ahead_of(&rivals, rank),
+            position: 1 + class.lanes.iter().map(in_lane).sum::<usize>(),
+            ahead: rivals.iter().flat_map(|of| self.classes[of].lanes.iter().filter(takes_part)).map(in_lane).sum(),
             next,
+            limits: lane.under.gates().filter_map(|gate| self.limit(&self.gates[gate], rank)).collect(),
         };
         Some(answer(&asked, self.seen_by(&class.key.org)))
     }
 
     pub(super) fn explanation_beside(&self, job: &QueuedJob) -> Explanation {
-        let asked = Asked { job: job.id, org: &job.org, filter: &job.filter, position: 1, ahead: 0, next: true };
-        answer(&asked, self.seen_by(&job.org))
+        let rank = Rank::new(job.priority, job.id);
+        let limits: Vec<_> = self.gates.find(&job.account).filter_map(|gate| self.limit(gate, rank)).collect();
+        let next = limits.iter().all(|limit| !limit.reached);
+        let org = &job.account.org;
+        let asked = Asked { job: job.id, org, filter: &job.filter, position: 1, ahead: 0, next, limits };
+        answer(&asked, self.seen_by(org))
+    }
+
+    /// What a limit does to the job with this rank; `None` where there is none.
+    fn limit(&self, gate: &Gate, rank: Rank) -> Option<LimitExplanation> {
+        let holder =
+            |(job, project): (JobId, &str)| HolderExplanation { job, project: project.to_owned(), since: None };
+        Some(LimitExplanation {
+            kind: gate.key.kind,
+            name: gate.key.name.clone(),
+            limit: gate.limit()?,
+            running: gate.held(),
+            reached: !gate.has_room(),
+            ahead: gate.heads.iter().map(|(_, lane)| self.lanes[*lane].queue.ahead_of(rank)).sum(),
+            holders: gate.holders().take(LISTED_MAX).map(holder).collect(),
+        })
     }
 
     /// The inventory as jobs of `org` see it.
@@ -43,6 +66,7 @@ impl Board {
             attributes: &entry.runner.attributes,
             in_scope: serves(&entry.runner.scope, org),
             availability: entry.runner.availability,
+            is_free: entry.is_free(),
             running: &entry.running,
         })
     }

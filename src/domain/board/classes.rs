@@ -8,7 +8,7 @@ use super::BoardRunner;
 use super::class_set::ClassSet;
 use super::placement::Seat;
 use crate::filter::{Attributes, Filter};
-use crate::queue::{JobQueue, Rank};
+use crate::queue::Rank;
 use crate::runner::Scope;
 
 /// What the jobs of a class have in common.
@@ -45,26 +45,29 @@ pub(crate) fn serves(scope: &Scope, org: &str) -> bool {
 }
 
 /// One class.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Class {
     pub(super) key: Arc<ClassKey>,
-    pub(super) queue: JobQueue,
-    /// Its available runners with a free slot; empty while jobs wait.
+    /// Those in which jobs wait.
+    pub(super) lanes: BTreeSet<u32>,
+    /// The first jobs of those that no limit keeps closed.
+    heads: BTreeSet<(Rank, u32)>,
+    /// Its available runners with a free slot; empty while it has heads.
     pub(super) seats: BTreeSet<Seat>,
     /// The tick of its last use while no job waits.
     idle_since: Option<u64>,
 }
 
 /// All classes, by dense index; an index is used again after its class was forgotten.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Classes {
     all: Vec<Class>,
     by_key: HashMap<Arc<ClassKey>, u32>,
-    /// The first waiting job of each class, side by side: what a freed slot looks at.
+    /// The first job of each class that may be taken, side by side: what a freed slot looks at.
     heads: Vec<Option<Rank>>,
-    /// Classes with waiting jobs.
+    /// Classes with such jobs.
     hot: ClassSet,
-    /// Classes without, least recently used first.
+    /// Classes without any waiting job, least recently used first.
     idle: BTreeSet<(u64, u32)>,
     idle_max: usize,
     vacant: Vec<u32>,
@@ -95,9 +98,9 @@ impl Classes {
         self.by_key.get(key).copied()
     }
 
-    /// Every class that the board holds.
+    /// Every class that the board holds, in no order that means anything.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Class)> {
-        self.hot.iter().chain(self.idle.iter().map(|(_, class)| *class)).map(|class| (class, &self[class]))
+        self.by_key.values().map(|class| (*class, &self[*class]))
     }
 
     /// Adds a class without jobs and seats and returns its index.
@@ -114,33 +117,40 @@ impl Classes {
         index
     }
 
-    /// Puts a job into the queue of its class.
-    pub(super) fn push(&mut self, class: u32, rank: Rank) {
-        self[class].queue.push(rank);
-        self.refresh(class);
+    /// Notes a lane in which jobs wait from now on.
+    pub(super) fn add_lane(&mut self, class: u32, lane: u32) {
+        self[class].lanes.insert(lane);
+        if let Some(since) = self[class].idle_since.take() {
+            self.idle.remove(&(since, class));
+        }
     }
 
-    /// Takes a job out of the queue of its class.
-    pub(super) fn remove(&mut self, class: u32, rank: Rank, tick: u64) {
-        self[class].queue.remove(rank);
-        self.refresh(class);
+    /// Forgets a lane whose last job was taken.
+    pub(super) fn remove_lane(&mut self, class: u32, lane: u32, tick: u64) {
+        self[class].lanes.remove(&lane);
         self.touch(class, tick);
     }
 
-    /// The best job among the classes of a runner, and its class.
-    pub(super) fn best(&self, classes: &ClassSet) -> Option<(Rank, u32)> {
-        let heads = classes.common(&self.hot).filter_map(|class| Some((self.heads[class as usize]?, class)));
-        heads.min()
+    /// The first job of a lane may be taken from now on.
+    pub(super) fn list(&mut self, class: u32, head: Rank, lane: u32) {
+        self[class].heads.insert((head, lane));
+        self.refresh(class);
     }
 
-    /// How many waiting jobs of these classes go before `rank`.
-    pub(super) fn ahead_of(&self, classes: &ClassSet, rank: Rank) -> usize {
-        classes.common(&self.hot).map(|class| self[class].queue.ahead_of(rank)).sum()
+    /// It may not, or is not the first any more.
+    pub(super) fn unlist(&mut self, class: u32, head: Rank, lane: u32) {
+        self[class].heads.remove(&(head, lane));
+        self.refresh(class);
+    }
+
+    /// The best job that may be taken among the classes of a runner.
+    pub(super) fn best(&self, classes: &ClassSet) -> Option<Rank> {
+        classes.common(&self.hot).filter_map(|class| self.heads[class as usize]).min()
     }
 
     /// Notes that the class was used, if no job waits in it.
     pub(super) fn touch(&mut self, class: u32, tick: u64) {
-        if !self[class].queue.is_empty() {
+        if !self[class].lanes.is_empty() {
             return;
         }
         if let Some(since) = self[class].idle_since.replace(tick) {
@@ -161,17 +171,14 @@ impl Classes {
         Some(class)
     }
 
-    /// Makes head, hot set and idle order agree with the queue of the class.
+    /// Makes head and hot set agree with the heads of the class.
     fn refresh(&mut self, class: u32) {
-        let head = self[class].queue.head();
+        let head = self[class].heads.first().map(|(head, _)| *head);
         self.heads[class as usize] = head;
-        if head.is_none() {
+        if head.is_some() {
+            self.hot.insert(class);
+        } else {
             self.hot.remove(class);
-            return;
-        }
-        self.hot.insert(class);
-        if let Some(since) = self[class].idle_since.take() {
-            self.idle.remove(&(since, class));
         }
     }
 }

@@ -1,28 +1,39 @@
 //! Which runner takes which job.
 //!
 //! Jobs with the same canonical filter and organisation form a *class*. A class knows its waiting jobs
-//! and those of its runners that have a free slot; a runner knows the classes that it satisfies. After
-//! every step no waiting job has an eligible runner with a free slot, so a class with waiting jobs
-//! has no free runner, and a runner with a free slot has only classes without waiting jobs.
+//! and those of its runners that have a free slot; a runner knows the classes that it satisfies. Jobs of
+//! a class that count under the same limits (of their project, of their group) wait in one *lane*; the *gate*
+//! of a limit that is reached takes its lanes out of their classes' heads. After every step no waiting job
+//! whose limits have room has an eligible runner with a free slot, so a class with heads has no free runner,
+//! and a runner with a free slot has only classes without heads.
 //!
-//! What an event costs, with C the classes of the runner that it concerns:
+//! Who goes first: of the jobs that could be taken now, the one with the smallest rank (`queue::Rank`).
+//! A job whose limit is taken, or that nobody can take, keeps nobody behind it from being taken.
+//!
+//! What an event costs, with C the classes of the runner that it concerns, and L the lanes of a limit that
+//! is reached by it, or has room again behind it with no waiting job to fill it:
 //!
 //! | event | cost |
 //! |---|---|
 //! | `JobQueued`, nobody is free | O(log jobs) |
-//! | `JobQueued`, somebody is free | O(C · log runners) |
+//! | `JobQueued`, somebody is free | O(C · log runners), O(L · log jobs) |
 //! | `JobQueued`, first of a class that the board does not hold | O(runners) |
 //! | `JobDropped` | O(log jobs) |
-//! | `SlotFreed`, `SlotTaken` | O(C) while the runner is full or fills up, else O(C · log runners) |
-//! | `RunnerChanged`, `RunnerRemoved` | O(all classes + slots · C) |
+//! | `SlotFreed`, `SlotTaken` | O(C) while the runner is full or fills up, else O(C · log runners); O(L · log jobs) |
+//! | `RunnerChanged`, `RunnerRemoved` | O(all classes + slots · C), O(L · log jobs) |
+//! | `LimitChanged` | O(L · log jobs), and what is placed by it |
 //!
 //! The board is deterministic: the same history of events gives the same effects.
 
+mod account;
 mod asked;
 mod class_set;
 mod classes;
+mod gates;
+mod lanes;
 mod placement;
 mod runners;
+mod settle;
 mod step;
 mod trees;
 
@@ -35,8 +46,11 @@ use crate::filter::{Attributes, Filter};
 use crate::ids::{JobId, RunnerId};
 use crate::runner::Scope;
 
+pub use account::{Account, LimitKind};
 use classes::Classes;
 pub(crate) use classes::{accepts, serves};
+use gates::Gates;
+use lanes::Lanes;
 pub use placement::Placement;
 use placement::Placer;
 use runners::Runners;
@@ -52,8 +66,8 @@ pub struct QueuedJob {
     pub filter: Filter,
     /// Higher goes first.
     pub priority: i32,
-    /// Organisation, for the scope of runners.
-    pub org: String,
+    /// Organisation (for the scope of runners too), project and group: the limits that it counts under.
+    pub account: Account,
     /// The tree of files that it starts in: of equally loaded runners one that was given it last goes first.
     pub workspace: Option<Digest>,
     /// Runners on which earlier attempts came to nothing: taken only when no other is free.
@@ -93,9 +107,11 @@ pub enum BoardEvent {
     RunnerRemoved(RunnerId),
     /// Recovery found the job on the runner: it waits no longer, and the runner may now hold more jobs than
     /// slots. Saying it twice changes nothing; it may be said before the runner is known.
-    SlotTaken { runner: RunnerId, job: JobId },
+    SlotTaken { runner: RunnerId, job: JobId, account: Account },
     /// The job ended or was given back. Unknown pairs are ignored.
     SlotFreed { runner: RunnerId, job: JobId },
+    /// How many jobs of a project may run at a time from now on; `None` = any number. What runs goes on.
+    LimitChanged { org: String, project: String, running: Option<u32> },
 }
 
 /// What the engine must do.
@@ -106,9 +122,11 @@ pub enum Effect {
 }
 
 /// The pure scheduler: events in, assignments out.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Board {
     classes: Classes,
+    lanes: Lanes,
+    gates: Gates,
     runners: Runners,
     /// Where each waiting job stands.
     waiting: HashMap<JobId, Waiting>,
@@ -122,11 +140,14 @@ pub struct Board {
 }
 
 /// Where a waiting job stands.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Waiting {
-    class: u32,
+    lane: u32,
     priority: i32,
+    /// What it says about its group; 0 without one.
+    limit: u32,
     workspace: Option<Digest>,
+    avoid: Vec<RunnerId>,
 }
 
 impl Board {
@@ -135,6 +156,8 @@ impl Board {
     pub fn new(placement: Placement) -> Self {
         Self {
             classes: Classes::new(IDLE_CLASSES_MAX),
+            lanes: Lanes::default(),
+            gates: Gates::default(),
             runners: Runners::default(),
             waiting: HashMap::new(),
             early: BTreeMap::new(),
@@ -160,19 +183,23 @@ impl Board {
         let effects = match event {
             BoardEvent::JobQueued(job) => self.job_queued(job),
             BoardEvent::JobDropped(job) => {
-                self.take_off_the_queue(job);
-                Vec::new()
+                self.drop_from_the_queue(job);
+                self.settle(None)
             }
             BoardEvent::RunnerChanged(runner) => self.runner_changed(runner),
             BoardEvent::RunnerRemoved(runner) => {
                 self.runner_removed(runner);
-                Vec::new()
+                self.settle(None)
             }
-            BoardEvent::SlotTaken { runner, job } => {
-                self.slot_taken(runner, job);
-                Vec::new()
+            BoardEvent::SlotTaken { runner, job, account } => {
+                self.slot_taken(runner, job, &account);
+                self.settle(None)
             }
             BoardEvent::SlotFreed { runner, job } => self.slot_freed(runner, job),
+            BoardEvent::LimitChanged { org, project, running } => {
+                self.gates.set(&org, &project, running);
+                self.settle(None)
+            }
         };
         self.forget_idle_classes();
         effects

@@ -29,7 +29,7 @@ pub(super) struct Seat {
 }
 
 /// A placement and its state.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Placer {
     placement: Placement,
     draws: u64,

@@ -9,7 +9,7 @@ use super::{Availability, BoardRunner};
 use crate::ids::{JobId, RunnerId};
 
 /// A runner and what it holds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) runner: BoardRunner,
     /// Jobs that hold a slot, and how many: two when a job came back before its first slot was freed.
@@ -52,7 +52,7 @@ impl Entry {
 }
 
 /// All runners; an index is used again after its runner was removed.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Runners {
     all: Vec<Entry>,
     by_id: HashMap<RunnerId, u32>,

@@ -1,7 +1,7 @@
 //! What each event does to the board.
 
 use super::classes::ClassKey;
-use super::{Board, BoardRunner, Effect, QueuedJob, Waiting};
+use super::{Account, Board, BoardRunner, Effect, QueuedJob, Waiting};
 use crate::digest::Digest;
 use crate::ids::{JobId, RunnerId};
 use crate::queue::Rank;
@@ -9,25 +9,34 @@ use crate::queue::Rank;
 impl Board {
     /// Gives the job to a free runner of its class, or lets it wait.
     pub(super) fn job_queued(&mut self, job: QueuedJob) -> Vec<Effect> {
-        self.take_off_the_queue(job.id);
+        let waited = self.drop_from_the_queue(job.id);
         self.trees.came_back(job.id);
-        let class = self.class_of(ClassKey { filter: job.filter.canonical(), org: job.org });
-        if let Some(runner) = self.pick(class, &job.avoid, job.workspace) {
-            self.classes.touch(class, self.tick);
-            self.runners[runner].take(job.id, self.tick);
-            self.trees.given(runner, job.workspace, job.id);
-            self.reseat(runner);
-            return vec![Effect::Assign { job: job.id, runner: self.runners[runner].runner.id }];
-        }
-        self.classes.push(class, Rank::new(job.priority, job.id));
-        self.waiting.insert(job.id, Waiting { class, priority: job.priority, workspace: job.workspace });
-        Vec::new()
+        let ticket = self.gates.ticket(&job.account);
+        self.gates.say(ticket);
+        ticket.under.gates().for_each(|gate| self.close_if_full(gate));
+        let class = self.class_of(ClassKey { filter: job.filter.canonical(), org: job.account.org });
+        let may_go = !waited && self.gates.are_open(ticket.under);
+        let free = if may_go { self.pick(class, &job.avoid, job.workspace) } else { None };
+        let Some(runner) = free else {
+            let lane = self.push(class, ticket.under, Rank::new(job.priority, job.id));
+            let (priority, limit, workspace, avoid) = (job.priority, ticket.limit, job.workspace, job.avoid);
+            self.waiting.insert(job.id, Waiting { lane, priority, limit, workspace, avoid });
+            // What it said before may have kept others back, or itself.
+            return self.settle_with(None, waited.then_some(lane));
+        };
+        self.classes.touch(class, self.tick);
+        self.gates.hold(job.id, ticket);
+        self.runners[runner].take(job.id, self.tick);
+        self.trees.given(runner, job.workspace, job.id);
+        self.reseat(runner);
+        self.settle(None);
+        vec![Effect::Assign { job: job.id, runner: self.runners[runner].runner.id }]
     }
 
     /// The free runner of the class that is to be taken; one of `avoid` only when there is no other.
     ///
     /// Looks at no more seats than there are runners to avoid, and one.
-    fn pick(&mut self, class: u32, avoid: &[RunnerId], tree: Option<Digest>) -> Option<u32> {
+    pub(super) fn pick(&mut self, class: u32, avoid: &[RunnerId], tree: Option<Digest>) -> Option<u32> {
         let seats = &self.classes[class].seats;
         let first = self.placer.pick(seats)?;
         let avoided = |runner: u32| avoid.contains(&self.runners[runner].runner.id);
@@ -37,11 +46,11 @@ impl Board {
         Some(seats.iter().map(|seat| seat.runner).find(|runner| !avoided(*runner)).unwrap_or(first))
     }
 
-    /// Removes a job that waits; one that does not is left alone.
-    pub(super) fn take_off_the_queue(&mut self, job: JobId) {
-        if let Some(Waiting { class, priority, .. }) = self.waiting.remove(&job) {
-            self.classes.remove(class, Rank::new(priority, job), self.tick);
-        }
+    /// Removes a job that waits; tells whether it did.
+    pub(super) fn drop_from_the_queue(&mut self, job: JobId) -> bool {
+        let ticket = self.ticket_of(job);
+        ticket.into_iter().for_each(|ticket| self.gates.unsay(ticket));
+        self.pull(job).is_some()
     }
 
     /// Learns what a runner is now, and gives it what it may take.
@@ -60,15 +69,18 @@ impl Board {
             }
             None => self.runner_added(runner),
         };
-        let effects = self.fill(index);
-        self.reseat(index);
-        effects
+        self.settle(Some(index))
     }
 
     /// Forgets a runner and the jobs on it.
     pub(super) fn runner_removed(&mut self, runner: RunnerId) {
-        self.early.remove(&runner);
+        for job in self.early.remove(&runner).unwrap_or_default() {
+            self.gates.release(job);
+        }
         if let Some(index) = self.runners.find(runner) {
+            for (job, slots) in std::mem::take(&mut self.runners[index].running) {
+                (0..slots).for_each(|_| self.gates.release(job));
+            }
             self.leave_classes(index);
             self.trees.forget(index);
             self.runners.remove(index);
@@ -76,13 +88,20 @@ impl Board {
     }
 
     /// Notes a job that is on a runner without our having placed it there.
-    pub(super) fn slot_taken(&mut self, runner: RunnerId, job: JobId) {
-        self.take_off_the_queue(job);
-        let Some(index) = self.runners.find(runner) else {
-            self.early.entry(runner).or_default().insert(job);
-            return;
+    pub(super) fn slot_taken(&mut self, runner: RunnerId, job: JobId, account: &Account) {
+        self.drop_from_the_queue(job);
+        let index = self.runners.find(runner);
+        let is_new = match index {
+            Some(index) => !self.runners[index].running.contains_key(&job),
+            None => self.early.entry(runner).or_default().insert(job),
         };
-        if !self.runners[index].running.contains_key(&job) {
+        if !is_new {
+            return;
+        }
+        let ticket = self.gates.ticket(account);
+        self.gates.say(ticket);
+        self.gates.hold(job, ticket);
+        if let Some(index) = index {
             self.runners[index].take(job, self.tick);
             self.reseat(index);
         }
@@ -91,18 +110,17 @@ impl Board {
     /// Frees a slot and gives it to the best job that may have it.
     pub(super) fn slot_freed(&mut self, runner: RunnerId, job: JobId) -> Vec<Effect> {
         let Some(index) = self.runners.find(runner) else {
-            if let Some(early) = self.early.get_mut(&runner) {
-                early.remove(&job);
+            if self.early.get_mut(&runner).is_some_and(|early| early.remove(&job)) {
+                self.gates.release(job);
             }
             self.early.retain(|_, jobs| !jobs.is_empty());
-            return Vec::new();
+            return self.settle(None);
         };
         if !self.runners[index].free(job) {
             return Vec::new();
         }
-        let effects = self.fill(index);
-        self.reseat(index);
-        effects
+        self.gates.release(job);
+        self.settle(Some(index))
     }
 
     /// Keeps the number of classes without jobs within its bound.
@@ -160,26 +178,11 @@ impl Board {
         }
     }
 
-    /// Gives the runner the best waiting jobs until it is full or none is left for it.
-    fn fill(&mut self, index: u32) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        while self.runners[index].is_free() {
-            let entry = &mut self.runners[index];
-            let Some((rank, class)) = self.classes.best(&entry.classes) else { break };
-            entry.take(rank.job(), self.tick);
-            self.classes.remove(class, rank, self.tick);
-            let workspace = self.waiting.remove(&rank.job()).and_then(|waiting| waiting.workspace);
-            self.trees.given(index, workspace, rank.job());
-            effects.push(Effect::Assign { job: rank.job(), runner: entry.runner.id });
-        }
-        effects
-    }
-
     /// Makes the runner's seat in its classes agree with its free slots.
     ///
-    /// Runs once an event, after the waiting jobs were looked at: a runner that is full again never gets
-    /// a seat, so that a busy house pays nothing for the order of free runners.
-    fn reseat(&mut self, index: u32) {
+    /// Runs once an event, after the waiting jobs were looked at (unless a limit has room again): a runner that is
+    /// full again never gets a seat, so that a busy house pays nothing for the order of free runners.
+    pub(super) fn reseat(&mut self, index: u32) {
         let entry = &mut self.runners[index];
         let seat = entry.is_free().then(|| self.placer.seat(index, entry.used, entry.runner.slots, entry.last_used));
         let old = std::mem::replace(&mut entry.seat, seat);

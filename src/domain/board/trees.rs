@@ -10,7 +10,7 @@ use crate::ids::JobId;
 const LOOK_AT: usize = 64;
 
 /// The last tree of each runner, and the job with which it went there.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Trees {
     last: HashMap<u32, (Digest, JobId)>,
     runners: HashMap<Digest, BTreeSet<u32>>,

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::sentence::{self, Counts};
-use super::{CandidateExplanation, ClauseExplanation, Explanation, LISTED_MAX, NEAREST_MAX, NearMiss, Verdict, WhyNot};
+use super::{
+    CandidateExplanation, ClauseExplanation, Explanation, LISTED_MAX, LimitExplanation, NEAREST_MAX, NearCount,
+    NearMiss, Verdict, WhyNot,
+};
 use crate::board::Availability;
 use crate::filter::{Attributes, Filter, FilterKey};
 use crate::ids::JobId;
@@ -17,6 +20,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) ahead: usize,
     /// Some runner's next free slot is the job's.
     pub(crate) next: bool,
+    pub(crate) limits: Vec<LimitExplanation>,
 }
 
 /// A runner of the inventory.
@@ -24,6 +28,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) attributes: &'a Attributes,
     pub(crate) in_scope: bool,
     pub(crate) availability: Availability,
+    /// It would be given a job now.
+    pub(crate) is_free: bool,
     pub(crate) running: &'a BTreeMap<JobId, u32>,
 }
 
@@ -32,6 +38,7 @@ pub(crate) fn answer<'a>(asked: &Asked<'a>, inventory: impl Iterator<Item = Seen
     let mut tally = Tally::new(asked.filter);
     inventory.for_each(|runner| tally.look_at(asked.filter, &runner));
     let candidates_total = tally.candidates.total;
+    let nearest_by_key = tally.near_counts();
     let verdict = match (candidates_total, asked.next) {
         (0, _) => Verdict::Never,
         (_, true) => Verdict::Next,
@@ -47,6 +54,8 @@ pub(crate) fn answer<'a>(asked: &Asked<'a>, inventory: impl Iterator<Item = Seen
         scope_excluded_total: tally.out_of_scope.total,
         candidates: tally.candidates.first.into_values().collect(),
         candidates_total,
+        limits: asked.limits.clone(),
+        nearest_by_key,
         nearest: tally.nearest.first.into_values().collect(),
         summary: String::new(),
         unblock: String::new(),
@@ -65,6 +74,7 @@ struct Tally<'a> {
     clauses: Vec<Clause<'a>>,
     candidates: Listed<(WhyNot, &'a str), CandidateExplanation>,
     nearest: Listed<(bool, &'a str), NearMiss>,
+    nearest_by_key: BTreeMap<FilterKey, usize>,
     why: BTreeMap<WhyNot, usize>,
     first_by_why: BTreeMap<WhyNot, &'a str>,
 }
@@ -78,6 +88,7 @@ impl<'a> Tally<'a> {
             clauses: filter.clauses().map(clause).collect(),
             candidates: Listed::new(LISTED_MAX),
             nearest: Listed::new(NEAREST_MAX),
+            nearest_by_key: BTreeMap::new(),
             why: BTreeMap::new(),
             first_by_why: BTreeMap::new(),
         }
@@ -102,6 +113,7 @@ impl<'a> Tally<'a> {
         match misses.as_slice() {
             [] => self.candidate(hostname, runner),
             [key] => {
+                *self.nearest_by_key.entry(*key).or_insert(0) += 1;
                 let away = runner.availability != Availability::Ready;
                 let has = || value(*key, runner.attributes);
                 let miss = || NearMiss { hostname: hostname.into(), key: key.to_string(), has: has() };
@@ -111,8 +123,15 @@ impl<'a> Tally<'a> {
         }
     }
 
+    /// The most first, then in the order of the keys.
+    fn near_counts(&self) -> Vec<NearCount> {
+        let mut counts: Vec<_> = self.nearest_by_key.iter().map(|(key, runners)| (*runners, *key)).collect();
+        counts.sort_by_key(|(runners, key)| (std::cmp::Reverse(*runners), *key));
+        counts.into_iter().map(|(runners, key)| NearCount { key: key.to_string(), runners }).collect()
+    }
+
     fn candidate(&mut self, hostname: &'a str, runner: &Seen<'a>) {
-        let why = why_not(runner.availability);
+        let why = if runner.is_free { WhyNot::Free } else { why_not(runner.availability) };
         *self.why.entry(why).or_insert(0) += 1;
         let first = self.first_by_why.entry(why).or_insert(hostname);
         *first = (*first).min(hostname);

@@ -8,6 +8,7 @@ mod sentence;
 
 use serde::{Deserialize, Serialize};
 
+use crate::board::LimitKind;
 use crate::closed::closed_list;
 use crate::ids::JobId;
 
@@ -33,6 +34,8 @@ closed_list!(
 closed_list!(
     /// Why a runner that matches does not take the job now.
     WhyNot {
+        /// It has a free slot: a limit keeps the job from it, or it is being placed.
+        Free = "free",
         /// Available, and all its slots are taken.
         Busy = "busy",
         /// The dispatcher has no contact with it.
@@ -53,7 +56,8 @@ pub struct Explanation {
     pub job: JobId,
     /// Its place among the waiting jobs with the same filter and organisation, from 1.
     pub position: usize,
-    /// Waiting jobs that one of its runners would take before it, those of the same class included.
+    /// Waiting jobs that one of its runners would take before it, those of the same class included, and those not that
+    /// a limit keeps back unless it is the job's own.
     pub ahead: usize,
     pub verdict: Verdict,
     /// One for each key of the filter, in the order of `FilterKey`.
@@ -64,6 +68,12 @@ pub struct Explanation {
     /// Runners that match scope and filter; the first 20, busy ones first, then by name.
     pub candidates: Vec<CandidateExplanation>,
     pub candidates_total: usize,
+    /// The limits that it counts under, reached or not.
+    #[serde(default)]
+    pub limits: Vec<LimitExplanation>,
+    /// How many runners in scope match all clauses but this one, by the clause's key; the most first.
+    #[serde(default)]
+    pub nearest_by_key: Vec<NearCount>,
     /// Runners in scope that match all clauses but one; at most 5, available ones first, then by name.
     pub nearest: Vec<NearMiss>,
     /// One sentence for people: why it waits.
@@ -102,4 +112,40 @@ pub struct NearMiss {
     pub key: String,
     /// What the runner has there; labels and capabilities joined by `, `.
     pub has: String,
+}
+
+/// What a limit does to the job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitExplanation {
+    pub kind: LimitKind,
+    /// The project's or the group's name.
+    pub name: String,
+    /// Jobs that may run at a time.
+    pub limit: u32,
+    /// Jobs that hold a slot now.
+    pub running: u32,
+    /// It keeps the job back now.
+    pub reached: bool,
+    /// Waiting jobs under the same limit that go before it.
+    pub ahead: usize,
+    /// The jobs that hold a slot, in order of submission; at most 20.
+    pub holders: Vec<HolderExplanation>,
+}
+
+/// A job that holds a place under a limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HolderExplanation {
+    pub job: JobId,
+    /// Empty for a job without a project.
+    pub project: String,
+    /// When it was placed, RFC 3339 in UTC; `None` when that is not known.
+    #[serde(default)]
+    pub since: Option<String>,
+}
+
+/// Runners that one clause alone keeps from the job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NearCount {
+    pub key: String,
+    pub runners: usize,
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{ClauseExplanation, Explanation, NearMiss, Verdict, WhyNot};
+use super::{ClauseExplanation, Explanation, HolderExplanation, LimitExplanation, NearMiss, Verdict, WhyNot};
+use crate::board::LimitKind;
 
 /// What the sentences need beside the explanation itself.
 pub(super) struct Counts<'a> {
@@ -20,6 +21,17 @@ pub(super) fn summary(told: &Explanation, counts: &Counts<'_>) -> String {
     if told.verdict == Verdict::Never {
         return never(told, counts);
     }
+    let reached: Vec<String> = told.limits.iter().filter(|limit| limit.reached).map(limit).collect();
+    if reached.is_empty() {
+        return runners(told, counts);
+    }
+    let free = counts.why.contains_key(&WhyNot::Free);
+    let also = if free { String::new() } else { format!("; also {}", runners(told, counts)) };
+    format!("waits for {}{also}", reached.join(" and "))
+}
+
+/// Says which runners keep the job waiting.
+fn runners(told: &Explanation, counts: &Counts<'_>) -> String {
     let busy = counts.why.get(&WhyNot::Busy).copied().unwrap_or(0);
     let what = if busy > 0 { "a free slot" } else { "a runner" };
     let total = told.candidates_total;
@@ -40,14 +52,20 @@ pub(super) fn unblock(told: &Explanation, counts: &Counts<'_>) -> String {
     match told.verdict {
         Verdict::Never => unblock_never(told, counts),
         Verdict::Next => "the next slot that becomes free on one of these runners is this job's".into(),
-        Verdict::NotNow => match counts.first_by_why.first_key_value() {
-            Some((WhyNot::Busy, _)) if told.ahead > 0 => {
-                format!("free slots for {} ahead of it, or one more matching runner", count(told.ahead, "job"))
-            }
-            Some((WhyNot::Busy, host)) => format!("give `{host}` at least one slot, or add a matching runner"),
-            Some((why, host)) => format!("{}, or add a matching runner", remedy(*why, host)),
-            None => String::new(),
-        },
+        Verdict::NotNow => {
+            told.limits.iter().find(|limit| limit.reached).map_or_else(|| unblock_runners(told, counts), unblock_limit)
+        }
+    }
+}
+
+fn unblock_runners(told: &Explanation, counts: &Counts<'_>) -> String {
+    match counts.first_by_why.first_key_value() {
+        Some((WhyNot::Busy, _)) if told.ahead > 0 => {
+            format!("free slots for {} ahead of it, or one more matching runner", count(told.ahead, "job"))
+        }
+        Some((WhyNot::Busy, host)) => format!("give `{host}` at least one slot, or add a matching runner"),
+        Some((why, host)) => format!("{}, or add a matching runner", remedy(*why, host)),
+        None => String::new(),
     }
 }
 
@@ -97,9 +115,43 @@ fn unblock_never(told: &Explanation, counts: &Counts<'_>) -> String {
     }
 }
 
+/// A limit that is reached, and who holds it.
+fn limit(of: &LimitExplanation) -> String {
+    let what = match of.kind {
+        LimitKind::Project => "the limit of project",
+        LimitKind::Group => "group",
+    };
+    let first: Vec<String> = of.holders.iter().take(3).map(holder).collect();
+    let more = (of.running as usize).saturating_sub(first.len());
+    let more = if more > 0 { format!(" and {}", count(more, "other")) } else { String::new() };
+    let held = if first.is_empty() { String::new() } else { format!(", held by {}{more}", first.join(", ")) };
+    format!("{what} `{}` ({} of {} running{held})", of.name, of.running, of.limit)
+}
+
+fn holder(of: &HolderExplanation) -> String {
+    let project = if of.project.is_empty() { String::new() } else { format!(" of project `{}`", of.project) };
+    format!("job {}{project}", of.job)
+}
+
+fn unblock_limit(of: &LimitExplanation) -> String {
+    let turn =
+        if of.ahead > 0 { format!(" for {} ahead of it, then its own", count(of.ahead, "job")) } else { String::new() };
+    let raise = match of.kind {
+        LimitKind::Project => format!("a higher limit of project `{}`", of.name),
+        LimitKind::Group => format!("a higher limit of group `{}`", of.name),
+    };
+    let end = match of.holders.as_slice() {
+        [] => "a limit above 0".to_owned(),
+        [only] => format!("the end of {}{turn}", holder(only)),
+        _ => format!("the end of one of the {} jobs that hold it{turn}", of.running),
+    };
+    format!("{end}, or {raise}")
+}
+
 /// What a person would do about a runner.
 fn remedy(why: WhyNot, host: &str) -> String {
     match why {
+        WhyNot::Free => format!("wait until it is placed on `{host}`"),
         WhyNot::Busy => format!("wait for a slot of `{host}`"),
         WhyNot::Unreachable => format!("bring `{host}` back within reach"),
         WhyNot::Unhealthy => format!("repair `{host}` until its Test passes"),

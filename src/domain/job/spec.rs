@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Concurrency;
 use crate::digest::Digest;
 use crate::filter::Filter;
 use crate::git_source::GitSource;
@@ -51,6 +52,9 @@ pub struct JobSpec {
     /// When it is proved that an attempt is lost, the job is started again as another one.
     #[serde(default)]
     pub retry_on_lost: bool,
+    /// The group whose limit it counts under; `None` = none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
 }
 
 impl JobSpec {
@@ -97,6 +101,7 @@ impl JobSpec {
             artifacts: Vec::new(),
             git: None,
             retry_on_lost: false,
+            concurrency: None,
         }
     }
 }

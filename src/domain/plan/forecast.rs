@@ -150,11 +150,13 @@ impl House<'_> {
             position: 1,
             ahead: 0,
             next: false,
+            limits: Vec::new(),
         };
         let seen = self.inventory.iter().map(|runner| Seen {
             attributes: &runner.attributes,
             in_scope: serves(&runner.scope, self.org.as_str()),
             availability: runner.availability,
+            is_free: false,
             running: &idle,
         });
         answer(&asked, seen)

@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 
 use self::document::Document;
 use crate::filter::Filter;
-use crate::job::JobSpec;
+use crate::job::{Concurrency, JobSpec};
 use crate::phase::Phase;
 
 pub use self::dependency::Dependency;
@@ -78,6 +78,8 @@ pub struct PhaseConfig {
     pub artifacts: Vec<String>,
     /// A job whose result is lost may be started again.
     pub retry_on_lost: bool,
+    /// The group under whose limit the jobs count.
+    pub concurrency: Option<Concurrency>,
 }
 
 /// Reads the text of a config.json.
@@ -116,6 +118,7 @@ impl ProjectConfig {
             continue_on_error,
             artifacts: settings.artifacts,
             retry_on_lost: settings.retry_on_lost,
+            concurrency: settings.concurrency,
         }
     }
 

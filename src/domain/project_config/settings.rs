@@ -10,6 +10,7 @@ use super::shape::{self, MAX_LIMIT_S};
 use crate::artifacts::{MAX_PATTERNS, Pattern};
 use crate::closed::closed_list;
 use crate::filter::Filter;
+use crate::job::{Concurrency, GROUP_LIMITS, check_group};
 use crate::phase::Phase;
 use crate::wire::frame::{BadFrame, check_variable, is_ours};
 
@@ -31,6 +32,7 @@ closed_list!(
         OutputCapMib = "output_cap_mib", StopAfterDisconnectS = "stop_after_disconnect_s",
         Artifacts = "artifacts", FailFast = "fail_fast", MaxParallel = "max_parallel",
         ContinueOnError = "continue_on_error", Retry = "retry",
+        Concurrency = "concurrency",
     }
 );
 
@@ -50,6 +52,7 @@ pub(super) struct Settings {
     pub(super) max_parallel: Option<u32>,
     pub(super) continue_on_error: Tolerated,
     pub(super) retry_on_lost: bool,
+    pub(super) concurrency: Option<Concurrency>,
 }
 
 /// Which rows may fail without failing their phase.
@@ -116,6 +119,7 @@ fn settings(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> Settings {
             }
             Ok(SettingKey::ContinueOnError) => settings.continue_on_error = tolerated(node, &path, faults),
             Ok(SettingKey::Retry) => settings.retry_on_lost = retry(node, &path, faults),
+            Ok(SettingKey::Concurrency) => settings.concurrency = concurrency(node, &path, faults),
             Err(unknown) => {
                 faults.unknown(&path, &member.key_span, "unknown key of a phase", &member.key, &unknown.allowed);
             }
@@ -226,4 +230,27 @@ fn retry(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> bool {
         }
     }
     on_lost
+}
+
+/// `{"group": …, "limit": N}`; the group is required.
+fn concurrency(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> Option<Concurrency> {
+    let (mut group, mut limit) = (None, Some(Concurrency::default_limit()));
+    let members = shape::members(node, path, faults);
+    for member in members {
+        let (path, node) = (path.key(&member.key), &member.node);
+        match member.key.as_str() {
+            "group" => {
+                group = shape::non_empty(node, &path, faults);
+                if let Some(Err(bad)) = group.as_deref().map(check_group) {
+                    faults.add(&path, &node.span, "this is no name of a group", &[bad.allowed]);
+                }
+            }
+            "limit" => limit = shape::whole(node, &path, faults, "jobs", *GROUP_LIMITS.start(), *GROUP_LIMITS.end()),
+            key => faults.unknown(&path, &member.key_span, "unknown key of `concurrency`", key, &["group", "limit"]),
+        }
+    }
+    if matches!(node.value, Json::Object(_)) && !members.iter().any(|member| member.key == "group") {
+        faults.missing(&path.key("group"), &node.span, &["the name of a group"]);
+    }
+    Some(Concurrency { group: group?, limit: limit? })
 }

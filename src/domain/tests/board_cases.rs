@@ -10,12 +10,13 @@ use expected_json::difference;
 use fixture_files::fixture_files;
 use serde::Deserialize;
 use serde_json::Value;
-use shuntyard_domain::board::{Availability, Board, BoardEvent, BoardRunner, Effect, Placement, QueuedJob};
+use shuntyard_domain::board::{Account, Availability, Board, BoardEvent, BoardRunner, Effect, Placement, QueuedJob};
 use shuntyard_domain::digest::Digest;
 use shuntyard_domain::explain::Explanation;
 use shuntyard_domain::facts::Facts;
 use shuntyard_domain::filter::{Attributes, Filter};
 use shuntyard_domain::ids::{JobId, RunnerId};
+use shuntyard_domain::job::Concurrency;
 use shuntyard_domain::runner::Scope;
 use uuid::Uuid;
 
@@ -54,8 +55,9 @@ enum Told {
     RunnerRemoved(String),
     Queue(JobTold),
     Drop(String),
-    Taken(String),
+    Taken(TakenTold),
     Freed(String),
+    Limit(LimitTold),
     /// What the explanation must hold; `null` for a job that does not wait. Keys that are not given may be anything.
     Explain(BTreeMap<String, Value>),
 }
@@ -70,8 +72,39 @@ struct JobTold {
     priority: i32,
     #[serde(default)]
     org: String,
+    #[serde(default)]
+    project: String,
+    /// `GROUP` or `GROUP=N`.
+    group: Option<String>,
     /// Which tree of files it starts in.
     tree: Option<u8>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitTold {
+    #[serde(default)]
+    org: String,
+    project: String,
+    running: Option<u32>,
+}
+
+/// A slot that was taken before: `PLACE`, or with what the job counts under.
+#[derive(Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+enum TakenTold {
+    Place(String),
+    Under {
+        place: String,
+        #[serde(default)]
+        project: String,
+        group: Option<String>,
+    },
+}
+
+fn account(org: String, project: String, group: Option<String>) -> Account {
+    let concurrency = group.map(|told| told.parse::<Concurrency>().expect("a group is `GROUP` or `GROUP=N`"));
+    Account { org, project, concurrency }
 }
 
 #[derive(Deserialize)]
@@ -134,6 +167,11 @@ impl Names {
                 let names = candidate.busy_with.iter().map(|job| self.name(job.0)).collect::<Vec<_>>();
                 json["candidates"][at]["busy_with"] = names.into();
             }
+            for (at, limit) in explanation.limits.iter().enumerate() {
+                for (nth, holder) in limit.holders.iter().enumerate() {
+                    json["limits"][at]["holders"][nth]["job"] = self.name(holder.job.0).into();
+                }
+            }
         }
         json
     }
@@ -165,16 +203,21 @@ fn event(told: Told, names: &mut Names) -> Result<BoardEvent, BTreeMap<String, V
                 id,
                 filter: told.filter,
                 priority: told.priority,
-                org: told.org,
+                account: account(told.org, told.project, told.group),
                 workspace: told.tree.map(|n| Digest::of_sha256([n; 32])),
                 avoid: Vec::new(),
             })
         }
         Told::Drop(job) => BoardEvent::JobDropped(JobId(names.id(&job))),
-        Told::Taken(place) => {
+        Told::Taken(told) => {
+            let (place, account) = match told {
+                TakenTold::Place(place) => (place, Account::default()),
+                TakenTold::Under { place, project, group } => (place, account(String::new(), project, group)),
+            };
             let (job, runner) = names.place(&place);
-            BoardEvent::SlotTaken { runner, job }
+            BoardEvent::SlotTaken { runner, job, account }
         }
+        Told::Limit(told) => BoardEvent::LimitChanged { org: told.org, project: told.project, running: told.running },
         Told::Freed(place) => {
             let (job, runner) = names.place(&place);
             BoardEvent::SlotFreed { runner, job }

@@ -1,6 +1,6 @@
 //! Explanations of a large house stay short, and their numbers stay complete.
 
-use shuntyard_domain::board::{Availability, Board, BoardEvent, BoardRunner, Effect, Placement, QueuedJob};
+use shuntyard_domain::board::{Account, Availability, Board, BoardEvent, BoardRunner, Effect, Placement, QueuedJob};
 use shuntyard_domain::explain::{Explanation, LISTED_MAX, NEAREST_MAX, Verdict, WhyNot};
 use shuntyard_domain::facts::Facts;
 use shuntyard_domain::filter::{Attributes, Filter};
@@ -18,7 +18,7 @@ fn queue(board: &mut Board, number: u128, filter: &str) -> Vec<Effect> {
         id: job(number),
         filter,
         priority: 0,
-        org: "default".into(),
+        account: Account { org: "default".into(), ..Account::default() },
         workspace: None,
         avoid: Vec::new(),
     }))

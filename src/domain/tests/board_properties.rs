@@ -6,10 +6,11 @@ use board_naive::Reference;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use shuntyard_domain::board::{Availability, Board, BoardEvent, BoardRunner, Placement, QueuedJob};
+use shuntyard_domain::board::{Account, Availability, Board, BoardEvent, BoardRunner, Placement, QueuedJob};
 use shuntyard_domain::facts::Facts;
 use shuntyard_domain::filter::{Attributes, Filter};
 use shuntyard_domain::ids::{JobId, RunnerId};
+use shuntyard_domain::job::Concurrency;
 use shuntyard_domain::runner::Scope;
 use uuid::Uuid;
 
@@ -18,7 +19,7 @@ use uuid::Uuid;
 enum Step {
     Queue {
         filter: Filter,
-        org: &'static str,
+        account: Account,
         priority: i32,
     },
     /// A job that was seen before is queued (again), whether it waits, runs or has ended.
@@ -51,6 +52,11 @@ enum Step {
         runner: u128,
         job: Index,
     },
+    Limit {
+        org: &'static str,
+        project: &'static str,
+        running: Option<u32>,
+    },
 }
 
 const RUNNERS: std::ops::Range<u128> = 1..7;
@@ -67,6 +73,18 @@ fn filters() -> impl Strategy<Value = Filter> {
         r#"{"platform":["plan9"]}"#,
     ];
     select(texts.to_vec()).prop_map(|text| serde_json::from_str(text).unwrap())
+}
+
+/// Mostly without limits; else of few projects and groups, so that they meet.
+fn accounts() -> impl Strategy<Value = Account> {
+    let group =
+        (select(vec!["g", "h"]), 1..4_u32).prop_map(|(group, limit)| Concurrency { group: group.into(), limit });
+    let concurrency = prop_oneof![3 => Just(None), 2 => group.prop_map(Some)];
+    (select(vec!["a", "b"]), select(vec!["", "p", "q"]), concurrency).prop_map(|(org, project, concurrency)| Account {
+        org: org.into(),
+        project: project.into(),
+        concurrency,
+    })
 }
 
 fn runners() -> impl Strategy<Value = BoardRunner> {
@@ -90,10 +108,11 @@ fn runners() -> impl Strategy<Value = BoardRunner> {
 }
 
 fn steps() -> impl Strategy<Value = Step> {
-    let queue = (filters(), select(vec!["a", "b"]), -1..2_i32);
+    let queue = (filters(), accounts(), -1..2_i32);
+    let limit = (select(vec!["a", "b"]), select(vec!["p", "q"]), proptest::option::weighted(0.7, 0..4_u32));
     let index = any::<Index>;
     prop_oneof![
-        8 => queue.prop_map(|(filter, org, priority)| Step::Queue { filter, org, priority }),
+        8 => queue.prop_map(|(filter, account, priority)| Step::Queue { filter, account, priority }),
         1 => (index(), filters(), -1..2_i32).prop_map(|(job, filter, priority)| Step::QueueAgain { job, filter, priority }),
         1 => (RUNNERS, index()).prop_map(|(runner, slot)| Step::GiveBack { runner, slot }),
         1 => index().prop_map(|job| Step::Drop { job }),
@@ -102,6 +121,7 @@ fn steps() -> impl Strategy<Value = Step> {
         6 => (RUNNERS, index()).prop_map(|(runner, slot)| Step::Free { runner, slot }),
         1 => (RUNNERS, index()).prop_map(|(runner, job)| Step::FreeUnknown { runner, job }),
         1 => (RUNNERS, index()).prop_map(|(runner, job)| Step::Take { runner, job }),
+        1 => limit.prop_map(|(org, project, running)| Step::Limit { org, project, running }),
     ]
 }
 
@@ -131,7 +151,7 @@ impl History {
             self.reference.judge(&event, &effects);
             self.reference.agrees_with(&self.board);
             let distinct: std::collections::BTreeSet<_> =
-                self.reference.waiting.values().map(|job| (job.filter.canonical(), &job.org)).collect();
+                self.reference.waiting.values().map(|job| (job.filter.canonical(), &job.account.org)).collect();
             assert!(self.forgetful.classes() <= distinct.len() + 1, "classes without jobs were kept");
         }
     }
@@ -139,9 +159,11 @@ impl History {
     fn events(&mut self, step: Step) -> Vec<BoardEvent> {
         let runner_id = |runner| RunnerId(Uuid::from_u128(runner));
         match step {
-            Step::Queue { filter, org, priority } => {
-                let id = JobId(Uuid::from_u128(self.jobs.len() as u128));
-                self.jobs.push(QueuedJob { id, filter, priority, org: org.into(), avoid: Vec::new(), workspace: None });
+            Step::Queue { filter, account, priority } => {
+                // Seven minutes apart, so that a point of priority overtakes one job and not two.
+                let number = self.jobs.len() as u128;
+                let id = JobId(Uuid::from_u128((number * 7 * 60_000) << 80 | number));
+                self.jobs.push(QueuedJob { id, filter, priority, account, avoid: Vec::new(), workspace: None });
                 self.jobs.last().cloned().map(BoardEvent::JobQueued).into_iter().collect()
             }
             Step::QueueAgain { job, filter, priority } => {
@@ -169,8 +191,12 @@ impl History {
                 self.job(&job).map(freed).into_iter().collect()
             }
             Step::Take { runner, job } => {
-                let taken = |job: QueuedJob| BoardEvent::SlotTaken { runner: runner_id(runner), job: job.id };
+                let runner = runner_id(runner);
+                let taken = |job: QueuedJob| BoardEvent::SlotTaken { runner, job: job.id, account: job.account };
                 self.job(&job).map(taken).into_iter().collect()
+            }
+            Step::Limit { org, project, running } => {
+                vec![BoardEvent::LimitChanged { org: org.into(), project: project.into(), running }]
             }
         }
     }
@@ -191,7 +217,7 @@ fn placements() -> impl Strategy<Value = Placement> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_history_makes_the_board_differ_from_the_naive_reference(

@@ -9,7 +9,7 @@ use expected_json::difference;
 use fixture_files::fixture_files;
 use serde::Deserialize;
 use serde_json::Value;
-use shuntyard_domain::board::{Availability, Board, BoardEvent, BoardRunner, Placement, QueuedJob};
+use shuntyard_domain::board::{Account, Availability, Board, BoardEvent, BoardRunner, Placement, QueuedJob};
 use shuntyard_domain::change::Source;
 use shuntyard_domain::command_template::CommandTemplate;
 use shuntyard_domain::facts::Facts;
@@ -145,7 +145,8 @@ fn check_against_the_board(plan: &StagePlan, inventory: &[BoardRunner], told: &F
         }
         let id = JobId(Uuid::from_u128(1));
         let (filter, org) = (row.filter.clone(), "acme".into());
-        let job = QueuedJob { id, filter, priority: 0, org, avoid: Vec::new(), workspace: None };
+        let account = Account { org, ..Account::default() };
+        let job = QueuedJob { id, filter, priority: 0, account, avoid: Vec::new(), workspace: None };
         let assigned = board.step(BoardEvent::JobQueued(job)).len();
         assert_eq!(assigned, forecast.ready.min(1), "{place}: {}", forecast.description);
         if let Some(explanation) = board.explain(id) {

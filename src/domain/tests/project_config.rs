@@ -191,6 +191,9 @@ fn every_setting_of_a_phase_arrives_and_has_its_default() {
     assert_eq!((publish.timeout_s, publish.silence_s, publish.stop_grace_s), (None, None, 10));
     let (lint, smoke) = (config.phase(Phase::Lint), config.phase(Phase::Smoke));
     assert_eq!((lint.max_parallel, lint.continue_on_error), (None, vec![true]));
+    let group = |phase| config.phase(phase).concurrency.map(|told| told.to_string());
+    assert_eq!((group(Phase::Deploy), group(Phase::Smoke)), (Some("deploy-prod=1".into()), None));
+    assert_eq!(group(Phase::Provision), Some("db/eu:1=3".into()));
     assert_eq!((smoke.max_parallel, smoke.continue_on_error, smoke.stop_grace_s), (Some(500), vec![false], 0));
 }
 

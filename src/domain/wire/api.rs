@@ -19,7 +19,7 @@ use crate::facts::Facts;
 use crate::filter::Filter;
 use crate::git_source::GitSource;
 use crate::ids::{JobId, PhaseRunId, RunnerId};
-use crate::job::{Job, JobState};
+use crate::job::{Concurrency, Job, JobState};
 use crate::outcome::{LostEvidence, NotRunReason, Outcome, StopReason, TruncatedReason};
 use crate::output::head_bytes;
 use crate::phase::{Phase, Stage};
@@ -32,7 +32,7 @@ pub use artifacts::ArtifactBody;
 pub use attempts::{AttemptBody, LossBody, Retry};
 pub use bootstrap::{AcceptHostKey, InstallRunner, StepEvent, default_ssh_port};
 pub use log_chunk::LogChunk;
-pub use submit::{SubmitJob, SubmitPhaseRun};
+pub use submit::{ProjectLimits, SubmitJob, SubmitPhaseRun};
 
 /// Every error answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +126,9 @@ pub struct JobBody {
     pub stop_after_disconnect_s: Option<u32>,
     #[serde(default)]
     pub retry: Retry,
+    /// The group under whose limit it counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
     /// Patterns of files to keep.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifact_patterns: Vec<String>,
@@ -208,6 +211,7 @@ impl JobBody {
             git: job.spec.git.clone(),
             stop_after_disconnect_s: job.spec.orphan_grace_s,
             retry: Retry { on_lost: job.spec.retry_on_lost },
+            concurrency: job.spec.concurrency.clone(),
             artifact_patterns: job.spec.artifacts.clone(),
             artifacts: 0,
             artifacts_fault: None,
@@ -290,6 +294,12 @@ pub struct RunnerBody {
     pub slots_free: u32,
     pub state: RunnerState,
     pub contact: ContactBody,
+    /// SSH connections to it that are up.
+    #[serde(default)]
+    pub connections: usize,
+    /// Sessions that its sshd was seen to allow on one connection; absent while it refused none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_sessions: Option<usize>,
     /// `SHA256:…` of every pinned host key.
     pub host_keys: Vec<String>,
     pub running_jobs: Vec<JobId>,
@@ -308,6 +318,8 @@ pub struct RunnerBody {
 #[derive(Clone, Debug)]
 pub struct RunnerLive {
     pub contact: ContactBody,
+    pub connections: usize,
+    pub max_sessions: Option<usize>,
     pub running_jobs: Vec<JobId>,
     /// Chef's `job` object of one of them; empty when idle.
     pub job: Map<String, Value>,
@@ -339,6 +351,8 @@ impl RunnerBody {
             slots_free: runner.slots.saturating_sub(busy),
             state: runner.state,
             contact: live.contact,
+            connections: live.connections,
+            max_sessions: live.max_sessions,
             host_keys: live.host_keys,
             running_jobs: live.running_jobs,
             wrapper_version: runner.installation.wrapper_version.clone(),

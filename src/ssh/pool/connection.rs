@@ -23,6 +23,24 @@ const MAX_SPENT: u32 = 500;
 pub(super) struct Connection {
     pub(super) session: Session,
     load: Mutex<Load>,
+    learnt: Learnt,
+}
+
+/// The sessions that a host was seen to allow on one connection; shared by the connections of its site, so that a
+/// further one does not have to be refused again.
+#[derive(Clone, Default)]
+pub(super) struct Learnt(Arc<Mutex<Option<usize>>>);
+
+impl Learnt {
+    /// `None` while nothing was refused: at least as many as a connection uses.
+    pub(super) fn sessions(&self) -> Option<usize> {
+        *lock(&self.0)
+    }
+
+    fn refused_beyond(&self, sessions: usize) {
+        let mut learnt = lock(&self.0);
+        *learnt = Some(learnt.unwrap_or(usize::MAX).min(sessions));
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -55,9 +73,9 @@ impl Load {
 }
 
 impl Connection {
-    pub(super) fn new(session: Session) -> Self {
-        let load = Load { jobs: 0, services: 0, limit: JOB_SLOTS + SERVICE_SLOTS, given: 0 };
-        Self { session, load: Mutex::new(load) }
+    pub(super) fn new(session: Session, learnt: Learnt) -> Self {
+        let limit = learnt.sessions().unwrap_or(JOB_SLOTS + SERVICE_SLOTS);
+        Self { session, load: Mutex::new(Load { jobs: 0, services: 0, limit, given: 0 }), learnt }
     }
 
     /// True when it should be given no more work.
@@ -80,6 +98,10 @@ impl Connection {
         let mut load = lock(&self.load);
         let others = load.jobs + load.services - 1;
         load.limit = load.limit.min(others).max(1);
+        // A host that gives none at all has another trouble than its limit.
+        if others > 0 {
+            self.learnt.refused_beyond(load.limit);
+        }
         others > 0
     }
 

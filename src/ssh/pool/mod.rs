@@ -1,7 +1,9 @@
 //! Warm connections: one or more per runner, with their sessions counted.
 //!
 //! sshd allows ten sessions on a connection (MaxSessions) and frees one when its process ends. So a connection has
-//! eight slots for jobs and two for everything else, and a further connection is made when they are taken.
+//! eight slots for jobs and two for everything else, and a further connection is made when they are taken. A host that
+//! refuses a session earlier has its limit learnt: its connections, those to come too, get no more than that, and the
+//! session is opened on another one.
 
 mod connection;
 mod lease;
@@ -133,6 +135,13 @@ impl Pool {
     #[must_use]
     pub fn connection_count(&self, runner: RunnerId) -> usize {
         self.sites().get(&runner).map_or(0, |site| site.connection_count())
+    }
+
+    /// Sessions that the runner's sshd was seen to allow on one connection (its MaxSessions); `None` while it refused
+    /// none. Remembered until the runner's login changes or the dispatcher ends.
+    #[must_use]
+    pub fn sessions_learnt(&self, runner: RunnerId) -> Option<usize> {
+        self.sites().get(&runner).and_then(|site| site.sessions_learnt())
     }
 
     /// Ends every connection, politely and in parallel.

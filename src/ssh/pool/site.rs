@@ -8,7 +8,7 @@ use tokio::sync::futures::OwnedNotified;
 use tokio::sync::{Notify, watch};
 use tracing::{debug_span, info};
 
-use super::connection::{Connection, Kind, Slot};
+use super::connection::{Connection, Kind, Learnt, Slot};
 use super::pace::Pace;
 use super::{Target, lock};
 use crate::shutdown::Tasks;
@@ -37,6 +37,7 @@ pub(super) struct Site {
     host_keys: Vec<String>,
     key: String,
     state: Mutex<State>,
+    learnt: Learnt,
     /// A slot was freed, a connection was made or has ended.
     changed: Arc<Notify>,
 }
@@ -51,7 +52,7 @@ struct State {
 impl Site {
     pub(super) fn new(target: &Target) -> Self {
         let (dial, host_keys, key) = (target.dial.clone(), target.host_keys.clone(), key_name(target));
-        Self { dial, host_keys, key, state: Mutex::default(), changed: Arc::default() }
+        Self { dial, host_keys, key, state: Mutex::default(), learnt: Learnt::default(), changed: Arc::default() }
     }
 
     pub(super) fn is_for(&self, target: &Target) -> bool {
@@ -83,6 +84,11 @@ impl Site {
 
     pub(super) fn connection_count(&self) -> usize {
         lock(&self.state).connections.iter().filter(|c| !c.session.is_closed()).count()
+    }
+
+    /// The sessions that the host was seen to allow on one connection; `None` while it refused none.
+    pub(super) fn sessions_learnt(&self) -> Option<usize> {
+        self.learnt.sessions()
     }
 
     pub(super) async fn without_connection(&self) {
@@ -139,7 +145,7 @@ impl Site {
         let outcome = match made {
             Ok(_) if state.retired => Err(ConnectError::Stopped { at: self.dial.at() }),
             Ok(session) => {
-                let connection = Arc::new(Connection::new(session));
+                let connection = Arc::new(Connection::new(session, self.learnt.clone()));
                 state.connections.push(Arc::clone(&connection));
                 self.watch(&connection, tasks);
                 Ok(())

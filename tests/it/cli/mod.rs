@@ -32,6 +32,7 @@ mod install_rollback;
 mod install_secrets;
 mod jobs;
 mod large_matrix;
+mod limits;
 mod lost;
 mod never_lose;
 mod output_cap;

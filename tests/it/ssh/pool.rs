@@ -81,6 +81,9 @@ async fn a_host_with_fewer_sessions_than_usual_is_learnt_instead_of_failing() {
     echo(&mut pool.lease_service(&target).await.unwrap()).await;
     let cats = host.run_inside("pgrep -x cat | wc -l");
     assert_eq!(cats, "5");
+    // One refusal has taught it, for the connections made since too.
+    assert_eq!(pool.sessions_learnt(target.runner), Some(2));
+    assert_eq!(host.log().matches("no more sessions").count(), 1, "{}", host.log());
 }
 
 #[tokio::test]

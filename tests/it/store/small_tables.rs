@@ -1,10 +1,11 @@
 //! Tokens, settings and phase runs.
 
 use shuntyard::store::{
-    Expected, HostKeyAccepted, PhaseRunRow, RunnerEventRow, StoreError, TokenRow, job_apply, job_insert,
-    job_receipt_find, job_receipt_insert, phase_run_find, phase_run_insert, runner_delete, runner_event_insert,
-    runner_events, runner_insert, setting_find, setting_or_insert, setting_set, token_find_by_sha256, token_insert,
-    token_list, token_revoke, token_used, workspaces_in_use,
+    Expected, HostKeyAccepted, PhaseRunRow, ProjectLimitRow, RunnerEventRow, StoreError, TokenRow, job_apply,
+    job_insert, job_receipt_find, job_receipt_insert, phase_run_find, phase_run_insert, project_limit_find,
+    project_limit_list, project_limit_set, runner_delete, runner_event_insert, runner_events, runner_insert,
+    setting_find, setting_or_insert, setting_set, token_find_by_sha256, token_insert, token_list, token_revoke,
+    token_used, workspaces_in_use,
 };
 use shuntyard_domain::digest::Digest;
 use shuntyard_domain::ids::{AttemptId, PhaseRunId};
@@ -13,6 +14,7 @@ use shuntyard_domain::outcome::StopReason;
 use shuntyard_domain::phase::{Phase, Stage};
 use shuntyard_domain::receipt::StopReceipt;
 use shuntyard_domain::runner::Runner;
+use shuntyard_domain::tenancy::Name;
 use shuntyard_domain::wire::control::Receipt;
 use uuid::Uuid;
 
@@ -29,6 +31,7 @@ on_both_databases!(
     a_receipt_is_written_once_and_goes_with_its_job,
     the_events_of_a_runner_stay_when_it_is_deleted,
     workspaces_of_unfinished_jobs_are_in_use,
+    a_projects_limit_is_set_over_what_was_there_and_taken_away,
 );
 
 fn token(id: &str, byte: u8) -> TokenRow {
@@ -182,4 +185,22 @@ async fn workspaces_of_unfinished_jobs_are_in_use(db: Database) {
     let cancel = JobEvent::CancelRequested { by: "admin".into(), reason: StopReason::User };
     store.write(move |c| job_apply(c, job(3).id, Expected::Anything, &cancel, 1)).await.unwrap();
     assert_eq!(store.read(workspaces_in_use).await.unwrap(), [tree(2)]);
+}
+
+async fn a_projects_limit_is_set_over_what_was_there_and_taken_away(db: Database) {
+    let store = db.open();
+    let name = |text: &str| text.parse::<Name>().unwrap();
+    for (project, running) in [("web", Some(1)), ("api", Some(0)), ("web", Some(3)), ("none", None)] {
+        let (own, project) = (Name::of_default(), name(project));
+        store.write(move |c| project_limit_set(c, (&own, &own, &project), running, 5)).await.unwrap();
+    }
+    let row = |project: &str, running| ProjectLimitRow { org: "default".into(), project: project.into(), running };
+    assert_eq!(store.read(project_limit_list).await.unwrap(), [row("api", 0), row("web", 3)]);
+    let own = Name::of_default();
+    store.write(move |c| project_limit_set(c, (&own, &own, &name("web")), None, 6)).await.unwrap();
+    let own = Name::of_default();
+    let found = store.read(move |c| project_limit_find(c, &own, &own, &name("web"))).await.unwrap();
+    assert_eq!(found, None);
+    let own = Name::of_default();
+    assert_eq!(store.read(move |c| project_limit_find(c, &own, &own, &name("api"))).await.unwrap(), Some(0));
 }

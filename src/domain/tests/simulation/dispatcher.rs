@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use shuntyard_domain::board::{Board, BoardEvent, Effect, Placement, QueuedJob};
+use shuntyard_domain::board::{Account, Board, BoardEvent, Effect, Placement, QueuedJob};
 use shuntyard_domain::filter::Filter;
 use shuntyard_domain::ids::{AttemptId, JobId, RunnerId};
 use shuntyard_domain::job::{Job, JobState};
@@ -65,7 +65,11 @@ impl World {
         let unfinished = || self.store.jobs.values().filter(|job| !job.state.is_finished());
         for job in unfinished() {
             if let Some(host) = (0..hosts).find(|host| job.state.runner() == Some(runner_id(*host))) {
-                dispatcher.inbox.push_back(BoardEvent::SlotTaken { runner: runner_id(host), job: job.id });
+                dispatcher.inbox.push_back(BoardEvent::SlotTaken {
+                    runner: runner_id(host),
+                    job: job.id,
+                    account: Account::default(),
+                });
                 dispatcher.add(Task::new(job.clone(), home, host, Stage::Unsure));
             }
         }
@@ -136,7 +140,7 @@ pub fn queued(job: &Job) -> Option<BoardEvent> {
             id: job.id,
             filter: Filter::default(),
             priority: job.priority,
-            org: "default".into(),
+            account: Account::default(),
             avoid: Vec::new(),
             workspace: None,
         })

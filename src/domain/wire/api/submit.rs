@@ -8,6 +8,7 @@ use super::Retry;
 use crate::digest::Digest;
 use crate::filter::Filter;
 use crate::git_source::GitSource;
+use crate::job::Concurrency;
 use crate::phase::Phase;
 use crate::wire::object::object;
 
@@ -48,6 +49,9 @@ pub struct SubmitJob {
     /// The tree of files that the job starts in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<Digest>,
+    /// The group under whose limit it counts: `{"group": …, "limit": N}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
     /// Patterns of files to keep of its work directory (`domain::artifacts`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<String>,
@@ -69,10 +73,21 @@ pub struct SubmitPhaseRun {
     pub env: BTreeMap<String, String>,
     #[serde(default)]
     pub priority: i32,
+    /// The group of every row, instead of the configuration's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
     /// The tree of files that every row starts in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<Digest>,
     /// The clone that every row starts in; never beside a workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git: Option<GitSource>,
+}
+
+/// `PUT /orgs/ORG/projects/PROJECT/limits`, and its answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProjectLimits {
+    /// Jobs of the project that may run at a time; `null` for any number, 0 for none.
+    pub running: Option<u32>,
 }
