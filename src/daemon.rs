@@ -74,6 +74,7 @@ impl Daemon {
             runner_min_free_bytes: config.workspaces.runner_min_free_bytes,
             spool_cap_bytes: config.output.spool_cap_bytes,
             command_template: config.pipelines.command.clone(),
+            enrolment_approval: config.enrolment.approval,
         })
         .await
         .context("cannot take up what is in the store")?;

@@ -151,6 +151,7 @@ async fn start_engine(data: &TempDir) -> Dispatcher {
         placement: Placement::LeastLoaded,
         runner_min_free_bytes: 0,
         spool_cap_bytes: 8 << 30,
+        enrolment_approval: false,
         command_template: None,
     };
     Dispatcher::start(parts).await.expect("an engine")

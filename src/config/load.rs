@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use super::fault::{ConfigFault, ConfigFaults};
 use super::layers::{FILE_VARIABLE, Layers};
 use super::{
-    Config, DataConfig, DataPaths, DispatchConfig, LogConfig, LogFormat, LogLevel, OutputConfig, PipelinesConfig,
-    PlacementRule, ServerConfig, SshConfig, StoreConfig, WorkspacesConfig,
+    Config, DataConfig, DataPaths, DispatchConfig, EnrolmentConfig, LogConfig, LogFormat, LogLevel, OutputConfig,
+    PipelinesConfig, PlacementRule, ServerConfig, SshConfig, StoreConfig, WorkspacesConfig,
 };
 
 /// What the configuration is made of.
@@ -121,6 +121,9 @@ impl Config {
                 store_bytes: read_mib(layers, "workspaces.store_mib", 1, 20 * 1024),
                 min_free_bytes: read_mib(layers, "workspaces.min_free_mib", 0, 1024),
                 runner_min_free_bytes: read_mib(layers, "workspaces.runner_min_free_mib", 0, 256),
+            },
+            enrolment: EnrolmentConfig {
+                approval: layers.read("enrolment.approval", |given| given.boolean()).unwrap_or(false),
             },
         }
     }

@@ -37,6 +37,7 @@ pub struct Config {
     pub dispatch: DispatchConfig,
     pub pipelines: PipelinesConfig,
     pub workspaces: WorkspacesConfig,
+    pub enrolment: EnrolmentConfig,
 }
 
 /// `[server]`: the HTTP API.
@@ -119,6 +120,13 @@ pub struct WorkspacesConfig {
     pub min_free_bytes: u64,
     /// What a delivery leaves free on a runner's disk.
     pub runner_min_free_bytes: u64,
+}
+
+/// `[enrolment]`: hosts that enrol themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EnrolmentConfig {
+    /// They wait until a person approves them.
+    pub approval: bool,
 }
 
 /// Declares an enum whose members are the words of a key.

@@ -11,6 +11,7 @@ mod claims;
 mod closing;
 mod deliver;
 mod engine_error;
+mod enrol;
 mod event_loop;
 mod explain;
 mod feed;
@@ -53,6 +54,7 @@ use crate::ssh::Pool;
 use crate::store::Store;
 
 pub use engine_error::DispatchError;
+pub use enrol::EnrolError;
 pub use feed::{Feed, JobPulse, News};
 pub use inventory::Contact;
 pub use pipelines::{Tenant, Trigger};
@@ -62,6 +64,7 @@ pub use workspaces::Upload;
 
 use claims::Claims;
 use deliver::Deliveries;
+use enrol::Enrolments;
 use event_loop::LoopEvent;
 use inventory::Inventory;
 use lanes::Lanes;
@@ -88,6 +91,8 @@ pub struct Parts {
     pub spool_cap_bytes: u64,
     /// What a phase runs when its project does not say it.
     pub command_template: Option<CommandTemplate>,
+    /// A host that enrols itself waits for a person.
+    pub enrolment_approval: bool,
 }
 
 /// The engine; cheap to clone.
@@ -107,6 +112,7 @@ struct Engine {
     inventory: Inventory,
     lanes: Lanes,
     claims: Claims,
+    enrolments: Enrolments,
     deliveries: Deliveries,
     uploads: Semaphore,
     queue_clock: QueueClock,
@@ -138,6 +144,7 @@ impl Dispatcher {
             inventory: Inventory::default(),
             lanes: Lanes::default(),
             claims: Claims::default(),
+            enrolments: Enrolments::new(parts.enrolment_approval),
             deliveries: Deliveries::new(parts.runner_min_free_bytes),
             uploads: Semaphore::new(UPLOADS_AT_A_TIME),
             queue_clock: QueueClock::default(),

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod change;
 pub mod control;
+pub mod enrolment;
 pub mod frame;
 pub mod object;
 pub mod pipelines;

@@ -11,6 +11,7 @@ mod attempts;
 mod change_lists;
 mod checks;
 mod durability;
+mod enrolment_tokens;
 mod group_commit;
 mod inventory;
 mod job_apply;
