@@ -9,6 +9,7 @@ mod access;
 mod attend;
 mod claims;
 mod closing;
+mod collect;
 mod deliver;
 mod engine_error;
 mod enrol;
@@ -16,6 +17,7 @@ mod event_loop;
 mod explain;
 mod feed;
 mod follow;
+mod git_blob;
 mod install;
 mod inventory;
 mod keeper;
@@ -27,6 +29,7 @@ mod recover;
 mod retire;
 mod run_job;
 mod runners;
+mod secrets;
 mod steps;
 mod submit;
 mod test_runner;
@@ -56,13 +59,16 @@ use crate::store::Store;
 pub use engine_error::DispatchError;
 pub use enrol::EnrolError;
 pub use feed::{Feed, JobPulse, News};
+pub use git_blob::git_blob_id;
 pub use inventory::Contact;
 pub use pipelines::{Tenant, Trigger};
 pub use runners::RunnerPatch;
+pub use secrets::SecretOwner;
 pub use submit::DEFAULT;
 pub use workspaces::Upload;
 
 use claims::Claims;
+use collect::Collections;
 use deliver::Deliveries;
 use enrol::Enrolments;
 use event_loop::LoopEvent;
@@ -89,6 +95,8 @@ pub struct Parts {
     pub runner_min_free_bytes: u64,
     /// What a job's log on its runner may take.
     pub spool_cap_bytes: u64,
+    /// Of the files that one job leaves.
+    pub artifacts_max_bytes: u64,
     /// What a phase runs when its project does not say it.
     pub command_template: Option<CommandTemplate>,
     /// A host that enrols itself waits for a person.
@@ -114,6 +122,7 @@ struct Engine {
     claims: Claims,
     enrolments: Enrolments,
     deliveries: Deliveries,
+    collections: Collections,
     uploads: Semaphore,
     queue_clock: QueueClock,
     pipelines: Pipelines,
@@ -146,6 +155,7 @@ impl Dispatcher {
             claims: Claims::default(),
             enrolments: Enrolments::new(parts.enrolment_approval),
             deliveries: Deliveries::new(parts.runner_min_free_bytes),
+            collections: Collections::new(parts.artifacts_max_bytes),
             uploads: Semaphore::new(UPLOADS_AT_A_TIME),
             queue_clock: QueueClock::default(),
             pipelines: Pipelines::new(asks, parts.command_template),

@@ -25,7 +25,8 @@ use super::query::ApiQuery;
 use super::sse::{self, EventStream};
 use crate::dispatch::News;
 use crate::store::{
-    JobEventRow, JobQuery, RecordedEvent, job_attempts, job_events, job_page, job_receipt_find, jobs_runner_hostnames,
+    JobEventRow, JobQuery, RecordedEvent, job_attempts, job_collected_find, job_events, job_page, job_receipt_find,
+    jobs_runner_hostnames,
 };
 
 /// `GET /jobs` without `state` lists unfinished jobs, as Chef does.
@@ -72,12 +73,19 @@ impl Api {
         bodies.pop().ok_or(ApiError::NotFound(job.id.to_string()))
     }
 
-    /// As `job_body`, with its attempts and its receipt.
+    /// As `job_body`, with its attempts, its receipt and what it has left.
     pub(super) async fn whole_job_body(&self, job: &Job) -> Result<JobBody, ApiError> {
         let (mut body, id) = (self.job_body(job).await?, job.id);
         if body.attempt > 0 {
             let attempts: Vec<AttemptRecord> = self.dispatcher.store().read(move |c| job_attempts(c, id)).await?;
             body.attempts = attempts.iter().map(AttemptBody::from).collect();
+        }
+        if body.outcome.is_some() && body.started_at.is_some() {
+            let left = self.dispatcher.store().read(move |c| job_collected_find(c, id)).await?;
+            if let Some((collected, count)) = left {
+                (body.outputs, body.outputs_fault) = (collected.outputs, collected.outputs_fault);
+                (body.artifacts, body.artifacts_fault) = (count, collected.artifacts_fault);
+            }
         }
         // Nothing else has a receipt, and nobody else waits for this read.
         if body.stop_reason.is_some() || body.lost_evidence.is_some() {
