@@ -114,7 +114,7 @@ impl Columns {
             hostname: self.hostname,
             labels: row.json("labels", &self.labels)?,
             scope: self.scope_org.map_or(Scope::Enterprise, Scope::Org),
-            slots: u32::try_from(self.slots).map_err(|_| row.bad("slots", &self.slots.to_string()))?,
+            slots: u32::try_from(self.slots).map_err(|_| row.bad("slots", self.slots))?,
             used,
             revoked_at_ms: self.revoked_at_ms,
         })
