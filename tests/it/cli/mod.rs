@@ -3,6 +3,7 @@
 mod accept_host_key;
 mod adhoc;
 mod api;
+mod artifacts_get;
 mod bad_links;
 mod cancel;
 mod change;
@@ -37,7 +38,7 @@ mod never_lose;
 mod output_cap;
 mod output_volume;
 mod plan;
-mod project;
+pub mod project;
 mod proof;
 mod receipts;
 mod run;
