@@ -124,7 +124,7 @@ pub enum Usage {
     )]
     HostKeyUntyped { fingerprint: String, key_type: String },
     #[error(
-        "will not have a token sent from {server} unencrypted. Use https, run this command on the server's machine, or \
+        "will not send for a token to {server} unencrypted: whoever reads the answer has it. Use https, run this command on the server's machine, or \
          forward its port: ssh -L 8920:127.0.0.1:8920 HOST"
     )]
     ClearTextToken { server: String },

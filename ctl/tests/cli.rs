@@ -230,7 +230,9 @@ fn bad_flags_are_exit_code_two_and_say_what_is_allowed() {
 
 #[test]
 fn a_credential_is_never_sent_unencrypted_to_another_machine() {
-    for words in [&["ctl", "install-runner", "h", "root", "-P", "x"][..], &["secret", "set", "A", "--project", "a"]] {
+    let (install, secret) =
+        (&["ctl", "install-runner", "h", "root", "-P", "x"][..], &["secret", "set", "A", "--project", "a"]);
+    for words in [install, secret, &["ctl", "create-token", "x"]] {
         let args = [words, &["--server", "http://192.0.2.1:8920"]].concat();
         refused(&args, 2, &["will not send", "http://192.0.2.1:8920", "https"]);
     }
