@@ -75,6 +75,7 @@ impl Daemon {
             spool_cap_bytes: config.output.spool_cap_bytes,
             artifacts_max_bytes: config.artifacts.max_bytes,
             command_template: config.pipelines.command.clone(),
+            enrolment_approval: config.enrolment.approval,
         })
         .await
         .context("cannot take up what is in the store")?;

@@ -163,6 +163,7 @@ async fn start_engine(data: &TempDir) -> Dispatcher {
         runner_min_free_bytes: 0,
         spool_cap_bytes: 8 << 30,
         artifacts_max_bytes: 1 << 30,
+        enrolment_approval: false,
         command_template: None,
     };
     Dispatcher::start(parts).await.expect("an engine")

@@ -4,7 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::artifacts::ArtifactsCommand;
 use crate::commands::change::ChangeCommand;
-use crate::commands::runners::{accept_host_key, delete, install, list, test};
+use crate::commands::enrolment_tokens;
+use crate::commands::runners::{accept_host_key, approve, delete, install, list, test};
 use crate::commands::secret::SecretCommand;
 use crate::commands::tenancy::{OrgCommand, PipelineCommand, ProjectCommand};
 use crate::commands::{api, cancel, completions, config_check, explain, jobs, logs, plan};
@@ -77,4 +78,8 @@ pub enum CtlCommand {
     ListRunners(list::ListArgs),
     TestRunner(test::TestArgs),
     AcceptHostKey(accept_host_key::AcceptArgs),
+    Approve(approve::ApproveArgs),
+    CreateToken(enrolment_tokens::create::CreateArgs),
+    ListTokens(enrolment_tokens::list::ListArgs),
+    RevokeToken(enrolment_tokens::revoke::RevokeArgs),
 }

@@ -37,6 +37,10 @@ pub enum Failure {
     Git(#[source] io::Error),
     #[error("project {project} has no secret {name}; `shunt secret list --project {project}` lists those that it has")]
     NoSecret { project: String, name: String },
+    #[error("there is no unused enrolment token `{0}`; `shunt ctl list-tokens` lists them")]
+    NoEnrolmentToken(String),
+    #[error("{found} unused enrolment tokens are called `{name}`: name one by its prefix")]
+    TokensAlike { name: String, found: usize },
     #[error("cannot write the output: {0}")]
     Output(#[source] io::Error),
     #[error("cannot start: {0}")]
@@ -119,6 +123,13 @@ pub enum Usage {
          host itself, then give it with --host-key"
     )]
     HostKeyUntyped { fingerprint: String, key_type: String },
+    #[error(
+        "will not send for a token to {server} unencrypted: whoever reads the answer has it. Use https, run this command on the server's machine, or \
+         forward its port: ssh -L 8920:127.0.0.1:8920 HOST"
+    )]
+    ClearTextToken { server: String },
+    #[error("`{found}` is not a token's name: 1 to 100 characters")]
+    BadTokenName { found: String },
     #[error("there is no terminal to confirm on: add --yes")]
     ConfirmationNeeded,
     #[error("no configuration in {dir}: looked for {looked}. Name one with --config FILE")]

@@ -98,6 +98,10 @@ fn the_help_of_every_command_is_as_recorded() {
         "ctl list-runners",
         "ctl test-runner",
         "ctl accept-host-key",
+        "ctl approve",
+        "ctl create-token",
+        "ctl list-tokens",
+        "ctl revoke-token",
         "secret",
         "secret set",
         "secret list",
@@ -209,6 +213,11 @@ fn bad_flags_are_exit_code_two_and_say_what_is_allowed() {
         (&["ctl", "install-runner", "h", "root", "-P", "x", "-p", "0"], "--port"),
         (&["ctl", "install-runner", "h", "root", "-P", "x", "--host-key", "SHA256:x"], "is not a fingerprint"),
         (&["ctl", "delete-runner", "h"], "add --yes"),
+        (&["ctl", "create-token", ""], "is not a token's name"),
+        (&["ctl", "create-token", "x", "--ttl", "31d"], "30 days at most"),
+        (&["ctl", "create-token", "x", "--name", "a;b"], "host name `a;b` is not allowed"),
+        (&["ctl", "create-token", "x", "--label", "A"], "label `A` is not allowed"),
+        (&["ctl", "create-token", "x", "--scope", "a b"], "organisation `a b` is not allowed"),
         (&["run", "--git", "https://u:hunter2@h/a", "--ref", "main", "--", "true"], "GIT_TOKEN"),
         (&["run", "--git", "ext::sh", "--ref", "main", "--", "true"], "git URL"),
         (&["run", "--git", "https://h/a", "--ref=-x", "--", "true"], "git ref"),
@@ -222,7 +231,9 @@ fn bad_flags_are_exit_code_two_and_say_what_is_allowed() {
 
 #[test]
 fn a_credential_is_never_sent_unencrypted_to_another_machine() {
-    for words in [&["ctl", "install-runner", "h", "root", "-P", "x"][..], &["secret", "set", "A", "--project", "a"]] {
+    let (install, secret) =
+        (&["ctl", "install-runner", "h", "root", "-P", "x"][..], &["secret", "set", "A", "--project", "a"]);
+    for words in [install, secret, &["ctl", "create-token", "x"]] {
         let args = [words, &["--server", "http://192.0.2.1:8920"]].concat();
         refused(&args, 2, &["will not send", "http://192.0.2.1:8920", "https"]);
     }

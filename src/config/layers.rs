@@ -27,6 +27,7 @@ pub(super) const KEYS: &[&str] = &[
     "workspaces.min_free_mib",
     "workspaces.runner_min_free_mib",
     "artifacts.max_mib",
+    "enrolment.approval",
 ];
 
 const VARIABLE_PREFIX: &str = "SHUNTD_";

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use super::fault::{ConfigFault, ConfigFaults};
 use super::layers::{FILE_VARIABLE, Layers};
 use super::{
-    ArtifactsConfig, Config, DataConfig, DataPaths, DispatchConfig, LogConfig, LogFormat, LogLevel, OutputConfig,
-    PipelinesConfig, PlacementRule, ServerConfig, SshConfig, StoreConfig, WorkspacesConfig,
+    ArtifactsConfig, Config, DataConfig, DataPaths, DispatchConfig, EnrolmentConfig, LogConfig, LogFormat, LogLevel,
+    OutputConfig, PipelinesConfig, PlacementRule, ServerConfig, SshConfig, StoreConfig, WorkspacesConfig,
 };
 
 /// What the configuration is made of.
@@ -123,6 +123,9 @@ impl Config {
                 runner_min_free_bytes: read_mib(layers, "workspaces.runner_min_free_mib", 0, 256),
             },
             artifacts: ArtifactsConfig { max_bytes: read_mib(layers, "artifacts.max_mib", 1, 1024) },
+            enrolment: EnrolmentConfig {
+                approval: layers.read("enrolment.approval", |given| given.boolean()).unwrap_or(false),
+            },
         }
     }
 }

@@ -38,6 +38,7 @@ pub struct Config {
     pub pipelines: PipelinesConfig,
     pub workspaces: WorkspacesConfig,
     pub artifacts: ArtifactsConfig,
+    pub enrolment: EnrolmentConfig,
 }
 
 /// `[server]`: the HTTP API.
@@ -127,6 +128,13 @@ pub struct WorkspacesConfig {
 pub struct ArtifactsConfig {
     /// Of the files of one job.
     pub max_bytes: u64,
+}
+
+/// `[enrolment]`: hosts that enrol themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EnrolmentConfig {
+    /// They wait until a person approves them.
+    pub approval: bool,
 }
 
 /// Declares an enum whose members are the words of a key.

@@ -23,6 +23,10 @@ pub enum DispatchError {
     /// An organisation, project or pipeline.
     #[error("there is no such {0}")]
     NoPlace(&'static str),
+    #[error("there is no enrolment token {0}")]
+    NoToken(String),
+    #[error("the token `{name}` was used already, for runner `{hostname}`; delete that runner instead")]
+    TokenUsed { name: String, hostname: String },
     #[error("there is already a {what} `{key}`")]
     Taken { what: &'static str, key: String },
     #[error("{0}")]
@@ -53,6 +57,8 @@ pub enum DispatchError {
     Blob(#[from] BlobError),
     #[error(transparent)]
     Seal(#[from] SealError),
+    #[error("the system's random source failed")]
+    Random,
     #[error("a blocking task was interrupted by shutdown")]
     Interrupted,
 }

@@ -12,6 +12,7 @@ mod closing;
 mod collect;
 mod deliver;
 mod engine_error;
+mod enrol;
 mod event_loop;
 mod explain;
 mod feed;
@@ -57,6 +58,7 @@ use crate::ssh::Pool;
 use crate::store::Store;
 
 pub use engine_error::DispatchError;
+pub use enrol::EnrolError;
 pub use feed::{Feed, JobPulse, News};
 pub use git_blob::git_blob_id;
 pub use inventory::Contact;
@@ -69,6 +71,7 @@ pub use workspaces::Upload;
 use claims::Claims;
 use collect::Collections;
 use deliver::Deliveries;
+use enrol::Enrolments;
 use event_loop::LoopEvent;
 use inventory::Inventory;
 use lanes::Lanes;
@@ -97,6 +100,8 @@ pub struct Parts {
     pub artifacts_max_bytes: u64,
     /// What a phase runs when its project does not say it.
     pub command_template: Option<CommandTemplate>,
+    /// A host that enrols itself waits for a person.
+    pub enrolment_approval: bool,
 }
 
 /// The engine; cheap to clone.
@@ -116,6 +121,7 @@ struct Engine {
     inventory: Inventory,
     lanes: Lanes,
     claims: Claims,
+    enrolments: Enrolments,
     deliveries: Deliveries,
     collections: Collections,
     uploads: Semaphore,
@@ -150,6 +156,7 @@ impl Dispatcher {
             inventory: Inventory::default(),
             lanes: Lanes::default(),
             claims: Claims::default(),
+            enrolments: Enrolments::new(parts.enrolment_approval),
             deliveries: Deliveries::new(parts.runner_min_free_bytes),
             collections: Collections::new(parts.artifacts_max_bytes),
             uploads: Semaphore::new(UPLOADS_AT_A_TIME),

@@ -116,6 +116,9 @@ impl Dispatcher {
                 &["`shunt ctl accept-host-key` confirms the new key"],
             ));
         }
+        if known.runner.state == RunnerState::Pending && patch.state.is_some() {
+            return Err(bad("state", "the runner waits for its approval", &["`shunt ctl approve` lets it take jobs"]));
+        }
         let change = move |runner: &mut Runner| {
             runner.labels = patch.labels.unwrap_or_else(|| runner.labels.clone());
             runner.capabilities = patch.capabilities.unwrap_or_else(|| runner.capabilities.clone());

@@ -12,7 +12,7 @@ use crate::ids::RunnerId;
 closed_list!(
     /// What the inventory says about a runner. Contact is not part of it.
     RunnerState {
-        /// Known, but its bootstrap has not passed Test.
+        /// Has enrolled itself and passed Test; waits until somebody approves it.
         Pending = "pending",
         /// May be given jobs.
         Enrolled = "enrolled",

@@ -14,6 +14,23 @@ use super::error::ApiError;
 /// How long a body may take to arrive; a client that drips it holds a connection no longer.
 const BODY_LIMIT: Duration = Duration::from_secs(60);
 
+/// The largest body that is read as text: what a host says of itself.
+pub(super) const MAX_TEXT_BYTES: usize = 64 * 1024;
+
+/// A request body as text; bytes that are no UTF-8 are replaced. Its route limits it to `MAX_TEXT_BYTES`.
+pub(super) struct ApiText(pub String);
+
+impl<S: Send + Sync> FromRequest<S> for ApiText {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let too_large = |_| ApiError::TooLarge("the body is larger than 64 KiB, or was cut off".into());
+        let bytes = tokio::time::timeout(BODY_LIMIT, Bytes::from_request(request, state));
+        let bytes = bytes.await.map_err(|_| ApiError::TooSlow)?.map_err(too_large)?;
+        Ok(Self(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+}
+
 /// A request body as `T`. The content type is not asked for: Chef's clients do not always send it.
 pub(super) struct ApiJson<T>(pub T);
 

@@ -1,6 +1,7 @@
 //! The only place that knows status codes for errors.
 
 use std::any::Any;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -10,7 +11,7 @@ use shuntyard_domain::wire::api::ErrorBody;
 
 use super::request_id;
 use crate::blobs::BlobError;
-use crate::dispatch::DispatchError;
+use crate::dispatch::{DispatchError, EnrolError};
 use crate::store::StoreError;
 
 /// An answer that is not a success.
@@ -33,6 +34,8 @@ pub(super) enum ApiError {
     TooSlow,
     /// A step on a runner's host failed.
     StepFailed(String),
+    /// A host was not enrolled.
+    Enrol(Arc<EnrolError>),
     Dispatch(DispatchError),
 }
 
@@ -98,6 +101,7 @@ fn shown(error: ApiError) -> Shown {
         ApiError::TooSlow => {
             Shown::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body did not arrive within 60 seconds")
         }
+        ApiError::Enrol(error) => shown_enrol(&error),
         ApiError::Dispatch(error) => shown_dispatch(error),
     }
 }
@@ -107,10 +111,11 @@ fn shown_dispatch(error: DispatchError) -> Shown {
     let message = error.to_string();
     match error {
         E::Blob(error) => shown_blob(&error, message),
-        E::NoJob(_) | E::NoRunner(_) | E::NoChange(_) | E::NoPlace(_) => {
+        E::NoToken(_) | E::NoJob(_) | E::NoRunner(_) | E::NoChange(_) | E::NoPlace(_) => {
             Shown::new(StatusCode::NOT_FOUND, "not_found", message)
         }
         E::Raced(_) => Shown::new(StatusCode::CONFLICT, "raced", message),
+        E::TokenUsed { .. } => Shown::new(StatusCode::CONFLICT, "token_used", message),
         E::Taken { .. } => Shown::new(StatusCode::CONFLICT, "conflict", message),
         E::NotAllowed(_) => Shown::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", message),
         E::BadConfig(faults) => {
@@ -129,7 +134,7 @@ fn shown_dispatch(error: DispatchError) -> Shown {
         E::RunnerBusy { .. } => Shown::new(StatusCode::CONFLICT, "runner_busy", message),
         E::UnderWay(_) => Shown::new(StatusCode::CONFLICT, "under_way", message),
         E::Connect(_) => Shown::new(StatusCode::BAD_GATEWAY, "runner_unreachable", message),
-        E::Key(_) | E::Apply(_) | E::Store(_) | E::Log(_) | E::Seal(_) | E::Interrupted => {
+        E::Random | E::Key(_) | E::Apply(_) | E::Store(_) | E::Log(_) | E::Seal(_) | E::Interrupted => {
             tracing::error!(error = message, "a request failed");
             Shown::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -138,6 +143,24 @@ fn shown_dispatch(error: DispatchError) -> Shown {
             )
         }
     }
+}
+
+/// Why a host was not enrolled, with what its owner can try.
+fn shown_enrol(error: &EnrolError) -> Shown {
+    use EnrolError as E;
+    let status = match error {
+        E::Malformed | E::Unknown | E::Expired { .. } | E::Revoked { .. } | E::Used { .. } => StatusCode::UNAUTHORIZED,
+        E::WrongNetwork { .. } | E::WrongName { .. } => StatusCode::FORBIDDEN,
+        E::TooManyTries { .. } | E::Crowded => StatusCode::TOO_MANY_REQUESTS,
+        E::NameTaken(_) | E::HostTaken(_) | E::OtherVersion { .. } | E::Engine(DispatchError::UnderWay(_)) => {
+            StatusCode::CONFLICT
+        }
+        E::NoEnrolment => StatusCode::NOT_FOUND,
+        E::BadRequest(_) | E::BadValue(_) | E::Facts(_) | E::Install(_) => StatusCode::BAD_REQUEST,
+        E::Step { .. } => StatusCode::BAD_GATEWAY,
+        E::Engine(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    Shown::new(status, error.code(), format!("{error}; {}", error.try_next()))
 }
 
 /// What was uploaded is refused with what was found and what is allowed.

@@ -4,6 +4,7 @@ mod artifacts;
 mod auth;
 mod body;
 mod changes;
+mod enrolment;
 mod error;
 mod jobs;
 mod limits;
@@ -25,7 +26,7 @@ mod workspaces;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -52,7 +53,10 @@ pub fn router(api: Api) -> Router {
         .route("/runners/{hostname}/health", get(runners::health).post(runners::test))
         .route("/runners/{hostname}/install", post(runners::install))
         .route("/runners/{hostname}/accept-host-key", post(runners::accept_host_key))
+        .route("/runners/{hostname}/approve", post(enrolment::approve))
         .route("/runners/{hostname}/events", get(runners::events))
+        .route("/enrolment-tokens", get(enrolment::list).post(enrolment::create))
+        .route("/enrolment-tokens/{id}", delete(enrolment::revoke))
         .route("/jobs", get(jobs::list).post(jobs::submit))
         .route("/jobs/streaming", get(jobs::streaming))
         .route("/jobs/{id}", get(jobs::show).delete(jobs::cancel))
@@ -75,10 +79,11 @@ pub fn router(api: Api) -> Router {
         .layer(from_fn(query::known_keys))
         .layer(from_fn(path::known_enterprise))
         .layer(from_fn_with_state(api.clone(), auth::require))
-        .route("/saml/enabled", get(status::saml));
+        .merge(open_routes());
     Router::new()
         .nest("/api/v0/e/{enterprise}", tree.clone())
         .nest("/workflow/api/v0/e/{enterprise}", tree)
+        .route("/enrol.sh", get(enrolment::script))
         .route("/api/_status", get(status::status))
         .route("/healthz", get(status::healthz))
         .fallback(error::invalid_route)
@@ -87,6 +92,16 @@ pub fn router(api: Api) -> Router {
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(from_fn(request_id::tag))
         .with_state(api)
+}
+
+/// What is answered without an API token; a host that enrols itself has a token of its own.
+fn open_routes() -> Router<Api> {
+    let enrol = post(enrolment::enrol).layer(DefaultBodyLimit::max(body::MAX_TEXT_BYTES));
+    Router::new()
+        .route("/enrol", enrol)
+        .layer(from_fn(query::known_keys))
+        .layer(from_fn(path::known_enterprise))
+        .route("/saml/enabled", get(status::saml))
 }
 
 /// One change, by its id alone or in its project.

@@ -1,12 +1,16 @@
 //! Connections of the API: how many there are at a time, and how long one may take to say what it wants.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
 use axum::middleware::from_fn;
 use axum::serve::Listener;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -14,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::debug_span;
 
+use super::enrolment::Peer;
 use super::{error, request_id};
 use crate::shutdown::Tasks;
 
@@ -37,7 +42,7 @@ pub(super) async fn serve(mut listener: TcpListener, router: Router, stop: Cance
     let turned_away = Arc::new(Semaphore::new(MAX_TURNED_AWAY));
     loop {
         // It does not fail: what is wrong with one connection, or passes, is not an end of the listener.
-        let (stream, _) = tokio::select! {
+        let (stream, peer) = tokio::select! {
             () = stop.cancelled() => break,
             accepted = Listener::accept(&mut listener) => accepted,
         };
@@ -49,7 +54,7 @@ pub(super) async fn serve(mut listener: TcpListener, router: Router, stop: Cance
             },
         };
         connections.spawn(debug_span!("connection"), |stop| async move {
-            serve_one(stream, router, deadline, stop).await;
+            serve_one(stream, peer, router, deadline, stop).await;
             drop(place);
         });
     }
@@ -62,12 +67,23 @@ fn place(places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
 }
 
 /// Serves one connection to its end, or to the end of the request that is under way at `stop`.
-async fn serve_one(stream: TcpStream, router: Router, head_deadline: Duration, stop: CancellationToken) {
+async fn serve_one(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    head_deadline: Duration,
+    stop: CancellationToken,
+) {
     // Lines of a live log are small and not to be collected; without it they only come later.
     let _ = stream.set_nodelay(true);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(head_deadline);
-    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let service = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        service.call(request)
+    });
+    let connection = http.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -8,6 +8,7 @@ mod cached;
 mod change_lists;
 mod changes;
 mod connection;
+mod enrolment_tokens;
 mod error;
 mod job_apply;
 mod job_attempts;
@@ -38,6 +39,10 @@ mod writer;
 pub use change_lists::{ChangeQuery, change_page, changes_delivered_last, changes_of_jobs, changes_under_way};
 pub use changes::{GivenConfig, change_find, change_given, change_insert, change_keep_given, change_update};
 pub use connection::StoreConnection as Connection;
+pub use enrolment_tokens::{
+    EnrolmentTokenRow, TokenUse, enrolment_token_by_id, enrolment_token_find, enrolment_token_insert,
+    enrolment_token_list, enrolment_token_revoke, enrolment_token_use,
+};
 pub use error::StoreError;
 pub use job_apply::{ApplyError, Expected, job_apply, job_apply_each};
 pub use job_attempts::{job_attempt_insert, job_attempt_lost, job_attempts};

@@ -265,6 +265,27 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    enrolment_tokens (id) {
+        id -> Text,
+        name -> Text,
+        prefix -> Text,
+        sha256 -> Text,
+        created_at_ms -> BigInt,
+        created_by -> Text,
+        expires_at_ms -> BigInt,
+        cidr -> Nullable<Text>,
+        hostname -> Nullable<Text>,
+        labels -> Text,
+        scope_org -> Nullable<Text>,
+        slots -> BigInt,
+        used_at_ms -> Nullable<BigInt>,
+        runner_id -> Nullable<Text>,
+        runner_hostname -> Nullable<Text>,
+        revoked_at_ms -> Nullable<BigInt>,
+    }
+}
+
 diesel::joinable!(row_jobs -> jobs (job_id));
 diesel::joinable!(jobs -> phase_runs (phase_run_id));
 diesel::joinable!(phase_runs -> stage_runs (stage_run_id));

@@ -6,6 +6,7 @@ pub mod cancel;
 pub mod change;
 pub mod completions;
 pub mod config_check;
+pub mod enrolment_tokens;
 pub mod explain;
 pub mod jobs;
 mod list_pages;
@@ -50,6 +51,10 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Ctl(CtlCommand::ListRunners(list)) => runners::list::run(&connect()?, list).await,
         Command::Ctl(CtlCommand::TestRunner(test)) => runners::test::run(&connect()?, test).await,
         Command::Ctl(CtlCommand::AcceptHostKey(accept)) => runners::accept_host_key::run(&connect()?, accept).await,
+        Command::Ctl(CtlCommand::Approve(approve)) => runners::approve::run(&connect()?, approve).await,
+        Command::Ctl(CtlCommand::CreateToken(create)) => enrolment_tokens::create::run(&connect()?, create).await,
+        Command::Ctl(CtlCommand::ListTokens(list)) => enrolment_tokens::list::run(&connect()?, list).await,
+        Command::Ctl(CtlCommand::RevokeToken(revoke)) => enrolment_tokens::revoke::run(&connect()?, revoke).await,
         Command::Api(api) => api::run(&connect()?, api).await,
         Command::Completions(completions) => completions::run(&completions),
     }

@@ -177,7 +177,7 @@ fn parse_patience(text: &str) -> Result<u32, Usage> {
 }
 
 /// Whole seconds, rounded up, at least one.
-fn parse_duration(text: &str) -> Result<u32, Usage> {
+pub fn parse_duration(text: &str) -> Result<u32, Usage> {
     let bad = |why: String| Usage::BadDuration { found: plain(text), why };
     let duration = humantime::parse_duration(text).map_err(|e| bad(e.to_string()))?;
     let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);

@@ -132,7 +132,7 @@ pub fn install_script(plan: &InstallPlan<'_>) -> Result<String, BadPlan> {
 }
 
 /// The text of `retire-runner`, which sudo starts for `Verb::Retire`: the uninstall behind a guard.
-fn retire_program(home: &str) -> String {
+pub(super) fn retire_program(home: &str) -> String {
     let (base, version) = (format!("{home}/runner"), wrapper_version());
     let values = [
         ("mode", mode(true)),

@@ -4,12 +4,14 @@
 //! which a shell reads them; `docs/PROTOCOL.md` describes what they do.
 
 pub mod answer;
+pub mod enrol;
 pub mod install;
 pub mod probe;
 
 use crc::{CRC_64_XZ, Crc};
 
 pub use answer::BadAnswer;
+pub use enrol::enrol_script;
 pub use install::{
     BadPlan, Begun, InstallFault, InstallPlan, Installed, UninstallPlan, Uninstalled, drop_key_script, install_script,
     parse_install, parse_uninstall, retire_request, uninstall_script,

@@ -18,6 +18,7 @@ mod dead_man;
 mod delete;
 mod delete_forced;
 mod demo;
+mod enrol;
 mod enrolment;
 mod escapees;
 mod full_disk;

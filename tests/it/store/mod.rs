@@ -12,6 +12,7 @@ mod change_lists;
 mod checks;
 mod collected;
 mod durability;
+mod enrolment_tokens;
 mod group_commit;
 mod inventory;
 mod job_apply;

@@ -1,6 +1,7 @@
 //! `shunt ctl`: enrol, list, test and remove runners, and accept their new host keys.
 
 pub mod accept_host_key;
+pub mod approve;
 pub mod credential;
 pub mod delete;
 pub mod install;
