@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::runners::{accept_host_key, delete, install, list, test};
+use crate::commands::runners::{accept_host_key, apply, delete, export, install, label, list, scope, state, test};
 use crate::commands::{api, cancel, completions, config_check, explain, jobs, logs};
 use crate::connection::ConnectionArgs;
 use crate::run::RunArgs;
@@ -54,4 +54,14 @@ pub enum CtlCommand {
     ListRunners(list::ListArgs),
     TestRunner(test::TestArgs),
     AcceptHostKey(accept_host_key::AcceptArgs),
+    Label(label::LabelArgs),
+    Scope(scope::ScopeArgs),
+    /// Let runners finish their jobs and take no more
+    Drain(state::StateArgs),
+    /// Let runners take no jobs; those that run there go on
+    Disable(state::StateArgs),
+    /// Let drained or disabled runners take jobs again
+    Enable(state::StateArgs),
+    Apply(apply::ApplyArgs),
+    Export(export::ExportArgs),
 }

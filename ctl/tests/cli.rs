@@ -66,6 +66,13 @@ fn the_help_of_every_command_is_as_recorded() {
         "ctl list-runners",
         "ctl test-runner",
         "ctl accept-host-key",
+        "ctl label",
+        "ctl scope",
+        "ctl drain",
+        "ctl disable",
+        "ctl enable",
+        "ctl apply",
+        "ctl export",
         "api",
         "completions",
     ];
@@ -156,6 +163,13 @@ fn bad_flags_are_exit_code_two_and_say_what_is_allowed() {
         (&["ctl", "install-runner", "h", "root", "-P", "x", "-p", "0"], "--port"),
         (&["ctl", "install-runner", "h", "root", "-P", "x", "--host-key", "SHA256:x"], "is not a fingerprint"),
         (&["ctl", "delete-runner", "h"], "add --yes"),
+        (&["ctl", "delete-runner", "h", "--drain", "--cancel-jobs"], "cannot be used with"),
+        (&["ctl", "label", "h"], "+LABEL"),
+        (&["ctl", "label", "h", "+a=b=c"], "label `a=b=c` is not allowed"),
+        (&["ctl", "drain"], "required"),
+        (&["ctl", "drain", "h", "--reason", "a\nb"], "one line"),
+        (&["ctl", "scope", "h", "team"], "possible values: enterprise, org"),
+        (&["ctl", "scope", "h", "org", "a/b"], "name `a/b` is not allowed"),
     ] {
         refused(args, 2, &[said]);
     }

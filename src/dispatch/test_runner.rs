@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use shuntyard_domain::facts::facts_from;
 use shuntyard_domain::ids::{AttemptId, JobId};
 use shuntyard_domain::job::JobSpec;
 use shuntyard_domain::output::Cksum;
@@ -10,12 +11,14 @@ use shuntyard_domain::runner::{Health, Runner};
 use shuntyard_domain::wire::api::StepEvent;
 use shuntyard_domain::wire::control::{Hello, ResultRecord};
 use shuntyard_domain::wire::frame::Frame;
+use shuntyard_domain::wrapper::probe::{ProbedHost, facts_script, parse_facts};
 use tokio::sync::mpsc;
 use tracing::info_span;
 
 use super::steps::{Failure, Steps};
 use super::{DispatchError, Dispatcher, new_id};
 use crate::ssh::attempt::{self, Attempt, AttemptEvent};
+use crate::ssh::bootstrap::{Rights, nonce, run_script};
 use crate::ssh::{Lease, Target};
 
 const JOB_DEADLINE: Duration = Duration::from_secs(30);
@@ -55,17 +58,25 @@ impl Dispatcher {
                 wrapper_path: &known.runner.installation.wrapper_path,
                 wrapper_version: &known.runner.installation.wrapper_version,
             };
-            let examined = engine.examine(&examinee, &steps).await;
-            let means = examined.as_ref().ok().map(|examined| examined.stop_means.clone());
+            let examined = async {
+                let examined = engine.examine(&examinee, &steps).await?;
+                Ok((examined, engine.ask_facts(&examinee, &steps).await.map_err(|failure| ("facts", failure))?))
+            };
+            let examined: Result<(Examined, ProbedHost), (&'static str, Failure)> = examined.await;
+            let found = examined.as_ref().ok().map(|(examined, host)| (examined.stop_means.clone(), host.clone()));
             let health = match &examined {
-                Ok(examined) => Health::Ok { command_output: examined.report.clone() },
+                Ok((examined, _)) => Health::Ok { command_output: examined.report.clone() },
                 Err((step, failure)) => {
                     Health::Error { command_output: format!("{step}: {}\n{}", failure.why, failure.try_next) }
                 }
             };
             let change = move |runner: &mut Runner| {
                 runner.health = health;
-                runner.installation.stop_means = means.unwrap_or_else(|| runner.installation.stop_means.clone());
+                if let Some((means, host)) = found {
+                    runner.facts = facts_from(&host);
+                    runner.installation.stop_means = means;
+                    runner.installation.tools = host.tools;
+                }
             };
             if let Err(error) = engine.change_record(id, change).await {
                 tracing::error!(%error, "the result of the Test could not be stored");
@@ -110,6 +121,19 @@ impl Dispatcher {
         run_probe(&mut lease, examinee.wrapper_path).await.map_err(|failure| ("job", failure))?;
         done("job", format!("started, streamed and ended in {} ms", asked.elapsed().as_millis()));
         Ok(Examined { report, stop_means: hello.means })
+    }
+
+    /// What the host is by now: a system may have been upgraded since the bootstrap.
+    async fn ask_facts(&self, examinee: &Examinee<'_>, steps: &Steps) -> Result<ProbedHost, Failure> {
+        let again = "run the Test again; if it stays, run it with `shuntd` logging at debug level";
+        steps.began("facts", "asking the host what it is");
+        let lease = self.test_lease(examinee).await?;
+        let nonce = nonce().map_err(|error| Failure::new(error, again))?;
+        let asked = run_script(lease.session(), &Rights::Login, &facts_script(&nonce), &nonce, parse_facts).await;
+        let host = asked.map_err(|error| Failure::new(error, again))?;
+        let facts = facts_from(&host);
+        steps.done("facts", format!("{} {}, {}", facts.platform, facts.platform_version, facts.arch));
+        Ok(host)
     }
 
     async fn test_lease(&self, examinee: &Examinee<'_>) -> Result<Lease, Failure> {

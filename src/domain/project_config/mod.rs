@@ -6,7 +6,7 @@
 
 mod dispatch;
 mod document;
-mod fault;
+pub(crate) mod fault;
 mod json;
 mod local_phases;
 mod reader;

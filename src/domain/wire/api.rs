@@ -6,6 +6,7 @@
 mod attempts;
 mod bootstrap;
 mod log_chunk;
+mod patch;
 mod submit;
 
 use std::collections::BTreeSet;
@@ -29,6 +30,7 @@ use crate::wire::time_text::{chef_duration, chef_time, rfc3339};
 pub use attempts::{AttemptBody, LossBody, Retry};
 pub use bootstrap::{AcceptHostKey, InstallRunner, StepEvent, default_ssh_port};
 pub use log_chunk::LogChunk;
+pub use patch::{DeletedRunnerBody, PatchRunner, StateNoteBody};
 pub use submit::{SubmitJob, SubmitPhaseRun};
 
 /// Every error answer.
@@ -126,6 +128,9 @@ pub struct JobBody {
     /// How the host stopped it; in `GET /jobs/:id` of a job that was stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<StopReceipt>,
+    /// What its runner was, when that is deleted; in `GET /jobs/:id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_runner: Option<DeletedRunnerBody>,
 }
 
 impl JobBody {
@@ -188,6 +193,7 @@ impl JobBody {
             retry: Retry { on_lost: job.spec.retry_on_lost },
             attempts: Vec::new(),
             receipt: None,
+            deleted_runner: None,
         }
         .eliding(finished.map_or(0, |f| f.log.elided_bytes))
     }
@@ -262,6 +268,9 @@ pub struct RunnerBody {
     pub slots: u32,
     pub slots_free: u32,
     pub state: RunnerState,
+    /// Absent while nobody has changed the state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_note: Option<StateNoteBody>,
     pub contact: ContactBody,
     /// `SHA256:…` of every pinned host key.
     pub host_keys: Vec<String>,
@@ -311,6 +320,7 @@ impl RunnerBody {
             slots: runner.slots,
             slots_free: runner.slots.saturating_sub(busy),
             state: runner.state,
+            state_note: runner.state_note.as_ref().map(StateNoteBody::from),
             contact: live.contact,
             host_keys: live.host_keys,
             running_jobs: live.running_jobs,
