@@ -17,6 +17,8 @@ mod output;
 mod support;
 #[path = "dispatch/table.rs"]
 mod table;
+#[path = "dispatch/trees.rs"]
+mod trees;
 
 use ground::Ground;
 use table::Table;
@@ -31,11 +33,31 @@ pub struct Scale {
     rounds: usize,
     output_bytes: u64,
     output_rounds: usize,
+    /// Files of 16 KiB in one tree, and how many trees.
+    tree_files: usize,
+    tree_rounds: usize,
 }
 
-const SMOKE: Scale = Scale { samples: 2, burst: 8, rounds: 1, output_bytes: 1 << 20, output_rounds: 1 };
-const QUICK: Scale = Scale { samples: 100, burst: 100, rounds: 3, output_bytes: 128 << 20, output_rounds: 3 };
-const FULL: Scale = Scale { samples: 500, burst: 400, rounds: 5, output_bytes: 1 << 30, output_rounds: 3 };
+const SMOKE: Scale =
+    Scale { samples: 2, burst: 8, rounds: 1, output_bytes: 1 << 20, output_rounds: 1, tree_files: 20, tree_rounds: 1 };
+const QUICK: Scale = Scale {
+    samples: 100,
+    burst: 100,
+    rounds: 3,
+    output_bytes: 128 << 20,
+    output_rounds: 3,
+    tree_files: 1000,
+    tree_rounds: 3,
+};
+const FULL: Scale = Scale {
+    samples: 500,
+    burst: 400,
+    rounds: 5,
+    output_bytes: 1 << 30,
+    output_rounds: 3,
+    tree_files: 6400,
+    tree_rounds: 5,
+};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -54,7 +76,7 @@ fn main() {
     };
     let only = |case: &str| {
         let named: Vec<&String> =
-            arguments.iter().filter(|a| ["exec", "job", "line", "output"].contains(&a.as_str())).collect();
+            arguments.iter().filter(|a| ["exec", "job", "line", "output", "tree"].contains(&a.as_str())).collect();
         named.is_empty() || named.iter().any(|a| a.as_str() == case)
     };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -73,6 +95,9 @@ fn main() {
         }
         if only("output") {
             output::whole_job(&ground, scale, &mut table).await;
+        }
+        if only("tree") {
+            trees::to_the_runner(&ground, scale, &mut table).await;
         }
         table.print();
         ground.stop().await;

@@ -22,7 +22,7 @@ use crate::logs::LogStore;
 use crate::sealed::Sealer;
 use crate::shutdown::Tasks;
 use crate::ssh::{Pool, Settings};
-use crate::store::{Store, StoreOptions, StoreUrl, runner_list};
+use crate::store::{Store, StoreOptions, StoreUrl, runner_list, secret_count};
 
 /// How long answers under way may take once the daemon stops.
 const HTTP_DEADLINE: Duration = Duration::from_secs(5);
@@ -73,6 +73,7 @@ impl Daemon {
             placement: placement(config.dispatch.placement)?,
             runner_min_free_bytes: config.workspaces.runner_min_free_bytes,
             spool_cap_bytes: config.output.spool_cap_bytes,
+            artifacts_max_bytes: config.artifacts.max_bytes,
             command_template: config.pipelines.command.clone(),
         })
         .await
@@ -132,14 +133,14 @@ pub async fn serve(config: &Config, stop: CancellationToken) -> anyhow::Result<(
     Ok(())
 }
 
-/// A new key would open none of the keys that are stored: it is only made for a database without runners.
+/// A new key would open none of the keys that are stored: it is only made for a database without runners and secrets.
 async fn open_sealer(master_key: &Path, store: &Store) -> anyhow::Result<Sealer> {
     if !master_key.exists() {
-        let sealed = store.read(runner_list).await?.len();
-        if sealed > 0 {
+        let (runners, secrets) = (store.read(runner_list).await?.len(), store.read(secret_count).await?);
+        if runners > 0 || secrets > 0 {
             bail!(
-                "the master key {} is missing, and only it opens the keys of the {sealed} runner(s) in the database; \
-                 put it back from its backup (mode 0400), or start with another [data] dir or database and \
+                "the master key {} is missing, and only it opens the keys of the {runners} runner(s) and the {secrets} \
+                 secret(s) in the database; put it back from its backup (mode 0400), or start with another [data] dir or database and \
                  install the runners again",
                 master_key.display()
             );

@@ -131,6 +131,7 @@ async fn run_phases(daemon: &Daemon, screen: &Screen) -> anyhow::Result<Vec<Row>
             env: [].into(),
             priority: 0,
             workspace: None,
+            git: None,
         };
         let (_, jobs) = daemon.dispatcher().submit_phase_run(request).await?;
         let followed = jobs.into_iter().enumerate().map(|(n, job)| follow(daemon, screen, n, job));

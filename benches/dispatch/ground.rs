@@ -13,6 +13,7 @@ use shuntyard::shutdown::Tasks;
 use shuntyard::ssh::{Pool, Target, fingerprint, generate_runner_key, load_private_key};
 use shuntyard::store::{Store, StoreOptions, StoreUrl};
 use shuntyard_domain::board::Placement;
+use shuntyard_domain::digest::Digest;
 use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::job::{Job, JobState};
 use shuntyard_domain::outcome::Outcome;
@@ -26,9 +27,11 @@ use crate::support::sshd::{HostSpec, TestHost};
 
 /// Jobs that the runner takes at a time.
 pub const SLOTS: usize = 8;
-/// No job here brings files along.
-const BLOBS: BlobLimits =
-    BlobLimits { workspace: Limits { max_entries: 0, max_bytes: 0 }, store_bytes: 0, min_free_bytes: 0 };
+const BLOBS: BlobLimits = BlobLimits {
+    workspace: Limits { max_entries: 100_000, max_bytes: 4 << 30 },
+    store_bytes: 8 << 30,
+    min_free_bytes: 0,
+};
 const JOB_LIMIT: Duration = Duration::from_secs(300);
 
 pub struct Ground {
@@ -88,6 +91,11 @@ impl Ground {
     }
 
     pub async fn submit(&self, script: impl Into<String>) -> Job {
+        self.submit_in(script, None).await
+    }
+
+    /// Submits a job that starts in a copy of a tree, which the server has.
+    pub async fn submit_in(&self, script: impl Into<String>, workspace: Option<Digest>) -> Job {
         let request = SubmitJob {
             script: script.into(),
             title: None,
@@ -102,7 +110,9 @@ impl Ground {
             stop_after_disconnect_s: None,
             retry: Default::default(),
             project: String::new(),
-            workspace: None,
+            workspace,
+            artifacts: Vec::new(),
+            git: None,
         };
         self.dispatcher.submit(request).await.expect("a good job")
     }
@@ -153,6 +163,7 @@ async fn start_engine(data: &TempDir) -> Dispatcher {
         placement: Placement::LeastLoaded,
         runner_min_free_bytes: 0,
         spool_cap_bytes: 8 << 30,
+        artifacts_max_bytes: 1 << 30,
         command_template: None,
     };
     Dispatcher::start(parts).await.expect("an engine")

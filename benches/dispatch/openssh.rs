@@ -51,6 +51,16 @@ impl Master {
         assert!(status.success(), "`{command}` over the ControlMaster: {status}");
     }
 
+    /// Runs `command` with the tar of a directory on its standard input.
+    pub fn feed(&self, dir: &Path, command: &str) {
+        let mut tar = Command::new("tar");
+        let mut tar = tar.arg("-cf").arg("-").arg("-C").arg(dir).arg(".").stdout(Stdio::piped()).spawn().expect("tar");
+        let packed = tar.stdout.take().expect("a pipe");
+        let status = self.ssh(&[], command).stdin(packed).status().expect("ssh");
+        assert!(status.success(), "`{command}` over the ControlMaster: {status}");
+        assert!(tar.wait().expect("tar").success());
+    }
+
     /// Starts `command` with its output on a pipe.
     pub fn pipe(&self, command: &str) -> Child {
         self.ssh(&[], command).stdout(Stdio::piped()).spawn().expect("ssh")

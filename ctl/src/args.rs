@@ -2,8 +2,12 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::artifacts::ArtifactsCommand;
+use crate::commands::change::ChangeCommand;
 use crate::commands::runners::{accept_host_key, apply, delete, export, install, label, list, scope, state, test};
-use crate::commands::{api, cancel, completions, config_check, explain, jobs, logs};
+use crate::commands::secret::SecretCommand;
+use crate::commands::tenancy::{OrgCommand, PipelineCommand, ProjectCommand};
+use crate::commands::{api, cancel, completions, config_check, explain, jobs, logs, plan};
 use crate::connection::ConnectionArgs;
 use crate::run::RunArgs;
 
@@ -27,14 +31,33 @@ pub struct Args {
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     Jobs(jobs::JobsArgs),
     Logs(logs::LogsArgs),
     Cancel(cancel::CancelArgs),
     Explain(explain::ExplainArgs),
+    Plan(plan::PlanArgs),
+    /// Submit changes and move them through their pipelines
+    #[command(subcommand)]
+    Change(ChangeCommand),
+    /// List and fetch the files that a job has kept
+    #[command(subcommand)]
+    Artifacts(ArtifactsCommand),
+    /// List and make organisations
+    #[command(subcommand)]
+    Org(OrgCommand),
+    /// List, make and show projects
+    #[command(subcommand)]
+    Project(ProjectCommand),
+    /// List and make the pipelines of a project
+    #[command(subcommand)]
+    Pipeline(PipelineCommand),
     /// Check a project's configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Keep secrets of projects
+    #[command(subcommand)]
+    Secret(SecretCommand),
     /// Manage runners
     #[command(subcommand)]
     Ctl(CtlCommand),

@@ -79,6 +79,22 @@ impl Client {
         parse(&url, &self.answer(Method::GET, &url, None).await?.bytes)
     }
 
+    /// As `get`, with a query.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub async fn get_with<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<T, ClientError> {
+        let url = self.url(path, query);
+        parse(&url, &self.answer(Method::GET, &url, None).await?.bytes)
+    }
+
+    /// The address that the server has given; `None` when it is not the server's own: the token would go there.
+    #[must_use]
+    pub fn join(&self, href: &str) -> Option<Url> {
+        let url = self.connection.server.join(href).ok()?;
+        (url.origin() == self.connection.server.origin()).then_some(url)
+    }
+
     /// Posts `body` to `path` and reads the answer as a `T`.
     ///
     /// # Errors

@@ -3,10 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 
-use shuntyard_domain::ids::JobId;
+use shuntyard_domain::ids::{ChangeId, JobId};
+use shuntyard_domain::phase::Stage;
 use shuntyard_domain::runner::BadName;
+use shuntyard_domain::wire::api::ErrorBody;
 
 use crate::client_error::ClientError;
+use crate::commands::artifacts::PlaceError;
 use crate::workspace::WorkspaceError;
 
 /// Exit code of a server's or a job's error.
@@ -23,9 +26,17 @@ pub enum Failure {
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
     #[error(transparent)]
+    Place(#[from] PlaceError),
+    #[error(transparent)]
     Usage(#[from] Usage),
     #[error("there is no job {0}; `shunt jobs --all` lists those that there are")]
     NoJob(JobId),
+    #[error("there is no change {0}; `shunt change list` lists those that there are")]
+    NoChange(ChangeId),
+    #[error("cannot start `git`: {0}")]
+    Git(#[source] io::Error),
+    #[error("project {project} has no secret {name}; `shunt secret list --project {project}` lists those that it has")]
+    NoSecret { project: String, name: String },
     #[error("cannot write the output: {0}")]
     Output(#[source] io::Error),
     #[error("cannot start: {0}")]
@@ -53,12 +64,19 @@ pub enum Failure {
 impl Failure {
     /// The process's exit code for this failure.
     #[must_use]
-    pub const fn exit_code(&self) -> u8 {
+    pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => EXIT_USAGE,
+            // The configuration is correct as far as can be told here, and the server has found faults in it.
+            Self::Client(ClientError::Refused(refusal)) if finds_faults(&refusal.body) => EXIT_USAGE,
             _ => EXIT_ERROR,
         }
     }
+}
+
+/// Tells whether the server has refused a configuration.
+fn finds_faults(body: &ErrorBody) -> bool {
+    !body.faults.is_empty() || body.path.as_deref() == Some("config")
 }
 
 /// What the user asked for cannot be done as written; nothing was sent.
@@ -89,7 +107,7 @@ pub enum Usage {
     #[error("standard input has no password: its first line is empty")]
     EmptyPassword,
     #[error(
-        "will not send a password or a private key to {server} unencrypted. Use https, run this command on the \
+        "will not send a password, a private key or a secret to {server} unencrypted. Use https, run this command on the \
          server's machine, or forward its port: ssh -L 8920:127.0.0.1:8920 HOST"
     )]
     ClearText { server: String },
@@ -119,8 +137,36 @@ pub enum Usage {
     ConfirmationNeeded,
     #[error("no configuration in {dir}: looked for {looked}. Name one with --config FILE")]
     NoConfig { dir: PathBuf, looked: String },
+    #[error(
+        "the last commit in {dir} has no configuration: looked for {looked}. Commit it, or bring the files as they are \
+         with --dirty"
+    )]
+    NoCommittedConfig { dir: PathBuf, looked: String },
+    #[error("commit {commit} has no configuration at the top of the repository in {dir}: looked for {looked}")]
+    NoConfigInCommit { commit: String, dir: PathBuf, looked: String },
+    #[error("`{reference}` is no commit of the repository in {dir}: {said}")]
+    NoSuchCommit { reference: String, dir: PathBuf, said: String },
+    #[error("the repository in {dir} has no remote `{name}`: {said}. Give the URL: --git URL")]
+    NoRemote { name: &'static str, dir: PathBuf, said: String },
+    #[error("{bad}. The project is called as its directory, {dir}: name it with --name")]
+    OddProjectName { dir: PathBuf, bad: BadName },
+    #[error("`{found}` is not a change id: give it, or at least 4 characters of its beginning or end")]
+    BadChangeId { found: String },
+    #[error("no change has an id that begins or ends with `{found}`; `shunt change list` lists them")]
+    UnknownChange { found: String },
+    #[error("{count} changes have an id that begins or ends with `{found}`: give more of it")]
+    AmbiguousChange { found: String, count: usize },
+    #[error(
+        "a new change begins in verify: `shunt run --stage verify` submits one. To run {stage} of a change that there \
+         is: shunt run --stage {stage} --change ID"
+    )]
+    StageWithoutChange { stage: Stage },
+    #[error("`{found}` is not a pattern of file names: {why}")]
+    BadPattern { found: String, why: String },
     #[error("the project directory {0} has no name that could be the project's")]
     NoProjectName(PathBuf),
+    #[error("the value cannot be kept: it must be text of 1 byte to 64 KiB without NUL")]
+    BadSecret,
     #[error("the script is empty")]
     EmptyScript,
 }

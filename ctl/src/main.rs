@@ -1,12 +1,16 @@
 //! `shunt`, the command line of Shuntyard: speaks HTTP with the dispatcher and nothing else.
 
 mod args;
+mod change;
 mod client;
 mod client_error;
 mod commands;
 mod connection;
+mod event_stream;
 mod failure;
+mod git;
 mod pretty_json;
+mod project;
 mod run;
 mod sse;
 mod steps;

@@ -45,6 +45,14 @@ fn write_config(text: &str) -> tempfile::TempDir {
     dir
 }
 
+/// Runs git in a directory, as somebody.
+fn git(dir: &Path, words: &[&str]) {
+    let mut git = Command::new("git");
+    git.args(["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main"]);
+    let done = git.args(words).current_dir(dir).env("HOME", dir).output().unwrap();
+    assert!(done.status.success(), "git {words:?}: {}", String::from_utf8_lossy(&done.stderr));
+}
+
 /// Three faults in three places.
 const FAULTY: &str =
     r#"{"job_dispatch": {"version": "v2", "filters": {"unti": {}, "lint": {"os": []}}}, "skip_phases": ["x"]}"#;
@@ -58,6 +66,29 @@ fn the_help_of_every_command_is_as_recorded() {
         "logs",
         "cancel",
         "explain",
+        "plan",
+        "change",
+        "change submit",
+        "change list",
+        "change show",
+        "change approve",
+        "change deliver",
+        "change retrigger",
+        "change cancel",
+        "change close",
+        "artifacts",
+        "artifacts list",
+        "artifacts get",
+        "org",
+        "org list",
+        "org create",
+        "project",
+        "project list",
+        "project create",
+        "project show",
+        "pipeline",
+        "pipeline list",
+        "pipeline create",
         "config",
         "config check",
         "ctl",
@@ -73,6 +104,10 @@ fn the_help_of_every_command_is_as_recorded() {
         "ctl enable",
         "ctl apply",
         "ctl export",
+        "secret",
+        "secret set",
+        "secret list",
+        "secret delete",
         "api",
         "completions",
     ];
@@ -138,11 +173,27 @@ fn bad_flags_are_exit_code_two_and_say_what_is_allowed() {
         (&["run", "--phase", "unti"], "possible values: unit, lint"),
         (&["run", "--phase", "unit", "--filter", "os=linux"], "cannot be used with"),
         (&["run", "--phase", "unit", "--", "true"], "cannot be used with"),
-        (&["run", "--project", ".", "--", "true"], "--phase <PHASE>|--with-tree|--dirty"),
+        (&["run", "--project", ".", "--", "true"], "--stage <STAGE>|--phase <PHASE>|--with-tree|--dirty"),
         (&["run", "--config", "config.json", "--", "true"], "cannot be used with"),
-        (&["run", "--project", ".", "--script", "x"], "--phase <PHASE>|--with-tree|--dirty"),
+        (&["run", "--project", ".", "--script", "x"], "--stage <STAGE>|--phase <PHASE>|--with-tree|--dirty"),
         (&["run", "--config", "config.json", "--script", "x"], "cannot be used with"),
         (&["run", "--project", "."], "required"),
+        (&["run", "--stage", "verfy"], "possible values: verify, build"),
+        (&["run", "--stage", "build"], "shunt run --stage build --change ID"),
+        (&["run", "--stage", "verify", "--", "true"], "cannot be used with"),
+        (&["run", "--stage", "verify", "--filter", "os=linux"], "cannot be used with"),
+        (&["run", "--stage", "verify", "--change", "0189", "--dirty"], "cannot be used with"),
+        (&["run", "--stage", "verify", "--change", "zz"], "is not a change id"),
+        (&["run", "--change", "0189", "--phase", "unit"], "cannot be used with"),
+        (&["run", "--org", "acme", "--", "true"], "cannot be used with"),
+        (&["run", "--stage", "verify", "--failed-only"], "--change"),
+        (&["change", "show", "0x"], "at least 4 characters of its beginning or end"),
+        (&["change", "submit", "--ref", "main"], "--git"),
+        (&["change", "submit", "--name", "a/b"], "letters, digits"),
+        (&["change", "list", "--state", "opened"], "possible values: open, merged, closed"),
+        (&["plan", "--stage", "x"], "possible values: verify"),
+        (&["artifacts", "get", "01890000-0000-7000-8000-000000000001", "a[b"], "is not a pattern"),
+        (&["org", "create", "../x"], "letters, digits"),
         (&["run", "--filter", "plattform=x", "--", "true"], "is not one of os, platform"),
         (&["run", "--filter", "platform=ubuntu,arch=x86_64", "--", "true"], "one --filter per key"),
         (&["run", "--timeout", "soon", "--", "true"], "is not a duration"),
@@ -170,6 +221,12 @@ fn bad_flags_are_exit_code_two_and_say_what_is_allowed() {
         (&["ctl", "drain", "h", "--reason", "a\nb"], "one line"),
         (&["ctl", "scope", "h", "team"], "possible values: enterprise, org"),
         (&["ctl", "scope", "h", "org", "a/b"], "name `a/b` is not allowed"),
+        (&["run", "--git", "https://u:hunter2@h/a", "--ref", "main", "--", "true"], "GIT_TOKEN"),
+        (&["run", "--git", "ext::sh", "--ref", "main", "--", "true"], "git URL"),
+        (&["run", "--git", "https://h/a", "--ref=-x", "--", "true"], "git ref"),
+        (&["secret", "set", "token", "--project", "a"], "secret name `token`"),
+        (&["secret", "set", "TOKEN", "--project", "a b"], "name `a b`"),
+        (&["secret", "set", "TOKEN", "--project", "a"], "1 byte to 64 KiB"),
     ] {
         refused(args, 2, &[said]);
     }
@@ -177,8 +234,10 @@ fn bad_flags_are_exit_code_two_and_say_what_is_allowed() {
 
 #[test]
 fn a_credential_is_never_sent_unencrypted_to_another_machine() {
-    let args = ["ctl", "install-runner", "h", "root", "-P", "x", "--server", "http://192.0.2.1:8920"];
-    refused(&args, 2, &["will not send", "http://192.0.2.1:8920", "https"]);
+    for words in [&["ctl", "install-runner", "h", "root", "-P", "x"][..], &["secret", "set", "A", "--project", "a"]] {
+        let args = [words, &["--server", "http://192.0.2.1:8920"]].concat();
+        refused(&args, 2, &["will not send", "http://192.0.2.1:8920", "https"]);
+    }
 }
 
 #[test]
@@ -214,6 +273,9 @@ fn a_faulty_configuration_shows_every_fault_and_changes_nothing() {
         (&["config", "check", "--project", project][..], 1),
         // Nothing listens where the server should be: a request would be exit code 1.
         (&["run", "--project", project, "--phase", "unit"], 2),
+        (&["run", "--project", project, "--stage", "verify", "--dirty", "--name", "x"], 2),
+        (&["change", "submit", "--project", project, "--dirty", "--name", "x"], 2),
+        (&["plan", "--project", project, "--name", "x"], 2),
     ] {
         refused(args, code, &paths);
         refused(args, code, &["config.json:1:", "did you mean `unit`?", "3 faults in"]);
@@ -225,6 +287,55 @@ fn a_faulty_configuration_shows_every_fault_and_changes_nothing() {
     assert_eq!(found, paths);
     for key in ["message", "found", "allowed"] {
         assert!(report["errors"][0].get(key).is_some(), "{key} is missing");
+    }
+}
+
+#[test]
+fn a_check_reads_project_toml_too_and_says_where_each_command_stands() {
+    let dir = write_config(r#"{"phases": {"unit": {"run": "make"}, "lint": {"env": {"A": "b"}}}}"#);
+    let project = dir.path().to_str().unwrap();
+    let file = |name: &str| dir.path().join(name);
+    std::fs::create_dir(file(".delivery")).unwrap();
+    std::fs::write(file(".delivery/project.toml"), "[local_phases]\nunit = \"rake\"\nlint = \"cookstyle\"\n").unwrap();
+    // The configuration may be named by itself: the project is the one that it lies in.
+    std::fs::rename(file("config.json"), file(".delivery/config.json")).unwrap();
+    let config = file(".delivery/config.json");
+    for args in [&["config", "check", config.to_str().unwrap()][..], &["config", "check", "--project", project]] {
+        let (code, table, _) = output(args);
+        let commands: Vec<&str> = table.lines().filter_map(|line| line.split_whitespace().nth(2)).collect();
+        assert_eq!((code, &commands[..4]), (0, &["COMMAND", "config.json", "project.toml", "-"][..]), "{table}");
+    }
+    std::fs::write(file(".delivery/project.toml"), "[local_phases]\nunti = \"rake\"\nlint = 3\n").unwrap();
+    std::fs::write(file(".delivery/config.json"), r#"{"skip_phases": ["untit"], "dependencies": ["a b"]}"#).unwrap();
+    let said =
+        ["config.json:1:", "skip_phases[0]", "dependencies[0]", "2 faults in", "project.toml:2:1: local_phases.unti"];
+    refused(&["config", "check", "--project", project], 1, &said);
+    refused(
+        &["config", "check", "--project", project],
+        1,
+        &["did you mean `unit`?", "project.toml:3:8: local_phases.lint"],
+    );
+    let (code, json, _) = output(&["config", "check", "--json", "--project", project]);
+    let report: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, &report["local_phases"]["errors"][0]["nearest"]), (1, &"unit".into()));
+    assert!(report["local_phases"]["file"].as_str().unwrap().ends_with(".delivery/project.toml"), "{report}");
+    std::fs::write(file(".delivery/config.json"), "{}").unwrap();
+    refused(&["config", "check", "--project", project], 1, &["2 faults in"]);
+}
+
+#[test]
+fn the_projects_of_the_fixtures_say_what_every_phase_does() {
+    for (project, files) in [
+        ("bytesize-rust", &["config"; 10]),
+        ("wordfreq-python", &["config"; 10]),
+        ("rotate-shell", &["local_phases"; 10]),
+    ] {
+        let dir = hello().parent().unwrap().join(project);
+        let (code, json, stderr) = output(&["config", "check", "--json", "--project", dir.to_str().unwrap()]);
+        let report: Value = serde_json::from_str(&json).unwrap();
+        let phases = report["phases"].as_object().unwrap().values();
+        let said_in: Vec<&str> = phases.map(|phase| phase["said_in"].as_str().unwrap_or("nowhere")).collect();
+        assert_eq!((code, stderr.as_str(), &said_in[..]), (0, "", &files[..]), "{project}");
     }
 }
 
@@ -244,7 +355,11 @@ fn a_configuration_is_read_from_standard_input_and_a_missing_one_is_said() {
     let project = empty.path().to_str().unwrap();
     let looked = ".shuntyard/config.json, .delivery/config.json, config.json";
     refused(&["config", "check", "--project", project], 2, &["no configuration in", looked, "--config FILE"]);
-    refused(&["run", "--phase", "unit", "--project", project], 2, &[looked]);
+    for command in
+        [&["run", "--phase", "unit"][..], &["change", "submit", "--dirty", "--name", "x"], &["plan", "--name", "x"]]
+    {
+        refused(&[command, &["--project", project]].concat(), 2, &[looked]);
+    }
 }
 
 #[test]
@@ -260,6 +375,43 @@ fn completions_exist_for_the_usual_shells() {
     for shell in ["bash", "zsh", "fish"] {
         let (code, script, _) = output(&["completions", shell]);
         assert_eq!(code, 0);
-        assert!(script.contains("install-runner"), "{shell}");
+        assert!(script.contains("install-runner") && script.contains("retrigger"), "{shell}");
     }
+}
+
+#[test]
+fn a_change_is_checked_as_it_was_committed_and_not_as_it_lies_there() {
+    let dir = write_config(FAULTY);
+    let project = dir.path().to_str().unwrap();
+    let submit = ["change", "submit", "--name", "x", "--project", project];
+    refused(&submit, 1, &["has no commit", "not a git repository", "--dirty"]);
+    git(dir.path(), &["init", "-q"]);
+    refused(&submit, 1, &["has no commit", "--dirty"]);
+    git(dir.path(), &["commit", "-q", "--allow-empty", "-m", "nothing"]);
+    refused(&submit, 2, &["the last commit in", "has no configuration", "--dirty"]);
+    refused(&[&submit[..], &["--git", "https://git.example.com/x"]].concat(), 2, &["has no configuration"]);
+    git(dir.path(), &["add", "-A"]);
+    git(dir.path(), &["commit", "-q", "-m", "faulty"]);
+    std::fs::write(dir.path().join("config.json"), r#"{"phases": {"unit": {"run": "true"}}}"#).unwrap();
+    refused(&submit, 2, &["HEAD:config.json:1:", "3 faults"]);
+    refused(&[&submit[..], &["--git", "https://git.example.com/x"]].concat(), 2, &[":config.json:1:", "3 faults"]);
+    // What lies there is correct: only the server is missing.
+    refused(&[&submit[..], &["--dirty"]].concat(), 1, &["connection refused"]);
+    git(dir.path(), &["commit", "-q", "-a", "-m", "mended"]);
+    refused(&submit, 1, &["connection refused"]);
+    refused(&[&submit[..], &["--git"]].concat(), 2, &["no remote `origin`", "--git URL"]);
+    refused(&[&submit[..], &["--git", "ext::sh -c id"]].concat(), 2, &["git URL", "is not allowed"]);
+    for reference in ["nope", "--all", "HEAD..HEAD"] {
+        let flags = ["--git", "https://git.example.com/x", &format!("--ref={reference}")];
+        refused(&[&submit[..], &flags].concat(), 2, &["is no commit of the repository"]);
+    }
+    refused(&[&submit[..], &["--git", "https://git.example.com/x"]].concat(), 1, &["is it pushed?", "refused"]);
+    refused(&[&submit[..], &["--title", "a\nb"]].concat(), 2, &["title", "one line"]);
+}
+
+#[test]
+fn a_configuration_without_commands_is_warned_of() {
+    let dir = write_config(r#"{"job_dispatch": {"version": "v2", "filters": {}}}"#);
+    let project = dir.path().to_str().unwrap();
+    refused(&["plan", "--name", "x", "--project", project], 1, &["no phase says what it runs", "refused"]);
 }

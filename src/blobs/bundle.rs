@@ -68,7 +68,7 @@ impl BlobStore {
     }
 
     /// Makes everything that was written survive a power cut, in one go: a sync a file would take far longer.
-    fn sync(&self) -> Result<(), BlobError> {
+    pub(super) fn sync(&self) -> Result<(), BlobError> {
         let path = self.0.dir.join("files");
         let synced = fs::File::open(&path).and_then(|dir| {
             #[cfg(target_os = "linux")]

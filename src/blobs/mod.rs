@@ -1,12 +1,14 @@
-//! Workspaces on disk: the contents of files by digest, and the manifests that name them.
+//! Workspaces and artifacts on disk: the contents of files by digest, and the manifests of workspaces that name them.
 //!
 //! `blobs/files/ab/REST` is one content, `blobs/manifests/DIGEST` one workspace; the time of a manifest's file is when
 //! it was used last. Nothing is believed: a digest is computed while bytes are written, and again while they are read.
 //! Every function here blocks; the engine calls them from blocking threads.
 
 mod bundle;
+mod intake;
 mod look;
 mod parcel;
+mod pins;
 mod retention;
 
 use std::fs::{self, File, OpenOptions};
@@ -20,8 +22,10 @@ use sha2::{Digest as _, Sha256};
 use shuntyard_domain::digest::Digest;
 use shuntyard_domain::workspace::{BadManifest, Limits, Manifest};
 
+pub use intake::{Intake, Kept};
 pub use look::FoundFile;
 pub use parcel::Parcel;
+pub use pins::Pin;
 pub use retention::Swept;
 
 /// Bounds of the store.
@@ -95,6 +99,7 @@ struct Inner {
     used_bytes: AtomicU64,
     /// Held while manifests come or go: a sweep must see every manifest whose files were called present.
     manifests: Mutex<()>,
+    pins: pins::Pins,
 }
 
 impl BlobStore {
@@ -113,6 +118,7 @@ impl BlobStore {
             limits,
             used_bytes: AtomicU64::new(0),
             manifests: Mutex::default(),
+            pins: pins::Pins::default(),
         }));
         store.count()?;
         Ok(store)

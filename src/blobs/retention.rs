@@ -1,4 +1,4 @@
-//! What stays: workspaces that are in use, then those that were used last, as far as limits and disk allow.
+//! What stays: contents of artifacts, workspaces that are in use, then those that were used last, as far as limits and disk allow.
 
 use std::collections::HashSet;
 use std::fs;
@@ -48,16 +48,21 @@ impl BlobStore {
         self.0.used_bytes.load(Ordering::Relaxed)
     }
 
+    /// Called before the database is read for a sweep: what is pinned from now on, or was let go of since, stays.
+    pub fn begin_sweep(&self) {
+        self.0.pins.forget_released();
+    }
+
     /// Removes workspaces that are neither `in_use` nor young, the longest unused first, until nothing is crowded;
-    /// then files that no manifest names.
+    /// then files that no manifest names, unless they are among the `kept` contents or pinned.
     ///
     /// # Errors
     /// `Directory`, `File` when the file system refuses.
-    pub fn sweep(&self, in_use: &HashSet<Digest>) -> Result<Swept, BlobError> {
+    pub fn sweep(&self, in_use: &HashSet<Digest>, kept: &HashSet<Digest>) -> Result<Swept, BlobError> {
         let _held = self.hold_manifests();
         let mut stored = self.stored()?;
         stored.sort_by_key(|one| std::cmp::Reverse(one.used_at));
-        let mut swept = self.sweep_files(&stored)?;
+        let mut swept = self.sweep_files(&stored, kept)?;
         while self.is_crowded() {
             let old =
                 |one: &Stored| !in_use.contains(&one.digest) && one.used_at.elapsed().is_ok_and(|age| age > YOUNG);
@@ -65,7 +70,7 @@ impl BlobStore {
             let gone = stored.remove(last);
             self.remove(&self.manifest_path(gone.digest))?;
             swept.workspaces += 1;
-            let files = self.sweep_files(&stored)?;
+            let files = self.sweep_files(&stored, kept)?;
             swept.files += files.files;
             swept.bytes += files.bytes;
         }
@@ -117,8 +122,8 @@ impl BlobStore {
         Ok(stored)
     }
 
-    /// Removes files that none of these workspaces names.
-    fn sweep_files(&self, stored: &[Stored]) -> Result<Swept, BlobError> {
+    /// Removes files that none of these workspaces names, and nobody else.
+    fn sweep_files(&self, stored: &[Stored], kept: &HashSet<Digest>) -> Result<Swept, BlobError> {
         let mut named = HashSet::new();
         for one in stored {
             // A damaged manifest names nothing: its workspace is to be uploaded again.
@@ -128,7 +133,9 @@ impl BlobStore {
         }
         let mut swept = Swept::default();
         self.each_file(|digest, path, size| {
-            if !digest.is_some_and(|digest| named.contains(&digest)) {
+            let wanted =
+                |digest: Digest| named.contains(&digest) || kept.contains(&digest) || self.0.pins.holds(digest);
+            if !digest.is_some_and(wanted) {
                 self.remove(&path)?;
                 swept.files += 1;
                 swept.bytes += size;

@@ -26,6 +26,7 @@ pub(super) const KEYS: &[&str] = &[
     "workspaces.store_mib",
     "workspaces.min_free_mib",
     "workspaces.runner_min_free_mib",
+    "artifacts.max_mib",
 ];
 
 const VARIABLE_PREFIX: &str = "SHUNTD_";

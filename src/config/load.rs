@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use super::fault::{ConfigFault, ConfigFaults};
 use super::layers::{FILE_VARIABLE, Layers};
 use super::{
-    Config, DataConfig, DataPaths, DispatchConfig, LogConfig, LogFormat, LogLevel, OutputConfig, PipelinesConfig,
-    PlacementRule, ServerConfig, SshConfig, StoreConfig, WorkspacesConfig,
+    ArtifactsConfig, Config, DataConfig, DataPaths, DispatchConfig, LogConfig, LogFormat, LogLevel, OutputConfig,
+    PipelinesConfig, PlacementRule, ServerConfig, SshConfig, StoreConfig, WorkspacesConfig,
 };
 
 /// What the configuration is made of.
@@ -122,6 +122,7 @@ impl Config {
                 min_free_bytes: read_mib(layers, "workspaces.min_free_mib", 0, 1024),
                 runner_min_free_bytes: read_mib(layers, "workspaces.runner_min_free_mib", 0, 256),
             },
+            artifacts: ArtifactsConfig { max_bytes: read_mib(layers, "artifacts.max_mib", 1, 1024) },
         }
     }
 }

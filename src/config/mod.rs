@@ -37,6 +37,7 @@ pub struct Config {
     pub dispatch: DispatchConfig,
     pub pipelines: PipelinesConfig,
     pub workspaces: WorkspacesConfig,
+    pub artifacts: ArtifactsConfig,
 }
 
 /// `[server]`: the HTTP API.
@@ -119,6 +120,13 @@ pub struct WorkspacesConfig {
     pub min_free_bytes: u64,
     /// What a delivery leaves free on a runner's disk.
     pub runner_min_free_bytes: u64,
+}
+
+/// `[artifacts]`: files that jobs leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArtifactsConfig {
+    /// Of the files of one job.
+    pub max_bytes: u64,
 }
 
 /// Declares an enum whose members are the words of a key.

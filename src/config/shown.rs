@@ -8,7 +8,7 @@ impl Config {
     /// Every key with the value that is used, as TOML. A masked database address cannot be read again.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let Self { server, data, store, log, output, ssh, dispatch, pipelines, workspaces } = self;
+        let Self { server, data, store, log, output, ssh, dispatch, pipelines, workspaces, artifacts } = self;
         let text = |text: &str| toml::Value::from(text).to_string();
         let sections = [
             (
@@ -45,6 +45,7 @@ impl Config {
                     ("runner_min_free_mib", (workspaces.runner_min_free_bytes >> 20).to_string()),
                 ],
             ),
+            ("artifacts", vec![("max_mib", (artifacts.max_bytes >> 20).to_string())]),
         ];
         let section = |(name, keys): (&str, Vec<(&str, String)>)| {
             let keys: String = keys.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();

@@ -1,5 +1,6 @@
 //! Following one attempt: output to the log by offset, the host's word to the store.
 
+mod collect;
 mod end;
 mod overdue;
 mod proof;

@@ -171,17 +171,20 @@ async fn on_connected(engine: &Dispatcher, known: &Known) {
     }
 }
 
-/// Asks the host who it is; keeps by which means it can stop jobs, when that has changed.
+/// Asks the host who it is; keeps which programs it has and by which means it can stop jobs, when that has changed.
 async fn greet(engine: &Dispatcher, known: &Known) -> Result<HostIdentity, String> {
     let mut lease = engine.lease_service(known).await.map_err(|error| error.to_string())?;
     let wrapper = &known.runner.installation.wrapper_path;
     let hello = attempt::hello(&mut lease, wrapper).await.map_err(|error| error.to_string())?;
     let identity = HostIdentity::from(&hello);
-    if hello.means != known.runner.installation.stop_means {
-        let means = hello.means;
-        if let Err(error) = engine.change_record(known.runner.id, |runner| runner.installation.stop_means = means).await
-        {
-            tracing::warn!(%error, "the means to stop jobs could not be stored");
+    let before = &known.runner.installation;
+    if hello.means != before.stop_means || hello.tools != before.tools {
+        let change = |runner: &mut Runner| {
+            runner.installation.stop_means = hello.means;
+            runner.installation.tools = hello.tools;
+        };
+        if let Err(error) = engine.change_record(known.runner.id, change).await {
+            tracing::warn!(%error, "what the host can do could not be stored");
         }
     }
     Ok(identity)

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use shuntyard_domain::ids::RunnerId;
+use shuntyard_domain::ids::{AttemptId, RunnerId};
 use tracing::Span;
 
 use super::Dispatcher;
 use super::inventory::Known;
-use crate::ssh::attempt::Attempt;
+use crate::ssh::attempt::{Attempt, remove};
 
 /// How long a channel waits for another job. Until then the host keeps the files of the ended attempt.
 const KEEP: Duration = Duration::from_secs(1);
@@ -81,6 +81,17 @@ impl Dispatcher {
     /// Lets the host forget an attempt whose end is stored, beside whatever else goes on.
     pub(super) fn let_go(&self, attempt: Attempt) {
         self.0.tasks.spawn(Span::current(), move |_| attempt.acknowledge());
+    }
+
+    /// Lets the host forget an attempt whose channel is gone; one that cannot be told now is swept at the next connect.
+    pub(super) fn forget_attempt(&self, runner: RunnerId, id: AttemptId) {
+        let engine = self.clone();
+        self.0.tasks.spawn(Span::current(), move |_| async move {
+            let Ok(known) = engine.known(runner) else { return };
+            if let Ok(mut lease) = engine.lease_service(&known).await {
+                let _ = remove(&mut lease, &known.runner.installation.wrapper_path, &[id]).await;
+            }
+        });
     }
 
     /// A channel on which the runner's next job can be started at once.

@@ -9,6 +9,7 @@ mod access;
 mod attend;
 mod claims;
 mod closing;
+mod collect;
 mod deliver;
 mod drain;
 mod engine_error;
@@ -16,6 +17,7 @@ mod event_loop;
 mod explain;
 mod feed;
 mod follow;
+mod git_blob;
 mod install;
 mod inventory;
 mod keeper;
@@ -28,6 +30,7 @@ mod retire;
 mod run_job;
 mod runner_patch;
 mod runners;
+mod secrets;
 mod steps;
 mod submit;
 mod test_runner;
@@ -56,14 +59,17 @@ use crate::store::Store;
 
 pub use engine_error::DispatchError;
 pub use feed::{Feed, JobPulse, News};
+pub use git_blob::git_blob_id;
 pub use inventory::Contact;
 pub use pipelines::{Tenant, Trigger};
 pub use runner_patch::RunnerPatch;
+pub use secrets::SecretOwner;
 pub use submit::DEFAULT;
 pub use uninstall::Removal;
 pub use workspaces::Upload;
 
 use claims::Claims;
+use collect::Collections;
 use deliver::Deliveries;
 use event_loop::LoopEvent;
 use inventory::Inventory;
@@ -89,6 +95,8 @@ pub struct Parts {
     pub runner_min_free_bytes: u64,
     /// What a job's log on its runner may take.
     pub spool_cap_bytes: u64,
+    /// Of the files that one job leaves.
+    pub artifacts_max_bytes: u64,
     /// What a phase runs when its project does not say it.
     pub command_template: Option<CommandTemplate>,
 }
@@ -111,6 +119,7 @@ struct Engine {
     lanes: Lanes,
     claims: Claims,
     deliveries: Deliveries,
+    collections: Collections,
     uploads: Semaphore,
     queue_clock: QueueClock,
     pipelines: Pipelines,
@@ -142,6 +151,7 @@ impl Dispatcher {
             lanes: Lanes::default(),
             claims: Claims::default(),
             deliveries: Deliveries::new(parts.runner_min_free_bytes),
+            collections: Collections::new(parts.artifacts_max_bytes),
             uploads: Semaphore::new(UPLOADS_AT_A_TIME),
             queue_clock: QueueClock::default(),
             pipelines: Pipelines::new(asks, parts.command_template),

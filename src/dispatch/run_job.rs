@@ -12,9 +12,11 @@ use shuntyard_domain::runner::RunnerState;
 use shuntyard_domain::wire::frame::Frame;
 
 use super::attend::{Attendant, Placed};
+use super::engine_error::told;
 use super::follow::{Followed, Following};
 use super::inventory::Known;
 use super::keeper::Backoff;
+use super::secrets::NotOpened;
 use super::{DispatchError, Dispatcher};
 use crate::ssh::Lease;
 use crate::ssh::attempt::{self, Attempt};
@@ -64,11 +66,19 @@ impl Attendant {
             }
         };
         let environment = job_environment(&job, &known);
-        let frame = match (Frame { spec: &job.spec, env: &environment }).encode() {
+        let opened = match engine.open_for_clone(&job).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.give_back(place, Placed::Over);
+                return not_opened(engine, job.attempt_id(), &error).await;
+            }
+        };
+        let frame = match (Frame { spec: &job.spec, env: &environment }).encode_with(&opened.access()) {
             Ok(frame) => frame,
             // Checked at submission; a job of an older version may still hold what a shell cannot carry.
             Err(error) => return never_started(engine, job.attempt_id(), error.to_string()).await,
         };
+        drop(opened);
         let attempt_id = job.attempt_id();
         let mut following = Following::new(engine, job, self.cancel.clone(), self.stop.clone());
         let stream = match place {
@@ -168,10 +178,25 @@ async fn intend(engine: &Dispatcher, id: JobId, known: &Known) -> Result<Option<
 
 /// Puts a job with proof of no start back into the queue, or ends it after too many placements.
 async fn never_started(engine: &Dispatcher, id: AttemptId, why: String) -> Placed {
-    let now_ms = engine.0.clock.now_ms();
     tracing::warn!(why, "the attempt never started");
+    settle_unstarted(engine, id, recovery::never_started(id.attempt, why)).await
+}
+
+/// Ends a job whose repository cannot be opened: nothing was sent, and no other placement would help. What may pass, it
+/// waits for.
+async fn not_opened(engine: &Dispatcher, id: AttemptId, error: &NotOpened) -> Placed {
+    let why = told(error);
+    if matches!(error, NotOpened::Store(_)) {
+        return never_started(engine, id, why).await;
+    }
+    tracing::warn!(why, "nothing was started");
+    settle_unstarted(engine, id, JobEvent::PlacementsExhausted { why }).await
+}
+
+/// Commits that an attempt never ran.
+async fn settle_unstarted(engine: &Dispatcher, id: AttemptId, event: JobEvent) -> Placed {
+    let now_ms = engine.0.clock.now_ms();
     let AttemptId { job: id, attempt } = id;
-    let event = recovery::never_started(attempt, why);
     let stored = engine.0.store.write(move |c| job_apply(c, id, Expected::Attempt(attempt), &event, now_ms)).await;
     match stored {
         Ok(job) => {
@@ -239,7 +264,7 @@ impl Dispatcher {
 pub(super) fn queued(job: &Job, avoid: Vec<RunnerId>) -> QueuedJob {
     QueuedJob {
         id: job.id,
-        filter: job.filter.clone(),
+        filter: job.needs(),
         priority: job.priority,
         org: job.origin.org.clone(),
         avoid,

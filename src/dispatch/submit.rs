@@ -28,6 +28,7 @@ impl Dispatcher {
     pub async fn submit(&self, request: SubmitJob) -> Result<Job, DispatchError> {
         check_job(&request)?;
         self.check_workspace(request.workspace).await?;
+        self.check_git((DEFAULT, DEFAULT, &request.project), request.git.as_ref(), request.workspace.is_some()).await?;
         let first_line = request.script.lines().find(|l| !l.trim().is_empty()).unwrap_or_default();
         let visible = first_line.trim().chars().filter(|c| !c.is_control());
         let given = request.title.filter(|title| !title.trim().is_empty());
@@ -39,6 +40,8 @@ impl Dispatcher {
             silence_limit_s: request.silence_limit_s,
             stop_grace_s: request.stop_grace_s.unwrap_or(JobSpec::default_stop_grace_s()),
             workspace: request.workspace,
+            artifacts: request.artifacts,
+            git: request.git,
             output_cap_bytes: request.output_cap_bytes.unwrap_or(self.0.logs.cap_bytes()),
             spool_cap_bytes: Some(self.0.spool_cap_bytes),
             orphan_grace_s: request.stop_after_disconnect_s,
@@ -66,6 +69,7 @@ impl Dispatcher {
         check_env("env", &request.env)?;
         check_name("project", &request.project)?;
         self.check_workspace(request.workspace).await?;
+        self.check_git((DEFAULT, DEFAULT, &request.project), request.git.as_ref(), request.workspace.is_some()).await?;
         let phase = config.phase(request.phase);
         let id = PhaseRunId(new_id());
         let jobs = if phase.skip { Vec::new() } else { self.rows(id, &request, &phase)? };
@@ -113,6 +117,8 @@ impl Dispatcher {
             silence_limit_s: phase.silence_s,
             stop_grace_s: phase.stop_grace_s,
             workspace: request.workspace,
+            artifacts: phase.artifacts.clone(),
+            git: request.git.clone(),
             output_cap_bytes: phase.output_cap_bytes.unwrap_or(self.0.logs.cap_bytes()),
             spool_cap_bytes: Some(self.0.spool_cap_bytes),
             orphan_grace_s: phase.stop_after_disconnect_s,

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::engine_error::{bad, told};
 use super::{DispatchError, Dispatcher};
 use crate::blobs::{BlobError, BlobStore, Held};
-use crate::store::{StoreError, changes_delivered_last, changes_under_way, workspaces_in_use};
+use crate::store::{StoreError, artifact_contents, changes_delivered_last, changes_under_way, workspaces_in_use};
 
 /// Uploads at a time; others wait. Each holds a blocking thread for as long as its client takes, and logs need those.
 pub(super) const UPLOADS_AT_A_TIME: usize = 16;
@@ -93,6 +93,14 @@ impl Dispatcher {
         }
     }
 
+    /// Reads a part of a content: as many bytes from `offset` on as there are, at most `max_bytes`.
+    ///
+    /// # Errors
+    /// `Blob` when it is not there or cannot be read.
+    pub async fn read_content(&self, digest: Digest, offset: u64, max_bytes: u64) -> Result<Bytes, DispatchError> {
+        self.on_blobs(move |blobs| blobs.read_content(digest, offset, max_bytes)).await.map(Bytes::from)
+    }
+
     pub(super) async fn on_blobs<T: Send + 'static>(
         &self,
         work: impl FnOnce(&BlobStore) -> Result<T, BlobError> + Send + 'static,
@@ -104,15 +112,17 @@ impl Dispatcher {
 
     /// Lets go of workspaces that no unfinished job needs, no change on its way, and no change that stands in a shared
     /// environment, as far as limits ask for it.
-    async fn sweep_workspaces(&self) -> Result<(), DispatchError> {
+    pub(super) async fn sweep_workspaces(&self) -> Result<(), DispatchError> {
+        self.0.blobs.begin_sweep();
         let read = self.0.store.read(|c| {
             let mut in_use: HashSet<Digest> = workspaces_in_use(c)?.into_iter().collect();
             let changes = changes_under_way(c)?.into_iter().chain(changes_delivered_last(c, None)?);
             in_use.extend(changes.filter_map(|change| change.source.workspace()));
-            Ok::<_, StoreError>(in_use)
+            let kept: HashSet<Digest> = artifact_contents(c)?.into_iter().collect();
+            Ok::<_, StoreError>((in_use, kept))
         });
-        let in_use = read.await?;
-        let swept = self.on_blobs(move |blobs| blobs.sweep(&in_use)).await?;
+        let (in_use, kept) = read.await?;
+        let swept = self.on_blobs(move |blobs| blobs.sweep(&in_use, &kept)).await?;
         if swept.files > 0 {
             tracing::info!(
                 workspaces = swept.workspaces,

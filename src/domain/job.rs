@@ -126,6 +126,12 @@ impl Job {
     pub const fn attempt_id(&self) -> AttemptId {
         AttemptId { job: self.id, attempt: self.attempt }
     }
+
+    /// Which runners may take it: what its author asks for, and git where it starts in a clone.
+    #[must_use]
+    pub fn needs(&self) -> Filter {
+        self.spec.needs(&self.filter)
+    }
 }
 
 /// What happened to a job.

@@ -4,6 +4,7 @@
 //! Nothing here reads a clock, a file, a socket or the environment; `clippy.toml` beside this file
 //! forbids it. Time and identifiers are arguments.
 
+pub mod artifacts;
 pub mod attempt;
 pub mod board;
 pub mod change;
@@ -14,12 +15,14 @@ pub mod digest;
 pub mod explain;
 pub mod facts;
 pub mod filter;
+pub mod git_source;
 pub mod ids;
 pub mod inventory_file;
 pub mod job;
 pub mod label;
 pub mod outcome;
 pub mod output;
+pub mod outputs;
 pub mod phase;
 pub mod pipeline;
 pub mod plan;
@@ -28,6 +31,7 @@ pub mod queue;
 pub mod receipt;
 pub mod recovery;
 pub mod runner;
+pub mod secret;
 pub mod stage;
 pub mod tenancy;
 pub mod wire;

@@ -195,14 +195,19 @@ impl Runner {
     /// What filters look at.
     #[must_use]
     pub fn attributes(&self) -> Attributes {
+        let has_git = self.installation.tools.contains("git");
+        let found = has_git.then(|| HAS_GIT.to_owned());
         Attributes {
             hostname: self.hostname.clone(),
             facts: self.facts.clone(),
             labels: self.labels.clone(),
-            capabilities: self.capabilities.clone(),
+            capabilities: self.capabilities.iter().cloned().chain(found).collect(),
         }
     }
 }
+
+/// The capability that every runner has on which git was found.
+pub const HAS_GIT: &str = "tool=git";
 
 /// A name that cannot be a runner's, a label's or a user's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -25,8 +25,8 @@ use super::query::ApiQuery;
 use super::sse::{self, EventStream};
 use crate::dispatch::News;
 use crate::store::{
-    JobEventRow, JobQuery, RecordedEvent, job_attempts, job_events, job_page, job_receipt_find, jobs_runner_hostnames,
-    runner_snapshot,
+    JobEventRow, JobQuery, RecordedEvent, job_attempts, job_collected_find, job_events, job_page, job_receipt_find,
+    jobs_runner_hostnames, runner_snapshot,
 };
 
 /// `GET /jobs` without `state` lists unfinished jobs, as Chef does.
@@ -73,7 +73,7 @@ impl Api {
         bodies.pop().ok_or(ApiError::NotFound(job.id.to_string()))
     }
 
-    /// As `job_body`, with its attempts and its receipt.
+    /// As `job_body`, with its attempts, its receipt and what it has left.
     pub(super) async fn whole_job_body(&self, job: &Job) -> Result<JobBody, ApiError> {
         let (mut body, id) = (self.job_body(job).await?, job.id);
         if body.attempt > 0 {
@@ -83,6 +83,13 @@ impl Api {
         if let Some(runner) = job.state.runner().filter(|runner| self.dispatcher.runner_name(*runner).is_none()) {
             let kept = self.dispatcher.store().read(move |c| runner_snapshot(c, runner)).await?;
             body.deleted_runner = kept.map(|(deleted_at_ms, runner)| DeletedRunnerBody::of(deleted_at_ms, runner));
+        }
+        if body.outcome.is_some() && body.started_at.is_some() {
+            let left = self.dispatcher.store().read(move |c| job_collected_find(c, id)).await?;
+            if let Some((collected, count)) = left {
+                (body.outputs, body.outputs_fault) = (collected.outputs, collected.outputs_fault);
+                (body.artifacts, body.artifacts_fault) = (count, collected.artifacts_fault);
+            }
         }
         // Nothing else has a receipt, and nobody else waits for this read.
         if body.stop_reason.is_some() || body.lost_evidence.is_some() {

@@ -1,5 +1,6 @@
 //! The HTTP API: Chef's resource tree with our additions, as JSON and event streams.
 
+mod artifacts;
 mod auth;
 mod body;
 mod changes;
@@ -12,6 +13,7 @@ mod phase_runs;
 mod query;
 mod request_id;
 mod runners;
+mod secrets;
 mod serve;
 mod sse;
 mod status;
@@ -55,6 +57,8 @@ pub fn router(api: Api) -> Router {
         .route("/jobs/{id}", get(jobs::show).delete(jobs::cancel))
         .route("/jobs/{id}/explain", get(jobs::explain))
         .route("/jobs/{id}/events", get(jobs::events))
+        .route("/jobs/{id}/artifacts", get(artifacts::list))
+        .route("/jobs/{id}/artifacts/{*path}", get(artifacts::download))
         .route("/jobs/{id}/log", get(log::download))
         .route("/jobs/{id}/log/streaming", get(log::streaming))
         .route("/phase_runs", post(phase_runs::submit))
@@ -107,6 +111,8 @@ fn org_routes() -> Router<Api> {
         .route("/", get(tenancy::project))
         .route("/changes", get(changes::list))
         .nest("/changes/{id}", change_routes())
+        .route("/secrets", get(secrets::list))
+        .route("/secrets/{secret}", put(secrets::set).delete(secrets::delete))
         .route("/pipelines", get(tenancy::pipelines).post(tenancy::create_pipeline))
         .nest("/pipelines/{pipeline}", pipeline);
     Router::new()

@@ -131,6 +131,17 @@ impl<S: Send + Sync> FromRequestParts<S> for PathStage {
     }
 }
 
+/// The `{secret}` of a path, as it is written.
+pub(super) struct PathSecret(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathSecret {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        path_word(parts, state, "secret").await.map(Self)
+    }
+}
+
 /// The `{id}` of a path.
 pub(super) struct PathId<T>(pub T);
 
@@ -139,6 +150,17 @@ impl<S: Send + Sync, T: FromStr + Send> FromRequestParts<S> for PathId<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         path_word(parts, state, "id").await.map(Self)
+    }
+}
+
+/// The `{path}` of a path: the rest of it, slashes included.
+pub(super) struct PathRest(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathRest {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        path_word(parts, state, "path").await.map(Self)
     }
 }
 

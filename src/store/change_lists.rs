@@ -9,7 +9,7 @@ use shuntyard_domain::change::{Change, ChangeState};
 use shuntyard_domain::ids::{ChangeId, JobId};
 use shuntyard_domain::phase::Stage;
 use shuntyard_domain::stage::Status;
-use shuntyard_domain::tenancy::{Name, PipelinePath};
+use shuntyard_domain::tenancy::Name;
 
 use super::changes::Columns;
 use super::connection::StoreConnection;
@@ -69,9 +69,9 @@ pub fn changes_under_way(c: &mut StoreConnection) -> Result<Vec<Change>, StoreEr
     read(query.load(c))
 }
 
-/// Returns the change of each project that was delivered last: what stands in the shared environments. Of the pipelines
-/// called as `near`'s in its organisation, or of all.
-pub fn changes_delivered_last(c: &mut StoreConnection, near: Option<&PipelinePath>) -> Result<Vec<Change>, StoreError> {
+/// Returns the change of each pipeline that was delivered last: what stands in the shared environments. Of one enterprise,
+/// or of all.
+pub fn changes_delivered_last(c: &mut StoreConnection, of: Option<&Name>) -> Result<Vec<Change>, StoreError> {
     let (one, other) = (changes::delivered_at_ms, later.field(changes::delivered_at_ms));
     let is_later = other.gt(one).or(other.eq(one).and(later.field(changes::id).gt(changes::id)));
     let newer = later
@@ -87,11 +87,8 @@ pub fn changes_delivered_last(c: &mut StoreConnection, near: Option<&PipelinePat
         .order(changes::id)
         .select(Columns::as_select())
         .into_boxed();
-    if let Some(at) = near {
-        query = query
-            .filter(changes::enterprise.eq(at.enterprise.as_str().to_owned()))
-            .filter(changes::org.eq(at.org.as_str().to_owned()))
-            .filter(changes::pipeline.eq(at.pipeline.as_str().to_owned()));
+    if let Some(enterprise) = of {
+        query = query.filter(changes::enterprise.eq(enterprise.as_str().to_owned()));
     }
     read(query.load(c))
 }

@@ -11,6 +11,7 @@ mod connection;
 mod error;
 mod job_apply;
 mod job_attempts;
+mod job_collected;
 mod job_events;
 mod job_page;
 mod job_receipts;
@@ -24,6 +25,7 @@ mod runner_events;
 mod runner_row;
 mod runners;
 mod schema;
+mod secrets;
 mod settings;
 mod stage_phases;
 mod stage_runs;
@@ -38,6 +40,9 @@ pub use connection::StoreConnection as Connection;
 pub use error::StoreError;
 pub use job_apply::{ApplyError, Expected, job_apply, job_apply_each};
 pub use job_attempts::{job_attempt_insert, job_attempt_lost, job_attempts};
+pub use job_collected::{
+    artifact_contents, job_artifact_find, job_artifacts, job_collected_find, job_collected_insert,
+};
 pub use job_events::{JobEventRow, RecordedEvent, job_events};
 pub use job_page::{JobQuery, job_page};
 pub use job_receipts::{job_receipt_find, job_receipt_insert};
@@ -55,6 +60,7 @@ pub use runners::{
     runner_by_id, runner_delete, runner_find, runner_insert, runner_list, runner_replace_key, runner_sealed_key,
     runner_state, runner_update,
 };
+pub use secrets::{SecretKey, SecretRow, secret_count, secret_delete, secret_find, secret_list, secret_set};
 pub use settings::{setting_find, setting_or_insert, setting_set};
 pub use stage_phases::{stage_phase_end, stage_phase_insert, stage_phases};
 pub use stage_runs::{

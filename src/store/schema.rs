@@ -8,6 +8,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    secrets (enterprise, org, project, name) {
+        enterprise -> Text,
+        org -> Text,
+        project -> Text,
+        name -> Text,
+        sealed -> Text,
+        created_at_ms -> BigInt,
+        created_by -> Text,
+        updated_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
     runners (id) {
         id -> Text,
         hostname -> Text,
@@ -196,6 +209,26 @@ diesel::table! {
         job_id -> Text,
         attempt -> BigInt,
         body -> Text,
+    }
+}
+
+diesel::table! {
+    job_collected (job_id) {
+        job_id -> Text,
+        attempt -> BigInt,
+        outputs -> Text,
+        outputs_fault -> Nullable<Text>,
+        artifacts_fault -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    job_artifacts (job_id, path) {
+        job_id -> Text,
+        path -> Text,
+        size -> BigInt,
+        digest -> Text,
+        executable -> Bool,
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use shuntyard::blobs::{BlobError, BlobLimits, BlobStore, Parcel};
+use shuntyard::blobs::{BlobError, BlobLimits, BlobStore, Parcel, Swept};
 use shuntyard_domain::digest::Digest;
 use shuntyard_domain::wire::workspace::{Compression, Sums, bundle_line};
 
@@ -105,18 +105,18 @@ fn the_longest_unused_workspaces_go_and_those_in_use_stay() {
     }
     let oldest = HashSet::from([trees[0].digest()]);
     assert!(!blobs.store.is_crowded());
-    assert_eq!(blobs.store.sweep(&oldest).unwrap().files, 0);
+    assert_eq!(blobs.store.sweep(&oldest, &HashSet::new()).unwrap().files, 0);
     // One more than there is room for; it is young.
     fs::write(blobs.dir.path().join("manifests").join("not-a-digest"), "").unwrap();
     let smaller = BlobStore::open(blobs.dir.path(), BlobLimits { store_bytes: 20, ..ROOMY }).unwrap();
     assert!(smaller.is_crowded());
-    let swept = smaller.sweep(&oldest).unwrap();
+    let swept = smaller.sweep(&oldest, &HashSet::new()).unwrap();
     assert_eq!((swept.workspaces, swept.files, swept.bytes), (1, 1, 8), "{swept:?}");
     assert!(smaller.find(trees[0].digest()).unwrap().missing.is_empty(), "the oldest is in use");
     assert!(matches!(smaller.find(trees[1].digest()), Err(BlobError::NoWorkspace(_))));
     assert!(smaller.find(trees[2].digest()).unwrap().missing.is_empty(), "shared contents stay");
     let none = BlobStore::open(blobs.dir.path(), BlobLimits { store_bytes: 0, ..ROOMY }).unwrap();
-    assert_eq!(none.sweep(&HashSet::new()).unwrap().workspaces, 0, "both were asked for a moment ago");
+    assert_eq!(none.sweep(&HashSet::new(), &HashSet::new()).unwrap().workspaces, 0, "both were asked for a moment ago");
 }
 
 #[test]
@@ -154,4 +154,37 @@ fn equal_trees_are_equal_parcels_of_plain_entries() {
         let mode = header.mode().unwrap();
         assert!([0o644, 0o755, 0o777].contains(&mode), "{mode:o}");
     }
+}
+
+#[test]
+fn contents_of_artifacts_stay_as_long_as_they_are_named_or_about_to_be() {
+    let blobs = Blobs::new(BlobLimits { store_bytes: 20, ..ROOMY });
+    let store = &blobs.store;
+    let take = |bytes: &[u8]| {
+        let mut intake = store.take_in().unwrap();
+        bytes.chunks(3).for_each(|piece| intake.write(piece).unwrap());
+        intake.keep().unwrap()
+    };
+    let sweep = |kept: &[Digest]| {
+        store.begin_sweep();
+        store.sweep(&HashSet::new(), &kept.iter().copied().collect()).unwrap()
+    };
+    let (named, pinned) = (take(b"named"), take(b"pinned"));
+    assert_eq!((named.digest, named.size, store.used_bytes()), (sha256("named"), 5, 11));
+    let digest = named.digest;
+    drop(named.pin);
+    assert_eq!(sweep(&[digest]).files, 0);
+    assert_eq!(store.read_content(digest, 2, 2).unwrap(), b"me");
+    // The same content again, and one in the place of a damaged one.
+    fs::write(file(&blobs, b"named"), "nam..").unwrap();
+    drop(take(b"named").pin);
+    assert_eq!((store.read_content(digest, 0, 9).unwrap(), store.used_bytes()), (b"named".to_vec(), 11));
+    let mut full = store.take_in().unwrap();
+    full.write(b"123456789").unwrap();
+    assert!(matches!(full.write(b"0"), Err(BlobError::StoreFull { found: 21, allowed: 20 })));
+    drop(full);
+    assert_eq!(fs::read_dir(blobs.dir.path().join("incoming")).unwrap().count(), 0, "what was not kept is gone");
+    drop(pinned.pin);
+    assert_eq!(sweep(&[digest]), Swept { workspaces: 0, files: 1, bytes: 6 });
+    assert_eq!((sweep(&[]).files, store.used_bytes()), (1, 0));
 }

@@ -1,10 +1,12 @@
 //! The integration tests: one binary, one module per area.
 
 mod api;
+mod artifacts;
 mod blobs;
 mod chaos;
 mod cli;
 mod dispatch;
+mod pipelines;
 mod ssh;
 mod store;
 mod support;

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
-use shuntyard_domain::project_config::{self, CheckReport, Fault, ProjectConfig, check_report};
+use shuntyard_domain::project_config::{
+    self, CANDIDATES, CheckReport, Fault, LOCAL_PHASES_CANDIDATES, ProjectConfig, SaidIn, check_report,
+};
 
 use crate::failure::{EXIT_ERROR, Failure};
 use crate::pretty_json::pretty;
@@ -17,7 +19,7 @@ use crate::terminal::{note, paint, plain, print, stderr_colour, stdout_colour, s
 #[derive(Args, Debug)]
 pub struct CheckArgs {
     /// The configuration; - for standard input [default: .shuntyard/config.json, .delivery/config.json or config.json
-    /// of the project]
+    /// of the project]. A .shuntyard/project.toml or .delivery/project.toml of the project is checked with it
     file: Option<PathBuf>,
     /// Directory of the project [default: the current one]
     #[arg(long, value_name = "DIR", conflicts_with = "file")]
@@ -28,7 +30,7 @@ pub struct CheckArgs {
 }
 
 /// # Errors
-/// `Failure` when the file cannot be found or read; a faulty one is exit code 1.
+/// `Failure` when a file cannot be found or read; a faulty one is exit code 1.
 pub fn run(args: &CheckArgs) -> Result<u8, Failure> {
     let (path, text) = match &args.file {
         Some(path) if path == Path::new("-") => {
@@ -36,7 +38,13 @@ pub fn run(args: &CheckArgs) -> Result<u8, Failure> {
         }
         file => read_config(args.project.as_deref().unwrap_or(Path::new(".")), file.clone())?,
     };
-    let report = check_report(&text);
+    let local = match project_of(&path) {
+        Some(project) => read_local_phases(&project)?,
+        None => None,
+    };
+    let local_path = local.as_ref().map(|(path, _)| path.clone()).unwrap_or_default();
+    let shown = local_path.display().to_string();
+    let report = check_report(&text, local.as_ref().map(|(_, text)| (shown.as_str(), text.as_str())));
     if let Ok(config) = project_config::parse(&text) {
         warn_of_misspelt(&path, &config);
     }
@@ -45,9 +53,35 @@ pub fn run(args: &CheckArgs) -> Result<u8, Failure> {
     } else if report.valid {
         print(phases_table(&report).as_bytes())?;
     } else {
-        note(&faults_text(&path, &report.errors));
+        let of_local = report.local_phases.as_ref().map_or(&[][..], |local| &local.errors);
+        for (path, faults) in [(&path, &report.errors[..]), (&local_path, of_local)] {
+            if !faults.is_empty() {
+                note(&faults_text(path, faults));
+            }
+        }
     }
     Ok(if report.valid { 0 } else { EXIT_ERROR })
+}
+
+/// The directory of the project whose configuration this is; none for standard input.
+fn project_of(config: &Path) -> Option<PathBuf> {
+    let candidate = CANDIDATES.iter().find(|candidate| config.ends_with(candidate));
+    let depth = candidate.map_or(1, |candidate| Path::new(candidate).components().count());
+    let project = config.ancestors().nth(depth).unwrap_or(Path::new(""));
+    (config != Path::new("-")).then(|| project.to_owned())
+}
+
+/// Path and text of the project's project.toml, where there is one.
+fn read_local_phases(project: &Path) -> Result<Option<(PathBuf, String)>, Failure> {
+    for candidate in LOCAL_PHASES_CANDIDATES {
+        let path = project.join(candidate);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => return Ok(Some((path, text))),
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(Failure::ReadFile { path, source }),
+        }
+    }
+    Ok(None)
 }
 
 /// One line per fault, `FILE:LINE:COLUMN: path: message`, and how many there are.
@@ -69,10 +103,15 @@ fn phases_table(report: &CheckReport) -> String {
         let timeout = of.timeout_s.map_or_else(|| "none".into(), |s| format!("{s}s"));
         let skip = if of.skip { "skipped" } else { "" };
         for filter in &of.filters {
-            rows.push(vec![phase.to_string(), filter.to_string(), timeout.clone(), skip.into()]);
+            let said_in = match of.said_in {
+                Some(SaidIn::Config) => "config.json",
+                Some(SaidIn::LocalPhases) => "project.toml",
+                None => "-",
+            };
+            rows.push(vec![phase.to_string(), filter.to_string(), said_in.into(), timeout.clone(), skip.into()]);
         }
     }
-    table::render(&["PHASE", "FILTER", "TIMEOUT", "SKIP"], rows)
+    table::render(&["PHASE", "FILTER", "COMMAND", "TIMEOUT", "SKIP"], rows)
 }
 
 /// Names the keys that are ignored and look like a slip, on standard error.

@@ -13,7 +13,7 @@ use shuntyard_domain::runner::check_hostname;
 use shuntyard_domain::wire::api::JobBody;
 
 use crate::client::{Client, parse, unknown_shape};
-use crate::commands::{job_id, job_list, of_job};
+use crate::commands::{job_id, list_pages, of_job};
 use crate::failure::{Failure, Usage};
 use crate::pretty_json::pretty;
 use crate::table;
@@ -79,21 +79,21 @@ async fn one(client: &Client, id: JobId, json: bool) -> Result<u8, Failure> {
 
 async fn list(client: &Client, args: &JobsArgs) -> Result<u8, Failure> {
     let mut query = query(args)?;
-    let mut list = job_list::newest(client, &query, args.limit).await?;
+    let mut list = list_pages::newest(client, "jobs", &query, args.limit).await?;
     if list.more && args.state.is_none() {
         // The running ones are old by nature: a long queue would hide just them.
         query.retain(|(key, _)| *key != "state");
         query.push(("state", "running".to_owned()));
-        let running = job_list::newest(client, &query, args.limit).await?;
-        list.put_first(running.jobs, args.limit);
+        let running = list_pages::newest(client, "jobs", &query, args.limit).await?;
+        list.put_first(running.items, args.limit);
     }
-    let (shown, more) = (list.jobs.len(), list.more);
+    let (shown, more) = (list.items.len(), list.more);
     if args.json {
-        print(pretty(&Value::Array(list.jobs), stdout_colour()).as_bytes())?;
+        print(pretty(&Value::Array(list.items), stdout_colour()).as_bytes())?;
     } else {
         let url = client.url("jobs", &[]);
         let read = |job| JobBody::deserialize(job).map_err(|error| unknown_shape(&url, error));
-        let jobs: Vec<JobBody> = list.jobs.into_iter().map(read).collect::<Result<_, _>>()?;
+        let jobs: Vec<JobBody> = list.items.into_iter().map(read).collect::<Result<_, _>>()?;
         show(&jobs, list.server_time)?;
     }
     if more {
@@ -110,11 +110,15 @@ fn show(jobs: &[JobBody], server_time: Option<SystemTime>) -> Result<(), Failure
     print(jobs.iter().map(how_it_went).collect::<String>().as_bytes())
 }
 
-/// A line for each attempt that was lost, and one with the receipt of a job that was stopped; nothing for any other.
+/// A line for each attempt that was lost, one with the receipt of a job that was stopped, and what it has left.
 pub fn how_it_went(job: &JobBody) -> String {
     let lost = job.attempts.iter().map(ToString::to_string).filter(|line| !line.is_empty());
     let stopped = job.receipt.iter().map(|receipt| format!("stopped: {receipt}"));
-    lost.chain(stopped).map(|line| plain(&line) + "\n").collect()
+    let left = job.outputs.iter().map(|(key, value)| format!("output: {key}={value}"));
+    let left = left.chain(job.outputs_fault.iter().map(|why| format!("no outputs: {why}")));
+    let left = left.chain((job.artifacts > 0).then(|| format!("artifacts: {} file(s)", job.artifacts)));
+    let left = left.chain(job.artifacts_fault.iter().map(|why| format!("artifacts not kept: {why}")));
+    lost.chain(stopped).chain(left).map(|line| plain(&line) + "\n").collect()
 }
 
 fn query(args: &JobsArgs) -> Result<Vec<(&'static str, String)>, Usage> {
@@ -172,7 +176,9 @@ fn shortened(title: &str) -> String {
 }
 
 /// `12s`, `5m`, `3h`, `2d`: one unit, rounded down.
-fn short_duration(duration: Duration) -> String {
+/// In one unit.
+#[must_use]
+pub fn short_duration(duration: Duration) -> String {
     match duration.as_secs() {
         s @ 0..60 => format!("{s}s"),
         s @ 60..3600 => format!("{}m", s / 60),

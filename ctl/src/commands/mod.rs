@@ -1,14 +1,19 @@
 //! The commands, one file each: flags as written, then checked, then done.
 
 pub mod api;
+pub mod artifacts;
 pub mod cancel;
+pub mod change;
 pub mod completions;
 pub mod config_check;
 pub mod explain;
-mod job_list;
 pub mod jobs;
+mod list_pages;
 pub mod logs;
+pub mod plan;
 pub mod runners;
+pub mod secret;
+pub mod tenancy;
 
 use reqwest::StatusCode;
 use shuntyard_domain::ids::JobId;
@@ -27,12 +32,19 @@ use crate::failure::{Failure, Usage};
 pub async fn run(args: Args) -> Result<u8, Failure> {
     let connect = || -> Result<Client, Failure> { Ok(Client::new(Connection::resolve(&args.connection)?)?) };
     match args.command {
-        Command::Run(run) => crate::run::run(connect, run).await,
+        Command::Run(run) => crate::run::run(connect, *run).await,
         Command::Jobs(jobs) => jobs::run(&connect()?, jobs).await,
         Command::Logs(logs) => logs::run(&connect()?, logs).await,
         Command::Cancel(cancel) => cancel::run(&connect()?, cancel).await,
         Command::Explain(explain) => explain::run(&connect()?, explain).await,
+        Command::Change(change) => change::run(connect, change).await,
+        Command::Plan(plan) => plan::run(connect, plan).await,
+        Command::Artifacts(artifacts) => artifacts::run(&connect()?, artifacts).await,
+        Command::Org(org) => tenancy::org(&connect()?, org).await,
+        Command::Project(project) => tenancy::project(&connect()?, project).await,
+        Command::Pipeline(pipeline) => tenancy::pipeline(&connect()?, pipeline).await,
         Command::Config(ConfigCommand::Check(check)) => config_check::run(&check),
+        Command::Secret(command) => secret::run(&connect()?, command).await,
         Command::Ctl(CtlCommand::InstallRunner(install)) => runners::install::run(&connect()?, install).await,
         Command::Ctl(CtlCommand::DeleteRunner(delete)) => runners::delete::run(&connect()?, delete).await,
         Command::Ctl(CtlCommand::ListRunners(list)) => runners::list::run(&connect()?, list).await,

@@ -1,25 +1,15 @@
 //! One job's live output: by offset, across cuts of the connection.
 
-use std::collections::VecDeque;
-use std::time::Duration;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::{Method, Response};
-use serde::de::DeserializeOwned;
 use shuntyard_domain::ids::JobId;
 use shuntyard_domain::output::new_part;
 use shuntyard_domain::wire::api::{JobBody, LogChunk};
 
 use crate::client::Client;
 use crate::client_error::ClientError;
-use crate::sse::{SseEvent, SseParser};
-
-/// The server sends a comment every 15 s; three missing ones are a dead connection.
-const SILENCE_LIMIT: Duration = Duration::from_secs(45);
-const BACK_OFF_FIRST: Duration = Duration::from_millis(250);
-/// 250 ms doubled five times: 8 s at most between two tries.
-const BACK_OFF_DOUBLINGS: u32 = 5;
+use crate::event_stream::{EventStream, StreamNews};
+use crate::sse::SseEvent;
 
 /// What is new about a job.
 #[derive(Debug)]
@@ -49,33 +39,20 @@ pub struct Follower {
     attempt: u32,
     /// Bytes of it that were given.
     offset: u64,
-    stream: Option<(Response, SseParser)>,
-    events: VecDeque<SseEvent>,
-    reached: bool,
-    lost: bool,
-    misses: u32,
+    stream: EventStream,
 }
 
 impl Follower {
     /// Follows from the first byte; the first contact must succeed.
     #[must_use]
     pub fn new(job: JobId) -> Self {
-        Self {
-            job,
-            attempt: 1,
-            offset: 0,
-            stream: None,
-            events: VecDeque::new(),
-            reached: false,
-            lost: false,
-            misses: 0,
-        }
+        Self { job, attempt: 1, offset: 0, stream: EventStream::new(path(job), false) }
     }
 
     /// Follows a job that the server has just accepted: even the first contact is tried again.
     #[must_use]
     pub fn of_accepted(job: JobId) -> Self {
-        Self { reached: true, ..Self::new(job) }
+        Self { stream: EventStream::new(path(job), true), ..Self::new(job) }
     }
 
     /// Waits for news. Not cancel-safe: let it complete.
@@ -84,75 +61,34 @@ impl Follower {
     /// `ClientError` that will not pass by itself: the job is unknown, the token denied, the answer not understood.
     pub async fn next(&mut self, client: &Client) -> Result<Followed, ClientError> {
         loop {
-            while let Some(event) = self.events.pop_front() {
-                if let Some(followed) = self.read(&event)? {
-                    return Ok(followed);
-                }
-            }
-            match self.more_events(client).await {
-                Ok(()) if std::mem::take(&mut self.lost) => return Ok(Followed::Back),
-                Ok(()) => {}
-                Err(error) if self.reached && error.is_passing() => {
-                    self.stream = None;
-                    // The first miss is an ordinary cut (a proxy's time limit): only a second one is worth a word.
-                    let announce = self.misses > 0 && !self.lost;
-                    self.misses += 1;
-                    if announce {
-                        self.lost = true;
-                        return Ok(Followed::Lost { why: reason(error) });
+            let last = (self.offset > 0).then(|| format!("{}-{}", self.offset, self.attempt));
+            match self.stream.next(client, last.as_deref()).await? {
+                StreamNews::Lost { why } => return Ok(Followed::Lost { why }),
+                StreamNews::Back => return Ok(Followed::Back),
+                StreamNews::Event(event) => {
+                    if let Some(followed) = self.read(&event)? {
+                        return Ok(followed);
                     }
                 }
-                Err(error) => return Err(error),
             }
         }
-    }
-
-    /// Connects when there is no connection, then reads until at least one event or the end of the stream.
-    async fn more_events(&mut self, client: &Client) -> Result<(), ClientError> {
-        if self.stream.is_none() {
-            if self.misses > 0 {
-                tokio::time::sleep(back_off(self.misses)).await;
-            }
-            self.connect(client).await?;
-        }
-        let Some((response, parser)) = &mut self.stream else { return Ok(()) };
-        let bytes = tokio::time::timeout(SILENCE_LIMIT, client.chunk(response))
-            .await
-            .map_err(|_| ClientError::Cut(format!("nothing came for {} s", SILENCE_LIMIT.as_secs())))??
-            .ok_or_else(|| ClientError::Cut("the server closed the stream".into()))?;
-        let too_large = |source| ClientError::EventTooLarge { path: path(self.job), source };
-        self.events.extend(parser.feed(&bytes).map_err(too_large)?);
-        if !self.events.is_empty() {
-            self.misses = 0;
-        }
-        Ok(())
-    }
-
-    async fn connect(&mut self, client: &Client) -> Result<(), ClientError> {
-        let url = client.url(&path(self.job), &[]);
-        let last = (self.offset > 0).then(|| format!("{}-{}", self.offset, self.attempt));
-        let response = client.stream(Method::GET, &url, None, last.as_deref()).await?;
-        let response =
-            response.ok_or_else(|| ClientError::NotStream { path: path(self.job), found: "an empty answer".into() })?;
-        self.reached = true;
-        self.stream = Some((response, SseParser::default()));
-        Ok(())
     }
 
     fn read(&mut self, event: &SseEvent) -> Result<Option<Followed>, ClientError> {
         match event.name.as_str() {
             "chunk" => {
-                let chunk: LogChunk = self.parse(event)?;
+                let chunk: LogChunk = self.stream.parse(event)?;
                 let attempt = chunk.attempt.unwrap_or(1);
                 if std::mem::replace(&mut self.attempt, attempt) != attempt && std::mem::take(&mut self.offset) > 0 {
-                    self.events.push_front(event.clone());
+                    self.stream.put_back(event.clone());
                     return Ok(Some(Followed::Again { attempt }));
                 }
-                let bytes = STANDARD.decode(&chunk.base64).map_err(|e| self.unknown(serde::de::Error::custom(e)))?;
+                let bytes =
+                    STANDARD.decode(&chunk.base64).map_err(|e| self.stream.unknown(serde::de::Error::custom(e)))?;
                 if chunk.elided_bytes > 0 && chunk.offset > self.offset {
                     let elided_bytes = chunk.offset - self.offset;
                     self.offset = chunk.offset;
-                    self.events.push_front(event.clone());
+                    self.stream.put_back(event.clone());
                     return Ok(Some(Followed::Elided(elided_bytes)));
                 }
                 let gap = |source| ClientError::Gap { job: self.job.to_string(), source };
@@ -160,36 +96,16 @@ impl Follower {
                 self.offset += new.len() as u64;
                 Ok((!new.is_empty()).then(|| Followed::Output(new.to_vec())))
             }
-            "state" => Ok(Some(Followed::State(self.parse(event)?))),
-            "end" => Ok(Some(Followed::End(self.parse(event)?))),
+            "state" => Ok(Some(Followed::State(self.stream.parse(event)?))),
+            "end" => Ok(Some(Followed::End(self.stream.parse(event)?))),
             // Newer servers may say more.
             _ => Ok(None),
         }
-    }
-
-    fn parse<T: DeserializeOwned>(&self, event: &SseEvent) -> Result<T, ClientError> {
-        serde_json::from_str(&event.data).map_err(|source| self.unknown(source))
-    }
-
-    fn unknown(&self, source: serde_json::Error) -> ClientError {
-        ClientError::UnknownEvent { path: path(self.job), source }
     }
 }
 
 fn path(job: JobId) -> String {
     format!("jobs/{job}/log/streaming")
-}
-
-fn back_off(misses: u32) -> Duration {
-    BACK_OFF_FIRST * 2_u32.pow(misses.saturating_sub(1).min(BACK_OFF_DOUBLINGS))
-}
-
-/// The reason without advice: the caller is already trying again.
-fn reason(error: ClientError) -> String {
-    match error {
-        ClientError::Unreachable { why, .. } | ClientError::Cut(why) => why,
-        other => other.to_string(),
-    }
 }
 
 #[cfg(test)]
@@ -232,8 +148,7 @@ mod tests {
         .unwrap();
         let again = SseEvent { name: "chunk".into(), data, id: None };
         assert!(matches!(follower.read(&again).unwrap(), Some(Followed::Again { attempt: 2 })));
-        let queued = follower.events.pop_front().unwrap();
-        assert!(matches!(follower.read(&queued).unwrap(), Some(Followed::Output(bytes)) if bytes == b"xy"));
+        assert!(matches!(follower.read(&again).unwrap(), Some(Followed::Output(bytes)) if bytes == b"xy"));
         assert_eq!((follower.attempt, follower.offset), (2, 2));
     }
 
@@ -244,11 +159,5 @@ mod tests {
         for broken in [event("chunk", "{}"), event("chunk", r#"{"offset":0,"base64":"*"}"#), event("end", "null")] {
             assert!(matches!(follower().read(&broken), Err(ClientError::UnknownEvent { .. })), "{broken:?}");
         }
-    }
-
-    #[test]
-    fn the_wait_between_two_tries_grows_to_eight_seconds() {
-        let waits: Vec<u128> = (1..9).map(|misses| back_off(misses).as_millis()).collect();
-        assert_eq!(waits, [250, 500, 1000, 2000, 4000, 8000, 8000, 8000]);
     }
 }

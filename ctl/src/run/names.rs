@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use shuntyard_domain::filter::Filter;
 use shuntyard_domain::wire::api::JobBody;
 
 use crate::terminal::{paint, plain};
@@ -10,34 +11,51 @@ const NAME_MAX_CHARS: usize = 32;
 /// Cyan, magenta, green, yellow, blue, then their bright forms; red is left to errors.
 const COLOURS: [&str; 10] = ["36", "35", "32", "33", "34", "96", "95", "92", "93", "94"];
 
+/// What a row is called after.
+#[derive(Clone, Copy, Debug)]
+pub struct Called<'a> {
+    /// Its phase, or what stands for it.
+    pub word: &'a str,
+    pub filter: &'a Filter,
+    /// Counts from 0.
+    pub row: usize,
+}
+
 /// Returns a name for each job: phase and filter values, or phase and row number where that is not unique.
 #[must_use]
 pub fn names(jobs: &[JobBody]) -> Vec<String> {
-    let by_filter: Vec<String> = jobs.iter().map(by_filter).collect();
-    let distinct = by_filter.iter().collect::<BTreeSet<_>>().len() == jobs.len();
+    let called = |job: &JobBody| job.phase.map_or("job", |phase| phase.as_str());
+    let rows = jobs.iter().map(|job| Called { word: called(job), filter: &job.filter, row: job.row as usize });
+    names_of(&rows.collect::<Vec<_>>())
+}
+
+/// As `names`, of any rows.
+#[must_use]
+pub fn names_of(rows: &[Called<'_>]) -> Vec<String> {
+    let by_filter: Vec<String> = rows.iter().map(by_filter).collect();
+    let distinct = by_filter.iter().collect::<BTreeSet<_>>().len() == rows.len();
     if distinct && by_filter.iter().all(|name| name.chars().count() <= NAME_MAX_CHARS) {
         return by_filter;
     }
-    jobs.iter().map(|job| format!("{}#{}", word(job), job.row + 1)).collect()
+    rows.iter().map(|row| format!("{}#{}", row.word, row.row + 1)).collect()
 }
 
-fn by_filter(job: &JobBody) -> String {
-    let values: Vec<String> = job.filter.clauses().map(|(_, values)| values.join("|")).collect();
-    if values.is_empty() { word(job).to_owned() } else { plain(&format!("{}[{}]", word(job), values.join(" "))) }
-}
-
-fn word(job: &JobBody) -> &'static str {
-    job.phase.map_or("job", |phase| phase.as_str())
+fn by_filter(row: &Called<'_>) -> String {
+    let values: Vec<String> = row.filter.clauses().map(|(_, values)| values.join("|")).collect();
+    if values.is_empty() { row.word.to_owned() } else { plain(&format!("{}[{}]", row.word, values.join(" "))) }
 }
 
 /// Returns the prefixes of the lines, padded to one width, each in its own colour.
 #[must_use]
 pub fn prefixes(names: &[String], colour: bool) -> Vec<String> {
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-    let prefix = |(index, name): (usize, &String)| {
-        format!("{} ", paint(colour, COLOURS[index % COLOURS.len()], &format!("{name:width$} |")))
-    };
-    names.iter().enumerate().map(prefix).collect()
+    names.iter().enumerate().map(|(index, name)| prefix(name, index, width, colour)).collect()
+}
+
+/// One prefix; `index` chooses its colour.
+#[must_use]
+pub fn prefix(name: &str, index: usize, width: usize, colour: bool) -> String {
+    format!("{} ", paint(colour, COLOURS[index % COLOURS.len()], &format!("{name:width$} |")))
 }
 
 #[cfg(test)]

@@ -5,13 +5,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use shuntyard_domain::digest::Digest;
+use shuntyard_domain::git_source::GitSource;
 use shuntyard_domain::phase::Phase;
 use shuntyard_domain::project_config::{self, CANDIDATES};
 use shuntyard_domain::wire::api::{Retry, SubmitJob, SubmitPhaseRun};
 
 use crate::commands::config_check;
 use crate::failure::{Failure, Usage};
-use crate::run::{RunArgs, filter_arg, shell_words, size_arg};
+use crate::project::directory_name;
+use crate::run::{RunArgs, clone, filter_arg, shell_words, size_arg};
 use crate::terminal::{note, plain};
 
 /// A checked body.
@@ -45,12 +47,14 @@ impl Request {
 /// `Usage`, `ReadFile`, `ReadInput`
 pub fn resolve(args: RunArgs) -> Result<Request, Failure> {
     let env = args.env.iter().map(|text| parse_env(text)).collect::<Result<BTreeMap<_, _>, _>>()?;
+    let git = args.git.as_deref().zip(args.reference.as_deref());
+    let git = git.map(|(url, reference)| clone::source(url, reference)).transpose()?;
     match args.phase {
         Some(phase) => {
-            let request = phase_run(args.project.as_deref(), args.config, phase, env, args.priority);
+            let request = phase_run(args.project.as_deref(), args.config, phase, env, args.priority, git);
             request.map(|request| request.in_workspace(args.workspace))
         }
-        None => ad_hoc(args, env).map(|body| Request::AdHoc(Box::new(body))),
+        None => ad_hoc(args, env, git).map(|body| Request::AdHoc(Box::new(body))),
     }
 }
 
@@ -60,9 +64,14 @@ fn phase_run(
     phase: Phase,
     env: BTreeMap<String, String>,
     priority: i32,
+    mut git: Option<GitSource>,
 ) -> Result<Request, Failure> {
     let dir = project.unwrap_or(Path::new("."));
-    let (path, config) = read_config(dir, config)?;
+    let committed = git.as_mut().filter(|_| config.is_none()).and_then(|git| clone::committed_config(dir, git));
+    let (path, config) = match committed {
+        Some(committed) => committed,
+        None => read_config(dir, config)?,
+    };
     match project_config::parse(&config) {
         Ok(parsed) => config_check::warn_of_misspelt(&path, &parsed),
         Err(faults) => {
@@ -70,8 +79,8 @@ fn phase_run(
             return Ok(Request::FaultyConfig);
         }
     }
-    let project = project_name(dir)?;
-    Ok(Request::Phase(SubmitPhaseRun { project, phase, config, env, priority, workspace: None }))
+    let project = directory_name(dir)?;
+    Ok(Request::Phase(SubmitPhaseRun { project, phase, config, env, priority, workspace: None, git }))
 }
 
 /// Reads the configuration: the named file, else the first candidate below `dir`.
@@ -91,14 +100,13 @@ pub fn read_config(dir: &Path, named: Option<PathBuf>) -> Result<(PathBuf, Strin
     Err(Usage::NoConfig { dir: dir.to_owned(), looked: CANDIDATES.join(", ") }.into())
 }
 
-/// A project is called as its directory.
-fn project_name(dir: &Path) -> Result<String, Failure> {
-    let absolute = dir.canonicalize().map_err(|source| Failure::ReadFile { path: dir.to_owned(), source })?;
-    let name = absolute.file_name().and_then(|name| name.to_str());
-    Ok(name.ok_or_else(|| Usage::NoProjectName(absolute.clone()))?.to_owned())
-}
-
-fn ad_hoc(args: RunArgs, env: BTreeMap<String, String>) -> Result<SubmitJob, Failure> {
+fn ad_hoc(args: RunArgs, env: BTreeMap<String, String>, git: Option<GitSource>) -> Result<SubmitJob, Failure> {
+    // The project of a clone tells whose secrets open it.
+    let project = match (&git, &args.project) {
+        (None, _) => String::new(),
+        (Some(_), Some(dir)) => directory_name(dir)?,
+        (Some(git), None) => git.repository().to_owned(),
+    };
     let filter = filter_arg::parse(&args.filter)?;
     let seconds = |given: Option<&str>| given.map(parse_duration).transpose();
     let (run_limit_s, silence_limit_s) = (seconds(args.timeout.as_deref())?, seconds(args.silence_limit.as_deref())?);
@@ -126,8 +134,10 @@ fn ad_hoc(args: RunArgs, env: BTreeMap<String, String>) -> Result<SubmitJob, Fai
         output_cap_bytes,
         stop_after_disconnect_s,
         retry: Retry { on_lost: args.retry_on_lost },
-        project: String::new(),
+        project,
         workspace: args.workspace,
+        artifacts: args.artifacts,
+        git,
     })
 }
 

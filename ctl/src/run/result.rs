@@ -27,15 +27,21 @@ pub fn worst<'a>(jobs: impl IntoIterator<Item = &'a JobBody>) -> u8 {
 /// One line about one job: outcome, runner, time, id.
 #[must_use]
 pub fn line(job: &JobBody, colour: bool) -> String {
-    let runner = job.runner.as_ref().map(|r| format!(" on {r}")).unwrap_or_default();
-    let time = ran_for(job).map(|t| format!(" in {t}")).unwrap_or_default();
-    let code = job.exit_code.filter(|c| *c != 0).map(|c| format!(", exit code {c}")).unwrap_or_default();
-    let text = plain(&format!("{}{runner}{time}{code}{} (job {})", job.state, reasons(job), job.id));
+    let text = plain(&format!("{} (job {})", told(job), job.id));
     if exit_code(job) == 0 {
         format!("{} {text}", paint(colour, style::GREEN, "✔"))
     } else {
         format!("{} {text}", paint(colour, style::RED, "✖"))
     }
+}
+
+/// The same without mark and id.
+#[must_use]
+pub fn told(job: &JobBody) -> String {
+    let runner = job.runner.as_ref().map(|r| format!(" on {r}")).unwrap_or_default();
+    let time = ran_for(job).map(|t| format!(" in {t}")).unwrap_or_default();
+    let code = job.exit_code.filter(|c| *c != 0).map(|c| format!(", exit code {c}")).unwrap_or_default();
+    format!("{}{runner}{time}{code}{}", job.state, reasons(job))
 }
 
 /// A table of several jobs, `names` in the same order.
@@ -70,13 +76,16 @@ fn reasons(job: &JobBody) -> String {
 }
 
 /// From start to end, by the server's clock; `None` when it never ran.
-fn ran_for(job: &JobBody) -> Option<String> {
+#[must_use]
+pub fn ran_for(job: &JobBody) -> Option<String> {
     let time = |text: &Option<String>| humantime::parse_rfc3339(text.as_deref()?).ok();
     let ran = time(&job.finished_at)?.duration_since(time(&job.started_at)?).ok()?;
     Some(run_time(ran))
 }
 
-fn run_time(ran: Duration) -> String {
+/// Tenths of seconds below a minute.
+#[must_use]
+pub fn run_time(ran: Duration) -> String {
     match ran.as_secs() {
         0..60 => format!("{:.1}s", ran.as_secs_f64()),
         s @ 60..3600 => format!("{}m{:02}s", s / 60, s % 60),

@@ -16,7 +16,7 @@ enum RowStream {
 }
 
 /// The streams of all rows.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Streams(Vec<RowStream>);
 
 impl Streams {
@@ -24,6 +24,11 @@ impl Streams {
     #[must_use]
     pub fn new(waiting: impl Iterator<Item = bool>) -> Self {
         Self(waiting.map(|waits| if waits { RowStream::Waiting } else { RowStream::Due }).collect())
+    }
+
+    /// One more row.
+    pub fn push(&mut self, waits: bool) {
+        self.0.push(if waits { RowStream::Waiting } else { RowStream::Due });
     }
 
     /// The row's job has left the queue.

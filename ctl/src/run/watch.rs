@@ -4,7 +4,7 @@
 //! there are, few connections are open at a time: the server has others to serve.
 
 mod cancel;
-mod waiting;
+pub mod waiting;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,7 +26,8 @@ use crate::run::follower::{Followed, Follower};
 use crate::run::streams::Streams;
 use crate::run::view::View;
 use crate::terminal::note;
-use cancel::{CANCELS, LEAVE_WITHIN};
+use cancel::CANCELS;
+pub use cancel::{CANCEL_AGAIN, LEAVE_WITHIN};
 use waiting::{PATIENCE, QUESTIONS};
 
 const TICK: Duration = Duration::from_millis(250);

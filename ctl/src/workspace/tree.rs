@@ -78,6 +78,21 @@ impl Tree {
         Ok(Self { dir: dir.to_owned(), manifest, text, digest, sources })
     }
 
+    /// The text of the file at a path; `None` when there is none.
+    ///
+    /// # Errors
+    /// `WorkspaceError` when it cannot be read.
+    pub fn text_at(&self, path: &str) -> Result<Option<String>, WorkspaceError> {
+        let Some(Entry::File { digest, .. }) = self.manifest.get(path) else { return Ok(None) };
+        let Some(source) = self.sources.get(digest) else { return Ok(None) };
+        let mut text = Vec::new();
+        Contents::of(self)?.read(source, &mut |piece| {
+            text.extend_from_slice(piece);
+            Ok(())
+        })?;
+        Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+    }
+
     /// Where a content of this tree is read.
     pub(super) fn source(&self, digest: Digest) -> Option<&Source> {
         self.sources.get(&digest)

@@ -1,5 +1,6 @@
-//! The end of an attempt: log sealed, result stored, files on the host given up.
+//! The end of an attempt: log sealed, what it has left fetched, result stored, files on the host given up.
 
+use shuntyard_domain::artifacts::Collected;
 use shuntyard_domain::attempt::{HostIdentity, Loss};
 use shuntyard_domain::ids::AttemptId;
 use shuntyard_domain::job::JobEvent;
@@ -9,7 +10,7 @@ use super::running::Confirmed;
 use super::{Followed, Following};
 use crate::dispatch::engine_error::told;
 use crate::ssh::attempt::Attempt;
-use crate::store::{ApplyError, Expected, job_apply_each, job_attempt_lost, job_receipt_insert};
+use crate::store::{ApplyError, Expected, job_apply_each, job_attempt_lost, job_collected_insert, job_receipt_insert};
 
 impl Following<'_> {
     /// Everything is here: stores the end, then lets the host forget the attempt.
@@ -18,21 +19,37 @@ impl Following<'_> {
             Ok(summary) => summary,
             Err(error) => return Followed::LinkLost(error.to_string()),
         };
+        let has_left = matches!(&end, End::Result(record) if record.has_outputs || !self.job.spec.artifacts.is_empty());
+        if has_left {
+            // Fetching may take its time: until then the job is shown as running.
+            self.commit_running();
+        }
         if let Some(commit) = self.running.take() {
             // What could not be stored is stored with the end.
             let stored = commit.await;
             let _ = self.on_running(stored);
         }
+        let collected = match &end {
+            End::Result(record) if has_left => self.collect(record.has_outputs).await,
+            End::Result(_) | End::Lost { .. } => Some((Collected::default(), Vec::new())),
+        };
+        let Some((collected, pins)) = collected else { return Followed::Detached };
         let runner = self.job.state.runner();
         let event = end.event(&self.job, summary);
         let followed = match &end {
-            End::Result(_) => self.finish(event).await,
+            End::Result(_) => self.store_end(event, None, collected).await,
             End::Lost { .. } => {
                 let now = self.host_now().await;
                 self.lose(event, now).await
             }
         };
+        drop(pins);
         if let (Followed::Over | Followed::Requeued { .. }, Some(runner)) = (&followed, runner) {
+            let mut stream = stream;
+            if has_left && !stream.is_open() {
+                // Its link was lost while files came. Who connects sweeps; that was before the end was stored.
+                self.engine.forget_attempt(runner, self.job.attempt_id());
+            }
             // An attached channel ends with its attempt.
             if self.start_channel { self.engine.park(runner, stream) } else { self.engine.let_go(stream) }
         }
@@ -43,14 +60,14 @@ impl Following<'_> {
     pub(super) async fn lose(&mut self, event: JobEvent, now: HostIdentity) -> Followed {
         let at_ms = self.engine.0.clock.now_ms();
         let loss = event.lost_evidence().map(|evidence| Loss { evidence, at_ms, now });
-        self.store_end(event, loss).await
+        self.store_end(event, loss, Collected::default()).await
     }
 
     pub(super) async fn finish(&mut self, event: JobEvent) -> Followed {
-        self.store_end(event, None).await
+        self.store_end(event, None, Collected::default()).await
     }
 
-    async fn store_end(&mut self, event: JobEvent, loss: Option<Loss>) -> Followed {
+    async fn store_end(&mut self, event: JobEvent, loss: Option<Loss>, collected: Collected) -> Followed {
         let AttemptId { job: id, attempt } = self.job.attempt_id();
         let (now_ms, confirmed) = (self.engine.0.clock.now_ms(), self.confirmed);
         let receipt = self.receipt.clone();
@@ -64,6 +81,9 @@ impl Following<'_> {
             // A job has one: that of the attempt with which it ends.
             if !receipt.is_empty() && job.state.is_finished() {
                 job_receipt_insert(c, job.attempt_id(), &receipt)?;
+            }
+            if !collected.is_empty() && job.state.is_finished() {
+                job_collected_insert(c, job.attempt_id(), &collected)?;
             }
             Ok::<_, ApplyError>(job)
         });

@@ -23,7 +23,13 @@ impl Following<'_> {
     pub(super) async fn on_refused(&mut self, code: ErrCode, detail: &str) -> Followed {
         let on = RefusedOn { start_channel: self.start_channel, start_confirmed: self.confirmed.is_some() };
         if refusal_proves_no_start(&self.job.state, on, code) {
-            return Followed::NeverStarted(format!("the host refused: {detail} ({code})"));
+            let hint = match code {
+                ErrCode::Magic => {
+                    "; its wrapper is older than this dispatcher: run `shunt ctl install-runner` for it again"
+                }
+                _ => "",
+            };
+            return Followed::NeverStarted(format!("the host refused: {detail} ({code}){hint}"));
         }
         tracing::info!(%code, detail, "the host refused to attach");
         self.on_unknown().await

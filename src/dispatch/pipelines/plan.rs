@@ -3,7 +3,7 @@
 use shuntyard_domain::change::{Change, Source};
 use shuntyard_domain::ids::{ChangeId, StageRunId};
 use shuntyard_domain::phase::Stage;
-use shuntyard_domain::plan::{Delivered, PlanFault, Planned, StagePlan, consumers, stage_plan};
+use shuntyard_domain::plan::{Delivered, Planned, StagePlan, consumers, stage_plan};
 use shuntyard_domain::project_config::{ProjectConfig, parse};
 use shuntyard_domain::stage::{ChangeView, RunPlan, StageRun};
 use shuntyard_domain::tenancy::PipelinePath;
@@ -89,7 +89,7 @@ impl Dispatcher {
             .iter()
             .map(|beside| self.planned(&beside.change.at, beside.change.id, &beside.change.source, &beside.parsed))
             .collect();
-        stage_plan(stage, own, &consumers).map_err(|faults| faulty(&faults))
+        Ok(stage_plan(stage, own, &consumers))
     }
 
     fn planned<'a>(
@@ -104,6 +104,7 @@ impl Dispatcher {
             change,
             source,
             config: &parsed.config,
+            config_blob: Some(&parsed.config_blob),
             local: parsed.local.as_ref(),
             template: self.0.pipelines.template.as_ref(),
             output_cap_bytes: self.0.logs.cap_bytes(),
@@ -112,10 +113,10 @@ impl Dispatcher {
 
     /// The consumers of a project: what depends on it among that which was delivered last.
     async fn beside(&self, at: &PipelinePath) -> Result<Vec<Beside>, DispatchError> {
-        let near = at.clone();
+        let enterprise = at.enterprise.clone();
         let delivered = self.0.store.read(move |c| {
             let mut delivered = Vec::new();
-            for change in changes_delivered_last(c, Some(&near))? {
+            for change in changes_delivered_last(c, Some(&enterprise))? {
                 // The configuration of its latest run; its source may be gone.
                 let last = stage_runs_of(c, change.id)?.pop();
                 let text = last.map(|run| stage_run_config(c, run.id)).transpose()?.flatten();
@@ -136,13 +137,15 @@ impl Dispatcher {
             })
             .collect();
         let taking_part: Vec<ChangeId> = consumers(at, &known).iter().map(|consumer| consumer.change).collect();
+        let place = |change: &Change| taking_part.iter().position(|id| *id == change.id);
+        let mut taking_part: Vec<(usize, Change)> =
+            parsed_once.into_iter().filter_map(|(change, _)| Some((place(&change)?, change))).collect();
+        taking_part.sort_by_key(|(place, _)| *place);
         let mut beside = Vec::new();
-        for (change, _) in parsed_once {
-            if taking_part.contains(&change.id) {
-                let read = self.texts_of(&change).await.and_then(|texts| parsed(&texts));
-                let parsed = read.map_err(|error| unreadable(&change, error))?;
-                beside.push(Beside { change, parsed });
-            }
+        for (_, change) in taking_part {
+            let read = self.texts_of(&change).await.and_then(|texts| parsed(&texts));
+            let parsed = read.map_err(|error| unreadable(&change, error))?;
+            beside.push(Beside { change, parsed });
         }
         Ok(beside)
     }
@@ -161,11 +164,6 @@ fn unreadable(change: &Change, error: DispatchError) -> DispatchError {
             )
         }
     }
-}
-
-fn faulty(faults: &[PlanFault]) -> DispatchError {
-    let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
-    bad("config", told.join("; "), &["any name that does not begin with SHUNT_"])
 }
 
 /// Why there is no plan, for people: every fault of a configuration on a line of its own.

@@ -9,12 +9,14 @@ use shuntyard_domain::project_config::{
 
 use crate::blobs::FoundFile;
 use crate::dispatch::engine_error::bad;
-use crate::dispatch::{DispatchError, Dispatcher};
+use crate::dispatch::{DispatchError, Dispatcher, git_blob_id};
 use crate::store::GivenConfig;
 
 /// A configuration without faults.
 pub(super) struct Parsed {
     pub config: ProjectConfig,
+    /// Git's id of its text.
+    pub config_blob: String,
     pub local: Option<LocalPhases>,
 }
 
@@ -55,11 +57,16 @@ impl Dispatcher {
 /// Reads both texts.
 ///
 /// # Errors
-/// `BadConfig` with every fault of the first that has some.
+/// `BadConfig` with every fault of both.
 pub(super) fn parsed(texts: &GivenConfig) -> Result<Parsed, DispatchError> {
-    let config = parse(&texts.config).map_err(DispatchError::BadConfig)?;
-    let local = texts.local_phases.as_deref().map(parse_local_phases).transpose();
-    Ok(Parsed { config, local: local.map_err(|faults| DispatchError::BadConfig(in_project_toml(faults)))? })
+    let local = texts.local_phases.as_deref().map(parse_local_phases).transpose().map_err(in_project_toml);
+    match (parse(&texts.config), local) {
+        (Ok(config), Ok(local)) => Ok(Parsed { config, config_blob: git_blob_id(texts.config.as_bytes()), local }),
+        (config, local) => {
+            let faults = config.err().into_iter().chain(local.err()).flatten().collect();
+            Err(DispatchError::BadConfig(faults))
+        }
+    }
 }
 
 /// Says in the path which of the two files a fault is in.

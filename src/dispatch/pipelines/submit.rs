@@ -28,6 +28,8 @@ impl Dispatcher {
         if let Source::Workspace { digest } = request.source {
             self.check_workspace(Some(digest)).await?;
         }
+        let (enterprise, org, project) = (at.enterprise.as_str(), at.org.as_str(), at.project.as_str());
+        self.check_git((enterprise, org, project), request.source.git(None).as_ref(), false).await?;
         let id = ChangeId(new_id());
         // What verify would refuse is refused now.
         let texts = self.texts(&request.source, given.clone()).await?;

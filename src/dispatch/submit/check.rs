@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use shuntyard_domain::artifacts::{MAX_PATTERNS, Pattern};
 use shuntyard_domain::filter::{Filter, check_value};
 use shuntyard_domain::output::OUTPUT_CAP_BYTES;
 use shuntyard_domain::wire::api::SubmitJob;
-use shuntyard_domain::wire::frame::{BadFrame, check_variable};
+use shuntyard_domain::wire::frame::{BadFrame, check_variable, is_ours};
 
 use crate::dispatch::DispatchError;
 use crate::dispatch::engine_error::bad;
@@ -24,6 +25,7 @@ pub(super) fn check_job(request: &SubmitJob) -> Result<(), DispatchError> {
     check_name("project", &request.project)?;
     check_filter(&request.filter)?;
     check_env("env", &request.env)?;
+    check_artifacts("artifacts", &request.artifacts)?;
     check_limit("queue_limit_s", request.queue_limit_s)?;
     check_limit("run_limit_s", request.run_limit_s)?;
     check_limit("silence_limit_s", request.silence_limit_s)?;
@@ -37,6 +39,16 @@ pub(super) fn check_job(request: &SubmitJob) -> Result<(), DispatchError> {
     if let Some(s) = request.stop_after_disconnect_s.filter(|s| *s > MAX_LIMIT_S) {
         let message = format!("{s} seconds are too many");
         return Err(bad("stop_after_disconnect_s", message, &["0 to 2592000 seconds"]));
+    }
+    Ok(())
+}
+
+fn check_artifacts(path: &str, patterns: &[String]) -> Result<(), DispatchError> {
+    if patterns.len() > MAX_PATTERNS {
+        return Err(bad(path, format!("{} patterns are too many", patterns.len()), &["up to 50 patterns"]));
+    }
+    for (n, text) in patterns.iter().enumerate() {
+        Pattern::parse(text).map_err(|fault| bad(format!("{path}[{n}]"), fault.to_string(), &[fault.allowed]))?;
     }
     Ok(())
 }
@@ -94,11 +106,11 @@ pub(super) fn check_env(path: &str, env: &BTreeMap<String, String>) -> Result<()
             let allowed = match fault {
                 BadFrame::BadName(_) => "[A-Za-z_][A-Za-z0-9_]*",
                 BadFrame::ReservedName(_) => "any other name",
-                BadFrame::NulInValue(_) | BadFrame::NulInScript => "text",
+                BadFrame::NulInValue(_) | BadFrame::NulInScript | BadFrame::NulInSecret => "text",
             };
             bad(at.clone(), fault.to_string(), &[allowed])
         })?;
-        if name.to_ascii_uppercase().starts_with("SHUNT_") {
+        if is_ours(name) {
             return Err(bad(at, "the variable belongs to Shuntyard", &["any other name"]));
         }
     }

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::filter::Filter;
+use crate::git_source::GitSource;
+use crate::runner::HAS_GIT;
 
 /// What a job does on its runner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +42,12 @@ pub struct JobSpec {
     /// The tree of files that the job starts in; `None` = an empty directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<Digest>,
+    /// Patterns of files to keep of its work directory (`crate::artifacts`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<String>,
+    /// The clone that the job starts in, made by its runner; never beside a workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<GitSource>,
     /// When it is proved that an attempt is lost, the job is started again as another one.
     #[serde(default)]
     pub retry_on_lost: bool,
@@ -63,6 +72,14 @@ impl JobSpec {
         self.spool_cap_bytes.map(|cap| cap.max(self.output_cap_bytes))
     }
 
+    /// Which runners may take a job with this filter: what its author asks for, and git where it starts in a clone.
+    #[must_use]
+    pub fn needs(&self, filter: &Filter) -> Filter {
+        let mut needs = filter.clone();
+        needs.capabilities.extend(self.git.is_some().then(|| HAS_GIT.to_owned()));
+        needs
+    }
+
     /// A job that runs `script` with every default.
     #[must_use]
     pub fn shell(script: impl Into<String>) -> Self {
@@ -77,6 +94,8 @@ impl JobSpec {
             spool_cap_bytes: None,
             orphan_grace_s: None,
             workspace: None,
+            artifacts: Vec::new(),
+            git: None,
             retry_on_lost: false,
         }
     }

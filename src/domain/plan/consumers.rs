@@ -2,8 +2,10 @@
 //!
 //! The rule, in full:
 //!
-//! - A *consumer* of project P is another project of the same organisation whose `dependencies` name P, in the
-//!   configuration of its latest delivered change in a pipeline of the same name.
+//! - A *consumer* of project P is another project whose `dependencies` name P, in the configuration of its latest
+//!   delivered change in a pipeline. A name alone means the same organisation and a pipeline of the same name.
+//! - A run has one place for each project name: of several organisations or pipelines with consumers of one name
+//!   the latest delivery takes part, and none that has the name of P itself.
 //! - Its *latest delivered change* is the one with the latest delivery: that is what stands in the shared
 //!   environments. A change that is only proposed or approved has not been there and proves nothing about it.
 //! - A project without a delivered change takes no part, whatever its newer configurations say.
@@ -38,14 +40,13 @@ pub struct Consumer<'a> {
 /// `delivered` may hold any delivered changes of the enterprise, in any order.
 #[must_use]
 pub fn consumers<'a>(of: &PipelinePath, delivered: &[Delivered<'a>]) -> Vec<Consumer<'a>> {
-    let near = |at: &PipelinePath| {
-        at.enterprise == of.enterprise && at.org == of.org && at.pipeline == of.pipeline && at.project != of.project
-    };
+    let near = |at: &PipelinePath| at.enterprise == of.enterprise && at.project != of.project;
     let mut latest: Vec<&Delivered<'a>> = delivered.iter().filter(|change| near(change.at)).collect();
     // Of two deliveries in one millisecond the change with the later id counts.
+    latest.sort_by_key(|change| (change.at, std::cmp::Reverse((change.delivered_at_ms, change.change))));
+    latest.dedup_by_key(|change| change.at);
+    latest.retain(|change| change.config.dependencies().iter().any(|needed| needed.leads(change.at, of)));
     latest.sort_by_key(|change| (&change.at.project, std::cmp::Reverse((change.delivered_at_ms, change.change))));
     latest.dedup_by_key(|change| &change.at.project);
-    let needs = |change: &&&Delivered<'a>| change.config.dependencies().iter().any(|d| d == of.project.as_str());
-    let consumer = |change: &&Delivered<'a>| Consumer { at: change.at, change: change.change, config: change.config };
-    latest.iter().filter(needs).map(consumer).collect()
+    latest.iter().map(|change| Consumer { at: change.at, change: change.change, config: change.config }).collect()
 }

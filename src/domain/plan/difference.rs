@@ -83,7 +83,7 @@ fn settings(was: &PhasePlan, now: &PhasePlan) -> Vec<String> {
         ("max_parallel", was.max_parallel != now.max_parallel),
         ("continue_on_error", tolerated(was) != tolerated(now)),
         ("retry", was.retry_on_lost != now.retry_on_lost),
-        ("artifacts", was.artifacts != now.artifacts),
+        ("artifacts", old.artifacts != new.artifacts),
     ]
     .into_iter()
     .filter(|(_, differs)| *differs)

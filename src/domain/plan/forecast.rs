@@ -17,6 +17,9 @@ use crate::phase::{Phase, Stage};
 use crate::project_config::nearest;
 use crate::tenancy::Name;
 
+/// Of a script's first line, people are shown no more.
+const RUNS_MAX_CHARS: usize = 200;
+
 /// A plan against an inventory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forecast {
@@ -35,6 +38,9 @@ pub struct PhaseForecast {
     pub phase: Phase,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skip: Option<SkipReason>,
+    /// The first line of its script that says something; none when it is skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs: Option<String>,
     pub rows: Vec<RowForecast>,
 }
 
@@ -103,12 +109,14 @@ impl House<'_> {
             change: plan.change,
             phase: plan.phase,
             skip: plan.skip,
-            rows: plan.rows.iter().map(|row| self.row(&plan.project, &row.filter)).collect(),
+            runs: first_line(&plan.spec.script),
+            rows: plan.rows.iter().map(|row| self.row(plan, &row.filter)).collect(),
         }
     }
 
-    fn row(&self, project: &Name, filter: &Filter) -> RowForecast {
-        let takes = |runner: &&BoardRunner| accepts(filter, self.org.as_str(), runner);
+    fn row(&self, plan: &PhasePlan, filter: &Filter) -> RowForecast {
+        let needs = plan.spec.needs(filter);
+        let takes = |runner: &&BoardRunner| accepts(&needs, self.org.as_str(), runner);
         let mut runners: Vec<(bool, &str)> = self
             .inventory
             .iter()
@@ -116,9 +124,9 @@ impl House<'_> {
             .map(|runner| (runner.availability != Availability::Ready, runner.attributes.hostname.as_str()))
             .collect();
         runners.sort_unstable();
-        let told = if runners.is_empty() { Some(self.why_not(filter)) } else { None };
+        let told = if runners.is_empty() { Some(self.why_not(&needs)) } else { None };
         RowForecast {
-            description: description(project, filter),
+            description: description(&plan.project, filter),
             filter: filter.clone(),
             matching: runners.len(),
             ready: runners.iter().filter(|(away, _)| !away).count(),
@@ -166,6 +174,14 @@ impl House<'_> {
         }
         unknown
     }
+}
+
+/// The first line that is neither empty nor a comment nor an option of the shell, at most 200 characters of it.
+fn first_line(script: &str) -> Option<String> {
+    let mut lines = script.lines().map(str::trim).filter(|line| !line.is_empty());
+    let says_nothing = |line: &str| line.starts_with('#') || line.starts_with("set -");
+    let first = lines.clone().find(|line| !says_nothing(line)).or_else(|| lines.next())?;
+    Some(first.chars().take(RUNS_MAX_CHARS).collect())
 }
 
 fn words<'a>(org: &Name, inventory: &'a [BoardRunner]) -> BTreeMap<FilterKey, BTreeSet<&'a str>> {

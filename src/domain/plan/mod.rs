@@ -67,8 +67,6 @@ pub struct PhasePlan {
     pub max_parallel: Option<u32>,
     #[serde(default)]
     pub retry_on_lost: bool,
-    #[serde(default)]
-    pub artifacts: Vec<String>,
     /// Never empty.
     pub rows: Vec<RowPlan>,
 }
@@ -109,36 +107,27 @@ pub struct Planned<'a> {
     /// Where the files are that its jobs start in.
     pub source: &'a Source,
     pub config: &'a ProjectConfig,
+    /// Git's id of the text of that configuration: a clone with another one is not run.
+    pub config_blob: Option<&'a str>,
     pub local: Option<&'a LocalPhases>,
     pub template: Option<&'a CommandTemplate>,
     /// What is kept of a job's output unless the phase says `output_cap_mib`.
     pub output_cap_bytes: u64,
 }
 
-/// Why a correct configuration cannot be run.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PlanFault {
-    #[error("phase `{phase}` of `{project}` sets `{name}`: variables that begin with SHUNT_ are Shuntyard's")]
-    ReservedVariable { project: Name, phase: Phase, name: String },
-}
-
 /// Plans a stage of a change. `consumers` take part in union and nowhere else.
-///
-/// # Errors
-/// Every fault of every phase, the consumers' included.
-pub fn stage_plan(stage: Stage, own: Planned<'_>, consumers: &[Planned<'_>]) -> Result<StagePlan, Vec<PlanFault>> {
+#[must_use]
+pub fn stage_plan(stage: Stage, own: Planned<'_>, consumers: &[Planned<'_>]) -> StagePlan {
     let consumers = if stage == Stage::Union { consumers } else { &[] };
-    let mut faults = Vec::new();
-    let mut plan = |phase: Phase, of: &Planned<'_>| phase_plan(stage, phase, of, &mut faults);
-    let mut group = |phases: &[Phase]| {
+    let group = |phases: &[Phase]| {
         let all = || std::iter::once(&own).chain(consumers);
-        phases.iter().flat_map(|phase| all().map(|of| (*phase, of))).map(|(phase, of)| plan(phase, of)).collect()
+        let plans = phases.iter().flat_map(|phase| all().map(|of| phase_plan(stage, *phase, of)));
+        plans.collect()
     };
-    let groups = groups(stage).iter().map(|phases| group(phases)).collect();
-    if faults.is_empty() { Ok(StagePlan { stage, groups }) } else { Err(faults) }
+    StagePlan { stage, groups: groups(stage).iter().map(|phases| group(phases)).collect() }
 }
 
-fn phase_plan(stage: Stage, phase: Phase, of: &Planned<'_>, faults: &mut Vec<PlanFault>) -> PhasePlan {
+fn phase_plan(stage: Stage, phase: Phase, of: &Planned<'_>) -> PhasePlan {
     let config = of.config.phase(phase);
     let script = command(stage, phase, of, &config);
     let skip = match (config.skip, &script) {
@@ -146,7 +135,6 @@ fn phase_plan(stage: Stage, phase: Phase, of: &Planned<'_>, faults: &mut Vec<Pla
         (false, None) => Some(SkipReason::NothingToRun),
         (false, Some(_)) => None,
     };
-    check(phase, of, &config, skip, faults);
     let row = |(filter, continue_on_error)| RowPlan { filter, continue_on_error };
     let rows = config.filters.into_iter().zip(config.continue_on_error).map(row);
     PhasePlan {
@@ -161,14 +149,15 @@ fn phase_plan(stage: Stage, phase: Phase, of: &Planned<'_>, faults: &mut Vec<Pla
             silence_limit_s: config.silence_s,
             stop_grace_s: config.stop_grace_s,
             workspace: of.source.workspace(),
+            git: of.source.git(of.config_blob),
             orphan_grace_s: config.stop_after_disconnect_s,
+            artifacts: config.artifacts,
             output_cap_bytes: config.output_cap_bytes.unwrap_or(of.output_cap_bytes),
             ..JobSpec::shell(if skip.is_some() { String::new() } else { script.unwrap_or_default() })
         },
         fail_fast: config.fail_fast,
         max_parallel: config.max_parallel,
         retry_on_lost: config.retry_on_lost,
-        artifacts: config.artifacts,
         rows: rows.collect(),
     }
 }
@@ -178,13 +167,4 @@ fn command(stage: Stage, phase: Phase, of: &Planned<'_>, config: &PhaseConfig) -
     let local = || of.local.and_then(|local| local.command(phase)).map(ToOwned::to_owned);
     let template = || of.template.map(|template| template.script(of.at, stage, phase));
     config.run.clone().or_else(local).or_else(template)
-}
-
-fn check(phase: Phase, of: &Planned<'_>, config: &PhaseConfig, skip: Option<SkipReason>, faults: &mut Vec<PlanFault>) {
-    if skip.is_none() {
-        let reserved = config.env.keys().filter(|name| name.to_ascii_uppercase().starts_with("SHUNT_"));
-        let project = &of.at.project;
-        let fault = |name: &String| PlanFault::ReservedVariable { project: project.clone(), phase, name: name.clone() };
-        faults.extend(reserved.map(fault));
-    }
 }

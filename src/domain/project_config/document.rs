@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use super::dependency::{Dependency, SPELLINGS};
 use super::dispatch::{self, Dispatch};
 use super::fault::{Fault, Faults, Path, nearest};
-use super::json::{Json, Node};
+use super::json::Node;
 use super::reader;
 use super::settings::{self, Settings};
 use super::shape::{self, MAX_LIMIT_S};
@@ -28,7 +29,7 @@ pub(super) struct Document {
     pub(super) skip: BTreeSet<Phase>,
     pub(super) timeouts: Timeouts,
     pub(super) settings: BTreeMap<Phase, Settings>,
-    pub(super) dependencies: Vec<String>,
+    pub(super) dependencies: Vec<Dependency>,
     pub(super) ignored: Map<String, Value>,
 }
 
@@ -132,16 +133,21 @@ fn phase_timeouts(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> Time
     timeouts
 }
 
-fn dependencies(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> Vec<String> {
-    let mut seen = BTreeSet::new();
+fn dependencies(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> Vec<Dependency> {
+    let mut dependencies: Vec<Dependency> = Vec::new();
     for (index, _, node) in shape::strings(node, path, faults, "project name") {
         let path = path.index(index);
-        let Some(name) = shape::non_empty(node, &path, faults) else { continue };
-        if !seen.insert(name) {
-            faults.add(&path, &node.span, "this project is named twice", &["each project once"]);
+        let Some(text) = shape::non_empty(node, &path, faults) else { continue };
+        match text.parse::<Dependency>() {
+            Ok(dependency) if dependencies.contains(&dependency) => {
+                faults.add(&path, &node.span, "this project is named twice", &["each project once"]);
+            }
+            Ok(dependency) => dependencies.push(dependency),
+            Err(bad) => {
+                let message = format!("no project can be called so: a name has {}", bad.allowed);
+                faults.add(&path, &node.span, message, SPELLINGS);
+            }
         }
     }
-    let Json::List(nodes) = &node.value else { return Vec::new() };
-    let text = |node: &Node| if let Json::Text(text) = &node.value { Some(text.clone()) } else { None };
-    nodes.iter().filter_map(text).collect()
+    dependencies
 }

@@ -4,6 +4,7 @@
 //! text up: `fault` (paths and positions of faults), `json` and `reader` (values with positions), `shape`
 //! (recurring types), `dispatch` and `settings` (the two big keys), `document` (the whole).
 
+mod dependency;
 mod dispatch;
 mod document;
 pub(crate) mod fault;
@@ -25,12 +26,13 @@ use crate::filter::Filter;
 use crate::job::JobSpec;
 use crate::phase::Phase;
 
+pub use self::dependency::Dependency;
 pub use self::dispatch::MAX_ROWS;
 pub use self::document::MAX_BYTES;
 pub use self::fault::Fault;
 pub(crate) use self::fault::nearest;
 pub use self::local_phases::{LOCAL_PHASES_CANDIDATES, LocalPhases, MAX_LOCAL_PHASES_BYTES, parse_local_phases};
-pub use self::report::{CheckReport, PhaseReport, check_report};
+pub use self::report::{CheckReport, LocalPhasesReport, PhaseReport, SaidIn, check_report};
 pub use self::settings::SettingKey;
 
 /// Where a project keeps its configuration, relative to its directory; the first that exists is read.
@@ -117,9 +119,9 @@ impl ProjectConfig {
         }
     }
 
-    /// Projects that must be healthy before this one is deployed, in the order written, each once.
+    /// Projects that this one needs at run time, in the order written, each once.
     #[must_use]
-    pub fn dependencies(&self) -> &[String] {
+    pub fn dependencies(&self) -> &[Dependency] {
         &self.document.dependencies
     }
 

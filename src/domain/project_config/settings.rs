@@ -7,10 +7,11 @@ use super::dispatch;
 use super::fault::{Faults, Path};
 use super::json::{Json, Node};
 use super::shape::{self, MAX_LIMIT_S};
+use crate::artifacts::{MAX_PATTERNS, Pattern};
 use crate::closed::closed_list;
 use crate::filter::Filter;
 use crate::phase::Phase;
-use crate::wire::frame::{BadFrame, check_variable};
+use crate::wire::frame::{BadFrame, check_variable, is_ours};
 
 /// One TiB.
 const MAX_OUTPUT_CAP_MIB: u32 = 1 << 20;
@@ -129,8 +130,12 @@ fn environment(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> BTreeMa
         let path = path.key(&member.key);
         let text = if let Json::Text(text) = &member.node.value { text.as_str() } else { "" };
         match check_variable(&member.key, text) {
+            Ok(()) if is_ours(&member.key) => {
+                let message = "variables that begin with SHUNT_ are Shuntyard's";
+                faults.add(&path, &member.key_span, message, &["any other name"]);
+            }
             Ok(()) => (),
-            Err(BadFrame::NulInValue(_) | BadFrame::NulInScript) => {
+            Err(BadFrame::NulInValue(_) | BadFrame::NulInScript | BadFrame::NulInSecret) => {
                 faults.add(&path, &member.node.span, "must not contain the character NUL", &["a string without NUL"]);
             }
             Err(fault @ BadFrame::ReservedName(_)) => {
@@ -196,8 +201,18 @@ pub(super) fn check_tolerated(
 }
 
 fn artifacts(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> Vec<String> {
-    let patterns = shape::strings(node, path, faults, "file pattern");
-    patterns.into_iter().filter_map(|(index, _, node)| shape::non_empty(node, &path.index(index), faults)).collect()
+    let texts = shape::strings(node, path, faults, "file pattern");
+    if texts.len() > MAX_PATTERNS {
+        faults.add(path, &node.span, format!("{} patterns are too many", texts.len()), &["up to 50 patterns"]);
+    }
+    let mut patterns = Vec::new();
+    for (index, text, node) in texts {
+        match Pattern::parse(text) {
+            Ok(_) => patterns.push(text.to_owned()),
+            Err(bad) => faults.add(&path.index(index), &node.span, bad, &[bad.allowed]),
+        }
+    }
+    patterns
 }
 
 fn retry(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> bool {

@@ -9,7 +9,9 @@ use serde::de::DeserializeOwned;
 use shuntyard_domain::facts::Facts;
 use shuntyard_domain::filter::{Attributes, Filter};
 use shuntyard_domain::phase::Phase;
-use shuntyard_domain::project_config::{CANDIDATES, Fault, MAX_BYTES, MAX_ROWS, check_report, parse, row_title};
+use shuntyard_domain::project_config::{
+    CANDIDATES, Dependency, Fault, MAX_BYTES, MAX_ROWS, check_report, parse, row_title,
+};
 
 const HELLO: &str = include_str!("../../../fixtures/projects/hello/config.json");
 
@@ -73,7 +75,7 @@ fn the_forty_cases_are_judged_as_chef_does_or_the_case_says_why_not() {
 #[test]
 fn good_configurations_load_and_resolve() {
     for (path, text, phases) in configs("configs/good", "phases") {
-        let report = check_report(&text);
+        let report = check_report(&text, None);
         assert!(report.valid, "{}: {:#?}", path.display(), report.errors);
         if let Some(phases) = phases {
             assert_eq!(report.phases, json(&phases), "{}", path.display());
@@ -203,18 +205,19 @@ fn unknown_keys_are_kept_and_near_misses_of_ours_are_pointed_out() {
     assert_eq!(misspelt, [("skip-phase", "skip_phases"), ("job_dispatch.filter", "filters")]);
     let chefs = parse(include_str!("../../../fixtures/configs/good/build-nodes-beside-v2.json")).unwrap();
     assert_eq!(chefs.misspelt(), []);
-    assert_eq!(chefs.dependencies(), ["BackendAPI", "Billing"]);
+    let needed: Vec<Dependency> = ["BackendAPI", "Billing"].iter().map(|text| text.parse().unwrap()).collect();
+    assert_eq!(chefs.dependencies(), needed);
 }
 
 #[test]
 fn the_report_has_the_keys_that_scripts_read() {
-    let bad = serde_json::to_value(check_report(r#"{"skip_phases": ["Unit"]}"#)).unwrap();
+    let bad = serde_json::to_value(check_report(r#"{"skip_phases": ["Unit"]}"#, None)).unwrap();
     let phases: Vec<&str> = Phase::ALL.iter().map(|phase| phase.as_str()).collect();
     let error = serde_json::json!({"path": "skip_phases[0]", "message": "unknown phase", "found": "\"Unit\"",
         "allowed": phases, "line": 1, "column": 18, "nearest": "unit"});
     assert_eq!(bad, serde_json::json!({"valid": false, "errors": [error], "phases": {}}));
-    let good = serde_json::to_string(&check_report(r#"{"skip_phases": ["unit"]}"#)).unwrap();
-    let start = r#"{"valid":true,"errors":[],"phases":{"unit":{"filters":[{}],"timeout_s":null,"skip":true},"lint":"#;
+    let good = serde_json::to_string(&check_report(r#"{"skip_phases": ["unit"]}"#, None)).unwrap();
+    let start = r#"{"valid":true,"errors":[],"phases":{"unit":{"filters":[{}],"timeout_s":null,"skip":true,"said_in":null},"lint":"#;
     assert!(good.starts_with(start), "{good}");
     let line = parse(r#"{"skip_phases": ["Unit"]}"#).unwrap_err()[0].to_string();
     assert!(line.starts_with("1:18: skip_phases[0]: unknown phase; found \"Unit\"; did you mean `unit`?"), "{line}");

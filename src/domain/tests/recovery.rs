@@ -106,7 +106,7 @@ fn a_loss_without_an_end_line_calls_its_log_truncated() {
 
 #[test]
 fn the_end_waits_for_the_whole_log_but_not_for_ever() {
-    let end = End::Result(ResultRecord { exit_code: 0, size: 9, cksum: 5, stopped: None });
+    let end = End::Result(ResultRecord { exit_code: 0, size: 9, cksum: 5, stopped: None, has_outputs: false });
     assert!(!end.may_settle(8, MAX_TAILS_OVERDUE));
     assert!(end.may_settle(9, 0));
     assert!(end.may_settle(8, MAX_TAILS_OVERDUE + 1));

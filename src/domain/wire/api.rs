@@ -3,13 +3,14 @@
 //! Chef Automate Workflow's keys come first and keep their spelling; ours stand beside them.
 //! Times of ours are RFC 3339 in UTC.
 
+mod artifacts;
 mod attempts;
 mod bootstrap;
 mod log_chunk;
 mod patch;
 mod submit;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -17,6 +18,7 @@ use serde_json::{Map, Value};
 use crate::digest::Digest;
 use crate::facts::Facts;
 use crate::filter::Filter;
+use crate::git_source::GitSource;
 use crate::ids::{JobId, PhaseRunId, RunnerId};
 use crate::job::{Job, JobState};
 use crate::outcome::{LostEvidence, NotRunReason, Outcome, StopReason, TruncatedReason};
@@ -27,6 +29,7 @@ use crate::receipt::StopReceipt;
 use crate::runner::{Health, Runner, RunnerState, Scope};
 use crate::wire::time_text::{chef_duration, chef_time, rfc3339};
 
+pub use artifacts::ArtifactBody;
 pub use attempts::{AttemptBody, LossBody, Retry};
 pub use bootstrap::{AcceptHostKey, InstallRunner, StepEvent, default_ssh_port};
 pub use log_chunk::LogChunk;
@@ -118,10 +121,28 @@ pub struct JobBody {
     /// The tree of files that it starts in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<Digest>,
+    /// The clone that it starts in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<GitSource>,
     #[serde(default)]
     pub stop_after_disconnect_s: Option<u32>,
     #[serde(default)]
     pub retry: Retry,
+    /// Patterns of files to keep.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifact_patterns: Vec<String>,
+    /// How many files were kept, `GET /jobs/:id/artifacts`; here and in the next three: in `GET /jobs/:id` of a job that ended.
+    #[serde(default)]
+    pub artifacts: u64,
+    /// What of the files was not kept, and why; the job does not fail of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifacts_fault: Option<String>,
+    /// What the job has written into the file `$SHUNT_OUTPUT`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, String>,
+    /// Why there are no outputs although it has written some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs_fault: Option<String>,
     /// Its placements, oldest first; in `GET /jobs/:id`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<AttemptBody>,
@@ -189,8 +210,14 @@ impl JobBody {
             run_limit_s: job.spec.run_limit_s,
             silence_limit_s: job.spec.silence_limit_s,
             workspace: job.spec.workspace,
+            git: job.spec.git.clone(),
             stop_after_disconnect_s: job.spec.orphan_grace_s,
             retry: Retry { on_lost: job.spec.retry_on_lost },
+            artifact_patterns: job.spec.artifacts.clone(),
+            artifacts: 0,
+            artifacts_fault: None,
+            outputs: BTreeMap::new(),
+            outputs_fault: None,
             attempts: Vec::new(),
             receipt: None,
             deleted_runner: None,

@@ -68,6 +68,8 @@ pub struct ResultRecord {
     pub cksum: u32,
     /// Why the wrapper stopped it; `None` when it ended by itself.
     pub stopped: Option<StopReason>,
+    /// It has written into the file `$SHUNT_OUTPUT`.
+    pub has_outputs: bool,
 }
 
 /// One attempt as its spool shows it.
@@ -235,12 +237,15 @@ fn control(words: &[&str]) -> Result<Control, &'static str> {
 fn spool_state(words: &[&str]) -> Result<SpoolState, &'static str> {
     Ok(match words {
         ["run", size] => SpoolState::Run { size: number(size)? },
-        ["end", code, size, cksum, why] => SpoolState::End(ResultRecord {
-            exit_code: i32::from(number::<u8>(code)?),
-            size: number(size)?,
-            cksum: number(cksum)?,
-            stopped: if *why == "-" { None } else { Some(why.parse().map_err(|_| "an unknown stop reason")?) },
-        }),
+        ["end", code, size, cksum, why, rest @ ..] if matches!(rest, [] | ["outputs"]) => {
+            SpoolState::End(ResultRecord {
+                exit_code: i32::from(number::<u8>(code)?),
+                size: number(size)?,
+                cksum: number(cksum)?,
+                stopped: if *why == "-" { None } else { Some(why.parse().map_err(|_| "an unknown stop reason")?) },
+                has_outputs: !rest.is_empty(),
+            })
+        }
         ["lost", why, size] => {
             SpoolState::Lost { why: why.parse().map_err(|_| "an unknown reason of loss")?, size: number(size)? }
         }

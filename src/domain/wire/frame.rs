@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use crate::digest::Digest;
+use crate::git_source::GitAccess;
 use crate::ids::AttemptId;
 use crate::job::JobSpec;
+use crate::wire::clone::clone_lines;
 
 /// Marks the lines of one channel; fresh per channel, so that no login file can imitate them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +54,8 @@ pub enum Verb<'a> {
     Remove { nonce: &'a Nonce, ids: &'a [AttemptId] },
     /// Receive a tree of files where it is missing, and lay a copy of it ready for an attempt.
     Workspace { id: AttemptId, nonce: &'a Nonce, digest: Digest },
+    /// Hand out what an ended attempt has left; `wire::collect` follows on stdin.
+    Get { id: AttemptId, nonce: &'a Nonce },
     /// Take the whole runner of the system mode off its host; `retire_request` follows on stdin.
     Retire { nonce: &'a Nonce },
 }
@@ -82,6 +86,7 @@ pub fn command_line(wrapper_path: &str, verb: &Verb<'_>) -> Result<String, BadWo
             words
         }),
         Verb::Workspace { id, nonce, digest } => format!("ws {id} {nonce} {digest}"),
+        Verb::Get { id, nonce } => format!("get {id} {nonce}"),
         Verb::Retire { nonce } => format!("retire {nonce}"),
     };
     Ok(format!("exec /bin/sh {wrapper_path} {words}"))
@@ -134,6 +139,8 @@ pub enum BadFrame {
     NulInScript,
     #[error("the value of the variable `{0}` has a NUL byte; an environment cannot")]
     NulInValue(String),
+    #[error("a secret has a NUL byte; no file of git's can")]
+    NulInSecret,
     #[error("`{0}` is not a variable name: letters, digits and _, not starting with a digit")]
     BadName(String),
     #[error("the variable `{0}` belongs to the shell or to Shuntyard and cannot be set")]
@@ -152,8 +159,8 @@ pub struct Frame<'a> {
 /// byte; above it a process for `head -c` is cheaper (measured: docs/PROTOCOL.md).
 const READ_BY_LINES_MAX: usize = 2048;
 
-/// The variables by which the wrapper finds processes that left the job's group.
-const COOKIES: [&str; 2] = ["SHUNT_JOB", "SHUNT_COOKIE"];
+/// The wrapper's own: by which it finds processes that left the job's group, and the file of the job's outputs.
+const WRAPPERS: [&str; 3] = ["SHUNT_JOB", "SHUNT_COOKIE", "SHUNT_OUTPUT"];
 
 /// Variables that some /bin/sh holds read-only: setting them would end the shell.
 const SHELL_OWNS: [&str; 6] = ["UID", "EUID", "PPID", "SHELLOPTS", "BASHOPTS", "BASH_VERSINFO"];
@@ -165,6 +172,17 @@ impl Frame<'_> {
     /// # Errors
     /// `BadFrame` when a name or a value cannot be carried.
     pub fn encode(&self) -> Result<Vec<u8>, BadFrame> {
+        self.encode_with(&GitAccess::default())
+    }
+
+    /// As `encode`, with what opens the repository in which the job starts.
+    ///
+    /// The frame of a clone begins with 2: a wrapper that knows nothing of clones refuses it, rather than to run the
+    /// script in an empty directory.
+    ///
+    /// # Errors
+    /// As `encode`.
+    pub fn encode_with(&self, access: &GitAccess<'_>) -> Result<Vec<u8>, BadFrame> {
         if self.spec.script.contains('\0') {
             return Err(BadFrame::NulInScript);
         }
@@ -181,13 +199,17 @@ impl Frame<'_> {
             // Without the tree the attempt is refused.
             body.insert_str(0, "shunt_workspace=1\n");
         }
+        if let Some(source) = &self.spec.git {
+            body.insert_str(0, &clone_lines(source, access)?);
+        }
         for (name, value) in self.env {
             check_variable(name, value)?;
             let _ = writeln!(body, "export {name}={}", quoted(value));
         }
         let _ = write!(body, "}}\nshunt_script={}\nshunt_end=1\n", quoted(&self.spec.script));
         let lines = if body.len() > READ_BY_LINES_MAX { 0 } else { body.bytes().filter(|b| *b == b'\n').count() };
-        Ok([format!("1 {} {lines}\n", body.len()).into_bytes(), body.into_bytes()].concat())
+        let version = if self.spec.git.is_some() { 2 } else { 1 };
+        Ok([format!("{version} {} {lines}\n", body.len()).into_bytes(), body.into_bytes()].concat())
     }
 }
 
@@ -201,10 +223,16 @@ pub fn check_variable(name: &str, value: &str) -> Result<(), BadFrame> {
     if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.bytes().all(letters) {
         return Err(BadFrame::BadName(short()));
     }
-    if SHELL_OWNS.contains(&name) || name.starts_with("shunt_") || COOKIES.contains(&name) {
+    if SHELL_OWNS.contains(&name) || name.starts_with("shunt_") || WRAPPERS.contains(&name) {
         return Err(BadFrame::ReservedName(short()));
     }
     if value.contains('\0') { Err(BadFrame::NulInValue(short())) } else { Ok(()) }
+}
+
+/// Tells whether a variable is one of those that tell a job about itself: its author cannot set it.
+#[must_use]
+pub fn is_ours(name: &str) -> bool {
+    name.to_ascii_uppercase().starts_with("SHUNT_")
 }
 
 /// One word for a POSIX shell, whatever it holds.

@@ -1,7 +1,9 @@
-//! Shapes that travel: to the runner's wrapper (`frame`, `control`) and over HTTP (`api`, `workspace`).
+//! Shapes that travel: to the runner's wrapper (`frame`, `control`, `collect`) and over HTTP (`api`, `workspace`).
 
 pub mod api;
 pub mod change;
+mod clone;
+pub mod collect;
 pub mod control;
 pub mod frame;
 pub mod object;

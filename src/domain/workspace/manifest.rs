@@ -232,20 +232,28 @@ fn parse_line(line: &str) -> Option<(&str, Entry)> {
 }
 
 fn check_path(path: &str) -> Result<(), BadManifest> {
-    let bad = |why| Err(BadManifest::Path { path: path.chars().take(200).collect(), why });
+    match path_fault(path) {
+        Some(why) => Err(BadManifest::Path { path: path.chars().take(200).collect(), why }),
+        None => Ok(()),
+    }
+}
+
+/// Says why a path names nothing inside a tree; `None` when it may.
+#[must_use]
+pub fn path_fault(path: &str) -> Option<&'static str> {
     if path.len() > MAX_PATH_BYTES || path.split('/').any(|name| name.len() > MAX_NAME_BYTES) {
-        return bad("it is too long");
+        return Some("it is too long");
     }
     if path.chars().any(char::is_control) {
-        return bad("it holds a control character");
+        return Some("it holds a control character");
     }
     if path.starts_with('/') {
-        return bad("it is absolute");
+        return Some("it is absolute");
     }
     match path.split('/').find(|name| matches!(*name, "" | "." | "..")) {
-        Some("..") => bad("it leads upwards"),
-        Some(_) => bad("it has an empty name or `.`"),
-        None => Ok(()),
+        Some("..") => Some("it leads upwards"),
+        Some(_) => Some("it has an empty name or `.`"),
+        None => None,
     }
 }
 

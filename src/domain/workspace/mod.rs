@@ -8,4 +8,4 @@ mod links;
 mod manifest;
 
 pub use delta::Delta;
-pub use manifest::{BadManifest, Entry, HEADER, Limits, Manifest};
+pub use manifest::{BadManifest, Entry, HEADER, Limits, Manifest, path_fault};

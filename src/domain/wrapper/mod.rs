@@ -21,8 +21,10 @@ pub const WRAPPER: &str = concat!(
     include_str!("parts/1-spool.sh"),
     include_str!("parts/2-stop.sh"),
     include_str!("parts/3-start.sh"),
+    include_str!("parts/3-source.sh"),
     include_str!("parts/4-channel.sh"),
     include_str!("parts/4-workspace.sh"),
+    include_str!("parts/4-collect.sh"),
     include_str!("parts/5-verbs.sh"),
 );
 

@@ -177,7 +177,7 @@ mod tests {
             arrived.extend([ChannelEvent::Eof, ChannelEvent::Closed, ChannelEvent::Closed]);
             let (bytes, rest) = joined(decoded(arrived));
             assert_eq!(String::from_utf8_lossy(&bytes), format!("raw @@{} \0\n", nonce()));
-            let ended = ResultRecord { exit_code: 3, size: 9, cksum: 77, stopped: None };
+            let ended = ResultRecord { exit_code: 3, size: 9, cksum: 77, stopped: None, has_outputs: false };
             let expected = [
                 AttemptEvent::Started { pid: 42 },
                 AttemptEvent::Ended(ended),

@@ -1,8 +1,10 @@
 //! The wrapper's verbs over a connection (docs/PROTOCOL.md): `start` and `attach` stream an attempt, the verbs of
 //! `verbs` ask one question each.
 
+mod collect;
 mod decode;
 mod input;
+mod lines;
 mod verbs;
 mod workspace;
 
@@ -17,6 +19,7 @@ use shuntyard_domain::wire::control::{ErrCode, LostWhy, Receipt, ResultRecord};
 use shuntyard_domain::wire::frame::{BadWord, Nonce, Verb, Word, command_line, next_attempt};
 use tokio::time::{Instant, timeout_at};
 
+pub use collect::{Answer, Collection, collect};
 pub use input::AttemptInput;
 pub use verbs::{FenceAnswer, KillAnswer, fence, hello, kill, remove, retire, status};
 pub use workspace::{Delivery, DeliveryWord, deliver};

@@ -1,15 +1,15 @@
 //! The verb that brings a tree of files to a host and lays a copy ready for an attempt.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
 use shuntyard_domain::digest::Digest;
 use shuntyard_domain::ids::AttemptId;
-use shuntyard_domain::wire::control::{Control, parse_control};
-use shuntyard_domain::wire::frame::{Nonce, Verb};
+use shuntyard_domain::wire::control::Control;
+use shuntyard_domain::wire::frame::Verb;
 use tokio::sync::mpsc;
 
+use super::lines::ControlLines;
 use super::{VerbError, command, fresh_nonce};
 use crate::ssh::channel::{ChannelEvent, ChannelReader, ChannelWriter};
 use crate::ssh::error::{ChannelGone, ExecError};
@@ -17,8 +17,6 @@ use crate::ssh::pool::Lease;
 
 /// How long the host may be silent: it may be unpacking and checking a large tree.
 const SILENCE_LIMIT: Duration = Duration::from_secs(900);
-/// What a host may say beside control lines.
-const MAX_NOISE_BYTES: usize = 1 << 20;
 
 /// What the host says, in this order; `Want` only when it lacks the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,14 +31,9 @@ pub enum DeliveryWord {
 
 /// A delivery under way. Dropping it before `Filled` gives it up: the host removes what it has received.
 pub struct Delivery {
-    at: String,
-    nonce: Nonce,
+    lines: ControlLines,
     events: ChannelReader,
     input: ChannelWriter,
-    /// The unfinished line of standard error.
-    line: Vec<u8>,
-    words: VecDeque<Control>,
-    noise_bytes: usize,
 }
 
 /// Asks the host for tree `digest`, for attempt `id`.
@@ -56,9 +49,8 @@ pub async fn deliver(
     let nonce = fresh_nonce()?;
     let command = command(lease, wrapper_path, &Verb::Workspace { id, nonce: &nonce, digest })?;
     let channel = lease.open(&command).await?;
-    let at = lease.session().at().to_owned();
-    let (line, words) = (Vec::new(), VecDeque::new());
-    Ok(Delivery { at, nonce, events: channel.events, input: channel.input, line, words, noise_bytes: 0 })
+    let lines = ControlLines::new(lease.session().at().to_owned(), nonce);
+    Ok(Delivery { lines, events: channel.events, input: channel.input })
 }
 
 impl Delivery {
@@ -68,28 +60,25 @@ impl Delivery {
     /// `Refused`; `Exec` when the connection is lost; `NoAnswer` when the host ends or is silent without a word.
     pub async fn word(&mut self) -> Result<DeliveryWord, VerbError> {
         loop {
-            match self.words.pop_front() {
+            match self.lines.next() {
                 Some(Control::Want { tools, trees }) => return Ok(DeliveryWord::Want { tools, trees }),
                 Some(Control::Have) => return Ok(DeliveryWord::Have),
                 Some(Control::Filled) => return Ok(DeliveryWord::Filled),
                 Some(Control::Err { code, detail }) => {
-                    return Err(VerbError::Refused { at: self.at.clone(), code, detail });
+                    return Err(VerbError::Refused { at: self.lines.at().to_owned(), code, detail });
                 }
-                Some(other) => return Err(self.no_answer(format!("{other:?} does not belong into a delivery"))),
+                Some(other) => return Err(self.lines.no_answer(format!("{other:?} does not belong into a delivery"))),
                 None => {}
             }
             let event = tokio::time::timeout(SILENCE_LIMIT, self.events.recv()).await;
-            match event.map_err(|_| self.no_answer("the host is silent".into()))? {
-                Some(ChannelEvent::Stderr(bytes)) => self.read(&bytes)?,
-                Some(ChannelEvent::Stdout(bytes)) => self.noise(bytes.len())?,
+            match event.map_err(|_| self.lines.no_answer("the host is silent".into()))? {
+                Some(ChannelEvent::Stderr(bytes)) => self.lines.read(&bytes)?,
+                Some(ChannelEvent::Stdout(bytes)) => self.lines.noise(bytes.len())?,
                 Some(ChannelEvent::ExitStatus(_) | ChannelEvent::ExitSignal | ChannelEvent::Eof) => {}
-                Some(ChannelEvent::Closed) => {
-                    let said = String::from_utf8_lossy(&self.line).trim().chars().take(300).collect();
-                    return Err(self.no_answer(said));
-                }
-                Some(ChannelEvent::Overflow) => return Err(self.no_answer("it printed too much".into())),
+                Some(ChannelEvent::Closed) => return Err(self.lines.no_answer(self.lines.last_words())),
+                Some(ChannelEvent::Overflow) => return Err(self.lines.no_answer("it printed too much".into())),
                 Some(ChannelEvent::Disconnected) | None => {
-                    return Err(ExecError::ConnectionLost { at: self.at.clone() }.into());
+                    return Err(ExecError::ConnectionLost { at: self.lines.at().to_owned() }.into());
                 }
             }
         }
@@ -111,32 +100,5 @@ impl Delivery {
         // A host that reads no more says why, or is gone: `word` knows.
         let _: Result<(), ChannelGone> = sending.await;
         self.word().await
-    }
-
-    fn read(&mut self, bytes: &[u8]) -> Result<(), VerbError> {
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            self.line.extend_from_slice(piece);
-            if !piece.ends_with(b"\n") {
-                break;
-            }
-            let line = std::mem::take(&mut self.line);
-            match parse_control(&self.nonce, &line).map_err(|bad| self.no_answer(bad.to_string()))? {
-                Some(control) => self.words.push_back(control),
-                None => self.noise(line.len())?,
-            }
-        }
-        if self.line.len() > MAX_NOISE_BYTES { Err(self.no_answer("a line without end".into())) } else { Ok(()) }
-    }
-
-    fn noise(&mut self, bytes: usize) -> Result<(), VerbError> {
-        self.noise_bytes += bytes;
-        if self.noise_bytes > MAX_NOISE_BYTES {
-            return Err(self.no_answer("the host prints without end".into()));
-        }
-        Ok(())
-    }
-
-    fn no_answer(&self, said: String) -> VerbError {
-        VerbError::NoAnswer { at: self.at.clone(), said }
     }
 }

@@ -25,6 +25,9 @@ impl Terminal {
         let mut script = Command::new("script");
         script.args(["-qefc", &line, "/dev/null"]).env_clear().env("SHELL", "/bin/sh").env("TERM", "xterm");
         script.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        if let Some(dir) = command.get_current_dir() {
+            script.current_dir(dir);
+        }
         let screen = File::create(dir.path().join("screen")).expect("a file");
         script.stdin(Stdio::piped()).stdout(screen).stderr(Stdio::null());
         let mut child = script.spawn().expect("script of util-linux");

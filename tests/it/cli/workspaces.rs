@@ -2,63 +2,34 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use super::client::{Client, Ran};
 use super::house::{House, await_that, await_truth, host, truth};
+use super::project::Project;
 use crate::support::sshd::{DEBIAN_12, TestHost};
 
 const CONFIG: &str = r#"{"phases": {"unit": {"run": "./say"}}}"#;
 
-/// A directory with a project in it, and `shunt run` there.
-struct Project {
-    dir: PathBuf,
+/// A small tree: a program, a link, a file with an odd name.
+fn small_tree(house: &House) -> Project {
+    let files = [
+        ("src/say.sh", "echo \"hello from $(cat name)\"\n"),
+        ("name", "one\n"),
+        ("a b/it's ü", "odd\n"),
+        ("config.json", CONFIG),
+    ];
+    let project = Project::new(house, "hello", &files);
+    fs::set_permissions(project.dir.join("src/say.sh"), fs::Permissions::from_mode(0o700)).unwrap();
+    symlink("src/say.sh", project.dir.join("say")).unwrap();
+    project
 }
 
-impl Project {
-    /// A small tree: a program, a link, a file with an odd name.
-    fn new(house: &House) -> Self {
-        let dir = house.home().join("hello");
-        for (path, text) in [
-            ("src/say.sh", "echo \"hello from $(cat name)\"\n"),
-            ("name", "one\n"),
-            ("a b/it's ü", "odd\n"),
-            ("config.json", CONFIG),
-        ] {
-            write(&dir.join(path), text);
-        }
-        fs::set_permissions(dir.join("src/say.sh"), fs::Permissions::from_mode(0o700)).unwrap();
-        symlink("src/say.sh", dir.join("say")).unwrap();
-        Self { dir }
-    }
-
-    /// Makes the files a commit.
-    fn commit(&self) {
-        for words in [&["init", "-q"][..], &["add", "-A"], &["commit", "-q", "-m", "a change"]] {
-            let mut git = Command::new("git");
-            git.args(["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main"]);
-            let done = git.args(words).current_dir(&self.dir).env("HOME", &self.dir).output().expect("git");
-            assert!(done.status.success(), "git {words:?}: {}", String::from_utf8_lossy(&done.stderr));
-        }
-    }
-
-    fn begin(&self, house: &House, flags: &[&str], script: &str) -> Client {
-        let mut command = house.shunt_command();
-        let path = std::env::var("PATH").expect("a PATH");
-        command.env("PATH", path).current_dir(&self.dir);
-        command.arg("run").args(flags).args(["--", "sh", "-c", script]);
-        Client::start(command, b"")
-    }
-
-    fn run(&self, house: &House, flags: &[&str], script: &str) -> Ran {
-        self.begin(house, flags, script).end()
-    }
+fn begin(project: &Project, house: &House, flags: &[&str], script: &str) -> Client {
+    project.begin(house, &[&["run"], flags, &["--", "sh", "-c", script]].concat())
 }
 
-fn write(path: &Path, text: &str) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
+fn run(project: &Project, house: &House, flags: &[&str], script: &str) -> Ran {
+    begin(project, house, flags, script).end()
 }
 
 /// What is in the runner's cache and beside it.
@@ -71,9 +42,9 @@ fn kept(house: &House, host: &TestHost) -> String {
 fn a_job_starts_in_a_copy_of_the_committed_files_or_of_the_files_as_they_are() {
     let host = host("u1", DEBIAN_12);
     let house = House::with(&[(&host, 1)]);
-    let project = Project::new(&house);
-    project.run(&house, &["--with-tree"], "true").expect(1, &["no commit", "--dirty"]);
-    project.commit();
+    let project = small_tree(&house);
+    run(&project, &house, &["--with-tree"], "true").expect(1, &["no commit", "--dirty"]);
+    project.commit("a change");
     let mut phase = house.shunt_command();
     phase.env("PATH", std::env::var("PATH").expect("a PATH")).args([
         "run",
@@ -84,10 +55,10 @@ fn a_job_starts_in_a_copy_of_the_committed_files_or_of_the_files_as_they_are() {
     ]);
     phase.arg(&project.dir);
     Client::start(phase, b"").end().expect(0, &["hello from one"]);
-    write(&project.dir.join("name"), "changed\n");
-    write(&project.dir.join("new"), "new\n");
+    project.write("name", "changed\n");
+    project.write("new", "new\n");
     let script = "./say && cat 'a b'/* && readlink say && stat -c '%a %n' src/say.sh name src && test -e new";
-    let committed = project.run(&house, &["--with-tree"], script);
+    let committed = run(&project, &house, &["--with-tree"], script);
     assert_eq!(
         committed.text(),
         "hello from one\nodd\nsrc/say.sh\n755 src/say.sh\n644 name\n755 src\n",
@@ -95,9 +66,9 @@ fn a_job_starts_in_a_copy_of_the_committed_files_or_of_the_files_as_they_are() {
         committed.stderr
     );
     assert_ne!(committed.code, 0, "a new file is no part of the commit");
-    write(&project.dir.join(".gitignore"), "ignored\n");
-    write(&project.dir.join("ignored"), "secret\n");
-    let dirty = project.run(&house, &["--dirty"], "./say && cat new && ls -A");
+    project.write(".gitignore", "ignored\n");
+    project.write("ignored", "secret\n");
+    let dirty = run(&project, &house, &["--dirty"], "./say && cat new && ls -A");
     assert_eq!(
         dirty.text(),
         "hello from changed\nnew\n.gitignore\na b\nconfig.json\nname\nnew\nsay\nsrc\n",
@@ -111,13 +82,13 @@ fn a_job_starts_in_a_copy_of_the_committed_files_or_of_the_files_as_they_are() {
 fn a_second_change_brings_only_what_has_changed_and_no_job_changes_the_cache() {
     let host = host("u1", DEBIAN_12);
     let house = House::with_log(&[(&host, 1)], "shuntyard=info");
-    let project = Project::new(&house);
-    write(&project.dir.join("large"), &"0123456789abcdef\n".repeat(20_000));
-    project.run(&house, &["--dirty"], "./say; echo worse >name").expect(0, &["hello from one", "sent 5 file(s)"]);
-    let again = project.run(&house, &["--dirty"], "./say");
+    let project = small_tree(&house);
+    project.write("large", &"0123456789abcdef\n".repeat(20_000));
+    run(&project, &house, &["--dirty"], "./say; echo worse >name").expect(0, &["hello from one", "sent 5 file(s)"]);
+    let again = run(&project, &house, &["--dirty"], "./say");
     again.expect(0, &["hello from one", "sent 0 file(s)"]);
-    write(&project.dir.join("name"), "two\n");
-    let changed = project.run(&house, &["--dirty"], "./say && wc -c <large");
+    project.write("name", "two\n");
+    let changed = run(&project, &house, &["--dirty"], "./say && wc -c <large");
     changed.expect(0, &["hello from two\n340000\n", "sent 1 file(s), 4 B"]);
     let told: Vec<bool> = house
         .log()
@@ -129,8 +100,8 @@ fn a_second_change_brings_only_what_has_changed_and_no_job_changes_the_cache() {
     // What a job has done to the cache on purpose is seen when a difference is made from it: then all is sent.
     let base = house.api("runners/u1")["base_dir"].as_str().unwrap().to_owned();
     host.run_inside(&format!("for tree in {base}/ws/*/tree; do echo evil >$tree/src/say.sh; done"));
-    write(&project.dir.join("name"), "three\n");
-    project.run(&house, &["--dirty"], "./say").expect(0, &["hello from three"]);
+    project.write("name", "three\n");
+    run(&project, &house, &["--dirty"], "./say").expect(0, &["hello from three"]);
     house.await_empty_spool(&host);
     assert_eq!(kept(&house, &host), "f:\n\np:\n2");
 }
@@ -148,9 +119,9 @@ fn hold_tar(host: &TestHost) {
 fn two_jobs_at_once_wait_for_one_delivery_and_nobody_else_waits() {
     let host = host("u1", DEBIAN_12);
     let house = House::with_log(&[(&host, 4)], "shuntyard=info");
-    let project = Project::new(&house);
+    let project = small_tree(&house);
     hold_tar(&host);
-    let jobs = [(); 2].map(|()| project.begin(&house, &["--dirty"], "./say"));
+    let jobs = [(); 2].map(|()| begin(&project, &house, &["--dirty"], "./say"));
     await_truth(&host, "begun", "begun");
     house.shunt(&["run", "--", "echo", "not held up"]).expect(0, &["not held up"]);
     let assigned = || house.api("jobs")[0]["state"] == "assigned" && house.api("jobs")[1]["state"] == "assigned";
@@ -167,10 +138,10 @@ fn two_jobs_at_once_wait_for_one_delivery_and_nobody_else_waits() {
 fn a_delivery_is_cancelled_with_its_job_and_begun_again_after_a_crash_or_a_cut_link() {
     let host = host("u1", DEBIAN_12);
     let mut house = House::with(&[(&host, 1)]);
-    let project = Project::new(&house);
+    let project = small_tree(&house);
     hold_tar(&host);
     let flags = ["--dirty", "--detach"];
-    let submit = |script: &str| project.run(&house, &flags, script).text().trim().to_owned();
+    let submit = |script: &str| run(&project, &house, &flags, script).text().trim().to_owned();
     let cancelled = submit("echo x >>~/starts");
     let second = submit("./say; echo x >>~/starts");
     await_truth(&host, "begun", "begun\n");
@@ -205,10 +176,10 @@ fn a_runner_without_room_for_the_tree_is_left_for_another() {
          chown deploy: /home/deploy/.cache && chmod 700 /home/deploy/.cache",
     );
     let house = House::with(&[(&full, 1), (&roomy, 1)]);
-    let project = Project::new(&house);
+    let project = small_tree(&house);
     // The runner that was used last is taken last.
     house.shunt(&["run", "--filter", "hostname=roomy", "--", "true"]).expect(0, &[]);
-    let elsewhere = project.run(&house, &["--dirty"], "./say");
+    let elsewhere = run(&project, &house, &["--dirty"], "./say");
     elsewhere.expect(0, &["hello from one", "on roomy"]);
     let job = &house.api("jobs?state=succeeded")[0];
     assert_eq!(job["attempt"], 2, "{job}");

@@ -22,7 +22,7 @@ use super::{Database, on_both_databases};
 on_both_databases!(
     a_page_of_changes_holds_what_was_asked_for,
     closed_and_arrived_changes_are_not_under_way,
-    the_last_delivery_of_each_project_stands_in_the_environments,
+    the_last_delivery_of_each_pipeline_stands_in_the_environments,
     the_stages_that_others_are_in_and_the_last_planned_run_are_found,
     a_job_of_a_stage_knows_its_change,
     a_given_configuration_is_kept,
@@ -103,7 +103,7 @@ async fn closed_and_arrived_changes_are_not_under_way(db: Database) {
     assert_eq!(numbers(&store.read(changes_under_way).await.unwrap()), [1, 4]);
 }
 
-async fn the_last_delivery_of_each_project_stands_in_the_environments(db: Database) {
+async fn the_last_delivery_of_each_pipeline_stands_in_the_environments(db: Database) {
     let store = db.open();
     let delivered = |number, at, at_ms| Change {
         at,
@@ -125,9 +125,12 @@ async fn the_last_delivery_of_each_project_stands_in_the_environments(db: Databa
         Change { at: at("acme", "lib", "master"), ..change(8) },
     ];
     insert(&store, changes).await;
-    let near = store.read(|c| changes_delivered_last(c, Some(&at("acme", "lib", "master")))).await.unwrap();
-    assert_eq!(numbers(&near), [2, 5]);
-    assert_eq!(numbers(&store.read(|c| changes_delivered_last(c, None)).await.unwrap()), [2, 5, 6, 7]);
+    let here = at("acme", "lib", "master").enterprise;
+    let elsewhere = "elsewhere".parse().unwrap();
+    for (of, expected) in [(None, &[2, 5, 6, 7][..]), (Some(here), &[2, 5, 6, 7]), (Some(elsewhere), &[])] {
+        let found = store.read(move |c| changes_delivered_last(c, of.as_ref())).await.unwrap();
+        assert_eq!(numbers(&found), expected);
+    }
 }
 
 async fn the_stages_that_others_are_in_and_the_last_planned_run_are_found(db: Database) {

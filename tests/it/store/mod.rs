@@ -10,6 +10,7 @@ use shuntyard::store::{Connection, Store, StoreError, StoreOptions, StoreUrl};
 mod attempts;
 mod change_lists;
 mod checks;
+mod collected;
 mod durability;
 mod group_commit;
 mod inventory;
@@ -21,6 +22,7 @@ mod pipelines;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod samples;
+mod secrets;
 mod small_tables;
 
 /// An empty database of one kind, removed at the end.

@@ -85,11 +85,12 @@ pub fn made() -> RunPlan {
         change: id,
         source: &Source::None,
         config: &config,
+        config_blob: None,
         local: None,
         template: None,
         output_cap_bytes: 1 << 20,
     };
-    RunPlan::Made(stage_plan(Stage::Verify, of, &[]).unwrap())
+    RunPlan::Made(stage_plan(Stage::Verify, of, &[]))
 }
 
 async fn with_changes(store: &Store, numbers: std::ops::RangeInclusive<u128>) {

@@ -13,7 +13,7 @@ use shuntyard_domain::job::{Job, JobEvent, JobSpec};
 use shuntyard_domain::outcome::StopReason;
 use shuntyard_domain::phase::{Phase, Stage};
 use shuntyard_domain::receipt::StopReceipt;
-use shuntyard_domain::runner::Runner;
+use shuntyard_domain::runner::{Runner, RunnerSnapshot};
 use shuntyard_domain::wire::control::Receipt;
 use uuid::Uuid;
 

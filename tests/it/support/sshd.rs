@@ -59,6 +59,8 @@ pub struct HostSpec {
     pub sshd_lines: Vec<String>,
     /// A network of its own behind a cable that can be cut, instead of the machine's loopback.
     pub own_network: bool,
+    /// Directories of the machine that the host has, read-only, in the home of `deploy`; with the names that they have there.
+    pub lent: Vec<(PathBuf, &'static str)>,
 }
 
 impl Default for HostSpec {
@@ -71,6 +73,7 @@ impl Default for HostSpec {
             host_key_types: vec!["ed25519", "rsa", "ecdsa"],
             sshd_lines: Vec::new(),
             own_network: false,
+            lent: Vec::new(),
         }
     }
 }

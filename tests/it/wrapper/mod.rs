@@ -4,6 +4,7 @@ mod driver;
 
 mod bootstrap;
 mod cgroup;
+mod collect;
 mod follow;
 mod forced;
 mod leave;
@@ -11,6 +12,7 @@ mod next;
 mod output;
 mod receipt;
 mod run;
+mod source;
 mod spool;
 mod stop;
 mod workspace;

@@ -22,7 +22,7 @@ impl Channel {
 fn ended(exit_code: i32, output: &str) -> ResultRecord {
     let mut sum = Cksum::default();
     sum.update(output.as_bytes());
-    ResultRecord { exit_code, size: output.len() as u64, cksum: sum.value(), stopped: None }
+    ResultRecord { exit_code, size: output.len() as u64, cksum: sum.value(), stopped: None, has_outputs: false }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `run`: what a job gets, and what starts nothing.
 
+use std::collections::BTreeSet;
+
 use shuntyard_domain::output::Cksum;
 use shuntyard_domain::wire::control::{Control, ErrCode};
 use shuntyard_domain::wire::frame::{Frame, Verb, Word};
@@ -112,6 +114,13 @@ fn a_job_has_a_clean_environment_its_own_session_and_an_empty_directory() {
         assert!(output.contains("\nCOLOUR=blue\n") || output.starts_with("COLOUR=blue\n"), "{output}");
         assert!(output.contains(&format!("HOME={}\n", host.dir.path().display())), "{output}");
         assert!(output.contains(&format!("SHUNT_JOB={}\n", id(1))), "{output}");
+        // What `env` printed: the few of the login, what the dispatcher and the wrapper say, what /bin/sh sets itself.
+        let told = output.split("\ncwd ").next().unwrap().lines().filter_map(|line| line.split_once('='));
+        let names: BTreeSet<&str> = told.map(|(name, _)| name).collect();
+        let allowed = ["COLOUR", "HOME", "PATH", "PWD", "SHUNT_COOKIE", "SHUNT_JOB", "SHUNT_OUTPUT", "USER"];
+        let shells_own = ["OLDPWD", "SHLVL", "_"];
+        assert!(names.iter().all(|name| allowed.contains(name) || shells_own.contains(name)), "{names:?}");
+        assert!(allowed.iter().all(|name| names.contains(name)), "{names:?}");
         for name in ["LEAK", "SSH_CONNECTION", "LC_ALL", "shunt_"] {
             assert!(!output.contains(name), "{name} in {output}");
         }

@@ -153,7 +153,7 @@ struct SmallDisk(std::path::PathBuf);
 impl SmallDisk {
     fn mount(at: std::path::PathBuf) -> Self {
         std::fs::create_dir(&at).unwrap();
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=128k", "tmpfs"]).arg(&at));
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=160k", "tmpfs"]).arg(&at));
         Self(at)
     }
 

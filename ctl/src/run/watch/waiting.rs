@@ -11,11 +11,11 @@ use super::{News, Watch, is_waiting};
 use crate::client::Client;
 
 /// A job that waits longer than this deserves a word.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+pub const PATIENCE: Duration = Duration::from_secs(2);
 /// What a job waits for is asked again this often; a new answer is shown.
-const ASK_AGAIN: Duration = Duration::from_secs(10);
+pub const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// Questions of this kind at a time.
-pub(super) const QUESTIONS: usize = 4;
+pub const QUESTIONS: usize = 4;
 
 impl Watch<'_> {
     pub(super) fn ask_what_they_wait_for(&mut self) {
@@ -47,7 +47,7 @@ impl Watch<'_> {
 }
 
 /// The sentence that says what a job waits for; no answer is no reason to disturb the run.
-async fn waits_for(client: &Client, job: JobId) -> Option<String> {
+pub async fn waits_for(client: &Client, job: JobId) -> Option<String> {
     let explanation: Value = client.get(&format!("jobs/{job}/explain")).await.ok()?;
     Some(explanation.get("summary")?.as_str()?.to_owned())
 }

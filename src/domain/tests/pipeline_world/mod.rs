@@ -202,6 +202,7 @@ impl World {
             change,
             source: &Source::None,
             config,
+            config_blob: None,
             local: None,
             template: None,
             output_cap_bytes: 1 << 20,
@@ -210,8 +211,7 @@ impl World {
             Err(fault) => RunPlan::Faulty(fault.clone()),
             Ok(config) => {
                 let consumers: Vec<_> = self.consumers.iter().map(|(at, id, config)| of(at, *id, config)).collect();
-                let plan = stage_plan(stage, of(&self.change.at, self.change.id, config), &consumers);
-                plan.map_or_else(|faults| RunPlan::Faulty(faults[0].to_string()), RunPlan::Made)
+                RunPlan::Made(stage_plan(stage, of(&self.change.at, self.change.id, config), &consumers))
             }
         };
         let run = self.runs.iter_mut().find(|r| r.id == run).unwrap();

@@ -138,7 +138,7 @@ impl Host {
         sum.update(&spool.log);
         (spool.waiter_alive, spool.job_alive) = (false, false);
         let stopped = spool.cancel.or(self.disk_full.then_some(StopReason::DiskFull));
-        let record = ResultRecord { exit_code, size: sum.bytes(), cksum: sum.value(), stopped };
+        let record = ResultRecord { exit_code, size: sum.bytes(), cksum: sum.value(), stopped, has_outputs: false };
         spool.result = Some(record);
         Some(record)
     }

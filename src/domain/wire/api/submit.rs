@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Retry;
 use crate::digest::Digest;
 use crate::filter::Filter;
+use crate::git_source::GitSource;
 use crate::phase::Phase;
 use crate::wire::object::object;
 
@@ -47,6 +48,12 @@ pub struct SubmitJob {
     /// The tree of files that the job starts in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<Digest>,
+    /// Patterns of files to keep of its work directory (`domain::artifacts`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<String>,
+    /// The clone that the job starts in; never beside a workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<GitSource>,
 }
 
 /// `POST /phase_runs`: the jobs of one phase of a project's config.json.
@@ -65,4 +72,7 @@ pub struct SubmitPhaseRun {
     /// The tree of files that every row starts in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<Digest>,
+    /// The clone that every row starts in; never beside a workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<GitSource>,
 }

@@ -16,12 +16,20 @@ const ID: &str = "00000000000000000000000000000007-3";
 
 #[test]
 fn every_word_is_read() {
-    let result = ResultRecord { exit_code: 143, size: 12, cksum: 4_294_967_295, stopped: Some(StopReason::RunLimit) };
+    let result = ResultRecord {
+        exit_code: 143,
+        size: 12,
+        cksum: 4_294_967_295,
+        stopped: Some(StopReason::RunLimit),
+        has_outputs: false,
+    };
+    let told = ResultRecord { has_outputs: true, ..result };
     let id: AttemptId = ID.parse().unwrap();
     for (line, expected) in [
         ("ok 12".into(), Control::Ok { pid: 12 }),
         ("at 0".into(), Control::At { pid: 0 }),
         ("end 143 12 4294967295 run_limit".into(), Control::End(result)),
+        ("end 143 12 4294967295 run_limit outputs".into(), Control::End(told)),
         ("lost reboot 5".into(), Control::Lost { why: LostWhy::Reboot, size: 5 }),
         ("none".into(), Control::None),
         ("fenced".into(), Control::Fenced),

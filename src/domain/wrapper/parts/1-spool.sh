@@ -1,7 +1,7 @@
 # Shuntyard's wrapper: starts, follows and stops attempts of jobs on this host. docs/PROTOCOL.md describes it.
 # Run as `exec /bin/sh BASE/wrapper-HASH VERB ARGS`; without a #! line, so that a noexec mount does not matter.
 # Standard output: noise of login files, the line @@NONCE, then the job's bytes. Standard error: lines @NONCE WORD ...
-# BASE (0700): c/ID claim   j/ID/ spool: script log pid result limits att cancel   w/ID/ work directory   instance
+# BASE (0700): c/ID claim   j/ID/ spool: script log outputs pid result limits att cancel   w/ID/ work directory   instance
 # Forks are what a short job pays for: `read`, `case` and redirections instead of programs wherever it is hot.
 # The bootstrap may set in front of this text: shunt_base, shunt_setsid (path or `none`), shunt_tail (follow or poll),
 # shunt_home (the HOME of jobs, when it is not the account's), shunt_cgroup (how a job gets a cgroup of its own: `own`,
@@ -170,7 +170,7 @@ drop_cgroup() {
 
 # ---------- what the spool says ----------
 
-# Reads a complete result into `result` (RC SIZE CKSUM WHY); the mark at its end tells a reserved file from a written one.
+# Reads a complete result into `result` (RC SIZE CKSUM WHY, and `outputs` when there are some); the mark at its end tells a reserved file from a written one.
 finished() {
   get "$spool/result" || return 1
   case $line in [0-9]*' = '*) result=${line%% =*} ;; *) return 1 ;; esac

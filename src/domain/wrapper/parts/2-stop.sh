@@ -232,6 +232,8 @@ record() {
   elif [ -e "$spool/full" ] || ! space_left; then
     why=disk_full
   fi
+  # Their length and content are looked at when somebody asks for them (`get`).
+  [ ! -s "$spool/outputs" ] || why="$why outputs"
   if [ -s "$spool/log" ]; then
     # shellcheck disable=SC2046 # two numbers
     set -- $(cksum <"$spool/log")

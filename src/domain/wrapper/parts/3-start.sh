@@ -22,6 +22,8 @@ wait_for_job() {
   [ "$code" -le 255 ] || code=$((code - 128))
   [ -z "$watch" ] || kill -KILL "$watch"
   if started && job_lives; then end_group "$3"; fi
+  # A clone that was killed could not.
+  [ -z "$shunt_git_url" ] || rm -rf "$spool/source"
   record "$code"
 }
 # Becomes the script: own session, clean environment, work directory, the log as standard output and error.
@@ -38,13 +40,14 @@ become_job() {
   # From here on variables may be the job's: what is still needed stands in the positional parameters.
   set -- /bin/sh "$spool/script" "$spool/log" "$id" "$spool"
   [ "$leads" = 0 ] || set -- "$@" "$shunt_setsid"
-  clean_environment
+  clean_environment 'HOME PATH USER LOGNAME LANG SHELL TMPDIR'
   [ -z "${shunt_home:-}" ] || export HOME="$shunt_home"
   shunt_env
-  export SHUNT_JOB="$4" SHUNT_COOKIE="$5."
+  export SHUNT_JOB="$4" SHUNT_COOKIE="$5." SHUNT_OUTPUT="$5/outputs"
+  [ -z "$shunt_git_url" ] || become_clone "$3" "$4" "$2" "${6-}"
   exec ${6+"$6"} "$1" "$2" >>"$3" 2>&1
 }
-# Drops every exported variable but the few that a job may expect.
+# Drops every exported variable but those that are named.
 clean_environment() {
   IFS=$newline
   set -f
@@ -57,9 +60,8 @@ clean_environment() {
     esac
     shunt_word=${shunt_word%%=*}
     case $shunt_word in
-    HOME | PATH | USER | LOGNAME | LANG | SHELL | TMPDIR) ;;
     '' | *[!A-Za-z0-9_]* | UID | EUID | PPID | SHELLOPTS | BASHOPTS) ;;
-    *) unset "$shunt_word" ;;
+    *) case " $1 " in *" $shunt_word "*) ;; *) unset "$shunt_word" ;; esac ;;
     esac
   done
   set +f

@@ -96,6 +96,14 @@ tidy() {
     attempt "${entry##*/}"
     [ ! -d "$entry" ] || [ -d "$spool" ] || remove
   done
+  # Credentials of a clone whose host or whole attempt was cut off.
+  for entry in "$base/j"/*/source; do
+    [ -d "$entry" ] || continue
+    entry=${entry%/source}
+    attempt "${entry##*/}"
+    look
+    case $state in run | reserved) ;; *) rm -rf "$spool/source" ;; esac
+  done
   # Cgroups of removed attempts in which something lived on. The claim tells ours from those of another runner.
   for entry in "${cgroups:-/-}"/shuntyard-*; do
     attempt "${entry##*/shuntyard-}"
@@ -140,7 +148,7 @@ main() {
     if [ "$1" = ws ]; then check_id "${4:-}"; else check_number "${4:-}"; fi
     attempt "$2"
     ;;
-  fence)
+  fence | get)
     check_id "${2:-}"
     check_id "${3:-}"
     nonce=$3
@@ -161,12 +169,16 @@ main() {
     exec 3<&0 </dev/null
     verb_workspace "$4"
     ;;
+  get)
+    exec 3<&0 </dev/null
+    verb_get
+    ;;
   fence) verb_fence ;;
   st) verb_status ;;
   rm) shift 2; verb_remove "$@" ;;
   hello) verb_hello ;;
   retire) verb_retire ;;
-  *) refuse usage run, at, kill, ws, fence, st, rm, hello, retire ;;
+  *) refuse usage run, at, kill, ws, get, fence, st, rm, hello, retire ;;
   esac
 }
 
@@ -175,4 +187,10 @@ if [ -z "${shunt_setsid:-}" ]; then
   shunt_setsid=none
   for entry in /usr/sbin/setsid /bin/setsid /usr/bin/setsid; do [ ! -x "$entry" ] || shunt_setsid=$entry; done
 fi
-if [ "${1:-}" = forced ]; then verb_forced; else main "$@"; fi
+# What only this host says to itself is beside `main`: a forced command does not reach it.
+case ${1:-} in
+forced) verb_forced ;;
+fetch) fetch_source "$2" ;;
+credential) give_credential "$2" "${3:-}" ;;
+*) main "$@" ;;
+esac

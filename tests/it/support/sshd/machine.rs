@@ -1,7 +1,7 @@
 //! The namespaces of a host, and processes in them.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{LazyLock, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
@@ -47,12 +47,25 @@ pub(super) fn inside(machine: u32, own_network: bool) -> Command {
     command
 }
 
+/// Shell text that mounts the machine's directories in the home of `deploy`.
+fn lend(spec: &HostSpec) -> String {
+    let mount = |(from, name): &(PathBuf, &str)| {
+        let at = format!("/home/deploy/{name}");
+        format!("mkdir {at}; mount -o bind,ro {} {at}\n", from.display())
+    };
+    spec.lent.iter().map(mount).collect()
+}
+
 /// Starts the host's first process, which mounts its directories, adopts orphans and waits.
 pub(super) fn boot(root: &Path, spec: &HostSpec) -> Child {
     let fs_dir = root.join("fs");
     let mut script = format!("set -e; hostname {}\n", spec.hostname);
     for (dir, _) in OWN_DIRS {
         script += &format!("mount --bind {}/{dir} /{dir}\n", fs_dir.display());
+        if dir == "home" {
+            // What is lent may lie in /root, which is hidden next.
+            script += &lend(spec);
+        }
     }
     // `wait` reaps orphans as they end, as a machine's init does.
     script += "exec </dev/null >/dev/null 2>&1; echo up >/run/up; while :; do sleep 1000000 & wait; done\n";

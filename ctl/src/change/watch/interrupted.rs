@@ -1,0 +1,63 @@
+//! Ctrl-C: the run is cancelled and awaited, or left.
+
+use futures_util::StreamExt;
+use shuntyard_domain::stage::Action;
+
+use super::{News, OnInterrupt, Watch};
+use crate::change::action;
+use crate::client::Client;
+use crate::client_error::ClientError;
+use crate::run::watch::CANCEL_AGAIN;
+use shuntyard_domain::wire::change::ChangeBody;
+
+impl Watch<'_> {
+    pub(super) fn interrupt(&mut self) {
+        self.interrupted = true;
+        let (client, change) = (self.client, self.change.clone());
+        self.underway.push(Box::pin(async move { News::CancelAnswered(cancel(client, &change).await) }));
+        self.display.note("cancelling the run and waiting for its end; Ctrl-C again to leave");
+    }
+
+    pub(super) fn cancel_answered(&mut self, answer: Result<(), ClientError>) {
+        match answer {
+            Ok(()) => self.cancel_accepted = true,
+            Err(error) => self.display.note(&format!("change {} was not cancelled: {error}", self.change.id)),
+        }
+    }
+
+    /// Takes news until the server has answered the cancel; what cannot be shown any more is dropped.
+    pub(super) async fn await_cancel(&mut self) {
+        while !self.cancel_accepted {
+            let Some(news) = self.underway.next().await else { return };
+            let is_answer = matches!(news, News::CancelAnswered(_));
+            if self.take(news).is_err() || is_answer {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn leave(&mut self) {
+        let id = self.change.id;
+        self.display.note(&match (self.on_interrupt, self.cancel_accepted) {
+            (OnInterrupt::Leave, _) => {
+                format!("the change goes on without this command: shunt change show {id}")
+            }
+            (OnInterrupt::Cancel, true) => {
+                format!("the run is being cancelled by the server: shunt change show {id}")
+            }
+            (OnInterrupt::Cancel, false) => {
+                format!("the server has not confirmed the cancel: shunt change cancel {id}")
+            }
+        });
+    }
+}
+
+/// Asks until the server has answered: it may be restarting just now.
+async fn cancel(client: &Client, change: &ChangeBody) -> Result<(), ClientError> {
+    loop {
+        match action::send(client, change, Action::Cancel).await {
+            Err(error) if error.is_passing() => tokio::time::sleep(CANCEL_AGAIN).await,
+            answer => return answer,
+        }
+    }
+}

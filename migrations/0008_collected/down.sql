@@ -1,0 +1,2 @@
+DROP TABLE job_artifacts;
+DROP TABLE job_collected;

@@ -1,0 +1,63 @@
+//! `/orgs/:org/projects/:project/secrets`: set, listed by name, removed; a value never comes back.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use shuntyard_domain::secret::SecretName;
+use shuntyard_domain::wire::time_text::rfc3339;
+use zeroize::Zeroizing;
+
+use super::Api;
+use super::body::ApiJson;
+use super::error::ApiError;
+use super::path::{PathProject, PathSecret};
+use crate::dispatch::{DispatchError, SecretOwner};
+
+/// `{"value": "…"}`. Has no `Debug`: it is secret.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SecretBody {
+    value: String,
+}
+
+/// Whose secrets the path names.
+fn owner(PathProject(enterprise, org, project): PathProject) -> SecretOwner {
+    SecretOwner { enterprise, org, project }
+}
+
+pub(super) async fn list(State(api): State<Api>, project: PathProject) -> Result<Json<Value>, ApiError> {
+    let rows = api.dispatcher.secrets(&owner(project)).await?;
+    let body = rows.iter().map(|row| {
+        json!({"name": row.name, "created_at": rfc3339(row.created_at_ms), "updated_at": rfc3339(row.updated_at_ms)})
+    });
+    Ok(Json(json!({"secrets": body.collect::<Vec<_>>()})))
+}
+
+pub(super) async fn set(
+    State(api): State<Api>,
+    project: PathProject,
+    PathSecret(name): PathSecret,
+    ApiJson(body): ApiJson<SecretBody>,
+) -> Result<StatusCode, ApiError> {
+    let value = Zeroizing::new(body.value);
+    let name: SecretName = name.parse().map_err(DispatchError::BadName)?;
+    api.dispatcher.set_secret(&owner(project), &name, value, "admin").await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn delete(
+    State(api): State<Api>,
+    project: PathProject,
+    PathSecret(name): PathSecret,
+) -> Result<StatusCode, ApiError> {
+    let owner = owner(project);
+    let removed = match name.parse::<SecretName>() {
+        Ok(name) => api.dispatcher.delete_secret(&owner, &name).await?,
+        // Nobody can have set it.
+        Err(_) => false,
+    };
+    let missing = || ApiError::NotFound(format!("project {} has no secret `{name}`", owner.project));
+    if removed { Ok(StatusCode::NO_CONTENT) } else { Err(missing()) }
+}

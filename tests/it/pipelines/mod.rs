@@ -1,0 +1,8 @@
+//! Changes on their way through pipelines: the real `shuntd`, and real sshd hosts of two platforms.
+
+mod actions;
+mod environments;
+mod projects;
+mod restart;
+mod rows;
+mod yard;
