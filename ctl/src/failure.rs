@@ -123,6 +123,8 @@ pub enum Usage {
     HostKeyUntyped { fingerprint: String, key_type: String },
     #[error("name runners and what to change: +LABEL, -LABEL or KEY=VALUE")]
     NothingToLabel,
+    #[error("write `{flag}` before the first runner")]
+    FlagBehindWords { flag: String },
     #[error("`{key}` has two values: {values}; a runner has one value for a key")]
     TwoValues { key: String, values: String },
     #[error("`{label}` is both added and removed")]

@@ -73,6 +73,7 @@ fn nearest(text: &str) -> Option<String> {
         letters.trim_matches(['-', '.', '_']).to_owned()
     };
     let meant = match bare.split_once('=') {
+        Some((_, value)) if value.contains('=') => return None,
         Some((key, value)) => format!("{}={}", word(key), word(value)),
         None => word(bare),
     };

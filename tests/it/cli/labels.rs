@@ -24,7 +24,7 @@ fn labels_change_while_a_runner_works_and_later_jobs_see_them() {
     ran.expect(0, &["h1: gpu region=eu"]);
     assert_eq!(house.await_end(&waiting)["runner"], "h1");
     assert_eq!(house.api("runners/h2")["labels"], json!(["old", "region=us"]));
-    house.shunt(&["ctl", "label", "h1", "-region", "+docker", "--capabilities"]).expect(0, &["h1: docker"]);
+    house.shunt(&["ctl", "label", "--capabilities", "h1", "-region", "+docker"]).expect(0, &["h1: docker\n"]);
     house.await_end(&house.submit(&["--filter", "capabilities=docker"], "true"));
     // A job that runs is not asked again.
     house.shunt(&["ctl", "label", "h1", "-gpu", "-region"]).expect(0, &["h1: none"]);

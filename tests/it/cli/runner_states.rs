@@ -81,12 +81,15 @@ fn a_delete_that_is_interrupted_while_it_waits_leaves_a_draining_runner_that_can
     let draining = || house.api("runners/h1")["state"] == "draining";
     await_that("the runner is draining", draining, || house.api("runners/h1").to_string());
     drop(deleting);
+    // While it holds the runner, another one is told that it is under way.
+    let let_go = || house.shunt(&["ctl", "delete-runner", "h1", "-y"]).stderr.contains("1 running job");
+    await_that("the interrupted delete has let go", let_go, || house.log());
+    assert_eq!(house.api("runners/h1")["state"], "draining");
     h1.run_inside("touch /home/deploy/go");
     assert_eq!(house.await_end(&job)["state"], "succeeded");
     house.shunt(&["ctl", "enable", "h1"]).expect(0, &["h1: enrolled"]);
-    // The interrupted one has let go of the runner, or is told that it was enabled.
-    let untouched = || house.shunt(&["ctl", "test-runner", "h1"]).code == 0;
-    await_that("the runner is as it was", untouched, || house.log());
+    house.shunt(&["run", "--", "true"]).expect(0, &[]);
+    house.shunt(&["ctl", "test-runner", "h1"]).expect(0, &["runner h1 is ok"]);
 }
 
 #[test]

@@ -66,8 +66,8 @@ pub async fn run(connect: impl Fn() -> Result<Client, Failure>, args: ApplyArgs)
     let logins = logins(&plan, &file, &args)?;
     confirm_plan(&plan, args.yes)?;
     let credential = if logins { Some(args.credential.resolve_or_ask()?) } else { None };
-    let applied = Apply { client: &client, file: &file, user: args.user, credential, accept: args.accept_host_keys };
-    applied.all(&plan).await
+    let (user, accept) = (args.user, args.accept_host_keys);
+    Apply { client: &client, file: &file, runners: &runners, user, credential, accept }.all(&plan).await
 }
 
 /// Tells whether a credential is needed beside those that the file names.
@@ -101,6 +101,8 @@ fn confirm_plan(plan: &Plan, yes: bool) -> Result<(), Failure> {
 struct Apply<'a> {
     client: &'a Client,
     file: &'a InventoryFile,
+    /// The inventory of which the plan was made.
+    runners: &'a [RunnerBody],
     user: Option<String>,
     credential: Option<Credential>,
     accept: bool,
@@ -133,7 +135,7 @@ impl Apply<'_> {
             return Ok(delete::remove(self.client, hostname, &[]).await? == 0);
         };
         if matches!(step.action, Action::Create | Action::Move) {
-            let mut body = self.bootstrap(entry)?;
+            let mut body = self.bootstrap(hostname, entry)?;
             note(&format!("bootstrap of {hostname}"));
             if install::bootstrap(self.client, hostname, &mut body, self.accept).await?.is_none() {
                 return Ok(false);
@@ -155,7 +157,9 @@ impl Apply<'_> {
         Ok(true)
     }
 
-    fn bootstrap(&self, entry: &Entry) -> Result<InstallRunner, Failure> {
+    /// What the file does not say of a runner that moves stays as it is.
+    fn bootstrap(&self, hostname: &str, entry: &Entry) -> Result<InstallRunner, Failure> {
+        let before = self.runners.iter().find(|runner| runner.hostname == hostname);
         let credential = match (&entry.identity_file, &self.credential) {
             (Some(path), _) => Credential::from_file(path.into())?,
             (None, Some(given)) => given.clone(),
@@ -166,14 +170,14 @@ impl Apply<'_> {
             Credential::PrivateKey(key) => (None, Some(key)),
         };
         Ok(InstallRunner {
-            address: entry.address.clone(),
-            port: entry.port.unwrap_or_else(default_ssh_port),
+            address: entry.address.clone().or_else(|| before.map(|runner| runner.address.clone())),
+            port: entry.port.or(before.map(|runner| runner.port)).unwrap_or_else(default_ssh_port),
             user: entry.user.clone().or_else(|| self.user.clone()).unwrap_or_default(),
             password,
             private_key,
             passphrase: None,
             host_key: entry.host_key.clone(),
-            no_sudo: entry.no_sudo.unwrap_or(false),
+            no_sudo: entry.no_sudo.unwrap_or_else(|| before.is_some_and(|runner| !runner.system_mode)),
             labels: entry.labels.clone(),
             capabilities: entry.capabilities.clone(),
             slots: entry.slots,

@@ -21,7 +21,7 @@ pub struct LabelArgs {
     /// Runners, and what to change
     #[arg(required = true, allow_hyphen_values = true, value_name = "HOSTNAME|+LABEL|-LABEL|KEY=VALUE")]
     words: Vec<String>,
-    /// Change capabilities instead
+    /// Change capabilities instead; stands before the first runner, as every flag here
     #[arg(long)]
     capabilities: bool,
 }
@@ -57,6 +57,10 @@ fn read(words: &[String], capabilities: bool) -> Result<Asked, Usage> {
     let check = if capabilities { check_capability } else { check_label };
     let mut asked = Asked::default();
     for word in words {
+        if word.starts_with("--") {
+            // They are taken as words there, so that `-old` can be one.
+            return Err(Usage::FlagBehindWords { flag: plain(word) });
+        }
         if let Some(added) = word.strip_prefix('+') {
             asked.add.insert(added.to_owned());
         } else if let Some(removed) = word.strip_prefix('-') {
@@ -120,6 +124,7 @@ mod tests {
             ("h1 +gpu -gpu", "added and removed"),
             ("h;1 +gpu", "host name"),
             ("h1 +fact.os", "`fact.`"),
+            ("h1 +docker --capabilities", "before the first runner"),
         ] {
             let error = asked(words).unwrap_err();
             assert!(error.contains(said), "{words}: {error}");
