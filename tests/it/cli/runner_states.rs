@@ -57,6 +57,7 @@ fn deleting_with_drain_waits_for_the_jobs_and_their_history_keeps_what_the_runne
     assert_eq!(house.job(&job)["state"], "running");
     h1.run_inside("touch /home/deploy/go");
     deleting.end().expect(0, &["waiting for 1 job", "0 jobs left", "removed key", "runner h1 is removed"]);
+    house.shunt(&["jobs", &job]).expect(0, &["runner h1 (ubuntu 22.04, ", ", gpu) was deleted at "]);
     let job = house.job(&job);
     assert_eq!((&job["state"], &job["runner"]), (&json!("succeeded"), &json!("h1")), "{job}");
     let kept = &job["deleted_runner"];
