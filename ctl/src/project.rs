@@ -87,7 +87,11 @@ fn checked<T>(path: &Path, parsed: Result<T, Vec<Fault>>) -> Option<T> {
     parsed.map_err(|faults| note(&config_check::faults_text(path, &faults))).ok()
 }
 
-fn first(candidates: &[&str], files: &mut dyn Files) -> Result<Option<(PathBuf, String)>, Failure> {
+/// The first candidate that is there: what to call it, and its text.
+///
+/// # Errors
+/// What `files` says.
+pub fn first(candidates: &[&str], files: &mut dyn Files) -> Result<Option<(PathBuf, String)>, Failure> {
     for candidate in candidates {
         if let Some(text) = files.text(candidate)? {
             return Ok(Some((files.called(candidate), text)));

@@ -182,6 +182,7 @@ fn bad_flags_are_exit_code_two_and_say_what_is_allowed() {
         (&["run", "--stage", "build"], "shunt run --stage build --change ID"),
         (&["run", "--stage", "verify", "--", "true"], "cannot be used with"),
         (&["run", "--stage", "verify", "--filter", "os=linux"], "cannot be used with"),
+        (&["run", "--stage", "verify", "--artifacts", "out"], "cannot be used with"),
         (&["run", "--stage", "verify", "--change", "0189", "--dirty"], "cannot be used with"),
         (&["run", "--stage", "verify", "--change", "zz"], "is not a change id"),
         (&["run", "--change", "0189", "--phase", "unit"], "cannot be used with"),

@@ -65,9 +65,12 @@ pub async fn run(client: &Client, args: ApiArgs) -> Result<u8, Failure> {
             }
             Ok(0)
         }
-        Err(ClientError::Refused(refusal)) if args.json => {
+        // Whatever the answer is about: the request was sent as it was written.
+        Err(ClientError::Refused(refusal)) => {
             note(&format!("error: {refusal}"));
-            print(pretty(&refusal.json, stdout_colour()).as_bytes())?;
+            if args.json {
+                print(pretty(&refusal.json, stdout_colour()).as_bytes())?;
+            }
             Ok(EXIT_ERROR)
         }
         Err(error) => Err(error.into()),

@@ -11,6 +11,7 @@ use shuntyard_domain::project_config::{
 
 use crate::failure::{EXIT_ERROR, Failure};
 use crate::pretty_json::pretty;
+use crate::project::{InDirectory, first};
 use crate::run::request::read_config;
 use crate::table;
 use crate::terminal::{note, paint, plain, print, stderr_colour, stdout_colour, style};
@@ -39,7 +40,7 @@ pub fn run(args: &CheckArgs) -> Result<u8, Failure> {
         file => read_config(args.project.as_deref().unwrap_or(Path::new(".")), file.clone())?,
     };
     let local = match project_of(&path) {
-        Some(project) => read_local_phases(&project)?,
+        Some(dir) => first(&LOCAL_PHASES_CANDIDATES, &mut InDirectory(&dir))?,
         None => None,
     };
     let local_path = local.as_ref().map(|(path, _)| path.clone()).unwrap_or_default();
@@ -69,19 +70,6 @@ fn project_of(config: &Path) -> Option<PathBuf> {
     let depth = candidate.map_or(1, |candidate| Path::new(candidate).components().count());
     let project = config.ancestors().nth(depth).unwrap_or(Path::new(""));
     (config != Path::new("-")).then(|| project.to_owned())
-}
-
-/// Path and text of the project's project.toml, where there is one.
-fn read_local_phases(project: &Path) -> Result<Option<(PathBuf, String)>, Failure> {
-    for candidate in LOCAL_PHASES_CANDIDATES {
-        let path = project.join(candidate);
-        match std::fs::read_to_string(&path) {
-            Ok(text) => return Ok(Some((path, text))),
-            Err(source) if source.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(Failure::ReadFile { path, source }),
-        }
-    }
-    Ok(None)
 }
 
 /// One line per fault, `FILE:LINE:COLUMN: path: message`, and how many there are.

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::yard::{Yard, allowed, of_rows, rows, stage};
-use crate::cli::house::{await_truth, truth};
+use crate::cli::client::Client;
+use crate::cli::house::{await_that, await_truth, truth};
 
 /// Runs its phases at once, but `unit` when `~/go` is there; every phase writes down the text of the change's own file.
 fn config() -> Value {
@@ -40,6 +41,8 @@ fn an_action_at_the_wrong_time_is_refused_with_its_reason() {
     let id = yard.submit("gates", &config(), &[("text", "one")]);
     let refused = |cases: &[(&str, &str, &str)]| refused(&yard, &id, "gates", cases);
     await_truth(&yard.u1, "gates-unit", "verify one");
+    let stream = yard.house.begin(&["api", "get", &format!("changes/{id}/streaming")]);
+    stream.await_output("event: change\n");
 
     assert_eq!(allowed(&yard.change(&id)), ["cancel", "close"]);
     refused(&[
@@ -97,8 +100,23 @@ fn an_action_at_the_wrong_time_is_refused_with_its_reason() {
         "acceptance one\nunion one\nrehearsal one\ndelivered one\n",
         "each stage once"
     );
+    the_stream_has_told_it_all(&stream, &change);
+    drop(stream);
     a_change_that_is_given_up_stays_so(&yard);
     nothing_is_found_where_nothing_is(&yard, &id);
+}
+
+/// A snapshot first, and again after every change: the last one is the change as it is.
+fn the_stream_has_told_it_all(stream: &Client, change: &Value) {
+    let told = || -> Vec<Value> {
+        let text = String::from_utf8_lossy(&stream.stdout()).into_owned();
+        let snapshots = text.lines().filter_map(|line| line.strip_prefix("data:"));
+        // The last line may not be whole.
+        snapshots.filter_map(|data| serde_json::from_str(data).ok()).collect()
+    };
+    let is_last = || told().last() == Some(change);
+    await_that("the stream tells the change as it is", is_last, || format!("{:#?}", told().last()));
+    assert_eq!(allowed(&told()[0]), ["cancel", "close"], "a snapshot came first");
 }
 
 fn a_change_that_is_given_up_stays_so(yard: &Yard) {

@@ -1,12 +1,15 @@
 //! The projects of fixtures/projects: they build, check, deploy and try themselves on real hosts.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 
-use super::yard::{Yard, project_files, rows, stage};
-use crate::cli::house::host;
+use super::yard::{Yard, allowed, rows, stage};
+use crate::cli::house::{House, host};
+use crate::cli::project::Project;
 use crate::support::sshd::{CENTOS_7, HostSpec, TestHost, UBUNTU_2204};
+use crate::support::trees::sha256;
 
 /// The Rust toolchain that runs the tests.
 fn toolchain() -> PathBuf {
@@ -26,6 +29,14 @@ fn host_with_rust() -> TestHost {
     });
     host.run_inside("cd /home/deploy && mkdir .cargo && ln -s ../.rust/bin .cargo/bin && chown -hR deploy: .cargo");
     host
+}
+
+/// A project of fixtures/projects in a directory of its own.
+fn copy(house: &House, name: &str) -> Project {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/projects").join(name);
+    let status = Command::new("cp").arg("-a").args([from.as_path(), house.home()]).status().expect("cp");
+    assert!(status.success(), "{name} is copied");
+    Project { dir: house.home().join(name) }
 }
 
 /// Every phase of every stage passed, with as many rows as its matrix has.
@@ -54,13 +65,18 @@ fn check_the_whole_way(change: &Value, rows_of: impl Fn(&str) -> usize) {
 fn a_rust_a_python_and_a_shell_project_build_and_deploy_themselves() {
     let yard = Yard::with_hosts(host_with_rust(), host("c1", CENTOS_7));
     let projects = ["bytesize-rust", "wordfreq-python", "rotate-shell"];
-    let ids = projects.map(|project| {
-        let files = project_files(project);
-        let listed: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
-        yard.submit_tree(project, &listed)
+    let ids = projects.map(|name| {
+        let project = copy(&yard.house, name);
+        project.commit("Begins");
+        let submitted = project.shunt(&yard.house, &["change", "submit"]);
+        submitted.expect(0, &["shunt run --stage verify --change"]);
+        submitted.text().trim().to_owned()
     });
     for gate in ["approve", "deliver"] {
-        ids.iter().for_each(|id| yard.act(id, gate));
+        for id in &ids {
+            yard.await_change(id, &format!("it waits to {gate}"), |change| allowed(change).contains(&gate));
+            yard.house.shunt(&["change", gate, id]).expect(0, &[]);
+        }
     }
     let changes = ids.each_ref().map(|id| yard.await_stage(id, "delivered", 1, "passed"));
     let [rust, python, shell] = &changes;
@@ -80,7 +96,31 @@ fn a_rust_a_python_and_a_shell_project_build_and_deploy_themselves() {
         }
     }
     assert!(!yard.c1.path("home/deploy/deployed/bytesize").exists(), "Rust is for Ubuntu alone");
+    for (change, version, archive) in [
+        (rust, "0.3.1", "dist/bytesize-0.3.1.tar.gz"),
+        (python, "1.2.0", "dist/wordfreq.pyz"),
+        (shell, "2.0.4", "dist/rotate-2.0.4.tar.gz"),
+    ] {
+        what_was_published_is_kept(&yard, change, version, archive);
+    }
     let unit = rows(rust, "verify", "unit")[0]["job"].as_str().expect("a job").to_owned();
     let log = yard.house.shunt(&["logs", &unit]).text();
     assert!(log.contains("test result: ok. 3 passed"), "{log}");
+}
+
+/// The archive came back as an artifact, and the job's facts are about these very bytes.
+fn what_was_published_is_kept(yard: &Yard, change: &Value, version: &str, archive: &str) {
+    let id = rows(change, "build", "publish")[0]["job"].as_str().expect("a job");
+    let outputs = &yard.house.job(id)["outputs"];
+    assert_eq!(outputs["version"], version, "{outputs}");
+    let listed = yard.get(&format!("jobs/{id}/artifacts"));
+    let paths: Vec<&str> = listed.as_array().expect("a list").iter().filter_map(|file| file["path"].as_str()).collect();
+    let mut expected = ["dist/SHA256SUMS", archive];
+    expected.sort_unstable();
+    assert_eq!(paths, expected);
+    let bytes = yard.send("GET", &format!("jobs/{id}/artifacts/{archive}"), None).body;
+    let digest = sha256(&bytes).to_string();
+    assert_eq!(outputs["sha256"], digest, "{} bytes of {archive}", bytes.len());
+    let file = listed.as_array().expect("a list").iter().find(|file| file["path"] == archive).expect("the archive");
+    assert_eq!((&file["digest"], &file["size"]), (&digest.into(), &bytes.len().into()));
 }

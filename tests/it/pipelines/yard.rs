@@ -1,8 +1,6 @@
 //! A dispatcher with two hosts of different platforms, and changes in its pipelines, over the HTTP API.
 
 use std::collections::HashSet;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -149,30 +147,4 @@ pub fn of_rows<'a>(rows: &'a [Value], key: &str) -> Vec<&'a str> {
 /// The names of what is allowed now, by alphabet.
 pub fn allowed(change: &Value) -> Vec<&str> {
     change["_links"].as_object().expect("links").keys().map(String::as_str).collect()
-}
-
-/// The files of a project under fixtures/projects as `Tree::new` takes them: paths and texts.
-pub fn project_files(name: &str) -> Vec<(String, String)> {
-    fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(dir).expect("a directory").flatten() {
-            let path = entry.path();
-            // What somebody's own build has left there.
-            if path.is_dir() && !path.ends_with("target") && !path.ends_with("__pycache__") {
-                walk(&path, found);
-            } else if path.is_file() {
-                found.push(path);
-            }
-        }
-    }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/projects").join(name);
-    let mut paths = Vec::new();
-    walk(&root, &mut paths);
-    paths.sort();
-    let file = |path: &PathBuf| {
-        let name = path.strip_prefix(&root).expect("inside").to_str().expect("UTF-8");
-        let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).expect("a file").permissions());
-        let mark = if mode & 0o100 == 0 { "" } else { "*" };
-        (format!("{name}{mark}"), fs::read_to_string(path).expect("text"))
-    };
-    paths.iter().map(file).collect()
 }
