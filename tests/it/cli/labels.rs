@@ -28,7 +28,7 @@ fn labels_change_while_a_runner_works_and_later_jobs_see_them() {
     house.await_end(&house.submit(&["--filter", "capabilities=docker"], "true"));
     // A job that runs is not asked again.
     house.shunt(&["ctl", "label", "h1", "-gpu", "-region"]).expect(0, &["h1: none"]);
-    assert_eq!(house.job(&running)["state"], "running");
+    house.await_state(&running, &["running"]);
     h1.run_inside("touch /home/deploy/go");
     assert_eq!(house.await_end(&running)["state"], "succeeded");
 

@@ -54,7 +54,7 @@ fn deleting_with_drain_waits_for_the_jobs_and_their_history_keeps_what_the_runne
     let deleting = house.begin(&["ctl", "delete-runner", "h1", "-y", "--drain"]);
     let draining = || house.api("runners/h1")["state"] == "draining";
     await_that("the runner is draining", draining, || house.api("runners/h1").to_string());
-    assert_eq!(house.job(&job)["state"], "running");
+    house.await_state(&job, &["running"]);
     h1.run_inside("touch /home/deploy/go");
     deleting.end().expect(0, &["waiting for 1 job", "0 jobs left", "removed key", "runner h1 is removed"]);
     house.shunt(&["jobs", &job]).expect(0, &["runner h1 (ubuntu 22.04, ", ", gpu) was deleted at "]);
