@@ -94,6 +94,8 @@ async fn install(daemon: &Daemon, spec: &HostSpec, host: &DemoHost, screen: &Scr
         host_key: Some(host.host_key_fingerprint()),
         no_sudo: true,
         labels: None,
+        capabilities: None,
+        scope: None,
         slots: Some(spec.slots_hint),
     };
     screen.title(&format!("install-runner {} {} --port {} --no-sudo", spec.name, spec.user, host.port()));

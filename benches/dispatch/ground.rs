@@ -78,6 +78,8 @@ impl Ground {
             host_key: fingerprint(&self.host.host_keys[0]),
             no_sudo: true,
             labels: None,
+            capabilities: None,
+            scope: None,
             slots: Some(SLOTS as u32),
         };
         let mut steps = self.dispatcher.install("bench-host".to_owned(), request).expect("a good request");

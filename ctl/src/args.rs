@@ -5,7 +5,9 @@ use clap::{Parser, Subcommand};
 use crate::commands::artifacts::ArtifactsCommand;
 use crate::commands::change::ChangeCommand;
 use crate::commands::enrolment_tokens;
-use crate::commands::runners::{accept_host_key, approve, delete, install, list, test};
+use crate::commands::runners::{
+    accept_host_key, apply, approve, delete, export, install, label, list, scope, state, test,
+};
 use crate::commands::secret::SecretCommand;
 use crate::commands::tenancy::{OrgCommand, PipelineCommand, ProjectCommand};
 use crate::commands::{api, cancel, completions, config_check, explain, jobs, logs, plan};
@@ -82,4 +84,14 @@ pub enum CtlCommand {
     CreateToken(enrolment_tokens::create::CreateArgs),
     ListTokens(enrolment_tokens::list::ListArgs),
     RevokeToken(enrolment_tokens::revoke::RevokeArgs),
+    Label(label::LabelArgs),
+    Scope(scope::ScopeArgs),
+    /// Let runners finish their jobs and take no more
+    Drain(state::StateArgs),
+    /// Let runners take no jobs; those that run there go on
+    Disable(state::StateArgs),
+    /// Let drained or disabled runners take jobs again
+    Enable(state::StateArgs),
+    Apply(apply::ApplyArgs),
+    Export(export::ExportArgs),
 }

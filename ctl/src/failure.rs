@@ -49,6 +49,8 @@ pub enum Failure {
     Interrupt(#[source] ctrlc::Error),
     #[error("cannot read {path}: {source}")]
     ReadFile { path: PathBuf, source: io::Error },
+    #[error("cannot write {path}: {source}")]
+    WriteFile { path: PathBuf, source: io::Error },
     #[error("cannot read standard input: {0}")]
     ReadInput(#[source] io::Error),
     #[error("cannot ask for the {what}: {source}. Without a terminal, use {instead}")]
@@ -130,6 +132,20 @@ pub enum Usage {
     ClearTextToken { server: String },
     #[error("`{found}` is not a token's name: 1 to 100 characters")]
     BadTokenName { found: String },
+    #[error("name runners and what to change: +LABEL, -LABEL or KEY=VALUE")]
+    NothingToLabel,
+    #[error("write `{flag}` before the first runner")]
+    FlagBehindWords { flag: String },
+    #[error("`{key}` has two values: {values}; a runner has one value for a key")]
+    TwoValues { key: String, values: String },
+    #[error("`{label}` is both added and removed")]
+    AddedAndRemoved { label: String },
+    #[error("`enterprise` serves every organisation: leave the name out, or write `org NAME`")]
+    EnterpriseHasNoName,
+    #[error(
+        "{hostname} is new, and nothing says who logs in for its bootstrap: add `user` to it in the file, or use --user"
+    )]
+    NoLogin { hostname: String },
     #[error("there is no terminal to confirm on: add --yes")]
     ConfirmationNeeded,
     #[error("no configuration in {dir}: looked for {looked}. Name one with --config FILE")]

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use shuntyard_domain::ids::RunnerId;
-use shuntyard_domain::runner::{Health, Runner, RunnerState};
+use shuntyard_domain::runner::{Health, Runner, RunnerState, StateNote};
 use shuntyard_domain::wire::api::StepEvent;
 use tokio::sync::mpsc;
 use tracing::info_span;
@@ -18,7 +18,7 @@ use super::test_runner::Examinee;
 use super::{DispatchError, Dispatcher, new_id};
 use crate::shutdown::Tasks;
 use crate::ssh::{ConnectError, Credential, HostKeyPolicy, Session, Target, fingerprint};
-use crate::store::{HostKeyAccepted, StoreError, runner_by_id, runner_event_insert, runner_update};
+use crate::store::{HostKeyAccepted, RunnerEvent, StoreError, runner_by_id, runner_event_insert, runner_update};
 
 const AGAIN: &str = "run the same command again; the runner stays in quarantine until it has passed its Test";
 
@@ -124,8 +124,11 @@ impl Dispatcher {
                 let before = prints(&runner.endpoint.host_keys);
                 runner.endpoint.host_keys = vec![line];
                 runner.state = RunnerState::Enrolled;
+                let reason = Some("the host's new key was accepted".to_owned());
+                runner.state_note = Some(StateNote { at_ms: now_ms, by: by.into(), reason });
                 runner.health = Health::Ok { command_output: report };
-                let event = HostKeyAccepted { by: by.into(), before, after: prints(&runner.endpoint.host_keys) };
+                let after = prints(&runner.endpoint.host_keys);
+                let event = RunnerEvent::HostKeyAccepted(HostKeyAccepted { by: by.into(), before, after });
                 let runner = runner_update(c, &runner)?;
                 runner_event_insert(c, &runner, now_ms, &event)?;
                 Ok(Some(runner))

@@ -1,6 +1,6 @@
 //! Why a job waits: the board's answer, or what is known about a job that is between queue and host.
 
-use shuntyard_domain::explain::{Explanation, Verdict};
+use shuntyard_domain::explain::{Explanation, Verdict, WhyNot};
 use shuntyard_domain::job::{Job, JobEvent, JobState};
 use tokio::sync::oneshot;
 
@@ -21,14 +21,31 @@ impl Dispatcher {
         let (ask, answer) = oneshot::channel();
         let question = LoopEvent::Explain(Box::new(queued(job, Vec::new())), ask);
         self.0.loop_events.send(question).map_err(|_| DispatchError::Interrupted)?;
-        match answer.await.map_err(|_| DispatchError::Interrupted)? {
-            Explained::OnTheBoard(explanation) => Ok(Some(self.with_times_of_holders(explanation).await?)),
-            Explained::Beside(explanation) if explanation.verdict == Verdict::Never => Ok(Some(explanation)),
+        let told = match answer.await.map_err(|_| DispatchError::Interrupted)? {
+            Explained::OnTheBoard(explanation) => self.with_times_of_holders(explanation).await?,
+            Explained::Beside(explanation) if explanation.verdict == Verdict::Never => explanation,
             Explained::Beside(explanation) => {
                 let (summary, unblock) = self.between_placements(job).await?;
-                Ok(Some(Explanation { summary, unblock, ..explanation }))
+                return Ok(Some(Explanation { summary, unblock, ..explanation }));
+            }
+        };
+        Ok(Some(self.with_notes(told)))
+    }
+
+    /// Says of runners that people took out of service since when, by whom and why; the board does not know it.
+    fn with_notes(&self, mut told: Explanation) -> Explanation {
+        for candidate in &mut told.candidates {
+            if matches!(candidate.why, WhyNot::Draining | WhyNot::Disabled | WhyNot::Quarantined) {
+                let known = self.0.inventory.by_name(&candidate.hostname);
+                candidate.note = known.and_then(|known| known.runner.state_note.as_ref().map(ToString::to_string));
             }
         }
+        if let ([only], 1) = (told.candidates.as_slice(), told.candidates_total)
+            && let Some(note) = &only.note
+        {
+            told.summary = format!("{} {note}", told.summary);
+        }
+        told
     }
 
     /// Two sentences: why it waits, and what would let it start.

@@ -160,9 +160,7 @@ impl Install<'_> {
         self.engine.keep(runner, placed.key.loaded.clone());
         let now = match state {
             RunnerState::Enrolled => "takes jobs".to_owned(),
-            kept => format!(
-                "stays {kept}; `shunt api patch runners/{hostname} -d '{{\"state\":\"enrolled\"}}'` lets it take jobs"
-            ),
+            kept => format!("stays {kept}; `shunt ctl enable {hostname}` lets it take jobs"),
         };
         self.steps.done("enrol", format!("{hostname} {now}"));
         Ok(hostname)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use shuntyard_domain::attempt::HostIdentity;
 use shuntyard_domain::ids::{AttemptId, RunnerId};
 use shuntyard_domain::recovery::spool_may_go;
-use shuntyard_domain::runner::{Runner, RunnerState};
+use shuntyard_domain::runner::{Runner, RunnerState, StateNote};
 use tokio::time::Instant;
 use tracing::{Instrument as _, info_span};
 
@@ -213,7 +213,9 @@ fn unreachable(engine: &Dispatcher, id: RunnerId, why: String, tries: u32, next_
 }
 
 async fn quarantine(engine: &Dispatcher, id: RunnerId, why: String, tries: u32) {
-    match engine.change_record(id, |runner| runner.state = RunnerState::Quarantined).await {
+    let note = StateNote { at_ms: engine.0.clock.now_ms(), by: "the dispatcher".into(), reason: Some(why.clone()) };
+    let change = move |runner: &mut Runner| (runner.state, runner.state_note) = (RunnerState::Quarantined, Some(note));
+    match engine.change_record(id, change).await {
         Ok(()) | Err(DispatchError::NoRunner(_)) => (),
         Err(error) => {
             tracing::error!(%error, "the quarantine could not be stored; it holds until the next start");

@@ -1,51 +1,23 @@
-//! Runners as the API shows them, and changes by hand.
+//! Runners as the API shows them, and changes of their records.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use shuntyard_domain::board::BoardEvent;
 use shuntyard_domain::ids::{JobId, RunnerId};
 use shuntyard_domain::job::Job;
-use shuntyard_domain::runner::{MAX_SLOTS, Runner, RunnerState, check_label};
+use shuntyard_domain::runner::{Runner, RunnerState};
 use shuntyard_domain::wire::api::{ChangeRef, ContactBody, RunnerBody, RunnerLive};
 use shuntyard_domain::wire::time_text::rfc3339;
 
-use super::engine_error::bad;
 use super::inventory::{Contact, Known};
 use super::{DispatchError, Dispatcher};
 use crate::ssh::{self, Pool};
-use crate::store::{Connection, StoreError, jobs_on_runner, jobs_placed, runner_by_id, runner_delete, runner_update};
-
-const MAX_LABELS: usize = 64;
-
-/// What may be changed by hand; absent values stay.
-#[derive(Clone, Debug, Default)]
-pub struct RunnerPatch {
-    pub labels: Option<BTreeSet<String>>,
-    pub capabilities: Option<BTreeSet<String>>,
-    pub slots: Option<u32>,
-    pub state: Option<RunnerState>,
-}
-
-impl RunnerPatch {
-    pub(super) fn check(&self) -> Result<(), DispatchError> {
-        for (path, labels) in [("labels", &self.labels), ("capabilities", &self.capabilities)] {
-            let mut labels = labels.iter().flatten();
-            if labels.clone().count() > MAX_LABELS {
-                return Err(bad(path, "too many of them", &["up to 64"]));
-            }
-            labels.try_for_each(|label| check_label(label))?;
-        }
-        if self.slots.is_some_and(|slots| !(1..=MAX_SLOTS).contains(&slots)) {
-            return Err(bad("slots", "not a number of slots", &["1 to 1000"]));
-        }
-        if matches!(self.state, Some(RunnerState::Pending | RunnerState::Quarantined)) {
-            return Err(bad("state", "only the dispatcher itself sets this state", &["enrolled, draining, disabled"]));
-        }
-        Ok(())
-    }
-}
+use crate::store::{
+    Connection, RunnerDeleted, RunnerEvent, StoreError, jobs_on_runner, jobs_placed, runner_by_id, runner_delete,
+    runner_event_insert, runner_update,
+};
 
 impl Dispatcher {
     /// # Errors
@@ -102,35 +74,6 @@ impl Dispatcher {
         Ok(self.0.store.read(move |c| jobs_on_runner(c, id)).await?)
     }
 
-    /// Changes labels, capabilities, slots or state; jobs that run already are not touched.
-    ///
-    /// # Errors
-    /// `BadName` or `BadRequest` for values outside the rules; nothing is changed then.
-    pub async fn patch_runner(&self, hostname: &str, patch: RunnerPatch) -> Result<(), DispatchError> {
-        patch.check()?;
-        let known = self.known_by_name(hostname)?;
-        if known.runner.state == RunnerState::Quarantined && patch.state.is_some() {
-            return Err(bad(
-                "state",
-                "the runner shows an unknown host key",
-                &["`shunt ctl accept-host-key` confirms the new key"],
-            ));
-        }
-        if known.runner.state == RunnerState::Pending && patch.state.is_some() {
-            return Err(bad("state", "the runner waits for its approval", &["`shunt ctl approve` lets it take jobs"]));
-        }
-        let change = move |runner: &mut Runner| {
-            runner.labels = patch.labels.unwrap_or_else(|| runner.labels.clone());
-            runner.capabilities = patch.capabilities.unwrap_or_else(|| runner.capabilities.clone());
-            runner.slots = patch.slots.unwrap_or(runner.slots);
-            // A quarantine that came meanwhile stays.
-            if runner.state != RunnerState::Quarantined {
-                runner.state = patch.state.unwrap_or(runner.state);
-            }
-        };
-        self.change_record(known.runner.id, change).await
-    }
-
     /// Changes a runner's record in the store and then in memory, also when the caller goes away.
     ///
     /// # Errors
@@ -149,19 +92,35 @@ impl Dispatcher {
             };
             let stored: Result<Option<Runner>, StoreError> = engine.0.store.write(write).await;
             let stored = stored?.ok_or_else(|| DispatchError::NoRunner(id.to_string()))?;
-            engine.update_runner(id, |entry| {
-                // Contacts are not stored.
-                let last_seen_at_ms = stored.last_seen_at_ms.max(entry.runner.last_seen_at_ms);
-                entry.runner = Runner { last_seen_at_ms, ..stored }.into();
-            });
+            engine.record_changed(stored);
             Ok(())
         })
         .await
     }
 
-    /// Takes a runner out of the inventory, the board and the pool.
-    pub(super) async fn forget_runner(&self, id: RunnerId) -> Result<(), DispatchError> {
-        self.0.store.write(move |c| runner_delete(c, id)).await?;
+    /// Takes over a record as it is stored now.
+    pub(super) fn record_changed(&self, stored: Runner) {
+        self.update_runner(stored.id, |entry| {
+            // Contacts are not stored. Of two changes the later one may be told first.
+            if stored.version >= entry.runner.version {
+                let last_seen_at_ms = stored.last_seen_at_ms.max(entry.runner.last_seen_at_ms);
+                entry.runner = Runner { last_seen_at_ms, ..stored }.into();
+            }
+        });
+    }
+
+    /// Takes a runner out of the inventory, the board and the pool; what it was stays in its history.
+    pub(super) async fn forget_runner(&self, id: RunnerId, by: &str) -> Result<(), DispatchError> {
+        let (now_ms, by) = (self.0.clock.now_ms(), by.to_owned());
+        let delete = move |c: &mut Connection| -> Result<(), StoreError> {
+            if let Some(runner) = runner_by_id(c, id)? {
+                let event = RunnerEvent::Deleted(RunnerDeleted { by, runner: (&runner).into() });
+                let last = Runner { version: runner.version + 1, ..runner };
+                runner_event_insert(c, &last, now_ms, &event)?;
+            }
+            runner_delete(c, id).map(drop)
+        };
+        self.0.store.write(delete).await?;
         self.0.inventory.remove(id, || self.tell_board(BoardEvent::RunnerRemoved(id)));
         self.0.pool.forget(id);
         self.0.feed.runner_changed(id);

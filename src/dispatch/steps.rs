@@ -33,6 +33,11 @@ impl Steps {
         let _ = self.listener.send(event);
     }
 
+    /// Ends when the listener has left.
+    pub(super) async fn deserted(&self) {
+        self.listener.closed().await;
+    }
+
     pub(super) fn began(&self, step: &str, title: &str) {
         tracing::debug!(step, "step began");
         self.tell(StepEvent::Began { step: step.into(), title: title.into() });

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use shuntyard_domain::facts::facts_from;
 use shuntyard_domain::ids::{AttemptId, JobId};
 use shuntyard_domain::job::JobSpec;
 use shuntyard_domain::output::Cksum;
@@ -10,12 +11,14 @@ use shuntyard_domain::runner::{Health, Runner};
 use shuntyard_domain::wire::api::StepEvent;
 use shuntyard_domain::wire::control::{Hello, ResultRecord};
 use shuntyard_domain::wire::frame::Frame;
+use shuntyard_domain::wrapper::probe::{ProbedHost, facts_script, parse_facts};
 use tokio::sync::mpsc;
 use tracing::info_span;
 
 use super::steps::{Failure, Steps};
 use super::{DispatchError, Dispatcher, new_id};
 use crate::ssh::attempt::{self, Attempt, AttemptEvent};
+use crate::ssh::bootstrap::nonce;
 use crate::ssh::{Lease, Target};
 
 const JOB_DEADLINE: Duration = Duration::from_secs(30);
@@ -55,17 +58,25 @@ impl Dispatcher {
                 wrapper_path: &known.runner.installation.wrapper_path,
                 wrapper_version: &known.runner.installation.wrapper_version,
             };
-            let examined = engine.examine(&examinee, &steps).await;
-            let means = examined.as_ref().ok().map(|examined| examined.stop_means.clone());
+            let examined = async {
+                let examined = engine.examine(&examinee, &steps).await?;
+                Ok((examined, engine.ask_facts(&examinee, &steps).await.map_err(|failure| ("facts", failure))?))
+            };
+            let examined: Result<(Examined, ProbedHost), (&'static str, Failure)> = examined.await;
+            let found = examined.as_ref().ok().map(|(examined, host)| (examined.stop_means.clone(), host.clone()));
             let health = match &examined {
-                Ok(examined) => Health::Ok { command_output: examined.report.clone() },
+                Ok((examined, _)) => Health::Ok { command_output: examined.report.clone() },
                 Err((step, failure)) => {
                     Health::Error { command_output: format!("{step}: {}\n{}", failure.why, failure.try_next) }
                 }
             };
             let change = move |runner: &mut Runner| {
                 runner.health = health;
-                runner.installation.stop_means = means.unwrap_or_else(|| runner.installation.stop_means.clone());
+                if let Some((means, host)) = found {
+                    runner.facts = facts_from(&host);
+                    runner.installation.stop_means = means;
+                    runner.installation.tools = host.tools;
+                }
             };
             if let Err(error) = engine.change_record(id, change).await {
                 tracing::error!(%error, "the result of the Test could not be stored");
@@ -112,6 +123,20 @@ impl Dispatcher {
         Ok(Examined { report, stop_means: hello.means })
     }
 
+    /// What the host is by now: a system may have been upgraded since the bootstrap.
+    async fn ask_facts(&self, examinee: &Examinee<'_>, steps: &Steps) -> Result<ProbedHost, Failure> {
+        let again = "run the Test again; if it stays, run it with `shuntd` logging at debug level";
+        steps.began("facts", "asking the host what it is");
+        let mut lease = self.test_lease(examinee).await?;
+        let nonce = nonce().map_err(|error| Failure::new(error, again))?;
+        // As a job: the key of a runner of the system mode may start nothing else.
+        let (_, said) = run_small_job(&mut lease, examinee.wrapper_path, facts_script(&nonce)).await?;
+        let host = parse_facts(&said, &nonce).map_err(|error| Failure::new(error, again))?;
+        let facts = facts_from(&host);
+        steps.done("facts", format!("{} {}, {}", facts.platform, facts.platform_version, facts.arch));
+        Ok(host)
+    }
+
     async fn test_lease(&self, examinee: &Examinee<'_>) -> Result<Lease, Failure> {
         self.0.pool.lease_service(&examinee.target).await.map_err(|error| {
             let try_next = "see that sshd runs, accepts keys (PubkeyAuthentication) and lets this user in (AllowUsers), \
@@ -137,25 +162,35 @@ fn check_hello(hello: Hello, examinee: &Examinee<'_>) -> Result<Hello, Failure> 
     Ok(hello)
 }
 
-/// A job that nobody submitted: its output must come back whole, with the right sum.
+const AGAIN: &str = "install the runner again; if it stays, run the Test with `shuntd` logging at debug level";
+
+/// A job's output must come back whole, with the right sum.
 async fn run_probe(lease: &mut Lease, wrapper_path: &str) -> Result<(), Failure> {
-    let again = "install the runner again; if it stays, run the Test with `shuntd` logging at debug level";
-    let id = AttemptId { job: JobId(new_id()), attempt: 1 };
-    let expected = format!("shuntyard {id}\n");
-    let spec = JobSpec { run_limit_s: Some(20), ..JobSpec::shell(format!("echo 'shuntyard {id}'")) };
-    let frame = Frame { spec: &spec, env: &BTreeMap::new() }.encode().map_err(|error| Failure::new(error, again))?;
-    let stream = attempt::start(lease, wrapper_path, id, frame, 0).await.map_err(|error| Failure::new(error, again))?;
-    let probe = tokio::time::timeout(JOB_DEADLINE, probe_result(stream)).await;
-    let (record, output) = probe
-        .map_err(|_| Failure::new("the small job did not end within 30 s", "see what the host is busy with"))?
-        .map_err(|why| Failure::new(why, again))?;
+    let expected = format!("shuntyard {}\n", new_id());
+    let (record, output) = run_small_job(lease, wrapper_path, format!("echo '{}'", expected.trim_end())).await?;
     let mut sum = Cksum::default();
     sum.update(&output);
     if output != expected.as_bytes() || record.exit_code != 0 || record.cksum != sum.value() {
         let said = String::from_utf8_lossy(&output).chars().take(200).collect::<String>();
-        return Err(Failure::new(format!("the small job ended with {} and wrote {said:?}", record.exit_code), again));
+        return Err(Failure::new(format!("the small job ended with {} and wrote {said:?}", record.exit_code), AGAIN));
     }
     Ok(())
+}
+
+/// Runs a job that nobody submitted, and returns its end and its output.
+async fn run_small_job(
+    lease: &mut Lease,
+    wrapper_path: &str,
+    script: String,
+) -> Result<(ResultRecord, Vec<u8>), Failure> {
+    let id = AttemptId { job: JobId(new_id()), attempt: 1 };
+    let spec = JobSpec { run_limit_s: Some(20), ..JobSpec::shell(script) };
+    let frame = Frame { spec: &spec, env: &BTreeMap::new() }.encode().map_err(|error| Failure::new(error, AGAIN))?;
+    let stream = attempt::start(lease, wrapper_path, id, frame, 0).await.map_err(|error| Failure::new(error, AGAIN))?;
+    let probe = tokio::time::timeout(JOB_DEADLINE, probe_result(stream)).await;
+    probe
+        .map_err(|_| Failure::new("the small job did not end within 30 s", "see what the host is busy with"))?
+        .map_err(|why| Failure::new(why, AGAIN))
 }
 
 async fn probe_result(mut stream: Attempt) -> Result<(ResultRecord, Vec<u8>), String> {

@@ -30,16 +30,31 @@ enum CleanError {
     Key(#[from] DispatchError),
 }
 
+/// What becomes of the jobs of a runner that is removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Removal {
+    /// It must have none.
+    #[default]
+    Idle,
+    /// It takes no more, and they are waited for.
+    Drained,
+    /// They are cancelled, and their hosts' word that they ended is waited for.
+    Cancelled,
+    /// They are given up, and the record goes also when the host cannot be cleaned.
+    Forced,
+}
+
 impl Dispatcher {
-    /// Removes key, wrapper and work directory on the host, then the record. With `force` the record goes
-    /// also when the host cannot be cleaned, and jobs that are placed there are given up.
+    /// Removes key, wrapper and work directory on the host, then the record. `by` is who asked.
     ///
     /// # Errors
-    /// `NoRunner` for an unknown name, `UnderWay` during another installation or removal, `RunnerBusy` while it has jobs and `force` is not given.
+    /// `NoRunner` for an unknown name, `UnderWay` during another installation or removal, `RunnerBusy` while it has jobs
+    /// and nothing is to become of them.
     pub async fn uninstall(
         &self,
         hostname: &str,
-        force: bool,
+        removal: Removal,
+        by: &'static str,
     ) -> Result<mpsc::UnboundedReceiver<StepEvent>, DispatchError> {
         let name = self.0.claims.claim(hostname)?;
         let known = self.known_by_name(hostname)?;
@@ -48,11 +63,26 @@ impl Dispatcher {
         let (steps, listener) = Steps::new();
         let engine = self.clone();
         self.to_the_end(async move {
-            let closed = engine.close_to_jobs(&known, force).await?;
+            let closed = match removal {
+                Removal::Idle | Removal::Forced => {
+                    Some(engine.close_to_jobs(&known, removal == Removal::Forced).await?)
+                }
+                Removal::Drained | Removal::Cancelled => {
+                    engine.begin_to_drain(&known, by).await?;
+                    None
+                }
+            };
             let span = info_span!("uninstall", runner.name = known.runner.hostname);
             let owner = engine.clone();
-            owner.0.tasks.spawn(span, move |_| async move {
-                engine.uninstall_in_steps(&known, force, closed, &steps).await;
+            owner.0.tasks.spawn(span, move |stop| async move {
+                let closed = match closed {
+                    Some(closed) => Ok(closed),
+                    None => engine.emptied(&known, removal, by, &steps, &stop).await,
+                };
+                match closed {
+                    Ok(closed) => engine.uninstall_in_steps(&known, removal, by, closed, &steps).await,
+                    Err(failure) => steps.failed("drain", failure, Vec::new(), whatever_is_left(&known)),
+                }
                 drop((name, address));
             });
             Ok(listener)
@@ -60,7 +90,8 @@ impl Dispatcher {
         .await
     }
 
-    async fn uninstall_in_steps(&self, known: &Known, force: bool, closed: Closed, steps: &Steps) {
+    async fn uninstall_in_steps(&self, known: &Known, removal: Removal, by: &str, closed: Closed, steps: &Steps) {
+        let force = removal == Removal::Forced;
         steps.began("clean", "removing key, wrapper and work directory on the host");
         let left = match self.clean_host(known, force).await {
             Ok(answer) => {
@@ -81,7 +112,7 @@ impl Dispatcher {
         if let Err(error) = self.give_up_jobs(known).await {
             return steps.failed("forget", Failure::new(error, "try again"), Vec::new(), left);
         }
-        match self.forget_runner(known.runner.id).await {
+        match self.forget_runner(known.runner.id, by).await {
             Ok(()) => {
                 steps.done("forget", known.runner.hostname.clone());
                 steps.finished(None, left);

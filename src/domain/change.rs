@@ -83,7 +83,7 @@ impl Source {
 }
 
 fn check(good: bool, what: &'static str, found: &str, allowed: &'static str) -> Result<(), BadName> {
-    if good { Ok(()) } else { Err(BadName { what, found: found.chars().take(80).collect(), allowed }) }
+    if good { Ok(()) } else { Err(BadName { what, found: found.chars().take(80).collect(), allowed, nearest: None }) }
 }
 
 /// Who did something, and when.

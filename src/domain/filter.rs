@@ -8,7 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::closed::closed_list;
 use crate::facts::Facts;
-use crate::runner::{BadName, check_hostname, check_label, check_name};
+use crate::label::{check_capability, check_label};
+use crate::runner::{BadName, check_hostname, check_name};
 
 closed_list!(
     /// The keys of a filter, in the order in which a filter is written as text.
@@ -63,7 +64,7 @@ pub fn check_value(key: FilterKey, value: &str) -> Result<(), BadName> {
     match key {
         FilterKey::Hostname => check_hostname(value),
         FilterKey::Labels => check_label(value),
-        FilterKey::Capabilities => check_label(value).map_err(|bad| BadName { what: "capability", ..bad }),
+        FilterKey::Capabilities => check_capability(value),
         FilterKey::Os
         | FilterKey::Platform
         | FilterKey::PlatformFamily

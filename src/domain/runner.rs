@@ -1,6 +1,8 @@
 //! The inventory record of a host.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +10,10 @@ use crate::closed::closed_list;
 use crate::facts::Facts;
 use crate::filter::Attributes;
 use crate::ids::RunnerId;
+use crate::tenancy::Name;
+use crate::wire::time_text::rfc3339;
+
+pub use crate::label::check_label;
 
 closed_list!(
     /// What the inventory says about a runner. Contact is not part of it.
@@ -34,6 +40,83 @@ pub enum Scope {
     Enterprise,
     /// One organisation only.
     Org(String),
+}
+
+impl Scope {
+    /// The one organisation that it serves; `None` for all.
+    #[must_use]
+    pub fn org(&self) -> Option<&str> {
+        match self {
+            Self::Enterprise => None,
+            Self::Org(org) => Some(org),
+        }
+    }
+}
+
+/// `enterprise`, or `org:NAME`.
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Enterprise => f.write_str("enterprise"),
+            Self::Org(org) => write!(f, "org:{org}"),
+        }
+    }
+}
+
+impl FromStr for Scope {
+    type Err = BadName;
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        if text == "enterprise" {
+            return Ok(Self::Enterprise);
+        }
+        let refused = || BadName {
+            what: "scope",
+            found: text.chars().take(80).collect(),
+            allowed: "`enterprise`, or `org:NAME`",
+            nearest: None,
+        };
+        let name = text.strip_prefix("org:").ok_or_else(refused)?;
+        Ok(Self::Org(name.parse::<Name>()?.into()))
+    }
+}
+
+/// Since when a runner is in its state, who wanted it, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateNote {
+    pub at_ms: i64,
+    pub by: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// `since 2026-01-02T03:04:05.000Z by admin: new kernel`.
+impl fmt::Display for StateNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "since {} by {}", rfc3339(self.at_ms), self.by)?;
+        self.reason.iter().try_for_each(|reason| write!(f, ": {reason}"))
+    }
+}
+
+/// What is kept of a runner that was deleted, for the jobs that ran on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunnerSnapshot {
+    pub hostname: String,
+    pub facts: Facts,
+    pub labels: BTreeSet<String>,
+    pub capabilities: BTreeSet<String>,
+    pub scope: Scope,
+}
+
+impl From<&Runner> for RunnerSnapshot {
+    fn from(runner: &Runner) -> Self {
+        Self {
+            hostname: runner.hostname.clone(),
+            facts: runner.facts.clone(),
+            labels: runner.labels.clone(),
+            capabilities: runner.capabilities.clone(),
+            scope: runner.scope.clone(),
+        }
+    }
 }
 
 /// The last Test, in Chef's words.
@@ -100,6 +183,8 @@ pub struct Runner {
     /// Jobs it may run at a time.
     pub slots: u32,
     pub state: RunnerState,
+    /// `None` while it has the state of its bootstrap, and for what earlier versions stored.
+    pub state_note: Option<StateNote>,
     pub health: Health,
     pub created_at_ms: i64,
     pub last_seen_at_ms: Option<i64>,
@@ -126,11 +211,32 @@ pub const HAS_GIT: &str = "tool=git";
 
 /// A name that cannot be a runner's, a label's or a user's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what} `{found}` is not allowed: {allowed}")]
 pub struct BadName {
     pub what: &'static str,
     pub found: String,
     pub allowed: &'static str,
+    /// What was probably meant.
+    pub nearest: Option<String>,
+}
+
+impl fmt::Display for BadName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, found, allowed, nearest } = self;
+        write!(f, "{what} `{found}` is not allowed: {allowed}")?;
+        nearest.iter().try_for_each(|nearest| write!(f, "; did you mean `{nearest}`?"))
+    }
+}
+
+/// The longest reason for a state, in characters.
+pub const MAX_REASON_CHARS: usize = 300;
+
+/// Accepts what people give as a reason: one line of text.
+///
+/// # Errors
+/// `BadName` for anything else.
+pub fn check_reason(text: &str) -> Result<(), BadName> {
+    let good = (1..=MAX_REASON_CHARS).contains(&text.trim().chars().count()) && !text.chars().any(char::is_control);
+    check_name(good, "reason", text, "one line of 1 to 300 characters")
 }
 
 /// More slots than any host is asked to run.
@@ -156,31 +262,9 @@ pub fn check_user(text: &str) -> Result<(), BadName> {
     check_name(good, "user name", text, "1 to 32 letters, digits, `.`, `-` or `_`, not starting with `-` or `.`")
 }
 
-/// Accepts labels and capabilities: `^[a-z0-9][a-z0-9._-]*$`, optionally `key=value` of two such words, up to 63 each.
-///
-/// # Errors
-/// `BadName` for anything else.
-pub fn check_label(text: &str) -> Result<(), BadName> {
-    let word = |w: &str| {
-        (1..=63).contains(&w.len())
-            && w.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-            && w.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-'))
-    };
-    let good = match text.split_once('=') {
-        Some((key, value)) => word(key) && word(value),
-        None => word(text),
-    };
-    check_name(
-        good,
-        "label",
-        text,
-        "word or key=value, each a-z, 0-9, `.`, `_`, `-`, starting with a letter or digit, up to 63",
-    )
-}
-
 /// Names `what` was `found` and what is `allowed` when it is not `good`.
 pub(crate) fn check_name(good: bool, what: &'static str, found: &str, allowed: &'static str) -> Result<(), BadName> {
-    if good { Ok(()) } else { Err(BadName { what, found: found.chars().take(80).collect(), allowed }) }
+    if good { Ok(()) } else { Err(BadName { what, found: found.chars().take(80).collect(), allowed, nearest: None }) }
 }
 
 #[cfg(test)]
@@ -192,14 +276,9 @@ mod tests {
         for bad in ["", "-oProxyCommand=x", "a b", "a;b", "$(id)", "a'b", "a\nb", ".a", "ä"] {
             assert!(check_hostname(bad).is_err(), "{bad:?}");
             assert!(check_user(bad).is_err(), "{bad:?}");
-            assert!(check_label(bad).is_err(), "{bad:?}");
         }
         for good in ["build-1.example.com", "10.0.0.7", "fe80::1", "u_1"] {
             assert_eq!(check_hostname(good), Ok(()));
         }
-        for good in ["gpu", "region=eu", "cuda-12.4"] {
-            assert_eq!(check_label(good), Ok(()));
-        }
-        assert!(check_label("a=b=c").is_err());
     }
 }

@@ -45,6 +45,7 @@ impl TryFrom<String> for Name {
             what: "name",
             found: text.chars().take(80).collect(),
             allowed: "1 to 100 letters, digits, `.`, `_` or `-`, not starting with `.` or `-`",
+            nearest: None,
         })
     }
 }

@@ -13,7 +13,7 @@ use shuntyard_domain::explain::Explanation;
 use shuntyard_domain::ids::{JobId, PhaseRunId};
 use shuntyard_domain::job::Job;
 use shuntyard_domain::outcome::StopReason;
-use shuntyard_domain::wire::api::{AttemptBody, JobBody, SubmitJob};
+use shuntyard_domain::wire::api::{AttemptBody, DeletedRunnerBody, JobBody, SubmitJob};
 use shuntyard_domain::wire::time_text::rfc3339;
 
 use super::Api;
@@ -26,7 +26,7 @@ use super::sse::{self, EventStream};
 use crate::dispatch::News;
 use crate::store::{
     JobEventRow, JobQuery, RecordedEvent, job_attempts, job_collected_find, job_events, job_page, job_receipt_find,
-    jobs_runner_hostnames,
+    jobs_runner_hostnames, runner_snapshot,
 };
 
 /// `GET /jobs` without `state` lists unfinished jobs, as Chef does.
@@ -79,6 +79,10 @@ impl Api {
         if body.attempt > 0 {
             let attempts: Vec<AttemptRecord> = self.dispatcher.store().read(move |c| job_attempts(c, id)).await?;
             body.attempts = attempts.iter().map(AttemptBody::from).collect();
+        }
+        if let Some(runner) = job.state.runner().filter(|runner| self.dispatcher.runner_name(*runner).is_none()) {
+            let kept = self.dispatcher.store().read(move |c| runner_snapshot(c, runner)).await?;
+            body.deleted_runner = kept.map(|(deleted_at_ms, runner)| DeletedRunnerBody::of(deleted_at_ms, runner));
         }
         if body.outcome.is_some() && body.started_at.is_some() {
             let left = self.dispatcher.store().read(move |c| job_collected_find(c, id)).await?;

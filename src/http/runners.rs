@@ -1,26 +1,27 @@
 //! `/runners`: the inventory, Test, install, delete.
 
-use std::collections::BTreeSet;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::{Value, json};
-use shuntyard_domain::runner::RunnerState;
-use shuntyard_domain::wire::api::{AcceptHostKey, HealthBody, InstallRunner, RunnerBody, StepEvent};
+use serde_json::Value;
+use shuntyard_domain::wire::api::{AcceptHostKey, HealthBody, InstallRunner, PatchRunner, RunnerBody, StepEvent};
 use shuntyard_domain::wire::time_text::rfc3339;
 use tokio::sync::mpsc;
 
 use super::body::ApiJson;
 use super::error::ApiError;
+use super::pages::bad;
 use super::path::PathHost;
 use super::query::ApiQuery;
 use super::sse::{self, EventStream};
 use super::{Api, steps};
-use crate::dispatch::RunnerPatch;
+use crate::dispatch::Removal;
 use crate::store::{RunnerEventRow, runner_events};
+
+/// Who does it: the one token there is.
+const BY: &str = "admin";
 
 pub(super) async fn list(State(api): State<Api>) -> Result<Json<Vec<RunnerBody>>, ApiError> {
     Ok(Json(api.dispatcher.runner_bodies().await?))
@@ -41,24 +42,12 @@ pub(super) async fn streaming(State(api): State<Api>) -> EventStream {
     )
 }
 
-/// Keys that are absent stay as they are.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PatchBody {
-    labels: Option<BTreeSet<String>>,
-    capabilities: Option<BTreeSet<String>>,
-    slots: Option<u32>,
-    state: Option<RunnerState>,
-}
-
 pub(super) async fn patch(
     State(api): State<Api>,
     PathHost(hostname): PathHost,
-    ApiJson(body): ApiJson<PatchBody>,
+    ApiJson(body): ApiJson<PatchRunner>,
 ) -> Result<Json<RunnerBody>, ApiError> {
-    let patch =
-        RunnerPatch { labels: body.labels, capabilities: body.capabilities, slots: body.slots, state: body.state };
-    api.dispatcher.patch_runner(&hostname, patch).await?;
+    api.dispatcher.patch_runner(&hostname, body.into(), BY).await?;
     Ok(Json(api.dispatcher.runner_body(&hostname).await?))
 }
 
@@ -69,6 +58,9 @@ pub(super) async fn install(
     ApiJson(request): ApiJson<InstallRunner>,
 ) -> Result<EventStream, ApiError> {
     let stop = api.dispatcher.stop_signal();
+    if let Some(scope) = &request.scope {
+        api.dispatcher.check_scope(scope.clone()).await?;
+    }
     Ok(steps::answer(api.dispatcher.install(hostname, request)?, stop))
 }
 
@@ -78,16 +70,17 @@ pub(super) async fn accept_host_key(
     PathHost(hostname): PathHost,
     ApiJson(request): ApiJson<AcceptHostKey>,
 ) -> Result<EventStream, ApiError> {
-    let steps = api.dispatcher.accept_host_key(&hostname, request.host_key, "admin")?;
+    let steps = api.dispatcher.accept_host_key(&hostname, request.host_key, BY)?;
     Ok(steps::answer(steps, api.dispatcher.stop_signal()))
 }
 
-/// What people decided about the runners of this name, oldest first; also after the last one was deleted.
+/// What people did to the runners of this name, oldest first; also after the last one was deleted.
 pub(super) async fn events(State(api): State<Api>, PathHost(hostname): PathHost) -> Result<Json<Vec<Value>>, ApiError> {
     let events: Vec<RunnerEventRow> = api.dispatcher.store().read(move |c| runner_events(c, &hostname)).await?;
     let body = |row: &RunnerEventRow| {
-        let event = &row.event;
-        json!({"at": rfc3339(row.at_ms), "event": row.kind, "by": event.by, "before": event.before, "after": event.after})
+        let mut body = serde_json::to_value(&row.event).unwrap_or(Value::Null);
+        body["at"] = rfc3339(row.at_ms).into();
+        body
     };
     Ok(Json(events.iter().map(body).collect()))
 }
@@ -113,9 +106,27 @@ pub(super) async fn test(
 
 #[derive(Debug, Deserialize)]
 pub(super) struct DeleteQuery {
+    /// Let it end its jobs first.
+    #[serde(default)]
+    drain: bool,
+    /// Cancel its jobs first.
+    #[serde(default)]
+    cancel_jobs: bool,
     /// Delete the record although the host cannot be cleaned.
     #[serde(default)]
     force: bool,
+}
+
+impl DeleteQuery {
+    fn removal(&self) -> Result<Removal, ApiError> {
+        match (self.drain, self.cancel_jobs, self.force) {
+            (false, false, false) => Ok(Removal::Idle),
+            (true, false, false) => Ok(Removal::Drained),
+            (false, true, false) => Ok(Removal::Cancelled),
+            (false, false, true) => Ok(Removal::Forced),
+            _ => Err(bad("drain", "only one thing can become of its jobs".into(), &["drain, cancel_jobs or force"])),
+        }
+    }
 }
 
 /// Cleans the host and removes the runner: 204, or a stream of the steps when asked for.
@@ -125,7 +136,7 @@ pub(super) async fn delete(
     ApiQuery(query): ApiQuery<DeleteQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let steps = api.dispatcher.uninstall(&hostname, query.force).await?;
+    let steps = api.dispatcher.uninstall(&hostname, query.removal()?, BY).await?;
     if wants_stream(&headers) {
         return Ok(steps::answer(steps, api.dispatcher.stop_signal()).into_response());
     }

@@ -59,7 +59,10 @@ pub use open::{Store, StoreOptions, StoreStats};
 pub use phase_runs::{PhaseRunRow, phase_run_find, phase_run_insert};
 pub use project_limits::{ProjectLimitRow, project_limit_find, project_limit_list, project_limit_set};
 pub use row_jobs::{row_job_insert, row_jobs_of};
-pub use runner_events::{HostKeyAccepted, RunnerEventRow, runner_event_insert, runner_events};
+pub use runner_events::{
+    HostKeyAccepted, RunnerChanged, RunnerDeleted, RunnerEvent, RunnerEventRow, ValueChange, runner_event_insert,
+    runner_events, runner_snapshot,
+};
 pub use runners::{
     runner_by_id, runner_delete, runner_find, runner_insert, runner_list, runner_replace_key, runner_sealed_key,
     runner_state, runner_update,

@@ -25,6 +25,7 @@ pub(super) struct RunnerRow {
     created_at_ms: i64,
     last_seen_at_ms: Option<i64>,
     version: i64,
+    state_note: Option<String>,
 }
 
 impl RunnerRow {
@@ -48,6 +49,7 @@ impl RunnerRow {
             created_at_ms: runner.created_at_ms,
             last_seen_at_ms: runner.last_seen_at_ms,
             version: runner.version,
+            state_note: runner.state_note.as_ref().map(|note| about.json("state_note", note)).transpose()?,
         })
     }
 
@@ -66,6 +68,7 @@ impl RunnerRow {
             scope: self.scope_org.map_or(Scope::Enterprise, Scope::Org),
             slots: row.number("slots", self.slots)?,
             state: row.parse("state", &self.state)?,
+            state_note: self.state_note.map(|note| row.json("state_note", &note)).transpose()?,
             health: row.json("health", &self.health)?,
             created_at_ms: self.created_at_ms,
             last_seen_at_ms: self.last_seen_at_ms,

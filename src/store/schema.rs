@@ -38,6 +38,7 @@ diesel::table! {
         created_at_ms -> BigInt,
         last_seen_at_ms -> Nullable<BigInt>,
         version -> BigInt,
+        state_note -> Nullable<Text>,
     }
 }
 

@@ -134,7 +134,8 @@ fn candidate(of: &CandidateExplanation) -> String {
     let jobs: Vec<String> = of.busy_with.iter().map(ToString::to_string).collect();
     let with =
         if of.why == WhyNot::Busy && !jobs.is_empty() { format!(" with {}", jobs.join(", ")) } else { String::new() };
-    format!("  {}: {}{with}", of.hostname, of.why)
+    let note = of.note.iter().map(|note| format!(" {note}")).collect::<String>();
+    format!("  {}: {}{with}{note}", of.hostname, of.why)
 }
 
 fn runners(count: usize) -> String {

@@ -118,7 +118,13 @@ pub fn how_it_went(job: &JobBody) -> String {
     let left = left.chain(job.outputs_fault.iter().map(|why| format!("no outputs: {why}")));
     let left = left.chain((job.artifacts > 0).then(|| format!("artifacts: {} file(s)", job.artifacts)));
     let left = left.chain(job.artifacts_fault.iter().map(|why| format!("artifacts not kept: {why}")));
-    lost.chain(stopped).chain(left).map(|line| plain(&line) + "\n").collect()
+    let deleted = job.deleted_runner.iter().map(|runner| {
+        let (facts, labels) = (&runner.facts, runner.labels.iter().cloned().collect::<Vec<_>>().join(" "));
+        let labels = if labels.is_empty() { labels } else { format!(", {labels}") };
+        let was = format!("{} {}, {}{labels}", facts.platform, facts.platform_version, facts.arch);
+        format!("runner {} ({was}) was deleted at {}", runner.hostname, runner.deleted_at)
+    });
+    lost.chain(stopped).chain(left).chain(deleted).map(|line| plain(&line) + "\n").collect()
 }
 
 fn query(args: &JobsArgs) -> Result<Vec<(&'static str, String)>, Usage> {

@@ -19,6 +19,7 @@ pub mod tenancy;
 
 use reqwest::StatusCode;
 use shuntyard_domain::ids::JobId;
+use shuntyard_domain::runner::RunnerState;
 
 use crate::args::{Args, Command, ConfigCommand, CtlCommand};
 use crate::client::Client;
@@ -55,6 +56,13 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Ctl(CtlCommand::CreateToken(create)) => enrolment_tokens::create::run(&connect()?, create).await,
         Command::Ctl(CtlCommand::ListTokens(list)) => enrolment_tokens::list::run(&connect()?, list).await,
         Command::Ctl(CtlCommand::RevokeToken(revoke)) => enrolment_tokens::revoke::run(&connect()?, revoke).await,
+        Command::Ctl(CtlCommand::Label(label)) => runners::label::run(&connect()?, label).await,
+        Command::Ctl(CtlCommand::Scope(scope)) => runners::scope::run(&connect()?, scope).await,
+        Command::Ctl(CtlCommand::Drain(args)) => runners::state::run(&connect()?, RunnerState::Draining, args).await,
+        Command::Ctl(CtlCommand::Disable(args)) => runners::state::run(&connect()?, RunnerState::Disabled, args).await,
+        Command::Ctl(CtlCommand::Enable(args)) => runners::state::run(&connect()?, RunnerState::Enrolled, args).await,
+        Command::Ctl(CtlCommand::Apply(apply)) => runners::apply::run(connect, apply).await,
+        Command::Ctl(CtlCommand::Export(export)) => runners::export::run(&connect()?, export).await,
         Command::Api(api) => api::run(&connect()?, api).await,
         Command::Completions(completions) => completions::run(&completions),
     }

@@ -132,6 +132,7 @@ impl Dispatcher {
             scope: token.scope.clone(),
             slots: token.slots,
             state: if self.0.enrolments.approval { RunnerState::Pending } else { RunnerState::Enrolled },
+            state_note: None,
             health: Health::Ok { command_output: examined.report },
             created_at_ms: now_ms,
             last_seen_at_ms: Some(now_ms),

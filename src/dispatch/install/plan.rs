@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use shuntyard_domain::runner::{check_hostname, check_user};
+use shuntyard_domain::runner::{Scope, check_hostname, check_user};
 use shuntyard_domain::wire::api::InstallRunner;
 use zeroize::Zeroizing;
 
@@ -21,7 +21,9 @@ pub(super) struct Checked {
     pub policy: HostKeyPolicy,
     pub no_sudo: bool,
     pub labels: Option<BTreeSet<String>>,
+    pub capabilities: Option<BTreeSet<String>>,
     pub slots: Option<u32>,
+    pub scope: Option<Scope>,
 }
 
 /// # Errors
@@ -32,7 +34,8 @@ pub(super) fn check(hostname: String, request: InstallRunner) -> Result<Checked,
     let address = request.address.unwrap_or_else(|| hostname.clone());
     check_hostname(&address)?;
     check_user(&request.user)?;
-    RunnerPatch { labels: request.labels.clone(), slots: request.slots, ..RunnerPatch::default() }.check()?;
+    let (labels, capabilities) = (request.labels.clone(), request.capabilities.clone());
+    RunnerPatch { labels, capabilities, slots: request.slots, ..RunnerPatch::default() }.check()?;
     if request.port == 0 {
         return Err(bad("port", "0 is not a port", &["1 to 65535"]));
     }
@@ -70,7 +73,9 @@ pub(super) fn check(hostname: String, request: InstallRunner) -> Result<Checked,
         policy,
         no_sudo: request.no_sudo,
         labels: request.labels,
+        capabilities: request.capabilities,
         slots: request.slots,
+        scope: request.scope,
     })
 }
 

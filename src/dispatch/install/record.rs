@@ -2,7 +2,7 @@
 
 use shuntyard_domain::facts::facts_from;
 use shuntyard_domain::ids::RunnerId;
-use shuntyard_domain::runner::{Endpoint, Health, Installation, Runner, RunnerState, Scope};
+use shuntyard_domain::runner::{Endpoint, Health, Installation, Runner, RunnerState, StateNote};
 use shuntyard_domain::wrapper::wrapper_version;
 
 use super::{AGAIN, Install, Placed};
@@ -18,7 +18,7 @@ impl Install<'_> {
     pub(super) fn record(&self, id: RunnerId, target: &Target, placed: &Placed, examined: Examined) -> Runner {
         let now_ms = self.engine.0.clock.now_ms();
         let before = self.before.map(|known| (*known.runner).clone());
-        let earlier = before.as_ref();
+        let (earlier, checked) = (before.as_ref(), self.checked);
         Runner {
             id,
             hostname: self.checked.hostname.clone(),
@@ -40,11 +40,12 @@ impl Install<'_> {
                 stop_means: examined.stop_means,
             },
             facts: facts_from(&placed.host),
-            labels: self.checked.labels.clone().or(earlier.map(|r| r.labels.clone())).unwrap_or_default(),
-            capabilities: earlier.map(|r| r.capabilities.clone()).unwrap_or_default(),
-            scope: earlier.map_or(Scope::Enterprise, |r| r.scope.clone()),
-            slots: self.checked.slots.or(earlier.map(|r| r.slots)).unwrap_or(1),
+            labels: checked.labels.clone().or(earlier.map(|r| r.labels.clone())).unwrap_or_default(),
+            capabilities: checked.capabilities.clone().or(earlier.map(|r| r.capabilities.clone())).unwrap_or_default(),
+            scope: checked.scope.clone().or(earlier.map(|r| r.scope.clone())).unwrap_or_default(),
+            slots: checked.slots.or(earlier.map(|r| r.slots)).unwrap_or(1),
             state: earlier.map_or(RunnerState::Enrolled, |r| state_after(r.state)),
+            state_note: earlier.and_then(note_after),
             health: Health::Ok { command_output: examined.report },
             created_at_ms: earlier.map_or(now_ms, |r| r.created_at_ms),
             last_seen_at_ms: Some(now_ms),
@@ -61,7 +62,9 @@ impl Install<'_> {
             .sealer
             .seal(&key_context(runner.id), placed.key.private.as_bytes())
             .map_err(|error| failure(error.into()))?;
-        let (labels_given, slots_given) = (self.checked.labels.is_some(), self.checked.slots.is_some());
+        let checked = self.checked;
+        let (labels_given, slots_given) = (checked.labels.is_some(), checked.slots.is_some());
+        let (capabilities_given, scope_given) = (checked.capabilities.is_some(), checked.scope.is_some());
         let stored = self
             .engine
             .0
@@ -73,8 +76,14 @@ impl Install<'_> {
                 };
                 // The bootstrap took its time: what people changed meanwhile stays.
                 runner.version = current.version;
-                runner.capabilities = current.capabilities;
                 runner.state = state_after(current.state);
+                runner.state_note = note_after(&current);
+                if !capabilities_given {
+                    runner.capabilities = current.capabilities;
+                }
+                if !scope_given {
+                    runner.scope = current.scope;
+                }
                 if !labels_given {
                     runner.labels = current.labels;
                 }
@@ -88,6 +97,11 @@ impl Install<'_> {
             .await;
         stored.map_err(|error: StoreError| failure(error.into()))
     }
+}
+
+/// Why the runner is in the state that it keeps.
+fn note_after(before: &Runner) -> Option<StateNote> {
+    before.state_note.clone().filter(|_| state_after(before.state) == before.state)
 }
 
 /// A bootstrap ends what only a bootstrap can end; what people set by hand stays.

@@ -89,7 +89,10 @@ fn check_filter(filter: &Filter) -> Result<(), DispatchError> {
     for (key, values) in filter.clauses() {
         for (n, value) in values.iter().enumerate() {
             check_value(key, value).map_err(|wrong| {
-                bad(format!("filter.{key}[{n}]"), format!("no runner can have such a {}", wrong.what), &[wrong.allowed])
+                let meant =
+                    wrong.nearest.iter().map(|nearest| format!("; did you mean `{nearest}`?")).collect::<String>();
+                let message = format!("no runner can have such a {}: found `{}`{meant}", wrong.what, wrong.found);
+                bad(format!("filter.{key}[{n}]"), message, &[wrong.allowed])
             })?;
         }
     }

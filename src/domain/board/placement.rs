@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-/// Which of several free runners takes a job.
+/// Which of several free runners takes a job; those of its own organisation go before those that all share.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Placement {
@@ -21,6 +21,8 @@ pub enum Placement {
 /// A runner with a free slot in the order in which it is taken: the smallest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Seat {
+    /// The runner serves every organisation: it is taken when none of the job's own is free.
+    shared: bool,
     /// Load, its opposite or a drawn number, by placement.
     order: u64,
     used: u32,
@@ -38,7 +40,7 @@ pub(super) struct Placer {
 impl Seat {
     /// Tells whether only the time of the last job orders them.
     pub(super) fn ties_with(&self, other: &Self) -> bool {
-        (self.order, self.used) == (other.order, other.used)
+        (self.shared, self.order, self.used) == (other.shared, other.order, other.used)
     }
 }
 
@@ -49,11 +51,11 @@ impl Placer {
     }
 
     /// The seat of a runner with `used` of its `slots` taken; there must be a free one.
-    pub(super) fn seat(&mut self, runner: u32, used: u32, slots: u32, last_used: u64) -> Seat {
+    pub(super) fn seat(&mut self, runner: u32, shared: bool, used: u32, slots: u32, last_used: u64) -> Seat {
         match self.placement {
-            Placement::LeastLoaded => Seat { order: load(used, slots), used, last_used, runner },
-            Placement::Random { .. } => Seat { order: self.draw(), used: 0, last_used: 0, runner },
-            Placement::Pack => Seat { order: u64::MAX - load(used, slots), used: 0, last_used: 0, runner },
+            Placement::LeastLoaded => Seat { shared, order: load(used, slots), used, last_used, runner },
+            Placement::Random { .. } => Seat { shared, order: self.draw(), used: 0, last_used: 0, runner },
+            Placement::Pack => Seat { shared, order: u64::MAX - load(used, slots), used: 0, last_used: 0, runner },
         }
     }
 
@@ -64,15 +66,16 @@ impl Placer {
 
     /// The runner that is to be taken.
     ///
-    /// A random choice takes the next seat from a drawn point on, round the end. Seats draw a new place
-    /// whenever their runner changes, so that no gap between two of them favours one for long.
+    /// A random choice takes the next seat from a drawn point on, round the end, among those as near as the first: the
+    /// organisation's own, or the shared ones. Seats draw a new place whenever their runner changes, so that no gap
+    /// between two of them favours one for long.
     pub(super) fn pick(&mut self, seats: &BTreeSet<Seat>) -> Option<u32> {
         let first = *seats.first()?;
         if !matches!(self.placement, Placement::Random { .. }) {
             return Some(first.runner);
         }
-        let point = Seat { order: self.draw(), used: 0, last_used: 0, runner: 0 };
-        Some(seats.range(point..).next().unwrap_or(&first).runner)
+        let point = Seat { shared: first.shared, order: self.draw(), used: 0, last_used: 0, runner: 0 };
+        Some(seats.range(point..).next().filter(|seat| seat.shared == first.shared).unwrap_or(&first).runner)
     }
 
     /// The next number of the splitmix64 sequence (Steele, Lea, Flood 2014).
@@ -106,14 +109,26 @@ mod tests {
     #[test]
     fn a_random_placement_takes_every_runner_about_equally_often() {
         let mut placer = Placer::new(Placement::Random { seed: 1 });
-        let mut seats: BTreeSet<Seat> = (0..10).map(|runner| placer.seat(runner, 0, 1, 0)).collect();
+        let mut seats: BTreeSet<Seat> = (0..10).map(|runner| placer.seat(runner, true, 0, 1, 0)).collect();
         let mut taken = [0_u32; 10];
         for _ in 0..10_000 {
             let runner = placer.pick(&seats).unwrap();
             taken[runner as usize] += 1;
             seats.retain(|seat| seat.runner != runner);
-            seats.insert(placer.seat(runner, 0, 1, 0));
+            seats.insert(placer.seat(runner, true, 0, 1, 0));
         }
         assert!(taken.iter().all(|times| (700..1_300).contains(times)), "{taken:?}");
+    }
+
+    #[test]
+    fn a_random_placement_takes_the_shared_runners_only_when_no_own_one_is_free() {
+        let mut placer = Placer::new(Placement::Random { seed: 1 });
+        let mut taken = [0_u32; 5];
+        for _ in 0..3_000 {
+            let seats: BTreeSet<Seat> = (0..5).map(|runner| placer.seat(runner, runner >= 3, 0, 1, 0)).collect();
+            taken[placer.pick(&seats).unwrap() as usize] += 1;
+        }
+        assert!(taken[..3].iter().all(|times| (700..1_300).contains(times)), "{taken:?}");
+        assert_eq!(taken[3..], [0, 0]);
     }
 }

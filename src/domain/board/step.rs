@@ -5,6 +5,7 @@ use super::{Account, Board, BoardRunner, Effect, QueuedJob, Waiting};
 use crate::digest::Digest;
 use crate::ids::{JobId, RunnerId};
 use crate::queue::Rank;
+use crate::runner::Scope;
 
 impl Board {
     /// Gives the job to a free runner of its class, or lets it wait.
@@ -184,7 +185,9 @@ impl Board {
     /// full again never gets a seat, so that a busy house pays nothing for the order of free runners.
     pub(super) fn reseat(&mut self, index: u32) {
         let entry = &mut self.runners[index];
-        let seat = entry.is_free().then(|| self.placer.seat(index, entry.used, entry.runner.slots, entry.last_used));
+        let shared = entry.runner.scope == Scope::Enterprise;
+        let seat =
+            entry.is_free().then(|| self.placer.seat(index, shared, entry.used, entry.runner.slots, entry.last_used));
         let old = std::mem::replace(&mut entry.seat, seat);
         if old == seat {
             return;

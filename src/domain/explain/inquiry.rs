@@ -136,7 +136,7 @@ impl<'a> Tally<'a> {
         let first = self.first_by_why.entry(why).or_insert(hostname);
         *first = (*first).min(hostname);
         let busy_with = || runner.running.keys().copied().take(LISTED_MAX).collect();
-        let told = || CandidateExplanation { hostname: hostname.into(), why, busy_with: busy_with() };
+        let told = || CandidateExplanation { hostname: hostname.into(), why, busy_with: busy_with(), note: None };
         self.candidates.note((why, hostname), told);
     }
 }

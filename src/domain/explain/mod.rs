@@ -102,6 +102,9 @@ pub struct CandidateExplanation {
     pub why: WhyNot,
     /// Jobs that hold its slots, in order of submission; at most 20.
     pub busy_with: Vec<JobId>,
+    /// Since when it is so, by whom and why, when somebody has said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// A runner that one clause keeps from the job.

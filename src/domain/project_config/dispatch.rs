@@ -148,7 +148,8 @@ fn values(key: FilterKey, node: &Node, path: &Path<'_>, faults: &mut Faults<'_>)
     for (index, value, node) in &values {
         let path = path.index(*index);
         if let Err(bad) = check_value(key, value) {
-            faults.add(&path, &node.span, format!("no runner can have such a {}", bad.what), &[bad.allowed]);
+            let message = format!("no runner can have such a {}", bad.what);
+            faults.refused(&path, &node.span, message, bad.allowed, bad.nearest.as_deref());
         }
     }
     values.into_iter().map(|(_, value, _)| value.into()).collect()

@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 /// Faults beyond this number are counted, not listed: a hostile file must not cause a huge answer.
-pub(super) const MAX_FAULTS: usize = 200;
+pub(crate) const MAX_FAULTS: usize = 200;
 
 /// Characters of the file, or of a key, that one fault quotes.
 const MAX_QUOTED_CHARS: usize = 80;
@@ -48,18 +48,18 @@ impl fmt::Display for Fault {
 
 /// The way from the top of the document to a value; borrowed, so that a correct file costs no allocation.
 #[derive(Clone, Copy)]
-pub(super) enum Path<'p> {
+pub(crate) enum Path<'p> {
     Root,
     Key(&'p Path<'p>, &'p str),
     Index(&'p Path<'p>, usize),
 }
 
 impl<'p> Path<'p> {
-    pub(super) const fn key(&'p self, key: &'p str) -> Self {
+    pub(crate) const fn key(&'p self, key: &'p str) -> Self {
         Self::Key(self, key)
     }
 
-    pub(super) const fn index(&'p self, index: usize) -> Self {
+    pub(crate) const fn index(&'p self, index: usize) -> Self {
         Self::Index(self, index)
     }
 }
@@ -83,29 +83,29 @@ impl fmt::Display for Path<'_> {
 }
 
 /// The faults of one text, in the order in which they are found.
-pub(super) struct Faults<'t> {
+pub(crate) struct Faults<'t> {
     text: &'t str,
     list: Vec<Fault>,
     unlisted: usize,
 }
 
 impl<'t> Faults<'t> {
-    pub(super) const fn of(text: &'t str) -> Self {
+    pub(crate) const fn of(text: &'t str) -> Self {
         Self { text, list: Vec::new(), unlisted: 0 }
     }
 
     /// Adds a fault about the piece of text at `span`, in bytes.
-    pub(super) fn add(&mut self, path: &Path<'_>, span: &Range<usize>, message: impl fmt::Display, allowed: &[&str]) {
+    pub(crate) fn add(&mut self, path: &Path<'_>, span: &Range<usize>, message: impl fmt::Display, allowed: &[&str]) {
         self.push(path, span, None, &message, allowed, None);
     }
 
     /// Adds a fault about a key that is not there; `span` is the object that lacks it.
-    pub(super) fn missing(&mut self, path: &Path<'_>, span: &Range<usize>, allowed: &[&str]) {
+    pub(crate) fn missing(&mut self, path: &Path<'_>, span: &Range<usize>, allowed: &[&str]) {
         self.push(path, span, Some("nothing"), &"this key is required", allowed, None);
     }
 
     /// Adds a fault about `word`, which is none of `allowed`, with the nearest of them.
-    pub(super) fn unknown(
+    pub(crate) fn unknown(
         &mut self,
         path: &Path<'_>,
         span: &Range<usize>,
@@ -118,8 +118,20 @@ impl<'t> Faults<'t> {
         self.push(path, span, None, &message, allowed, nearest);
     }
 
+    /// Adds a fault about a value that is not `allowed`, with what was probably meant.
+    pub(crate) fn refused(
+        &mut self,
+        path: &Path<'_>,
+        span: &Range<usize>,
+        message: impl fmt::Display,
+        allowed: &str,
+        nearest: Option<&str>,
+    ) {
+        self.push(path, span, None, &message, &[allowed], nearest);
+    }
+
     /// Every fault in the order of the text; empty for a correct one.
-    pub(super) fn into_sorted(mut self) -> Vec<Fault> {
+    pub(crate) fn into_sorted(mut self) -> Vec<Fault> {
         self.list.sort_by_key(|fault| (fault.line, fault.column));
         if self.unlisted > 0 {
             let (message, end) = (format!("{} more faults are not listed", self.unlisted), self.text.len());
@@ -130,11 +142,11 @@ impl<'t> Faults<'t> {
     }
 
     /// Faults so far, those that are only counted included.
-    pub(super) const fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         self.list.len() + self.unlisted
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 

@@ -7,7 +7,7 @@
 mod dependency;
 mod dispatch;
 mod document;
-mod fault;
+pub(crate) mod fault;
 mod json;
 mod local_phases;
 mod reader;

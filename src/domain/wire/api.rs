@@ -7,6 +7,7 @@ mod artifacts;
 mod attempts;
 mod bootstrap;
 mod log_chunk;
+mod patch;
 mod submit;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +33,7 @@ pub use artifacts::ArtifactBody;
 pub use attempts::{AttemptBody, LossBody, Retry};
 pub use bootstrap::{AcceptHostKey, InstallRunner, StepEvent, default_ssh_port};
 pub use log_chunk::LogChunk;
+pub use patch::{DeletedRunnerBody, PatchRunner, StateNoteBody};
 pub use submit::{ProjectLimits, SubmitJob, SubmitPhaseRun};
 
 /// Every error answer.
@@ -150,6 +152,9 @@ pub struct JobBody {
     /// How the host stopped it; in `GET /jobs/:id` of a job that was stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<StopReceipt>,
+    /// What its runner was, when that is deleted; in `GET /jobs/:id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_runner: Option<DeletedRunnerBody>,
 }
 
 impl JobBody {
@@ -219,6 +224,7 @@ impl JobBody {
             outputs_fault: None,
             attempts: Vec::new(),
             receipt: None,
+            deleted_runner: None,
         }
         .eliding(finished.map_or(0, |f| f.log.elided_bytes))
     }
@@ -293,6 +299,9 @@ pub struct RunnerBody {
     pub slots: u32,
     pub slots_free: u32,
     pub state: RunnerState,
+    /// Absent while nobody has changed the state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_note: Option<StateNoteBody>,
     pub contact: ContactBody,
     /// SSH connections to it that are up.
     #[serde(default)]
@@ -350,6 +359,7 @@ impl RunnerBody {
             slots: runner.slots,
             slots_free: runner.slots.saturating_sub(busy),
             state: runner.state,
+            state_note: runner.state_note.as_ref().map(StateNoteBody::from),
             contact: live.contact,
             connections: live.connections,
             max_sessions: live.max_sessions,

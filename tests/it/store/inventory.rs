@@ -30,6 +30,7 @@ async fn a_runner_is_read_as_it_was_written(db: Database) {
         health: Health::Untested,
         last_seen_at_ms: None,
         slots: u32::MAX,
+        state_note: None,
         ..runner(2, "plain")
     };
     for sample in [runner(1, "build-1"), plain] {

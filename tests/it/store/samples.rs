@@ -9,7 +9,7 @@ use shuntyard_domain::ids::{JobId, RunnerId};
 use shuntyard_domain::job::{Job, JobEvent, JobOrigin, JobSpec, JobState};
 use shuntyard_domain::outcome::{LogSummary, LostEvidence, StopReason};
 use shuntyard_domain::phase::{Phase, Stage};
-use shuntyard_domain::runner::{Endpoint, Health, Installation, Runner, RunnerState, Scope};
+use shuntyard_domain::runner::{Endpoint, Health, Installation, Runner, RunnerState, Scope, StateNote};
 use uuid::Uuid;
 
 pub const RUNNER: RunnerId = RunnerId(Uuid::from_u128(0x77));
@@ -80,6 +80,7 @@ pub fn runner(number: u128, hostname: &str) -> Runner {
         scope: Scope::Org("acme".into()),
         slots: 4,
         state: RunnerState::Enrolled,
+        state_note: Some(StateNote { at_ms: 1_700_000_000_002, by: "admin".into(), reason: Some("back".into()) }),
         health: Health::Ok { command_output: "ok\n".into() },
         created_at_ms: 1_700_000_000_000,
         last_seen_at_ms: Some(1_700_000_000_001),

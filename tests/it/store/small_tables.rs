@@ -1,11 +1,11 @@
 //! Tokens, settings and phase runs.
 
 use shuntyard::store::{
-    Expected, HostKeyAccepted, PhaseRunRow, ProjectLimitRow, RunnerEventRow, StoreError, TokenRow, job_apply,
-    job_insert, job_receipt_find, job_receipt_insert, phase_run_find, phase_run_insert, project_limit_find,
-    project_limit_list, project_limit_set, runner_delete, runner_event_insert, runner_events, runner_insert,
-    setting_find, setting_or_insert, setting_set, token_find_by_sha256, token_insert, token_list, token_revoke,
-    token_used, workspaces_in_use,
+    Expected, HostKeyAccepted, PhaseRunRow, ProjectLimitRow, RunnerChanged, RunnerDeleted, RunnerEvent, RunnerEventRow,
+    StoreError, TokenRow, ValueChange, job_apply, job_insert, job_receipt_find, job_receipt_insert, phase_run_find,
+    phase_run_insert, project_limit_find, project_limit_list, project_limit_set, runner_delete, runner_event_insert,
+    runner_events, runner_insert, runner_snapshot, setting_find, setting_or_insert, setting_set, token_find_by_sha256,
+    token_insert, token_list, token_revoke, token_used, workspaces_in_use,
 };
 use shuntyard_domain::digest::Digest;
 use shuntyard_domain::ids::{AttemptId, PhaseRunId};
@@ -13,7 +13,7 @@ use shuntyard_domain::job::{Job, JobEvent, JobSpec};
 use shuntyard_domain::outcome::StopReason;
 use shuntyard_domain::phase::{Phase, Stage};
 use shuntyard_domain::receipt::StopReceipt;
-use shuntyard_domain::runner::Runner;
+use shuntyard_domain::runner::{Runner, RunnerSnapshot};
 use shuntyard_domain::tenancy::Name;
 use shuntyard_domain::wire::control::Receipt;
 use uuid::Uuid;
@@ -30,6 +30,7 @@ on_both_databases!(
     a_phase_run_is_read_as_it_was_written,
     a_receipt_is_written_once_and_goes_with_its_job,
     the_events_of_a_runner_stay_when_it_is_deleted,
+    what_a_deleted_runner_was_is_kept_for_its_jobs,
     workspaces_of_unfinished_jobs_are_in_use,
     a_projects_limit_is_set_over_what_was_there_and_taken_away,
 );
@@ -154,10 +155,9 @@ fn receipt_of_nothing() -> StopReceipt {
 
 async fn the_events_of_a_runner_stay_when_it_is_deleted(db: Database) {
     let store = db.open();
-    let event = |after: &str| HostKeyAccepted {
-        by: "admin".into(),
-        before: vec!["SHA256:a".into()],
-        after: vec![after.into()],
+    let event = |after: &str| {
+        let (by, before, after) = ("admin".into(), vec!["SHA256:a".into()], vec![after.into()]);
+        RunnerEvent::HostKeyAccepted(HostKeyAccepted { by, before, after })
     };
     store.write(|c| runner_insert(c, &runner(1, "h1"), b"sealed")).await.unwrap();
     for (version, after) in [(2, "SHA256:b"), (3, "SHA256:c")] {
@@ -168,10 +168,28 @@ async fn the_events_of_a_runner_stay_when_it_is_deleted(db: Database) {
     let taken = store.write(move |c| runner_event_insert(c, &again, 40, &other)).await;
     assert!(matches!(taken, Err(StoreError::Conflict { .. })), "{taken:?}");
     store.write(|c| runner_delete(c, runner(1, "h1").id)).await.unwrap();
-    let row = |at_ms, after| RunnerEventRow { at_ms, kind: "host_key_accepted".into(), event: event(after) };
+    let row = |at_ms, after| RunnerEventRow { at_ms, event: event(after) };
     let found = store.read(|c| runner_events(c, "h1")).await.unwrap();
     assert_eq!(found, [row(20, "SHA256:b"), row(30, "SHA256:c")]);
     assert_eq!(store.read(|c| runner_events(c, "h2")).await.unwrap(), []);
+}
+
+async fn what_a_deleted_runner_was_is_kept_for_its_jobs(db: Database) {
+    let store = db.open();
+    let changes = [("slots".to_owned(), ValueChange { before: 1.into(), after: 4.into() })].into();
+    let changed = RunnerEvent::Changed(RunnerChanged { by: "admin".into(), reason: None, changes });
+    let snapshot: RunnerSnapshot = (&runner(1, "h1")).into();
+    let deleted = RunnerEvent::Deleted(RunnerDeleted { by: "admin".into(), runner: snapshot.clone() });
+    for (version, event) in [(1, changed.clone()), (2, deleted.clone())] {
+        let at = Runner { version, ..runner(1, "h1") };
+        store.write(move |c| runner_event_insert(c, &at, version * 10, &event)).await.unwrap();
+    }
+    let found = store.read(|c| runner_events(c, "h1")).await.unwrap();
+    let row = |at_ms, event| RunnerEventRow { at_ms, event };
+    assert_eq!(found, [row(10, changed), row(20, deleted)]);
+    let kept = store.read(|c| runner_snapshot(c, runner(1, "h1").id)).await.unwrap();
+    assert_eq!(kept, Some((20, snapshot)));
+    assert_eq!(store.read(|c| runner_snapshot(c, runner(2, "h2").id)).await.unwrap(), None);
 }
 
 async fn workspaces_of_unfinished_jobs_are_in_use(db: Database) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::failure::{Failure, Usage};
-use crate::terminal::{ask_secret, note};
+use crate::terminal::{ask_secret, can_ask, note};
 
 /// The login flags as they were written.
 #[derive(Args, Debug)]
@@ -23,22 +23,48 @@ pub struct CredentialArgs {
 }
 
 /// What the bootstrap logs in with. Has no `Debug`: it is secret.
+#[derive(Clone)]
 pub enum Credential {
     Password(String),
     PrivateKey(String),
 }
 
+impl Credential {
+    /// Reads a private key; `~/` is the home directory.
+    ///
+    /// # Errors
+    /// `ReadFile`
+    pub fn from_file(path: PathBuf) -> Result<Self, Failure> {
+        let home = std::env::var_os("HOME").map(PathBuf::from);
+        let path = match (path.strip_prefix("~"), home) {
+            (Ok(rest), Some(home)) => home.join(rest),
+            _ => path,
+        };
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Self::PrivateKey(text)),
+            Err(source) => Err(Failure::ReadFile { path, source }),
+        }
+    }
+}
+
 impl CredentialArgs {
+    /// As `resolve`; without a flag, and on a terminal, asks for a password.
+    ///
+    /// # Errors
+    /// As `resolve`.
+    pub fn resolve_or_ask(self) -> Result<Credential, Failure> {
+        let given = self.identity_file.is_some() || self.password.is_some() || self.password_stdin;
+        let password = if given || !can_ask() { self.password } else { Some(None) };
+        Self { password, ..self }.resolve()
+    }
+
     /// Reads or asks for the credential.
     ///
     /// # Errors
     /// `Usage` when none is named or it is empty, `ReadFile`, `ReadInput` or `Prompt` when it cannot be had.
     pub fn resolve(self) -> Result<Credential, Failure> {
         if let Some(path) = self.identity_file {
-            return match std::fs::read_to_string(&path) {
-                Ok(text) => Ok(Credential::PrivateKey(text)),
-                Err(source) => Err(Failure::ReadFile { path, source }),
-            };
+            return Credential::from_file(path);
         }
         if self.password_stdin {
             let mut line = String::new();

@@ -10,12 +10,21 @@ use crate::steps::{self, StepsEnd};
 use crate::terminal::{can_ask, confirm, note, plain, print};
 
 /// Remove a runner, and what its enrolment left on the host
+///
+/// A runner with jobs is refused, unless --drain, --cancel-jobs or --force says what becomes of them. When --drain or
+/// --cancel-jobs is stopped while it waits, the runner stays draining and nothing was removed.
 #[derive(Args, Debug)]
 pub struct DeleteArgs {
     /// Name of the runner
     hostname: String,
-    /// Remove the record even when the host cannot be reached; says what was left there
+    /// Let it finish its jobs first; waits for them
     #[arg(long)]
+    drain: bool,
+    /// Cancel its jobs first; waits until the host says that they ended
+    #[arg(long, conflicts_with = "drain")]
+    cancel_jobs: bool,
+    /// Remove the record even when the host cannot be reached; says what was left there
+    #[arg(long, conflicts_with_all = ["drain", "cancel_jobs"])]
     force: bool,
     /// Do not ask
     #[arg(short, long)]
@@ -34,8 +43,17 @@ pub async fn run(client: &Client, args: DeleteArgs) -> Result<u8, Failure> {
             return Err(Failure::Declined);
         }
     }
-    let query = if args.force { vec![("force", "true".to_owned())] } else { Vec::new() };
-    let url = client.url(&format!("runners/{hostname}"), &query);
+    let chosen = [("drain", args.drain), ("cancel_jobs", args.cancel_jobs), ("force", args.force)];
+    let query: Vec<_> = chosen.into_iter().filter(|(_, on)| *on).map(|(key, _)| (key, "true".to_owned())).collect();
+    remove(client, hostname, &query).await
+}
+
+/// Removes a runner, shows the steps, and says how it ended.
+///
+/// # Errors
+/// `Failure`; a step that fails is exit code 1, not a failure.
+pub async fn remove(client: &Client, hostname: &str, query: &[(&str, String)]) -> Result<u8, Failure> {
+    let url = client.url(&format!("runners/{hostname}"), query);
     match steps::follow(client, Method::DELETE, &url, None, "Delete the runner again: that is safe").await? {
         StepsEnd::Finished { left_behind, .. } => {
             for line in left_behind {

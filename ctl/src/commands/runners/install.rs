@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 use reqwest::Method;
-use shuntyard_domain::runner::{MAX_SLOTS, check_hostname, check_label, check_user};
+use shuntyard_domain::label::{check_capability, check_label};
+use shuntyard_domain::runner::{MAX_SLOTS, check_hostname, check_user};
 use shuntyard_domain::wire::api::{InstallRunner, RunnerBody, default_ssh_port};
 
 use crate::client::{Client, encode};
-use crate::commands::runners::checked_hostname;
 use crate::commands::runners::credential::{Credential, CredentialArgs};
+use crate::commands::runners::{checked_hostname, scope};
 use crate::failure::{EXIT_ERROR, Failure, Usage};
 use crate::steps::{self, FailedStep, StepsEnd};
 use crate::terminal::{ask_secret, can_ask, confirm, note, plain, print};
@@ -46,6 +47,12 @@ pub struct InstallArgs {
     /// Labels that filters can ask for
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     labels: Option<Vec<String>>,
+    /// What the host can do, that filters can ask for
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    capabilities: Option<Vec<String>>,
+    /// The one organisation that it serves; else all do
+    #[arg(long, value_name = "NAME")]
+    org: Option<String>,
     /// Jobs that may run at a time
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SLOTS)))]
     slots: Option<u32>,
@@ -57,20 +64,40 @@ pub async fn run(client: &Client, args: InstallArgs) -> Result<u8, Failure> {
     let hostname = checked_hostname(&args.hostname)?.to_owned();
     let accept_shown = args.yes;
     let mut body = resolve(args)?;
+    let end = bootstrap(client, &hostname, &mut body, accept_shown).await?;
+    match end {
+        Some((runner, left_behind)) => finished(&hostname, runner.as_deref(), &left_behind),
+        None => Ok(EXIT_ERROR),
+    }
+}
+
+/// What a bootstrap ended with: the runner, and what is left behind on the host.
+pub type Enrolled = (Option<Box<RunnerBody>>, Vec<String>);
+
+/// Does one bootstrap, shows its steps and asks what must be asked; `None` when a step failed, which is told.
+///
+/// # Errors
+/// `Failure`
+pub async fn bootstrap(
+    client: &Client,
+    hostname: &str,
+    body: &mut InstallRunner,
+    accept_shown: bool,
+) -> Result<Option<Enrolled>, Failure> {
     if client.connection().is_clear_text() {
         return Err(Usage::ClearText { server: client.connection().server.to_string() }.into());
     }
     let url = client.url(&format!("runners/{hostname}/install"), &[]);
     let mut asked_passphrase = false;
     loop {
-        let json = Some(encode(&url, &body)?);
+        let json = Some(encode(&url, body)?);
         match steps::follow(client, Method::POST, &url, json, "Run the command again: that is safe").await? {
-            StepsEnd::Finished { runner, left_behind } => return finished(&hostname, runner.as_deref(), &left_behind),
+            StepsEnd::Finished { runner, left_behind } => return Ok(Some((runner, left_behind))),
             StepsEnd::HostKeyUnconfirmed { fingerprint, key_type } => {
-                if let Some(first) = body.host_key {
+                if let Some(first) = body.host_key.take() {
                     return Err(Failure::HostKeyDiffers { first, second: fingerprint });
                 }
-                confirm_host_key(&hostname, &fingerprint, &key_type, accept_shown)?;
+                confirm_host_key(hostname, &fingerprint, &key_type, accept_shown)?;
                 body.host_key = Some(fingerprint);
             }
             StepsEnd::Failed(failed) if needs_passphrase(&failed) && can_ask() && !asked_passphrase => {
@@ -79,7 +106,7 @@ pub async fn run(client: &Client, args: InstallArgs) -> Result<u8, Failure> {
             }
             StepsEnd::Failed(failed) => {
                 failed.report();
-                return Ok(EXIT_ERROR);
+                return Ok(None);
             }
         }
     }
@@ -94,6 +121,10 @@ fn resolve(args: InstallArgs) -> Result<InstallRunner, Failure> {
     for label in args.labels.iter().flatten() {
         check_label(label).map_err(Usage::BadName)?;
     }
+    for capability in args.capabilities.iter().flatten() {
+        check_capability(capability).map_err(Usage::BadName)?;
+    }
+    let scope = args.org.as_deref().map(scope::org).transpose()?;
     if let Some(found) = args.host_key.as_ref().filter(|key| !is_fingerprint(key)) {
         return Err(Usage::BadFingerprint { found: plain(found) }.into());
     }
@@ -111,7 +142,9 @@ fn resolve(args: InstallArgs) -> Result<InstallRunner, Failure> {
         host_key: args.host_key,
         no_sudo: args.no_sudo,
         labels: args.labels.map(|labels| labels.into_iter().collect::<BTreeSet<_>>()),
+        capabilities: args.capabilities.map(|words| words.into_iter().collect::<BTreeSet<_>>()),
         slots: args.slots,
+        scope,
     })
 }
 

@@ -3,17 +3,21 @@
 use clap::Args;
 use reqwest::Method;
 use serde_json::Value;
+use shuntyard_domain::runner::RunnerState;
 use shuntyard_domain::wire::api::RunnerBody;
 
 use crate::client::{Client, parse};
+use crate::commands::runners::state::described;
 use crate::failure::Failure;
 use crate::pretty_json::pretty;
 use crate::table;
 use crate::terminal::{print, stdout_colour};
 
-/// The last four say something of runners that are not connected only.
-const HEADER: [&str; 12] = [
-    "NAME", "PLATFORM", "STATE", "CONTACT", "SLOTS", "LABELS", "HEALTH", "JOBS", "SINCE", "TRIES", "NEXT-TRY", "REASON",
+/// SINCE, TRIES and NEXT-TRY say something of runners that are not connected only, REASON also of those whose state
+/// somebody has changed.
+const HEADER: [&str; 13] = [
+    "NAME", "PLATFORM", "STATE", "CONTACT", "SLOTS", "LABELS", "SCOPE", "HEALTH", "JOBS", "SINCE", "TRIES", "NEXT-TRY",
+    "REASON",
 ];
 
 /// List the runners
@@ -50,11 +54,19 @@ fn row(runner: &RunnerBody) -> Vec<String> {
         contact.status.clone(),
         format!("{}/{}", runner.slots.saturating_sub(runner.slots_free), runner.slots),
         runner.labels.iter().cloned().collect::<Vec<_>>().join(","),
+        runner.scope.to_string(),
         runner.health.status.clone().unwrap_or_else(|| "untested".into()),
         runner.running_jobs.len().to_string(),
         away(&contact.since),
         away(&contact.tries.to_string()),
         away(contact.next_try_at.as_deref().unwrap_or_default()),
-        away(contact.reason.as_deref().unwrap_or_default()),
+        reason(runner),
     ]
+}
+
+/// Why it is in its state, and why it is not connected.
+fn reason(runner: &RunnerBody) -> String {
+    let state = (runner.state != RunnerState::Enrolled && runner.state_note.is_some()).then(|| described(runner));
+    let contact = runner.contact.reason.clone().filter(|_| runner.contact.status != "connected");
+    [state, contact].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }

@@ -196,7 +196,13 @@ impl Reference {
             let elsewhere = free().find(|other| !avoided(other));
             assert!(elsewhere.is_none(), "{job:?} came to nothing on {host:?}, and {elsewhere:?} is free");
         }
-        let rivals = || free().filter(|other| avoided(other) == avoided(host));
+        let own = |other: &Host| other.runner.scope == Scope::Org(job.account.org.clone());
+        let nearer = free().find(|other| avoided(other) == avoided(host) && own(other) && !own(host));
+        assert!(
+            nearer.is_none(),
+            "{job:?} went to {host:?}, which all share, and {nearer:?} is its organisation's own"
+        );
+        let rivals = || free().filter(|other| avoided(other) == avoided(host) && own(other) == own(host));
         let better = match self.placement {
             Placement::LeastLoaded => rivals().find(|other| other.least_loaded_cmp(host).is_lt()),
             Placement::Pack => rivals().find(|other| other.load_cmp(host).is_gt()),

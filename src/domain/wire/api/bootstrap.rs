@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::RunnerBody;
+use crate::runner::Scope;
 
 /// `POST /runners/:hostname/install`. Exactly one of `password` and `private_key`.
 #[derive(Clone, Serialize, Deserialize)]
@@ -36,7 +37,12 @@ pub struct InstallRunner {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeSet<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<BTreeSet<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slots: Option<u32>,
+    /// `"enterprise"`, or `{"org": "NAME"}` of an organisation that exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
 }
 
 /// `POST /runners/:hostname/accept-host-key`.
