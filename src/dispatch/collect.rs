@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use super::engine_error::told;
 use super::inventory::Known;
 use super::{DispatchError, Dispatcher};
-use crate::blobs::{BlobError, Intake, Kept, Pin};
+use crate::blobs::{Intake, Kept, Pin};
 use crate::ssh::attempt::{Answer, VerbError, collect};
 
 /// A file is asked for by its first block; what is larger, by a MiB at first and up to 4 MiB at a time: a piece takes a
@@ -86,8 +86,6 @@ pub(super) struct Gathering {
     pins: Vec<Pin>,
     /// What is not kept, as the last try saw it.
     faults: Vec<String>,
-    /// Room was made in the store once.
-    swept: bool,
 }
 
 /// A part of a file that is asked for.
@@ -108,7 +106,7 @@ impl Gathering {
     pub(super) fn new(texts: &[String], wants_outputs: bool) -> Self {
         let patterns = texts.iter().filter_map(|text| Pattern::parse(text).ok()).collect();
         let (kept, pins, faults) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { patterns, wants_outputs, outputs: None, kept, pins, faults, swept: false }
+        Self { patterns, wants_outputs, outputs: None, kept, pins, faults }
     }
 
     /// How many files are kept.
@@ -243,7 +241,7 @@ impl Receiving<'_> {
             return Err(NotCollected::Final(why));
         }
         let whole = answer.bytes.len() < request.bytes();
-        let intake = self.write(&request.path, answer.bytes, gathering).await?;
+        let intake = self.write(&request.path, answer.bytes).await?;
         if whole {
             let kept = self.engine.on_blobs(move |_| intake.keep()).await;
             gathering.keep(request.path, executable, kept.map_err(|error| NotCollected::Final(told(&error)))?);
@@ -258,12 +256,13 @@ impl Receiving<'_> {
     }
 
     /// Writes the next part of a file; when there is no room, once more behind a sweep.
-    async fn write(&mut self, path: &str, bytes: Bytes, gathering: &mut Gathering) -> Result<Intake, NotCollected> {
+    async fn write(&mut self, path: &str, bytes: Bytes) -> Result<Intake, NotCollected> {
         let failed = |error: DispatchError| NotCollected::Final(told(&error));
         let mut intake = match self.open.remove(path) {
             Some(intake) => intake,
             None => self.engine.on_blobs(|blobs| blobs.take_in()).await.map_err(failed)?,
         };
+        let mut swept = false;
         loop {
             let piece = bytes.clone();
             let write = move |_: &_| {
@@ -273,10 +272,11 @@ impl Receiving<'_> {
             let (back, written) = self.engine.on_blobs(write).await.map_err(failed)?;
             match written {
                 Ok(()) => return Ok(back),
-                Err(BlobError::StoreFull { .. } | BlobError::DiskFull { .. }) if !gathering.swept => {
-                    gathering.swept = true;
+                Err(error) if error.is_full() && !swept => {
+                    swept = true;
                     intake = back;
-                    self.engine.sweep_workspaces().await.map_err(failed)?;
+                    // As much again as has come: how much is to come is not known, and a sweep for each piece would be slow.
+                    self.engine.sweep_workspaces(self.bytes).await.map_err(failed)?;
                 }
                 Err(error) => return Err(failed(error.into())),
             }
