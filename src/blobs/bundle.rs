@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use shuntyard_domain::digest::Digest;
 use shuntyard_domain::wire::workspace::{MAX_BUNDLE_LINE, parse_bundle_line};
 
+use super::room::Room;
 use super::{BlobError, BlobStore, Held, finished};
 
 /// A bundle may grow by this much while it is unpacked, once it is larger than `RATIO_FREE_BYTES`.
@@ -40,6 +41,8 @@ struct Receiving<'s> {
     expected: HashMap<Digest, u64>,
     compressed: &'s AtomicU64,
     unpacked: u64,
+    /// Asked once, with the bytes that are wanted.
+    make_room: Option<&'s mut dyn FnMut(u64)>,
 }
 
 impl BlobStore {
@@ -51,6 +54,19 @@ impl BlobStore {
     /// `NoWorkspace`; `CutOff` when `from` fails; `BadBundle`, `OtherContent`, `NotAsked`, `Ratio` when something
     /// else came than was announced; `StoreFull`, `DiskFull`.
     pub fn receive(&self, workspace: Digest, from: impl Read) -> Result<Held, BlobError> {
+        self.receive_making_room(workspace, from, &mut |_| ())
+    }
+
+    /// As `receive`; the first time that there is no room, `make_room` is asked for all that the workspace still lacks.
+    ///
+    /// # Errors
+    /// As `receive`.
+    pub fn receive_making_room(
+        &self,
+        workspace: Digest,
+        from: impl Read,
+        make_room: &mut dyn FnMut(u64),
+    ) -> Result<Held, BlobError> {
         let held = self.find(workspace)?;
         let compressed = AtomicU64::new(0);
         let mut receiving = Receiving {
@@ -59,6 +75,7 @@ impl BlobStore {
             expected: held.manifest.files().collect(),
             compressed: &compressed,
             unpacked: 0,
+            make_room: Some(make_room),
         };
         let received = receiving.all(Counting { inner: from, bytes: &compressed });
         // Also what came before a failure is kept.
@@ -96,14 +113,28 @@ impl Receiving<'_> {
         if self.expected.remove(&digest) != Some(size) {
             return Err(BlobError::NotAsked { workspace: self.workspace, digest, size });
         }
-        self.store.make_room(size)?;
+        let room = self.room(size)?;
         let (mut file, temporary) = self.store.incoming()?;
         let written = self.copy(digest, size, bundle, &mut file, &temporary);
-        let kept = written.and_then(|()| self.keep(digest, &temporary));
+        let kept = written.and_then(|()| self.keep(digest, &temporary, room));
         if kept.is_err() {
             let _ = fs::remove_file(&temporary);
         }
         kept
+    }
+
+    fn room(&mut self, size: u64) -> Result<Room, BlobError> {
+        let mut room = self.store.no_room();
+        match room.grow(size) {
+            Err(error) if error.is_full() => {
+                let make_room = self.make_room.take().ok_or(error)?;
+                // It counts as used now: a sweep leaves it.
+                make_room(self.store.find(self.workspace)?.missing_bytes());
+                room.grow(size)?;
+            }
+            grown => grown?,
+        }
+        Ok(room)
     }
 
     fn copy(
@@ -134,17 +165,19 @@ impl Receiving<'_> {
         if found == digest { Ok(()) } else { Err(BlobError::OtherContent { said: digest, found }) }
     }
 
-    fn keep(&self, digest: Digest, temporary: &Path) -> Result<(), BlobError> {
+    fn keep(&self, digest: Digest, temporary: &Path, room: Room) -> Result<(), BlobError> {
         let path = self.store.file_path(digest);
         let at = |source| BlobError::File { what: "rename", path: path.clone(), source };
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(at)?;
         }
         let size = fs::metadata(temporary).map_err(at)?.len();
-        if !self.store.has(digest, size) {
-            self.store.0.used_bytes.fetch_add(size, Ordering::Relaxed);
+        let is_new = !self.store.has(digest, size);
+        fs::rename(temporary, &path).map_err(at)?;
+        if is_new {
+            room.fill();
         }
-        fs::rename(temporary, &path).map_err(at)
+        Ok(())
     }
 
     fn check_ratio(&self) -> Result<(), BlobError> {

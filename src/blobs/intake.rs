@@ -3,11 +3,11 @@
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 
 use sha2::{Digest as _, Sha256};
 use shuntyard_domain::digest::Digest;
 
+use super::room::Room;
 use super::{BlobError, BlobStore, Pin, finished};
 
 /// A content that is being written. Dropping it throws it away.
@@ -17,6 +17,8 @@ pub struct Intake {
     temporary: PathBuf,
     sum: Sha256,
     size: u64,
+    /// Taken when it is kept.
+    room: Option<Room>,
 }
 
 /// A content that is kept, and not swept before its pin is dropped.
@@ -33,7 +35,7 @@ impl BlobStore {
     /// `File` when the disk refuses.
     pub fn take_in(&self) -> Result<Intake, BlobError> {
         let (file, temporary) = self.incoming()?;
-        Ok(Intake { store: self.clone(), file, temporary, sum: Sha256::new(), size: 0 })
+        Ok(Intake { store: self.clone(), file, temporary, sum: Sha256::new(), size: 0, room: Some(self.no_room()) })
     }
 
     /// Reads a part of a content: as many bytes from `offset` on as there are, at most `max_bytes`.
@@ -71,8 +73,9 @@ impl Intake {
     /// # Errors
     /// `StoreFull`, `DiskFull` before anything of them is written: they can be written again when there is room. `File`.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), BlobError> {
-        // What is written here counts when it is kept.
-        self.store.make_room(self.size.saturating_add(bytes.len() as u64))?;
+        if let Some(room) = &mut self.room {
+            room.grow(bytes.len() as u64)?;
+        }
         let at = |source| BlobError::File { what: "write", path: self.temporary.clone(), source };
         self.file.write_all(bytes).map_err(at)?;
         self.sum.update(bytes);
@@ -95,10 +98,11 @@ impl Intake {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(at)?;
         }
-        if !store.has(digest, size) {
-            store.0.used_bytes.fetch_add(size, Ordering::Relaxed);
-        }
+        let is_new = !store.has(digest, size);
         fs::rename(&self.temporary, &path).map_err(at)?;
+        if is_new && let Some(room) = self.room.take() {
+            room.fill();
+        }
         Ok(Kept { digest, size, pin })
     }
 }

@@ -10,6 +10,7 @@ mod look;
 mod parcel;
 mod pins;
 mod retention;
+mod room;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
@@ -79,6 +80,14 @@ pub enum BlobError {
     ReceiverGone(#[source] io::Error),
 }
 
+impl BlobError {
+    /// Whether there was no room: a sweep may make some.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        matches!(self, Self::StoreFull { .. } | Self::DiskFull { .. })
+    }
+}
+
 /// What the store has of a workspace.
 #[derive(Clone, Debug)]
 pub struct Held {
@@ -88,6 +97,14 @@ pub struct Held {
     pub missing: Vec<(Digest, u64)>,
 }
 
+impl Held {
+    /// Bytes of what is missing.
+    #[must_use]
+    pub fn missing_bytes(&self) -> u64 {
+        self.missing.iter().fold(0, |bytes, (_, size)| bytes.saturating_add(*size))
+    }
+}
+
 /// The directory of all workspaces; cheap to clone.
 #[derive(Clone)]
 pub struct BlobStore(Arc<Inner>);
@@ -95,7 +112,7 @@ pub struct BlobStore(Arc<Inner>);
 struct Inner {
     dir: PathBuf,
     limits: BlobLimits,
-    /// Bytes of the files, as far as this process has counted.
+    /// Bytes of the files and of the room that is set aside, as far as this process has counted.
     used_bytes: AtomicU64,
     /// Held while manifests come or go: a sweep must see every manifest whose files were called present.
     manifests: Mutex<()>,

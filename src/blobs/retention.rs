@@ -35,35 +35,29 @@ struct Stored {
 }
 
 impl BlobStore {
-    /// Tells whether there is more than the limits allow, or too little free disk.
-    #[must_use]
-    pub fn is_crowded(&self) -> bool {
-        let limits = &self.0.limits;
-        self.used_bytes() > limits.store_bytes || self.free_bytes().is_ok_and(|free| free < limits.min_free_bytes)
-    }
-
-    /// Bytes of all files.
-    #[must_use]
-    pub fn used_bytes(&self) -> u64 {
-        self.0.used_bytes.load(Ordering::Relaxed)
-    }
-
     /// Called before the database is read for a sweep: what is pinned from now on, or was let go of since, stays.
     pub fn begin_sweep(&self) {
         self.0.pins.forget_released();
     }
 
-    /// Removes workspaces that are neither `in_use` nor young, the longest unused first, until nothing is crowded;
-    /// then files that no manifest names, unless they are among the `kept` contents or pinned.
+    /// Removes workspaces that are neither `in_use` nor young, the longest unused first, until there is room for
+    /// `wanted_bytes`; and files that no manifest names, unless they are among the `kept` contents or pinned.
     ///
     /// # Errors
     /// `Directory`, `File` when the file system refuses.
-    pub fn sweep(&self, in_use: &HashSet<Digest>, kept: &HashSet<Digest>) -> Result<Swept, BlobError> {
+    pub fn sweep(
+        &self,
+        in_use: &HashSet<Digest>,
+        kept: &HashSet<Digest>,
+        wanted_bytes: u64,
+    ) -> Result<Swept, BlobError> {
+        // For what can never fit nothing is given up.
+        let wanted_bytes = if wanted_bytes > self.0.limits.store_bytes { 0 } else { wanted_bytes };
         let _held = self.hold_manifests();
         let mut stored = self.stored()?;
         stored.sort_by_key(|one| std::cmp::Reverse(one.used_at));
         let mut swept = self.sweep_files(&stored, kept)?;
-        while self.is_crowded() {
+        while self.lacks_room(wanted_bytes) {
             let old =
                 |one: &Stored| !in_use.contains(&one.digest) && one.used_at.elapsed().is_ok_and(|age| age > YOUNG);
             let Some(last) = stored.iter().rposition(old) else { break };
@@ -77,20 +71,6 @@ impl BlobStore {
         Ok(swept)
     }
 
-    /// Refuses a file that would pass the limits.
-    pub(super) fn make_room(&self, bytes: u64) -> Result<(), BlobError> {
-        let limits = &self.0.limits;
-        let found = self.used_bytes().saturating_add(bytes);
-        if found > limits.store_bytes {
-            return Err(BlobError::StoreFull { found, allowed: limits.store_bytes });
-        }
-        let free = self.free_bytes()?;
-        if free < limits.min_free_bytes.saturating_add(bytes) {
-            return Err(BlobError::DiskFull { found: free, allowed: limits.min_free_bytes });
-        }
-        Ok(())
-    }
-
     /// Counts what is there.
     pub(super) fn count(&self) -> Result<(), BlobError> {
         let mut bytes = 0;
@@ -100,12 +80,6 @@ impl BlobStore {
         })?;
         self.0.used_bytes.store(bytes, Ordering::Relaxed);
         Ok(())
-    }
-
-    fn free_bytes(&self) -> Result<u64, BlobError> {
-        let disk = rustix::fs::statvfs(&self.0.dir);
-        let disk = disk.map_err(|error| BlobError::Directory { path: self.0.dir.clone(), source: error.into() })?;
-        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
     fn stored(&self) -> Result<Vec<Stored>, BlobError> {
@@ -142,7 +116,7 @@ impl BlobStore {
             }
             Ok(())
         })?;
-        self.0.used_bytes.fetch_sub(swept.bytes.min(self.used_bytes()), Ordering::Relaxed);
+        self.use_less(swept.bytes);
         Ok(swept)
     }
 

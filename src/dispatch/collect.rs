@@ -3,43 +3,48 @@
 //! The host is asked for a bounded number of blocks at a time, and never trusted: names, sizes and the number of files are
 //! checked here. What was fetched before a link was lost is not fetched again.
 
+mod receiving;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use bytes::Bytes;
 use shuntyard_domain::artifacts::{Artifact, Collected, MAX_NAMES_BYTES, Pattern, roots, select};
 use shuntyard_domain::ids::{AttemptId, RunnerId};
 use shuntyard_domain::outputs::{self, MAX_OUTPUTS_BYTES};
-use shuntyard_domain::wire::collect::{AnswerEnd, BLOCK_BYTES};
+use shuntyard_domain::wire::collect::AnswerEnd;
 use shuntyard_domain::wire::control::ErrCode;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::engine_error::told;
 use super::inventory::Known;
 use super::{DispatchError, Dispatcher};
-use crate::blobs::{BlobError, Intake, Kept, Pin};
-use crate::ssh::attempt::{Answer, VerbError, collect};
+use crate::blobs::{BlobError, Kept, Pin};
+use crate::ssh::Lease;
+use crate::ssh::attempt::{Answer, Collection, VerbError, collect};
+use receiving::{Receiving, Request};
 
-/// A file is asked for by its first block; what is larger, by a MiB at first and up to 4 MiB at a time: a piece takes a
-/// round trip.
-const PIECE_BLOCKS: u64 = 16;
-const MAX_PIECE_BLOCKS: u64 = 64;
 /// No more is asked for while so many blocks are on their way: up to 8 MiB wait, half of what a channel holds.
 const BLOCKS_AHEAD: u64 = 64;
 /// Collections on one runner at a time: it has other calls to answer.
 const AT_A_TIME: usize = 4;
+/// Collections of files at a time on all runners: each holds up to 8 MiB that wait for the disk.
+const AT_A_TIME_IN_ALL: usize = 32;
 const MAX_FAULT_CHARS: usize = 1000;
 
 /// Who collects from which runner.
 pub(super) struct Collections {
     turns: Mutex<HashMap<RunnerId, Arc<Semaphore>>>,
+    /// Asked for behind the runner's turn.
+    all: Semaphore,
     /// Of one job's files.
     max_bytes: u64,
 }
 
 impl Collections {
     pub(super) fn new(max_bytes: u64) -> Self {
-        Self { turns: Mutex::default(), max_bytes }
+        Self { turns: Mutex::default(), all: Semaphore::new(AT_A_TIME_IN_ALL), max_bytes }
     }
 
     fn turns(&self, runner: RunnerId) -> Arc<Semaphore> {
@@ -67,7 +72,8 @@ pub(super) enum NotCollected {
 impl From<VerbError> for NotCollected {
     fn from(error: VerbError) -> Self {
         match error {
-            VerbError::Exec(_) | VerbError::Random => Self::Link(told(&error)),
+            // A file system of the host may be away for a while.
+            VerbError::Exec(_) | VerbError::Random | VerbError::NothingThere { .. } => Self::Link(told(&error)),
             VerbError::Refused { code: ErrCode::Usage, .. } => Self::Final(
                 "the runner's wrapper is older than artifacts; run `shunt ctl install-runner` for it again".into(),
             ),
@@ -75,6 +81,16 @@ impl From<VerbError> for NotCollected {
             VerbError::NoAnswer { .. } => Self::Garbled(told(&error)),
         }
     }
+}
+
+/// Why the store of this server does not keep something. What is told to users names no path here.
+fn not_kept(error: DispatchError) -> NotCollected {
+    tracing::error!(error = told(&error), "a file that a job has left could not be kept");
+    NotCollected::Final(match error {
+        DispatchError::Blob(full @ BlobError::StoreFull { .. }) => format!("the server could not keep it: {full}"),
+        DispatchError::Blob(BlobError::DiskFull { .. }) => "the server could not keep it: its disk is full".into(),
+        _ => "the server could not keep it".into(),
+    })
 }
 
 /// What was fetched so far, over as many tries as it takes.
@@ -86,21 +102,10 @@ pub(super) struct Gathering {
     pins: Vec<Pin>,
     /// What is not kept, as the last try saw it.
     faults: Vec<String>,
-    /// Room was made in the store once.
-    swept: bool,
-}
-
-/// A part of a file that is asked for.
-struct Request {
-    path: String,
-    skip: u64,
-    count: u64,
-}
-
-impl Request {
-    const fn bytes(&self) -> usize {
-        (self.count * BLOCK_BYTES) as usize
-    }
+    /// Bytes of files that came, in all tries: what a slow host has done.
+    received: u64,
+    /// How long was waited for a turn.
+    waited: Duration,
 }
 
 impl Gathering {
@@ -108,11 +113,25 @@ impl Gathering {
     pub(super) fn new(texts: &[String], wants_outputs: bool) -> Self {
         let patterns = texts.iter().filter_map(|text| Pattern::parse(text).ok()).collect();
         let (kept, pins, faults) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { patterns, wants_outputs, outputs: None, kept, pins, faults, swept: false }
+        Self { patterns, wants_outputs, outputs: None, kept, pins, faults, received: 0, waited: Duration::ZERO }
+    }
+
+    fn lacks_outputs(&self) -> bool {
+        self.wants_outputs && self.outputs.is_none()
+    }
+
+    /// Grows with whatever comes.
+    pub(super) fn progress(&self) -> u64 {
+        self.received + self.kept.len() as u64 + u64::from(self.outputs.is_some())
+    }
+
+    /// How long was waited for a turn since this was asked last.
+    pub(super) fn take_waited(&mut self) -> Duration {
+        std::mem::take(&mut self.waited)
     }
 
     /// How many files are kept.
-    pub(super) fn files(&self) -> usize {
+    fn files(&self) -> usize {
         self.kept.len()
     }
 
@@ -169,26 +188,32 @@ impl Dispatcher {
         id: AttemptId,
         gathering: &mut Gathering,
     ) -> Result<(), NotCollected> {
-        let turns = self.0.collections.turns(known.runner.id);
-        // Never closed.
-        let _turn = turns.acquire().await;
-        let link = |error: &(dyn std::error::Error + 'static)| NotCollected::Link(told(error));
-        let mut lease = self.lease_service(known).await.map_err(|error| link(&error))?;
-        let path = &known.runner.installation.wrapper_path;
-        let mut collection = collect(&mut lease, path, id, &roots(&gathering.patterns)).await?;
-        let answer = collection.answer(MAX_OUTPUTS_BYTES + 1).await?;
-        gathering.take_outputs(&answer);
-        let listed = collection.answer(MAX_NAMES_BYTES).await?;
-        gathering.faults.clear();
         if gathering.patterns.is_empty() {
-            return Ok(());
+            return self.begin(known, id, gathering, &[]).await.map(drop);
         }
+        let turns = self.0.collections.turns(known.runner.id);
+        let turn = Arc::clone(&turns).try_acquire_owned();
+        if turn.is_err() && gathering.lacks_outputs() {
+            // A few lines do not wait behind the files of others.
+            self.begin(known, id, gathering, &[]).await?;
+        }
+        let waiting = Instant::now();
+        // Never closed.
+        let _turn = match turn {
+            Ok(turn) => Some(turn),
+            Err(_) => turns.acquire_owned().await.ok(),
+        };
+        let _place = self.0.collections.all.acquire().await;
+        gathering.waited += waiting.elapsed();
+        let below = roots(&gathering.patterns);
+        let (mut collection, _lease, listed) = self.begin(known, id, gathering, &below).await?;
+        gathering.faults.clear();
         if listed.end == AnswerEnd::NoFile {
             return Err(NotCollected::Final("the job's work directory is gone, or cannot be read".into()));
         }
         let patterns = gathering.patterns.clone();
         let selected = tokio::task::spawn_blocking(move || select(&patterns, &listed.bytes)).await;
-        let selection = selected.map_err(|error| link(&error))?;
+        let selection = selected.map_err(|error| NotCollected::Link(told(&error)))?;
         gathering.faults = selection.faults;
         let wanted = selection.paths.into_iter().filter(|path| !gathering.kept.contains_key(path));
         let first = |path| Request { path, skip: 0, count: 1 };
@@ -213,81 +238,31 @@ impl Dispatcher {
             receiving.take(request, answer, gathering).await?;
         }
         gathering.faults.extend(receiving.told_unreadable());
-        self.on_blobs(|blobs| blobs.sync_contents()).await.map_err(|error| NotCollected::Final(told(&error)))
-    }
-}
-
-/// The files of one try.
-struct Receiving<'e> {
-    engine: &'e Dispatcher,
-    max_bytes: u64,
-    /// Of all files, also of those that are not complete.
-    bytes: u64,
-    queue: VecDeque<Request>,
-    /// Files of which more is to come.
-    open: HashMap<String, Intake>,
-    unreadable: Vec<String>,
-}
-
-impl Receiving<'_> {
-    async fn take(&mut self, request: Request, answer: Answer, gathering: &mut Gathering) -> Result<(), NotCollected> {
-        let AnswerEnd::File { executable } = answer.end else {
-            self.open.remove(&request.path);
-            self.unreadable.push(request.path);
-            return Ok(());
-        };
-        self.bytes += answer.bytes.len() as u64;
-        if self.bytes > self.max_bytes {
-            let (allowed, kept) = (self.max_bytes >> 20, gathering.files());
-            let why = format!("the files have more than {allowed} MiB ([artifacts] max_mib); {kept} are kept");
-            return Err(NotCollected::Final(why));
-        }
-        let whole = answer.bytes.len() < request.bytes();
-        let intake = self.write(&request.path, answer.bytes, gathering).await?;
-        if whole {
-            let kept = self.engine.on_blobs(move |_| intake.keep()).await;
-            gathering.keep(request.path, executable, kept.map_err(|error| NotCollected::Final(told(&error)))?);
-            return Ok(());
-        }
-        self.open.insert(request.path.clone(), intake);
-        // Before other files, so that few are open at a time.
-        let skip = request.skip + request.count;
-        let count = (request.count * 2).clamp(PIECE_BLOCKS, MAX_PIECE_BLOCKS);
-        self.queue.push_front(Request { path: request.path, skip, count });
         Ok(())
     }
 
-    /// Writes the next part of a file; when there is no room, once more behind a sweep.
-    async fn write(&mut self, path: &str, bytes: Bytes, gathering: &mut Gathering) -> Result<Intake, NotCollected> {
-        let failed = |error: DispatchError| NotCollected::Final(told(&error));
-        let mut intake = match self.open.remove(path) {
-            Some(intake) => intake,
-            None => self.engine.on_blobs(|blobs| blobs.take_in()).await.map_err(failed)?,
-        };
-        loop {
-            let piece = bytes.clone();
-            let write = move |_: &_| {
-                let written = intake.write(&piece);
-                Ok((intake, written))
-            };
-            let (back, written) = self.engine.on_blobs(write).await.map_err(failed)?;
-            match written {
-                Ok(()) => return Ok(back),
-                Err(BlobError::StoreFull { .. } | BlobError::DiskFull { .. }) if !gathering.swept => {
-                    gathering.swept = true;
-                    intake = back;
-                    self.engine.sweep_workspaces().await.map_err(failed)?;
-                }
-                Err(error) => return Err(failed(error.into())),
-            }
-        }
+    /// Asks for what an attempt has left: its outputs, which are taken, and the names of files below `roots`.
+    async fn begin(
+        &self,
+        known: &Known,
+        id: AttemptId,
+        gathering: &mut Gathering,
+        roots: &[String],
+    ) -> Result<(Collection, Lease, Answer), NotCollected> {
+        let leased = self.lease_service(known).await;
+        let mut lease = leased.map_err(|error| NotCollected::Link(told(&error)))?;
+        let mut collection = collect(&mut lease, &known.runner.installation.wrapper_path, id, roots).await?;
+        let answer = collection.answer(MAX_OUTPUTS_BYTES + 1).await?;
+        gathering.take_outputs(&answer);
+        let listed = collection.answer(MAX_NAMES_BYTES).await?;
+        Ok((collection, lease, listed))
     }
 
-    fn told_unreadable(&self) -> Option<String> {
-        let (first, count) = (self.unreadable.first()?, self.unreadable.len());
-        Some(match count {
-            1 => format!("`{first}` could not be read"),
-            _ => format!("{count} files could not be read, the first `{first}`"),
-        })
+    /// Makes what was fetched survive a power cut. Before its names are committed, also when it is not all.
+    pub(super) async fn sync_collected(&self, gathering: &Gathering) -> Result<(), NotCollected> {
+        if gathering.kept.is_empty() {
+            return Ok(());
+        }
+        self.on_blobs(|blobs| blobs.sync_contents()).await.map_err(not_kept)
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use shuntyard_domain::ids::{AttemptId, RunnerId};
+use shuntyard_domain::ids::{AttemptId, JobId, RunnerId};
 use shuntyard_domain::job::{Job, JobEvent};
 use shuntyard_domain::receipt::StopReceipt;
 use shuntyard_domain::recovery::{End, MAX_TAILS_OVERDUE};
@@ -89,6 +89,23 @@ pub(super) struct Following<'e> {
     receipt: StopReceipt,
 }
 
+impl Dispatcher {
+    /// Tells whether a job's end is stored; a cancel that is stored is passed on.
+    async fn ended_elsewhere(&self, id: JobId, cancel: &CancellationToken) -> bool {
+        match self.job(id).await {
+            Ok(job) if job.state.is_finished() => true,
+            Ok(job) => {
+                if job.cancel.is_some() {
+                    cancel.cancel();
+                }
+                false
+            }
+            // Silence of the store is no evidence either.
+            Err(error) => matches!(error, DispatchError::NoJob(_)),
+        }
+    }
+}
+
 /// What the loop woke up for.
 enum Woken {
     Event(AttemptEvent),
@@ -135,17 +152,7 @@ impl<'e> Following<'e> {
 
     /// Looks at the stored job again: whether it was ended by somebody else, or is to be stopped.
     pub(super) async fn ended_elsewhere(&mut self) -> bool {
-        match self.engine.job(self.job.id).await {
-            Ok(job) if job.state.is_finished() => true,
-            Ok(job) => {
-                if job.cancel.is_some() {
-                    self.cancel.cancel();
-                }
-                false
-            }
-            // Silence of the store is no evidence either.
-            Err(error) => matches!(error, DispatchError::NoJob(_)),
-        }
+        self.engine.ended_elsewhere(self.job.id, &self.cancel).await
     }
 
     /// Opens a channel to the attempt from the first byte that is not stored.

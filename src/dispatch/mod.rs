@@ -128,6 +128,8 @@ struct Engine {
     deliveries: Deliveries,
     collections: Collections,
     uploads: Semaphore,
+    /// Held over a whole sweep of workspaces.
+    sweeping: tokio::sync::Mutex<()>,
     queue_clock: QueueClock,
     pipelines: Pipelines,
     /// Held while a project's limit is stored and told to the board.
@@ -163,6 +165,7 @@ impl Dispatcher {
             deliveries: Deliveries::new(parts.runner_min_free_bytes),
             collections: Collections::new(parts.artifacts_max_bytes),
             uploads: Semaphore::new(UPLOADS_AT_A_TIME),
+            sweeping: tokio::sync::Mutex::default(),
             queue_clock: QueueClock::default(),
             pipelines: Pipelines::new(asks, parts.command_template),
             limit_changes: tokio::sync::Mutex::default(),

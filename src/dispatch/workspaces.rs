@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use shuntyard_domain::digest::Digest;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -52,10 +53,12 @@ impl Dispatcher {
     /// # Errors
     /// `Blob`
     pub async fn put_workspace(&self, digest: Digest, manifest: Bytes) -> Result<Held, DispatchError> {
-        if self.0.blobs.is_crowded() {
-            self.sweep_workspaces().await?;
+        let held = self.on_blobs(move |blobs| blobs.put_manifest(digest, &manifest)).await?;
+        let wanted_bytes = held.missing_bytes();
+        if self.0.blobs.lacks_room(wanted_bytes) {
+            self.sweep_workspaces(wanted_bytes).await?;
         }
-        self.on_blobs(move |blobs| blobs.put_manifest(digest, &manifest)).await
+        Ok(held)
     }
 
     /// Takes the files of a workspace, and says which are still missing.
@@ -65,7 +68,13 @@ impl Dispatcher {
     pub async fn receive_files(&self, digest: Digest, upload: Upload) -> Result<Held, DispatchError> {
         // Never closed: it lives as long as the engine.
         let _receiving = self.0.uploads.acquire().await;
-        self.on_blobs(move |blobs| blobs.receive(digest, upload)).await
+        let (engine, runtime) = (self.clone(), Handle::current());
+        let mut make_room = move |wanted_bytes| {
+            if let Err(error) = runtime.block_on(engine.sweep_workspaces(wanted_bytes)) {
+                tracing::warn!(error = told(&error), "no room could be made for an upload");
+            }
+        };
+        self.on_blobs(move |blobs| blobs.receive_making_room(digest, upload, &mut make_room)).await
     }
 
     /// What is there of a workspace.
@@ -111,8 +120,10 @@ impl Dispatcher {
     }
 
     /// Lets go of workspaces that no unfinished job needs, no change on its way, and no change that stands in a shared
-    /// environment, as far as limits ask for it.
-    pub(super) async fn sweep_workspaces(&self) -> Result<(), DispatchError> {
+    /// environment, as far as limits and the bytes that are wanted ask for it.
+    pub(super) async fn sweep_workspaces(&self, wanted_bytes: u64) -> Result<(), DispatchError> {
+        // One at a time: another one would forget pins of contents whose names this one has read the database too early for.
+        let _sweeping = self.0.sweeping.lock().await;
         self.0.blobs.begin_sweep();
         let read = self.0.store.read(|c| {
             let mut in_use: HashSet<Digest> = workspaces_in_use(c)?.into_iter().collect();
@@ -122,7 +133,7 @@ impl Dispatcher {
             Ok::<_, StoreError>((in_use, kept))
         });
         let (in_use, kept) = read.await?;
-        let swept = self.on_blobs(move |blobs| blobs.sweep(&in_use, &kept)).await?;
+        let swept = self.on_blobs(move |blobs| blobs.sweep(&in_use, &kept, wanted_bytes)).await?;
         if swept.files > 0 {
             tracing::info!(
                 workspaces = swept.workspaces,
@@ -138,7 +149,7 @@ impl Dispatcher {
 /// Keeps the store of workspaces within its limits.
 pub(super) async fn sweep_hourly(engine: Dispatcher, stop: CancellationToken) {
     loop {
-        if let Err(error) = engine.sweep_workspaces().await {
+        if let Err(error) = engine.sweep_workspaces(0).await {
             tracing::warn!(error = told(&error), "old workspaces could not be removed");
         }
         tokio::select! {

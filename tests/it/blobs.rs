@@ -104,19 +104,23 @@ fn the_longest_unused_workspaces_go_and_those_in_use_stay() {
         fs::File::options().append(true).open(manifest).unwrap().set_modified(then).unwrap();
     }
     let oldest = HashSet::from([trees[0].digest()]);
-    assert!(!blobs.store.is_crowded());
-    assert_eq!(blobs.store.sweep(&oldest, &HashSet::new()).unwrap().files, 0);
+    assert!(!blobs.store.lacks_room(0));
+    assert_eq!(blobs.store.sweep(&oldest, &HashSet::new(), 0).unwrap().files, 0);
     // One more than there is room for; it is young.
     fs::write(blobs.dir.path().join("manifests").join("not-a-digest"), "").unwrap();
     let smaller = BlobStore::open(blobs.dir.path(), BlobLimits { store_bytes: 20, ..ROOMY }).unwrap();
-    assert!(smaller.is_crowded());
-    let swept = smaller.sweep(&oldest, &HashSet::new()).unwrap();
+    assert!(smaller.lacks_room(0));
+    let swept = smaller.sweep(&oldest, &HashSet::new(), 0).unwrap();
     assert_eq!((swept.workspaces, swept.files, swept.bytes), (1, 1, 8), "{swept:?}");
     assert!(smaller.find(trees[0].digest()).unwrap().missing.is_empty(), "the oldest is in use");
     assert!(matches!(smaller.find(trees[1].digest()), Err(BlobError::NoWorkspace(_))));
     assert!(smaller.find(trees[2].digest()).unwrap().missing.is_empty(), "shared contents stay");
     let none = BlobStore::open(blobs.dir.path(), BlobLimits { store_bytes: 0, ..ROOMY }).unwrap();
-    assert_eq!(none.sweep(&HashSet::new(), &HashSet::new()).unwrap().workspaces, 0, "both were asked for a moment ago");
+    assert_eq!(
+        none.sweep(&HashSet::new(), &HashSet::new(), 0).unwrap().workspaces,
+        0,
+        "both were asked for a moment ago"
+    );
 }
 
 #[test]
@@ -167,7 +171,7 @@ fn contents_of_artifacts_stay_as_long_as_they_are_named_or_about_to_be() {
     };
     let sweep = |kept: &[Digest]| {
         store.begin_sweep();
-        store.sweep(&HashSet::new(), &kept.iter().copied().collect()).unwrap()
+        store.sweep(&HashSet::new(), &kept.iter().copied().collect(), 0).unwrap()
     };
     let (named, pinned) = (take(b"named"), take(b"pinned"));
     assert_eq!((named.digest, named.size, store.used_bytes()), (sha256("named"), 5, 11));
@@ -182,7 +186,11 @@ fn contents_of_artifacts_stay_as_long_as_they_are_named_or_about_to_be() {
     let mut full = store.take_in().unwrap();
     full.write(b"123456789").unwrap();
     assert!(matches!(full.write(b"0"), Err(BlobError::StoreFull { found: 21, allowed: 20 })));
+    let mut beside = store.take_in().unwrap();
+    assert!(matches!(beside.write(b"0"), Err(BlobError::StoreFull { found: 21, allowed: 20 })), "both are counted");
     drop(full);
+    assert_eq!(store.used_bytes(), 11, "what was set aside is let go of");
+    drop(beside);
     assert_eq!(fs::read_dir(blobs.dir.path().join("incoming")).unwrap().count(), 0, "what was not kept is gone");
     drop(pinned.pin);
     assert_eq!(sweep(&[digest]), Swept { workspaces: 0, files: 1, bytes: 6 });

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use shuntyard_domain::ids::AttemptId;
 use shuntyard_domain::wire::collect::{AnswerEnd, answer_end, collect_head, looked_at, piece_request};
-use shuntyard_domain::wire::control::{Control, ErrCode, after_marker};
+use shuntyard_domain::wire::control::{Control, after_marker};
 use shuntyard_domain::wire::frame::Verb;
 
 use super::lines::ControlLines;
@@ -81,7 +81,7 @@ impl Collection {
     /// The next answer, of at most `max_bytes`.
     ///
     /// # Errors
-    /// `Refused`, with `Removed` when the host has nothing of the attempt; `Exec` when the connection is lost; `NoAnswer`
+    /// `Refused`, with `Removed` when the files are gone for good; `NothingThere` when the host does not show an ended attempt now; `Exec` when the connection is lost; `NoAnswer`
     /// when the host ends, is silent, or says something else.
     pub async fn answer(&mut self, max_bytes: usize) -> Result<Answer, VerbError> {
         loop {
@@ -138,10 +138,7 @@ impl Collection {
         let at = self.lines.at().to_owned();
         match control {
             Control::Err { code, detail } => VerbError::Refused { at, code, detail },
-            Control::None | Control::Job { .. } => {
-                let detail = "it has nothing of the attempt any more".into();
-                VerbError::Refused { at, code: ErrCode::Removed, detail }
-            }
+            Control::None | Control::Job { .. } => VerbError::NothingThere { at },
             other => self.lines.no_answer(format!("{other:?} does not belong into a collection")),
         }
     }

@@ -94,6 +94,8 @@ pub enum VerbError {
     Refused { at: String, code: ErrCode, detail: String },
     #[error("the wrapper on {at} gave no complete answer: {said}")]
     NoAnswer { at: String, said: String },
+    #[error("the wrapper on {at} has nothing of the attempt")]
+    NothingThere { at: String },
     #[error("the system's random source failed")]
     Random,
 }

@@ -60,6 +60,37 @@ fn a_link_that_is_lost_while_files_come_is_made_again() {
 }
 
 #[test]
+fn a_cancel_while_files_come_ends_the_job_with_what_there_is() {
+    let host = host("u1", DEBIAN_12);
+    let house = House::with(&[(&host, 1)]);
+    hold_large(&host);
+    let job = house.submit(&KEEP, SCRIPT);
+    await_truth(&host, "begun", "begun\n");
+    house.shunt(&["cancel", &job]).expect(0, &[]);
+    let body = house.await_end(&job);
+    let fault = body["artifacts_fault"].as_str().unwrap_or_default();
+    assert!(fault.contains("cancelled while its files were fetched"), "{body}");
+    assert_eq!(body["outputs"]["a"], "1", "{body}");
+    assert!(listed(&house, &job).iter().all(|file| file == "small 6 644"), "{body}");
+    host.run_inside("touch /home/deploy/go");
+}
+
+#[test]
+fn outputs_do_not_wait_behind_the_files_of_others() {
+    let host = host("u1", DEBIAN_12);
+    let house = House::with(&[(&host, 5)]);
+    hold_large(&host);
+    let others: Vec<String> = (0..4).map(|_| house.submit(&KEEP, SCRIPT)).collect();
+    await_truth(&host, "begun", &"begun\n".repeat(4));
+    let body = house.await_end(&house.submit(&[], "echo b=2 >$SHUNT_OUTPUT"));
+    assert_eq!((&body["state"], &body["outputs"]["b"]), (&"succeeded".into(), &"2".into()), "{body}");
+    host.run_inside("touch /home/deploy/go");
+    for job in others {
+        assert_eq!(house.await_end(&job)["artifacts"], 2);
+    }
+}
+
+#[test]
 fn an_older_wrapper_says_nothing_of_files_and_its_jobs_keep_their_results() {
     let host = host("u1", DEBIAN_12);
     let house = House::with(&[(&host, 1)]);

@@ -165,6 +165,11 @@ fn only_an_ended_attempt_hands_out_and_only_to_a_request_of_its_form() {
         unknown.channel.wait_closed();
         assert_eq!(unknown.channel.controls(), [Control::None]);
         host.ask(|nonce| Verb::Kill { id: id(1), nonce, grace_s: 0 });
+        drop(ended(host, id(3), "true"));
+        fs::remove_dir_all(host.spool(id(3))).unwrap();
+        let mut removed = Asking::new(host, id(3), &["."]);
+        removed.channel.wait_closed();
+        assert!(matches!(&removed.channel.controls()[..], [Control::Err { code: ErrCode::Removed, .. }]));
         for (request, code) in [("2 1\n.\n", ErrCode::Magic), ("1 x\n", ErrCode::Id), ("", ErrCode::Frame)] {
             let nonce = nonce();
             let mut channel = host.open(&Verb::Get { id: id(1), nonce: &nonce }, &nonce);

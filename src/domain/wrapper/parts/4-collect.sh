@@ -11,7 +11,8 @@ verb_get() {
   look
   case $state in
   end*) ;;
-  none | removed) say none; return ;;
+  none) say none; return ;;
+  removed) refuse removed the attempt was removed ;;
   *) report job "$id"; return ;;
   esac
   echo "@@$nonce"
