@@ -40,7 +40,7 @@ pub enum StoreError {
     Closed,
 
     /// The key is taken; nothing was written.
-    #[error("there is already a {what} `{key}`")]
+    #[error("there is already {} {what} `{key}`", article(.what))]
     Conflict { what: &'static str, key: String },
     /// Somebody else changed the record since it was read; nothing was written.
     #[error("the {what} `{key}` has changed since version {expected}")]
@@ -109,6 +109,11 @@ impl About<'_> {
         let (what, key) = (self.what, self.key);
         serde_json::to_string(value).map_err(|source| StoreError::Encode { what, key: key.to_owned(), field, source })
     }
+}
+
+/// What stands before the name of a kind of row.
+pub fn article(what: &str) -> &'static str {
+    if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
 
 /// Names the row that is being read, for `BadRow`.

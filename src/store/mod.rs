@@ -37,7 +37,7 @@ mod writer;
 pub use change_lists::{ChangeQuery, change_page, changes_delivered_last, changes_of_jobs, changes_under_way};
 pub use changes::{GivenConfig, change_find, change_given, change_insert, change_keep_given, change_update};
 pub use connection::StoreConnection as Connection;
-pub use error::StoreError;
+pub use error::{StoreError, article};
 pub use job_apply::{ApplyError, Expected, job_apply, job_apply_each};
 pub use job_attempts::{job_attempt_insert, job_attempt_lost, job_attempts};
 pub use job_collected::{
