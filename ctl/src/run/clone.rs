@@ -14,7 +14,7 @@ use crate::terminal::{note, plain};
 /// # Errors
 /// `Usage::BadName`
 pub fn source(url: &str, reference: &str) -> Result<GitSource, Usage> {
-    let source = GitSource { url: url.into(), reference: reference.into(), config_blob: None };
+    let source = GitSource { url: url.into(), reference: reference.into(), config_blob: None, local_blob: None };
     source.check()?;
     Ok(source)
 }
