@@ -156,3 +156,15 @@ impl Row<'_> {
         value.ok_or_else(|| self.bad(column, "NULL"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_is_told_with_its_article() {
+        for (what, told) in [("organisation", "already an organisation `x`"), ("runner", "already a runner `x`")] {
+            assert!(StoreError::Conflict { what, key: "x".into() }.to_string().contains(told), "{what}");
+        }
+    }
+}

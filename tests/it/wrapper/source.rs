@@ -28,9 +28,8 @@ fn under_every_shell_cloning(check: impl Fn(&Host)) {
         let text = WRAPPER.replace("/bin/sh \"$1\" fetch", &format!("{shell} \"$1\" fetch"));
         let text = text.replace("exec /bin/sh \"$0\" clone", &format!("exec {shell} \"$0\" clone"));
         let text = text.replace("exec /bin/sh \"$SHUNT_WRAPPER\"", &format!("exec {shell} \"$SHUNT_WRAPPER\""));
-        for again in ["\"$1\" fetch", "\"$0\" clone"] {
-            assert_eq!(text.matches(&format!("{shell} {again}")).count(), 1);
-        }
+        let times = |again: &str| text.matches(&format!("{shell} {again}")).count();
+        assert_eq!((times("\"$1\" fetch"), times("\"$0\" clone")), (1, 1));
         fs::write(host.base().join("wrapper-1"), text).unwrap();
         check(host);
     });
