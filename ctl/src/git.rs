@@ -12,6 +12,13 @@ pub struct Repository<'a> {
     pub dir: &'a Path,
 }
 
+/// A file as git keeps it.
+#[derive(Clone, Debug)]
+pub struct Blob {
+    pub id: String,
+    pub text: String,
+}
+
 impl Repository<'_> {
     /// The full name of the commit that `reference` stands for.
     ///
@@ -60,17 +67,18 @@ impl Repository<'_> {
         Ok(self.ask(&["branch", "--remotes", "--contains", commit])?.is_ok_and(|branches| !branches.is_empty()))
     }
 
-    /// The text of a file in a commit, by its path from the top, where a clone's jobs start; `None` when it is not there.
+    /// A file in a commit, by its path from the top, where a clone's jobs start; `None` when it is not there.
     ///
     /// # Errors
     /// `Failure::Git`
-    pub fn text(self, commit: &str, path: &str) -> Result<Option<String>, Failure> {
-        let listed = self.ask(&["ls-tree", "--full-tree", commit, "--", path])?;
-        if listed.map_or(true, |line| !line.contains(" blob ")) {
-            return Ok(None);
-        }
-        let output = self.run(&["cat-file", "blob", &format!("{commit}:{path}")])?;
-        Ok(output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned()))
+    pub fn file(self, commit: &str, path: &str) -> Result<Option<Blob>, Failure> {
+        // MODE blob ID\tPATH
+        let listed = self.ask(&["ls-tree", "--full-tree", commit, "--", path])?.unwrap_or_default();
+        let Some((_, rest)) = listed.split_once(" blob ") else { return Ok(None) };
+        let id = rest.split('\t').next().unwrap_or_default().to_owned();
+        let output = self.run(&["cat-file", "blob", &id])?;
+        let text = || String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok(output.status.success().then(|| Blob { text: text(), id }))
     }
 
     /// What git prints, trimmed; what it complains of when it fails.

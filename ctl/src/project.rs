@@ -64,7 +64,7 @@ impl Files for InDirectory<'_> {
 pub fn settings(files: &mut dyn Files) -> Result<Option<Settings>, Failure> {
     let Some((path, config)) = first(&CANDIDATES, files)? else { return Err(files.without_config().into()) };
     let parsed = checked(&path, project_config::parse(&config));
-    let local = first(&LOCAL_PHASES_CANDIDATES, files)?;
+    let local = project_toml(files)?;
     let parsed_local = match &local {
         Some((path, text)) => checked(path, parse_local_phases(text)),
         None => Some(LocalPhases::default()),
@@ -85,6 +85,14 @@ pub fn settings(files: &mut dyn Files) -> Result<Option<Settings>, Failure> {
 /// What is right; every fault of what is wrong is shown.
 fn checked<T>(path: &Path, parsed: Result<T, Vec<Fault>>) -> Option<T> {
     parsed.map_err(|faults| note(&config_check::faults_text(path, &faults))).ok()
+}
+
+/// The project.toml, if there is one: what to call it, and its text.
+///
+/// # Errors
+/// What `files` says.
+pub fn project_toml(files: &mut dyn Files) -> Result<Option<(PathBuf, String)>, Failure> {
+    first(&LOCAL_PHASES_CANDIDATES, files)
 }
 
 /// The first candidate that is there: what to call it, and its text.

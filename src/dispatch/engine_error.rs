@@ -9,7 +9,7 @@ use crate::blobs::BlobError;
 use crate::logs::LogError;
 use crate::sealed::SealError;
 use crate::ssh::{ConnectError, KeyError};
-use crate::store::{ApplyError, StoreError};
+use crate::store::{ApplyError, StoreError, article};
 
 /// An operation of the engine failed.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +27,7 @@ pub enum DispatchError {
     NoToken(String),
     #[error("the token `{name}` was used already, for runner `{hostname}`; delete that runner instead")]
     TokenUsed { name: String, hostname: String },
-    #[error("there is already a {what} `{key}`")]
+    #[error("there is already {} {what} `{key}`", article(.what))]
     Taken { what: &'static str, key: String },
     #[error("{0}")]
     NotAllowed(Refusal),

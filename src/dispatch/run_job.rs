@@ -77,7 +77,10 @@ impl Attendant {
         let frame = match (Frame { spec: &job.spec, env: &environment }).encode_with(&opened.access()) {
             Ok(frame) => frame,
             // Checked at submission; a job of an older version may still hold what a shell cannot carry.
-            Err(error) => return never_started(engine, job.attempt_id(), error.to_string()).await,
+            Err(error) => {
+                self.give_back(place, Placed::Over);
+                return never_started(engine, job.attempt_id(), error.to_string()).await;
+            }
         };
         drop(opened);
         let attempt_id = job.attempt_id();

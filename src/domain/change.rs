@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::closed::closed_list;
 use crate::digest::Digest;
-use crate::git_source::GitSource;
+use crate::git_source::{GitSource, NO_FILE, is_object};
 use crate::ids::ChangeId;
 use crate::pipeline::Gate;
 use crate::runner::BadName;
@@ -47,6 +47,15 @@ pub enum Source {
     },
 }
 
+/// Git's ids of the files by which a change was planned.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings<'a> {
+    /// config.json
+    pub config: &'a str,
+    /// project.toml, when there is one.
+    pub local: Option<&'a str>,
+}
+
 impl Source {
     /// The tree in which its jobs start.
     #[must_use]
@@ -57,14 +66,15 @@ impl Source {
         }
     }
 
-    /// The clone in which its jobs start, planned with the configuration of this id.
+    /// The clone in which its jobs start, planned with these settings.
     #[must_use]
-    pub fn git(&self, config_blob: Option<&str>) -> Option<GitSource> {
+    pub fn git(&self, settings: Option<Settings<'_>>) -> Option<GitSource> {
         match self {
             Self::Git { url, reference } => Some(GitSource {
                 url: url.clone(),
                 reference: reference.clone(),
-                config_blob: config_blob.map(ToOwned::to_owned),
+                config_blob: settings.map(|of| of.config.to_owned()),
+                local_blob: settings.map(|of| of.local.unwrap_or(NO_FILE).to_owned()),
             }),
             Self::None | Self::Workspace { .. } => None,
         }
@@ -77,7 +87,16 @@ impl Source {
     pub fn check(&self) -> Result<(), BadName> {
         match self {
             Self::None | Self::Workspace { .. } => Ok(()),
-            Self::Git { .. } => self.git(None).map_or(Ok(()), |source| source.check()),
+            Self::Git { reference, .. } => {
+                self.git(None).map_or(Ok(()), |source| source.check())?;
+                // What is approved is what is built.
+                check(
+                    is_object(reference),
+                    "ref of a change",
+                    reference,
+                    "a commit by its 40 lower-case hexadecimal digits (`git rev-parse REF`): a branch may move after the review",
+                )
+            }
         }
     }
 }
@@ -140,9 +159,14 @@ mod tests {
 
     #[test]
     fn a_source_is_checked_before_anything_reads_it() {
-        let git = |url: &str| Source::Git { url: url.into(), reference: "main".into() }.check();
-        assert_eq!(git("https://git.example.com/a.git"), Ok(()));
-        assert!(git("ext::sh -c id").is_err() && git("https://u:p@h/a").is_err());
+        let commit = "0a".repeat(20);
+        let git = |url: &str, reference: &str| Source::Git { url: url.into(), reference: reference.into() }.check();
+        assert_eq!(git("https://git.example.com/a.git", &commit), Ok(()));
+        assert!(git("ext::sh -c id", &commit).is_err() && git("https://u:p@h/a", &commit).is_err());
+        for moves in ["main", "v1", "refs/heads/main", &commit[..39], &commit.to_uppercase()] {
+            let refused = git("/srv/a", moves).unwrap_err().to_string();
+            assert!(refused.contains("git rev-parse"), "{refused}");
+        }
     }
 
     #[test]

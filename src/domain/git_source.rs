@@ -15,7 +15,13 @@ pub struct GitSource {
     /// Git's id of the config.json by which the job was planned: a clone with another one is not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_blob: Option<String>,
+    /// The same of its project.toml; `NO_FILE`: it was planned without one, and a clone with one is not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_blob: Option<String>,
 }
+
+/// What git writes for the id of a file that is not there.
+pub const NO_FILE: &str = "0000000000000000000000000000000000000000";
 
 /// How a URL is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +78,7 @@ impl GitSource {
             !self.holds_login(),
             "git URL",
             "…@…",
-            "a URL without user name and password; set the project's secrets GIT_USERNAME and GIT_TOKEN \
+            "a URL without user name, password and query; set the project's secrets GIT_USERNAME and GIT_TOKEN \
              (`shunt secret set`), which never show in lists and logs",
         )?;
         check(self.transport().is_some(), "git URL", &self.url, URL_RULE)?;
@@ -82,13 +88,23 @@ impl GitSource {
             &self.reference,
             "a ref as git-check-ref-format(1) says, or a commit",
         )?;
-        let blob = self.config_blob.as_deref();
-        check(blob.is_none_or(is_object), "config_blob", blob.unwrap_or_default(), "40 lower-case hexadecimal digits")
+        for (what, blob) in [("config_blob", &self.config_blob), ("local_blob", &self.local_blob)] {
+            let blob = blob.as_deref().unwrap_or(NO_FILE);
+            check(is_object(blob), what, blob, "40 lower-case hexadecimal digits")?;
+        }
+        Ok(())
     }
 
-    /// Tells whether the URL names a user of a web server, or a password of anybody. Tokens are written in both places.
+    /// Tells whether the URL names a user of a web server, a password of anybody, or a query. Tokens are written in all
+    /// of these places.
     fn holds_login(&self) -> bool {
-        let Some((scheme, rest)) = self.url.split_once("://") else { return false };
+        let Some((scheme, rest)) = self.url.split_once("://") else {
+            // USER:PASSWORD@HOST:PATH is no form that git knows, but people write it.
+            return !self.url.starts_with('/') && self.url.split_once(':').is_some_and(|(_, path)| path.contains('@'));
+        };
+        if matches!(scheme, "http" | "https") && rest.contains('?') {
+            return true;
+        }
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         authority.rsplit_once('@').is_some_and(|(user, _)| scheme != "ssh" || user.contains(':'))
     }
@@ -145,7 +161,8 @@ fn is_loopback(host: &str) -> bool {
     name == "localhost" || name == "::1" || is_127
 }
 
-fn is_object(text: &str) -> bool {
+/// Git's id of a commit or a file.
+pub(crate) fn is_object(text: &str) -> bool {
     text.len() == 40 && text.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))
 }
 
@@ -170,7 +187,7 @@ mod tests {
     use super::*;
 
     fn git(url: &str, reference: &str) -> GitSource {
-        GitSource { url: url.into(), reference: reference.into(), config_blob: None }
+        GitSource { url: url.into(), reference: reference.into(), config_blob: None, local_blob: None }
     }
 
     #[test]
@@ -208,7 +225,14 @@ mod tests {
 
     #[test]
     fn a_password_in_a_url_is_refused_and_not_repeated() {
-        for url in ["https://u:hunter2@h/a", "https://ghp_hunter2@h/a", "http://hunter2@h/a", "ssh://u:hunter2@h/a"] {
+        for url in [
+            "https://u:hunter2@h/a",
+            "https://ghp_hunter2@h/a",
+            "http://hunter2@h/a",
+            "ssh://u:hunter2@h/a",
+            "user:hunter2@host:a.git",
+            "https://h/a.git?private_token=hunter2",
+        ] {
             let refused = git(url, "main").check().unwrap_err().to_string();
             assert!(refused.contains("GIT_TOKEN") && !refused.contains("hunter2"), "{refused}");
         }

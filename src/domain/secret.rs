@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn a_clone_is_given_only_what_its_url_can_use() {
         let names = |url: &str| {
-            let source = GitSource { url: url.into(), reference: "main".into(), config_blob: None };
+            let source = GitSource { url: url.into(), reference: "main".into(), config_blob: None, local_blob: None };
             (secrets_for(&source).len(), secrets_needed_for(&source).len())
         };
         for (url, counts) in [

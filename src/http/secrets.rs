@@ -22,6 +22,19 @@ pub(super) struct SecretBody {
     value: String,
 }
 
+/// What says why a body cannot be read quotes it, and anything in it may be the secret.
+fn not_repeated(error: ApiError) -> ApiError {
+    match error {
+        ApiError::BadRequest { .. } => ApiError::BadRequest {
+            path: Some("value".into()),
+            message: "the body is no object with the secret as a text, and nothing else; it is not repeated here"
+                .into(),
+            allowed: vec![r#"{"value": "TEXT"}"#.into()],
+        },
+        error => error,
+    }
+}
+
 /// Whose secrets the path names.
 fn owner(PathProject(enterprise, org, project): PathProject) -> SecretOwner {
     SecretOwner { enterprise, org, project }
@@ -39,8 +52,9 @@ pub(super) async fn set(
     State(api): State<Api>,
     project: PathProject,
     PathSecret(name): PathSecret,
-    ApiJson(body): ApiJson<SecretBody>,
+    body: Result<ApiJson<SecretBody>, ApiError>,
 ) -> Result<StatusCode, ApiError> {
+    let ApiJson(body) = body.map_err(not_repeated)?;
     let value = Zeroizing::new(body.value);
     let name: SecretName = name.parse().map_err(DispatchError::BadName)?;
     api.dispatcher.set_secret(&owner(project), &name, value, "admin").await?;

@@ -40,7 +40,7 @@ pub enum StoreError {
     Closed,
 
     /// The key is taken; nothing was written.
-    #[error("there is already a {what} `{key}`")]
+    #[error("there is already {} {what} `{key}`", article(.what))]
     Conflict { what: &'static str, key: String },
     /// Somebody else changed the record since it was read; nothing was written.
     #[error("the {what} `{key}` has changed since version {expected}")]
@@ -111,6 +111,11 @@ impl About<'_> {
     }
 }
 
+/// What stands before the name of a kind of row.
+pub fn article(what: &str) -> &'static str {
+    if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
+}
+
 /// Names the row that is being read, for `BadRow`.
 #[derive(Clone, Copy)]
 pub(super) struct Row<'a> {
@@ -149,5 +154,17 @@ impl Row<'_> {
     /// A column that the state says is there.
     pub fn present<T>(self, column: &'static str, value: Option<T>) -> Result<T, StoreError> {
         value.ok_or_else(|| self.bad(column, "NULL"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_is_told_with_its_article() {
+        for (what, told) in [("organisation", "already an organisation `x`"), ("runner", "already a runner `x`")] {
+            assert!(StoreError::Conflict { what, key: "x".into() }.to_string().contains(told), "{what}");
+        }
     }
 }

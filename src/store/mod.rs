@@ -43,7 +43,7 @@ pub use enrolment_tokens::{
     EnrolmentTokenRow, TokenUse, enrolment_token_by_id, enrolment_token_find, enrolment_token_insert,
     enrolment_token_list, enrolment_token_revoke, enrolment_token_use,
 };
-pub use error::StoreError;
+pub use error::{StoreError, article};
 pub use job_apply::{ApplyError, Expected, job_apply, job_apply_each};
 pub use job_attempts::{job_attempt_insert, job_attempt_lost, job_attempts};
 pub use job_collected::{

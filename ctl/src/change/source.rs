@@ -153,7 +153,7 @@ struct InCommit<'a> {
 
 impl Files for InCommit<'_> {
     fn text(&mut self, path: &str) -> Result<Option<String>, Failure> {
-        self.here.text(self.commit, path)
+        Ok(self.here.file(self.commit, path)?.map(|blob| blob.text))
     }
 
     fn called(&self, path: &str) -> PathBuf {

@@ -46,6 +46,9 @@ pub struct GetArgs {
     /// Directory to put them in; made when it is missing
     #[arg(long, value_name = "DIR", default_value = ".")]
     to: PathBuf,
+    /// Overwrite files that are there already
+    #[arg(long)]
+    force: bool,
 }
 
 /// One file, as the server lists it.
@@ -123,6 +126,7 @@ async fn get(client: &Client, args: GetArgs) -> Result<u8, Failure> {
         note(&format!("error: job {job} has kept {what}; `shunt artifacts list {job}` lists what there is"));
         return Ok(EXIT_ERROR);
     }
+    place::check(&wanted, &args.to, args.force)?;
     for file in wanted {
         let at = place::fetch(client, job, file, &args.to).await?;
         print(format!("{}\n", plain(&at.display().to_string())).as_bytes())?;

@@ -5,13 +5,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
-use shuntyard_domain::project_config::{
-    self, CANDIDATES, CheckReport, Fault, LOCAL_PHASES_CANDIDATES, ProjectConfig, SaidIn, check_report,
-};
+use shuntyard_domain::project_config::{self, CANDIDATES, CheckReport, Fault, ProjectConfig, SaidIn, check_report};
 
 use crate::failure::{EXIT_ERROR, Failure};
 use crate::pretty_json::pretty;
-use crate::project::{InDirectory, first};
+use crate::project::{InDirectory, project_toml};
 use crate::run::request::read_config;
 use crate::table;
 use crate::terminal::{note, paint, plain, print, stderr_colour, stdout_colour, style};
@@ -40,7 +38,7 @@ pub fn run(args: &CheckArgs) -> Result<u8, Failure> {
         file => read_config(args.project.as_deref().unwrap_or(Path::new(".")), file.clone())?,
     };
     let local = match project_of(&path) {
-        Some(dir) => first(&LOCAL_PHASES_CANDIDATES, &mut InDirectory(&dir))?,
+        Some(dir) => project_toml(&mut InDirectory(&dir))?,
         None => None,
     };
     let local_path = local.as_ref().map(|(path, _)| path.clone()).unwrap_or_default();

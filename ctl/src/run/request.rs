@@ -13,7 +13,7 @@ use shuntyard_domain::wire::api::{Retry, SubmitJob, SubmitPhaseRun};
 
 use crate::commands::config_check;
 use crate::failure::{Failure, Usage};
-use crate::project::directory_name;
+use crate::project::{Files as _, InDirectory, directory_name, first};
 use crate::run::{RunArgs, clone, filter_arg, shell_words, size_arg};
 use crate::terminal::{note, plain};
 
@@ -105,16 +105,14 @@ fn phase_run(
 /// # Errors
 /// `Usage::NoConfig` when there is none, `ReadFile` when it cannot be read.
 pub fn read_config(dir: &Path, named: Option<PathBuf>) -> Result<(PathBuf, String), Failure> {
-    let named_one = named.is_some();
-    let paths = named.map_or_else(|| CANDIDATES.iter().map(|c| dir.join(c)).collect(), |path| vec![path]);
-    for path in paths {
-        match std::fs::read_to_string(&path) {
-            Ok(text) => return Ok((path, text)),
-            Err(source) if source.kind() == io::ErrorKind::NotFound && !named_one => {}
-            Err(source) => return Err(Failure::ReadFile { path, source }),
-        }
+    if let Some(path) = named {
+        return match std::fs::read_to_string(&path) {
+            Ok(text) => Ok((path, text)),
+            Err(source) => Err(Failure::ReadFile { path, source }),
+        };
     }
-    Err(Usage::NoConfig { dir: dir.to_owned(), looked: CANDIDATES.join(", ") }.into())
+    let mut files = InDirectory(dir);
+    Ok(first(&CANDIDATES, &mut files)?.ok_or_else(|| files.without_config())?)
 }
 
 fn ad_hoc(args: RunArgs, env: BTreeMap<String, String>, git: Option<GitSource>) -> Result<SubmitJob, Failure> {

@@ -106,7 +106,7 @@ impl Dispatcher {
             change,
             source,
             config: &parsed.config,
-            config_blob: Some(&parsed.config_blob),
+            settings: Some(parsed.settings()),
             local: parsed.local.as_ref(),
             template: self.0.pipelines.template.as_ref(),
             output_cap_bytes: self.0.logs.cap_bytes(),

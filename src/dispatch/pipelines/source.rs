@@ -1,6 +1,6 @@
 //! What a change's own source says that its phases do.
 
-use shuntyard_domain::change::Source;
+use shuntyard_domain::change::{Settings, Source};
 use shuntyard_domain::digest::Digest;
 use shuntyard_domain::project_config::{
     CANDIDATES, Fault, LOCAL_PHASES_CANDIDATES, LocalPhases, MAX_BYTES, MAX_LOCAL_PHASES_BYTES, ProjectConfig, parse,
@@ -15,9 +15,17 @@ use crate::store::GivenConfig;
 /// A configuration without faults.
 pub(super) struct Parsed {
     pub config: ProjectConfig,
-    /// Git's id of its text.
-    pub config_blob: String,
     pub local: Option<LocalPhases>,
+    /// Git's ids of their texts.
+    config_blob: String,
+    local_blob: Option<String>,
+}
+
+impl Parsed {
+    /// By which files jobs are planned.
+    pub fn settings(&self) -> Settings<'_> {
+        Settings { config: &self.config_blob, local: self.local_blob.as_deref() }
+    }
 }
 
 impl Dispatcher {
@@ -61,7 +69,10 @@ impl Dispatcher {
 pub(super) fn parsed(texts: &GivenConfig) -> Result<Parsed, DispatchError> {
     let local = texts.local_phases.as_deref().map(parse_local_phases).transpose().map_err(in_project_toml);
     match (parse(&texts.config), local) {
-        (Ok(config), Ok(local)) => Ok(Parsed { config, config_blob: git_blob_id(texts.config.as_bytes()), local }),
+        (Ok(config), Ok(local)) => {
+            let local_blob = texts.local_phases.as_ref().map(|text| git_blob_id(text.as_bytes()));
+            Ok(Parsed { config, local, config_blob: git_blob_id(texts.config.as_bytes()), local_blob })
+        }
         (config, local) => {
             let faults = config.err().into_iter().chain(local.err()).flatten().collect();
             Err(DispatchError::BadConfig(faults))

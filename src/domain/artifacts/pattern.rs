@@ -37,6 +37,8 @@ pub struct BadPattern {
 }
 
 const MAX_PATTERN_BYTES: usize = 1024;
+/// Matching takes the product of the names of a pattern and of a path.
+const MAX_PATTERN_NAMES: usize = 32;
 
 impl Pattern {
     /// Reads a pattern. A leading `./` and a slash at the end mean nothing.
@@ -74,6 +76,9 @@ impl Pattern {
             path = rest;
         }
         let path = path.strip_suffix('/').unwrap_or(path);
+        if path.split('/').count() > MAX_PATTERN_NAMES {
+            return bad("the pattern has too many names", "up to 32 names between slashes");
+        }
         let names = path.split('/').map(name).collect::<Result<Vec<_>, _>>()?;
         Ok(Self { text: text.to_owned(), names })
     }

@@ -1,7 +1,7 @@
 //! From the names that a host lists to the files that are asked of it. The host is not trusted: every name is checked.
 
 use super::{MAX_FILES, Pattern};
-use crate::workspace::path_fault;
+use crate::workspace::{MAX_PATH_BYTES, path_fault};
 
 /// Bytes of names that a host may list.
 pub const MAX_NAMES_BYTES: usize = 8 << 20;
@@ -41,6 +41,11 @@ pub fn select(patterns: &[Pattern], listed: &[u8]) -> Selection {
     let names = whole.split(|byte| *byte == 0).filter(|name| !name.is_empty());
     for name in names {
         let name = name.strip_prefix(b"./").unwrap_or(name);
+        // Before it is matched: what that costs grows with the name.
+        if name.len() > MAX_PATH_BYTES {
+            odd += 1;
+            continue;
+        }
         let Ok(path) = std::str::from_utf8(name) else {
             odd += usize::from(matches_any(patterns, &mut matched, &String::from_utf8_lossy(name)));
             continue;

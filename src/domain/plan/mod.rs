@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use self::consumers::{Consumer, Delivered, consumers};
 pub use self::difference::{PhaseDifference, differences};
 pub use self::forecast::{Forecast, PhaseForecast, RowForecast, UnknownWord, forecast};
-use crate::change::Source;
+use crate::change::{Settings, Source};
 use crate::closed::closed_list;
 use crate::command_template::CommandTemplate;
 use crate::filter::Filter;
@@ -111,8 +111,8 @@ pub struct Planned<'a> {
     /// Where the files are that its jobs start in.
     pub source: &'a Source,
     pub config: &'a ProjectConfig,
-    /// Git's id of the text of that configuration: a clone with another one is not run.
-    pub config_blob: Option<&'a str>,
+    /// Git's ids of the texts of both: a clone with others is not run.
+    pub settings: Option<Settings<'a>>,
     pub local: Option<&'a LocalPhases>,
     pub template: Option<&'a CommandTemplate>,
     /// What is kept of a job's output unless the phase says `output_cap_mib`.
@@ -154,7 +154,7 @@ fn phase_plan(stage: Stage, phase: Phase, of: &Planned<'_>, own: &PipelinePath) 
             silence_limit_s: config.silence_s,
             stop_grace_s: config.stop_grace_s,
             workspace: of.source.workspace(),
-            git: of.source.git(of.config_blob),
+            git: of.source.git(of.settings),
             orphan_grace_s: config.stop_after_disconnect_s,
             concurrency: config.concurrency,
             artifacts: config.artifacts,

@@ -38,10 +38,10 @@ fn a_pattern_names_files_or_directories_with_all_that_is_in_them() {
 
 #[test]
 fn what_leads_out_of_the_work_directory_or_means_nothing_is_no_pattern() {
-    let long = "x".repeat(1025);
+    let (long, deep) = ("x".repeat(1025), format!("{}*.xml", "**/".repeat(32)));
     for bad in [
         "", " ", "/etc", "~/x", "..", "a/../b", "a//b", "a/./b", "a**", "**b/c", "[a", "a\\b", "a\nb", "{a,b}", "!a",
-        &long,
+        &long, &deep,
     ] {
         let fault = Pattern::parse(bad).expect_err(bad);
         assert!(!fault.why.is_empty() && !fault.allowed.is_empty());
@@ -65,11 +65,12 @@ fn of_what_a_host_lists_only_matching_clean_names_are_asked_for() {
     let patterns = patterns(&["**/*.xml", "none/*", "d"]);
     let names = ["b.xml", "a/a.xml", "b.xml", "x.txt", "../up.xml", "a\nb.xml", "/etc/x.xml", "a/../b.xml"];
     let mut listing = listed(&names);
+    listing.extend(listed(&[&"d/".repeat(1025)]));
     listing.extend(b"./d/\xff\0/etc/passwd.xml\0./cut.xm");
     let selection = select(&patterns, &listing);
     assert_eq!(selection.paths, ["a/a.xml", "b.xml"]);
     let told = selection.faults.join("; ");
-    assert!(told.contains("no file matches `none/*`") && told.contains("6 file(s) have names"), "{told}");
+    assert!(told.contains("no file matches `none/*`") && told.contains("7 file(s) have names"), "{told}");
 }
 
 #[test]

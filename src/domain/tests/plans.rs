@@ -123,7 +123,7 @@ fn planned(case: &Case, config: &ProjectConfig) -> StagePlan {
         change,
         source: &Source::None,
         config,
-        config_blob: None,
+        settings: None,
         local,
         template: template.as_ref(),
         output_cap_bytes: 1 << 20,

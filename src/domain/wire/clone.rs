@@ -17,6 +17,7 @@ pub(super) fn clone_lines(source: &GitSource, access: &GitAccess<'_>) -> Result<
         ("url", source.url.as_str()),
         ("ref", &source.reference),
         ("blob", source.config_blob.as_deref().unwrap_or_default()),
+        ("local", source.local_blob.as_deref().unwrap_or_default()),
         // Nobody else is told the token, also when the server sends us elsewhere.
         ("origin", if access.token.is_some() { origin } else { "" }),
         ("username", username),
@@ -52,7 +53,8 @@ mod tests {
 
     #[test]
     fn a_clone_and_what_opens_it_are_said_to_wrappers_that_know_clones() {
-        let source = GitSource { url: "https://h:1/a".into(), reference: "main".into(), config_blob: None };
+        let source =
+            GitSource { url: "https://h:1/a".into(), reference: "main".into(), config_blob: None, local_blob: None };
         let spec = JobSpec { git: Some(source), ..JobSpec::shell("true") };
         let env = BTreeMap::new();
         let said = |access: GitAccess<'_>| {

@@ -163,7 +163,7 @@ const READ_BY_LINES_MAX: usize = 2048;
 const WRAPPERS: [&str; 3] = ["SHUNT_JOB", "SHUNT_COOKIE", "SHUNT_OUTPUT"];
 
 /// Variables that some /bin/sh holds read-only: setting them would end the shell.
-const SHELL_OWNS: [&str; 6] = ["UID", "EUID", "PPID", "SHELLOPTS", "BASHOPTS", "BASH_VERSINFO"];
+const SHELL_OWNS: [&str; 7] = ["UID", "EUID", "PPID", "SHELLOPTS", "BASHOPTS", "BASH_VERSINFO", "KSH_VERSION"];
 
 impl Frame<'_> {
     /// Returns `1 LENGTH LINES\n` and LENGTH bytes of shell assignments. LINES is the number of lines,

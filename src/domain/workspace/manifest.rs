@@ -19,7 +19,7 @@ use crate::digest::Digest;
 /// The first line.
 pub const HEADER: &str = "shuntyard workspace 1";
 /// Longer paths do not fit behind a runner's base directory on every system.
-const MAX_PATH_BYTES: usize = 2048;
+pub const MAX_PATH_BYTES: usize = 2048;
 const MAX_NAME_BYTES: usize = 255;
 
 /// What stands at a path.

@@ -8,4 +8,4 @@ mod links;
 mod manifest;
 
 pub use delta::Delta;
-pub use manifest::{BadManifest, Entry, HEADER, Limits, Manifest, path_fault};
+pub use manifest::{BadManifest, Entry, HEADER, Limits, MAX_PATH_BYTES, Manifest, path_fault};

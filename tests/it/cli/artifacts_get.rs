@@ -22,9 +22,13 @@ fn what_a_job_has_kept_is_listed_and_fetched_by_pattern_and_never_lies_elsewhere
     assert_eq!(fs::read_to_string(to.join("out/deep/b.txt")).unwrap(), "two\n");
     assert_ne!(fs::metadata(to.join("out/a.log")).unwrap().permissions().mode() & 0o100, 0);
     assert_eq!(fs::metadata(to.join("out/deep/b.txt")).unwrap().permissions().mode() & 0o100, 0);
-    // Again: what is there is replaced, and nothing else is left.
+    // What is there stays, and nothing beside it is fetched, unless the user says otherwise.
     fs::write(to.join("out/a.log"), "otherwise").unwrap();
-    get(&["out/*.log"], "to").expect(0, &["to/out/a.log\n"]);
+    fs::remove_file(to.join("out/deep/b.txt")).unwrap();
+    get(&[], "to").expect(1, &["to/out/a.log is there already", "--force"]);
+    assert_eq!(fs::read_to_string(to.join("out/a.log")).unwrap(), "otherwise");
+    assert!(!to.join("out/deep/b.txt").exists());
+    get(&["out/*.log", "--force"], "to").expect(0, &["to/out/a.log\n"]);
     assert_eq!(fs::read_to_string(to.join("out/a.log")).unwrap(), "one\n");
     assert_eq!(fs::read_dir(to.join("out")).unwrap().count(), 2);
     get(&["*.log"], "to").expect(1, &["nothing like `*.log`", "shunt artifacts list"]);

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
+use shuntyard_domain::git_source::NO_FILE;
 
 use super::client::{Client, Ran};
 use super::house::{House, await_that, host, truth};
@@ -136,10 +137,10 @@ fn a_change_in_a_repository_is_planned_by_its_configuration_and_run_in_its_clone
     let (repository, host) = (repository(), host("u1", DEBIAN_12));
     let daemon = GitDaemon::start(&repository);
     let house = House::with(&[(&host, 1)]);
+    let path = "orgs/default/projects/hello/pipelines/master/changes";
     let submit = |config: &str| {
         let source = json!({"git": {"url": daemon.url(), "ref": repository.git(&["rev-parse", "HEAD"])}});
         let body = json!({"title": "from git", "source": source, "config": config}).to_string();
-        let path = "orgs/default/projects/hello/pipelines/master/changes";
         house.shunt(&["api", "post", path, "-d", &body]).expect(0, &[]);
         let mut job = Value::Null;
         let mut submitted = || {
@@ -154,6 +155,10 @@ fn a_change_in_a_repository_is_planned_by_its_configuration_and_run_in_its_clone
     assert_eq!((&job["state"], &job["phase"]), (&"succeeded".into(), &"unit".into()), "{job} {log}");
     assert!(log.contains("hello from the clone"), "{log}");
     assert_eq!(job["git"]["config_blob"], repository.git(&["rev-parse", "HEAD:config.json"]).as_str());
+    assert_eq!(job["git"]["local_blob"], NO_FILE);
+    // A branch could be another tree by the time it is approved.
+    let body = json!({"title": "x", "source": {"git": {"url": daemon.url(), "ref": "main"}}, "config": CONFIG});
+    house.shunt(&["api", "post", path, "-d", &body.to_string()]).expect(1, &["git rev-parse"]);
     repository.commit(&[("config.json", "{\"phases\": {\"unit\": {\"run\": \"echo other\"}}}")]);
     let (job, log) = submit(CONFIG);
     assert_eq!((&job["state"], &job["exit_code"]), (&"failed".into(), &128.into()), "{job} {log}");
@@ -169,6 +174,12 @@ fn a_token_opens_the_repository_and_is_seen_nowhere() {
     house.enrol(&host, 1);
     clone(&house, &web.url(), "main", "true").expect(128, &["asks for a login", "GIT_TOKEN"]);
     let wrong = unique("wr0ng");
+    let path = "orgs/default/projects/hello/secrets/GIT_TOKEN";
+    for body in [r#"{"value": 12345678}"#, r#"["12345678"]"#, r#"{"12345678": ""}"#, r#"{"value": ["12345678"]}"#] {
+        let ran = house.shunt(&["api", "put", path, "-d", body]);
+        ran.expect(1, &["TEXT"]);
+        assert!(!ran.text().contains("12345678"), "{body}");
+    }
     house.set_secret("GIT_USERNAME", "robot");
     house.set_secret("GIT_TOKEN", &wrong);
     let (ran, seen) = watched(&web, &wrong, || clone(&house, &web.url(), "main", "true"));

@@ -85,7 +85,7 @@ pub fn made() -> RunPlan {
         change: id,
         source: &Source::None,
         config: &config,
-        config_blob: None,
+        settings: None,
         local: None,
         template: None,
         output_cap_bytes: 1 << 20,

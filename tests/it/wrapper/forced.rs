@@ -38,6 +38,7 @@ fn a_forced_command_runs_the_wrappers_words_and_nothing_else() {
             format!("exec /bin/sh {wrapper} dance abc"),
             format!("exec /bin/sh {wrapper} forced"),
             format!("exec /bin/sh {wrapper} fetch abc"),
+            format!("exec /bin/sh {wrapper} clone abc"),
             format!("exec /bin/sh {wrapper} credential abc get"),
             format!("exec /bin/sh {wrapper} main st abc"),
             format!("exec /bin/sh {wrapper}"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use shuntyard_domain::git_source::{GitAccess, GitSource};
+use shuntyard_domain::git_source::{GitAccess, GitSource, NO_FILE};
 use shuntyard_domain::ids::AttemptId;
 use shuntyard_domain::job::JobSpec;
 use shuntyard_domain::outcome::StopReason;
@@ -26,15 +26,17 @@ fn under_every_shell_cloning(check: impl Fn(&Host)) {
     under_every_shell(|host| {
         let shell = host.shell.argv.join(" ");
         let text = WRAPPER.replace("/bin/sh \"$1\" fetch", &format!("{shell} \"$1\" fetch"));
+        let text = text.replace("exec /bin/sh \"$0\" clone", &format!("exec {shell} \"$0\" clone"));
         let text = text.replace("exec /bin/sh \"$SHUNT_WRAPPER\"", &format!("exec {shell} \"$SHUNT_WRAPPER\""));
-        assert_eq!(text.matches(&format!("{shell} \"$1\" fetch")).count(), 1);
+        let times = |again: &str| text.matches(&format!("{shell} {again}")).count();
+        assert_eq!((times("\"$1\" fetch"), times("\"$0\" clone")), (1, 1));
         fs::write(host.base().join("wrapper-1"), text).unwrap();
         check(host);
     });
 }
 
 fn cloning(url: &str, reference: &str, script: &str) -> JobSpec {
-    let source = GitSource { url: url.into(), reference: reference.into(), config_blob: None };
+    let source = GitSource { url: url.into(), reference: reference.into(), config_blob: None, local_blob: None };
     JobSpec { git: Some(source), ..spec(script) }
 }
 
@@ -88,6 +90,27 @@ fn a_job_starts_in_the_files_of_its_ref_and_the_next_one_on_the_channel_in_its_o
         assert_eq!(channel.output(), b"");
         channel.word(Word::Ack { remove: true });
         channel.wait_closed();
+    });
+}
+
+#[test]
+fn variables_of_the_job_that_are_called_like_those_of_the_wrapper_do_not_reach_the_clone() {
+    let repository = repository();
+    let web = WebGit::start(&repository, LOGIN, None);
+    let names = ["url", "source", "reference", "newline", "spool", "id", "base", "line", "work"];
+    under_every_shell_cloning(|host| {
+        let mut spec = cloning(&web.url(), "main", "cat say; printf '%s\\n' \"$url $newline $spool $base $id\"");
+        spec.env = names.map(|name| (name.to_owned(), "of the job".to_owned())).into();
+        let nonce = nonce();
+        let mut channel = host.open(&Verb::Run { id: id(0), nonce: &nonce, offset: 0 }, &nonce);
+        channel.send(&Frame { spec: &spec, env: &spec.env }.encode_with(&opened()).unwrap());
+        let (end, output) = channel.finish();
+        let told = ["of the job"; 5].join(" ");
+        assert!(
+            end.exit_code == 0 && output.ends_with(&format!("echo hello\n{told}\n")),
+            "{:?} {output}",
+            host.shell.argv
+        );
     });
 }
 
@@ -175,6 +198,22 @@ fn a_clone_with_another_configuration_than_the_planned_one_is_not_run() {
     let (end, output) = run(&host, id(2), &planned(&"0".repeat(40)), &GitAccess::default()).finish();
     assert!(end.exit_code == 128 && output.contains("config.json of commit"), "{output}");
     assert!(output.contains("is not the configuration") && !output.contains("the script runs"), "{output}");
+    // project.toml is held to the same, and also when it was planned without one.
+    let beside = |n: u128, local: &str| {
+        let mut spec = planned(&blob);
+        spec.git.as_mut().unwrap().local_blob = Some(local.into());
+        run(&host, id(n), &spec, &GitAccess::default()).finish()
+    };
+    assert_eq!(beside(4, NO_FILE).0.exit_code, 0);
+    let (end, output) = beside(5, &blob);
+    assert!(end.exit_code == 128 && output.contains("has no project.toml"), "{output}");
+    repository.commit(&[(".delivery/project.toml", "")]);
+    let local = repository.git(&["rev-parse", "HEAD:.delivery/project.toml"]);
+    assert_eq!(beside(6, &local).0.exit_code, 0);
+    for (n, other) in [(7, NO_FILE), (8, blob.as_str())] {
+        let (end, output) = beside(n, other);
+        assert!(end.exit_code == 128 && output.contains(".delivery/project.toml of commit"), "{output}");
+    }
     // The first one that is found counts, as for whoever reads a directory.
     repository.commit(&[(".delivery/config.json", "{ }\n")]);
     let (end, output) = run(&host, id(3), &planned(&blob), &GitAccess::default()).finish();

@@ -202,7 +202,7 @@ impl World {
             change,
             source: &Source::None,
             config,
-            config_blob: None,
+            settings: None,
             local: None,
             template: None,
             output_cap_bytes: 1 << 20,

@@ -1,6 +1,6 @@
 # ---------- sources: jobs that start in a clone of a git repository ----------
-# BASE/j/ID/source/ (0700) holds what the clone is to know, until the script starts: url, ref, blob (of config.json, or
-# empty), and what opens the repository: origin, username, token, key, known_hosts. Nothing of it is in an environment
+# BASE/j/ID/source/ (0700) holds what the clone is to know, until the script starts: url, ref, blob and local (of config.json
+# and project.toml, or empty), and what opens the repository: origin, username, token, key, known_hosts. Nothing of it is in an environment
 # or an argument list but the URL and the ref.
 
 # An attempt that needs a clone is refused before its claim where there is no git. One that exists is attached.
@@ -13,14 +13,14 @@ keep_source() {
   (
     umask 077
     mkdir "$spool/source" && cd "$spool/source" && put url "$shunt_git_url" && put ref "$shunt_git_ref" &&
-      put blob "$shunt_git_blob" && put origin "$shunt_git_origin" && put username "$shunt_git_username" &&
+      put blob "$shunt_git_blob" && put local "${shunt_git_local:-}" && put origin "$shunt_git_origin" && put username "$shunt_git_username" &&
       put token "$shunt_git_token" && emit "$shunt_git_key" >key && emit "$shunt_git_hosts" >known_hosts &&
       put whole = && [ -s whole ]
   ) 2>/dev/null
 }
 # Forgets what the frame said of the clone of an earlier attempt.
 forget_source() {
-  shunt_git_url='' shunt_git_ref='' shunt_git_blob='' shunt_git_origin='' shunt_git_username='' shunt_git_token=''
+  shunt_git_url='' shunt_git_ref='' shunt_git_blob='' shunt_git_local='' shunt_git_origin='' shunt_git_username='' shunt_git_token=''
   shunt_git_key='' shunt_git_hosts=''
 }
 # Becomes the shell that clones by a child and is the script then: one process leads the job from its first byte to its
@@ -30,8 +30,13 @@ become_clone() {
   exec ${4:+"$4"} /bin/sh -c '/bin/sh "$1" fetch "$2" || exit; exec /bin/sh "$3"' sh "$0" "$2" "$3" >>"$1" 2>&1
 }
 
-# fetch ID: in the job's own session and work directory, its log as output: clones. The script does not start when this
-# fails, and finds no credentials when it does not.
+# fetch ID: begins anew with an environment that is not the job's, whose variables may be called like those in here.
+become_fetch() {
+  clean_environment 'PATH USER LOGNAME TMPDIR SHUNT_JOB SHUNT_COOKIE http_proxy https_proxy all_proxy no_proxy HTTPS_PROXY ALL_PROXY NO_PROXY'
+  exec /bin/sh "$0" clone "$1"
+}
+# clone ID: in the job's own session and work directory, its log as output. The script does not start when this fails,
+# and finds no credentials when it does not.
 fetch_source() {
   attempt "$1"
   source=$spool/source
@@ -54,8 +59,6 @@ fetch_source() {
 }
 # Sets the environment of git: whatever the job's says to git or ssh is for the script.
 prepare_git() {
-  proxies='http_proxy https_proxy all_proxy no_proxy HTTPS_PROXY ALL_PROXY NO_PROXY'
-  clean_environment "PATH USER LOGNAME TMPDIR SHUNT_JOB SHUNT_COOKIE $proxies"
   export LC_ALL=C HOME="$source" SHUNT_SOURCE="$source" SHUNT_WRAPPER="$0"
   export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_TERMINAL_PROMPT=0
   export GIT_ALLOW_PROTOCOL=https:http:ssh:git:file GIT_SSH_VARIANT=ssh
@@ -112,13 +115,20 @@ fetch_reference() {
 # A clone with another configuration than the job was planned with is not run.
 check_configuration() {
   get "$source/blob"
-  [ -n "$line" ] || return 0
-  for path in .shuntyard/config.json .delivery/config.json config.json; do
+  [ -z "$line" ] || check_planned "$line" .shuntyard/config.json .delivery/config.json config.json
+  get "$source/local"
+  [ -z "$line" ] || check_planned "$line" .shuntyard/project.toml .delivery/project.toml
+}
+# The first of the files $2... that is there has git's id $1; none of them is there for the id of nothing.
+check_planned() {
+  planned=$1
+  shift
+  for path in "$@"; do
     found=$(git_here rev-parse -q --verify "HEAD:$path") || continue
-    [ "$found" != "$line" ] || return 0
+    [ "$found" != "$planned" ] || return 0
     give_up_source "$path of commit $commit is not the configuration that this was planned with; submit it again with the configuration of that commit"
   done
-  give_up_source "commit $commit has no configuration, and this was planned with one"
+  case $planned in *[!0]*) give_up_source "commit $commit has no ${path##*/}, and this was planned with one" ;; esac
 }
 
 # credential ID get: git asks who we are (gitcredentials(7)). Only the place of the job's URL is told, whoever sent us on.

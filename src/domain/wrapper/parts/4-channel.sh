@@ -98,7 +98,7 @@ start_attempt() {
   create "$claim" || { [ -e "$claim" ] || refuse mkdir the claim cannot be made; attach "$1"; return 1; }
   make_cgroup "$id"
   prepare || { [ -z "$cgroup" ] || drop_cgroup "$cgroup"; remove; rm -f "$claim"; refuse nospace the spool cannot be written; }
-  shunt_git_token='' shunt_git_key=''
+  shunt_git_username='' shunt_git_token='' shunt_git_key='' shunt_git_hosts=''
   trap : HUP INT TERM PIPE
   echo "@@$nonce"
   follower=

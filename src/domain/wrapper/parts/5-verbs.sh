@@ -190,7 +190,8 @@ fi
 # What only this host says to itself is beside `main`: a forced command does not reach it.
 case ${1:-} in
 forced) verb_forced ;;
-fetch) fetch_source "$2" ;;
+fetch) become_fetch "$2" ;;
+clone) fetch_source "$2" ;;
 credential) give_credential "$2" "${3:-}" ;;
 *) main "$@" ;;
 esac
