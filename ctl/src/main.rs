@@ -20,13 +20,22 @@ mod workspace;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 
 use crate::args::Args;
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        // clap shows the help only when the environment says nothing either.
+        Err(error) if error.kind() == ErrorKind::MissingSubcommand => {
+            terminal::note(Args::command().render_help().to_string().trim_end());
+            return ExitCode::from(failure::EXIT_USAGE);
+        }
+        Err(error) => error.exit(),
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(source) => return report(&Failure::Runtime(source)),

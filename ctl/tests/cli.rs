@@ -71,6 +71,7 @@ fn the_help_of_every_command_is_as_recorded() {
         "change submit",
         "change list",
         "change show",
+        "change follow",
         "change approve",
         "change deliver",
         "change retrigger",
@@ -134,6 +135,12 @@ fn the_help_of_every_command_is_as_recorded() {
 }
 
 #[test]
+fn without_a_command_the_help_is_shown() {
+    let (code, _, stderr) = output(&[]);
+    assert_eq!((code, stderr.contains("Usage: shunt"), stderr.contains("Exit codes:")), (2, true, true), "{stderr}");
+}
+
+#[test]
 fn a_server_that_is_not_running_is_named_with_what_to_do() {
     let id = "01890000-0000-7000-8000-000000000001";
     for args in
@@ -193,6 +200,13 @@ fn bad_flags_are_exit_code_two_and_say_what_is_allowed() {
         (&["run", "--change", "0189", "--phase", "unit"], "cannot be used with"),
         (&["run", "--org", "acme", "--", "true"], "cannot be used with"),
         (&["run", "--stage", "verify", "--failed-only"], "--change"),
+        (&["run", "--stage", "verify", "--config", "x.json"], "'--stage <STAGE>' cannot be used with '--config"),
+        (&["run", "--failed-only", "--", "ls"], "cannot be used with"),
+        (&["run", "--failed-only", "--phase", "unit"], "'--failed-only' cannot be used with '--phase"),
+        (&["run", "--failed-only", "--script", "x"], "cannot be used with"),
+        (&["run", "--ref", "main", "--with-tree", "--", "ls"], "cannot be used with"),
+        (&["run", "--ref", "main", "--stage", "verify", "--change", "0189"], "cannot be used with"),
+        (&["change", "follow", "0x"], "at least 4 characters of its beginning or end"),
         (&["change", "show", "0x"], "at least 4 characters of its beginning or end"),
         (&["change", "submit", "--ref", "main"], "--git"),
         (&["change", "submit", "--name", "a/b"], "letters, digits"),

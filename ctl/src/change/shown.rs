@@ -41,7 +41,7 @@ pub fn text(change: &ChangeBody, jobs: &BTreeMap<JobId, JobBody>, colour: bool) 
         text += "\n";
         text += &stage_text(stage, jobs, colour);
     }
-    text + &tail(change)
+    text + &tail(change, jobs)
 }
 
 fn head(change: &ChangeBody, colour: bool) -> String {
@@ -147,8 +147,8 @@ fn row_text(row: &RowBody, jobs: &BTreeMap<JobId, JobBody>) -> String {
 }
 
 /// What may be done now.
-fn tail(change: &ChangeBody) -> String {
-    let steps = next_steps(change);
+fn tail(change: &ChangeBody, jobs: &BTreeMap<JobId, JobBody>) -> String {
+    let steps = next_steps(change, jobs);
     if steps.is_empty() { String::new() } else { format!("\nnext:\n{steps}") }
 }
 

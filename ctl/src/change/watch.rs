@@ -93,8 +93,10 @@ pub struct Watch<'a> {
     on_interrupt: OnInterrupt,
     interrupted: bool,
     cancel_accepted: bool,
-    /// Said once, whichever stream noticed first.
-    lost: bool,
+    /// Since when the server is away; said once, whichever stream noticed first.
+    lost: Option<Instant>,
+    /// When the first Ctrl-C came.
+    interrupted_at: Option<Instant>,
     /// Since when it has been on its way into a stage; `None` when it is not, or that was said.
     moving_since: Option<Instant>,
 }
@@ -123,7 +125,8 @@ impl<'a> Watch<'a> {
             on_interrupt,
             interrupted: false,
             cancel_accepted: false,
-            lost: false,
+            lost: None,
+            interrupted_at: None,
             moving_since: None,
         };
         watch.await_change(follower);
@@ -163,6 +166,10 @@ impl<'a> Watch<'a> {
                 }
                 Turn::Interrupt => self.interrupt(),
                 Turn::Tick => self.tick(),
+            }
+            if self.is_forsaken() {
+                self.leave();
+                return Ok(Watched::Left);
             }
         }
         self.display.close(&self.change)?;
@@ -282,10 +289,13 @@ impl<'a> Watch<'a> {
     }
 
     fn is_lost(&mut self, why: &str) -> Result<(), Failure> {
-        if std::mem::replace(&mut self.lost, true) { Ok(()) } else { self.display.contact(Some(why)) }
+        if self.lost.replace(self.lost.unwrap_or_else(Instant::now)).is_some() {
+            return Ok(());
+        }
+        self.display.contact(Some(why))
     }
 
     fn is_back(&mut self) -> Result<(), Failure> {
-        if std::mem::take(&mut self.lost) { self.display.contact(None) } else { Ok(()) }
+        if self.lost.take().is_some() { self.display.contact(None) } else { Ok(()) }
     }
 }

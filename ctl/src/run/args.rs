@@ -40,7 +40,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "ID", requires = "stage", conflicts_with_all = ["project", "with_tree", "dirty", "title", "phase", "script", "command"])]
     pub change: Option<String>,
     /// Run only the rows again that failed or were left out
-    #[arg(long, requires = "change")]
+    #[arg(long, requires = "change", conflicts_with_all = ["phase", "script", "command"])]
     pub failed_only: bool,
     /// Organisation of the new change [default: default]
     #[arg(long, value_name = "NAME", requires = "stage", conflicts_with_all = ["change", "phase", "script", "command"])]
@@ -58,7 +58,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR", requires = "of_a_project")]
     pub project: Option<PathBuf>,
     /// Configuration [default: .shuntyard/config.json, .delivery/config.json or config.json of the project]
-    #[arg(long, value_name = "FILE", requires = "phase", conflicts_with_all = ["script", "command"])]
+    #[arg(long, value_name = "FILE", requires = "phase", conflicts_with_all = ["stage", "script", "command"])]
     pub config: Option<PathBuf>,
     /// Bring the files of the project's last commit along: every job starts in a copy of them. The server keeps them and
     /// sends a runner what it lacks
@@ -81,7 +81,7 @@ pub struct RunArgs {
     )]
     pub git: Option<String>,
     /// Branch, tag or full commit of --git
-    #[arg(long = "ref", value_name = "REF", requires = "git")]
+    #[arg(long = "ref", value_name = "REF", requires = "git", conflicts_with_all = ["with_tree", "dirty", "workspace", "change"])]
     pub reference: Option<String>,
     /// POSIX shell script to run; - for standard input
     #[arg(long, value_name = "FILE")]

@@ -113,7 +113,7 @@ async fn follow(
         }
     };
     if !json && !quiet {
-        stands(&change);
+        stands(client, &change).await;
     }
     let run = change.stages.iter().find(|run| run.stage == stage && is_new(&run.run));
     let passed = run.is_some_and(|run| matches!(run.status, Status::Passed | Status::Skipped));

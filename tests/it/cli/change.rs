@@ -24,7 +24,7 @@ fn a_change_goes_from_its_submission_to_its_delivery_by_hand() {
     project.commit("Says one");
     project.write("name", "two\n");
     let submitted = project.shunt(&house, &["change", "submit"]);
-    submitted.expect(0, &["1 uncommitted file stays", "shunt run --stage verify --change", "shunt change close"]);
+    submitted.expect(0, &["1 uncommitted file stays", "shunt change follow", "shunt change close"]);
     let id = submitted.text().trim().to_owned();
     let end = &id[id.len() - 12..];
 

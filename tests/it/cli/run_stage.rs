@@ -120,6 +120,29 @@ fn a_run_goes_on_over_a_restart_of_the_dispatcher() {
 }
 
 #[test]
+fn ctrl_c_leaves_by_itself_when_the_server_is_gone_and_says_that_nothing_was_cancelled() {
+    let host = host("u1", UBUNTU_2204);
+    let mut house = House::with(&[(&host, 2)]);
+    let config = serde_json::json!({"phases": {"unit": {"run": BLOCKER}}});
+    let project = Project::new(&house, "hello", &[("config.json", &config.to_string())]);
+    let run = project.begin(&house, &["run", "--stage", "verify", "--dirty"]);
+    run.await_output("unit | begun");
+    let id = newest_change(&house);
+    house.kill();
+    run.await_note("lost contact with the server");
+    run.interrupt();
+    run.end().expect(130, &[&format!("the server is away; nothing was cancelled: shunt change cancel {id}")]);
+    house.start_again();
+    host.run_inside("touch /home/deploy/go");
+    // Nothing was: it is followed to its end by one who only watches, and is not run again.
+    for ran in [house.shunt(&["change", "follow", &id]), house.shunt(&["change", "follow", &id])] {
+        ran.expect(0, &["✔ verify passed", "waits for approval"]);
+        assert_eq!(ran.text(), "unit | begun\nunit | done\n");
+    }
+    assert_eq!(house.api(&format!("changes/{id}"))["stages"][0]["number"], 1);
+}
+
+#[test]
 fn programs_are_told_of_a_stage_in_one_json_event_a_line() {
     let host = host("u1", UBUNTU_2204);
     let house = House::with(&[(&host, 2)]);

@@ -2,17 +2,19 @@
 
 use futures_util::StreamExt;
 use shuntyard_domain::stage::Action;
+use shuntyard_domain::wire::change::ChangeBody;
+use tokio::time::Instant;
 
 use super::{News, OnInterrupt, Watch};
 use crate::change::action;
 use crate::client::Client;
 use crate::client_error::ClientError;
-use crate::run::watch::CANCEL_AGAIN;
-use shuntyard_domain::wire::change::ChangeBody;
+use crate::run::watch::{CANCEL_AGAIN, LEAVE_WITHIN};
 
 impl Watch<'_> {
     pub(super) fn interrupt(&mut self) {
         self.interrupted = true;
+        self.interrupted_at = Some(Instant::now());
         let (client, change) = (self.client, self.change.clone());
         self.underway.push(Box::pin(async move { News::CancelAnswered(cancel(client, &change).await) }));
         self.display.note("cancelling the run and waiting for its end; Ctrl-C again to leave");
@@ -36,6 +38,12 @@ impl Watch<'_> {
         }
     }
 
+    /// Tells whether a cancel was asked for and the server has been away for so long that waiting is of no use.
+    pub(super) fn is_forsaken(&self) -> bool {
+        let since = self.lost.zip(self.interrupted_at).map(|(lost, asked)| lost.max(asked));
+        !self.cancel_accepted && since.is_some_and(|since| since.elapsed() > LEAVE_WITHIN)
+    }
+
     pub(super) fn leave(&mut self) {
         let id = self.change.id;
         self.display.note(&match (self.on_interrupt, self.cancel_accepted) {
@@ -44,6 +52,9 @@ impl Watch<'_> {
             }
             (OnInterrupt::Cancel, true) => {
                 format!("the run is being cancelled by the server: shunt change show {id}")
+            }
+            (OnInterrupt::Cancel, false) if self.lost.is_some() => {
+                format!("the server is away; nothing was cancelled: shunt change cancel {id}")
             }
             (OnInterrupt::Cancel, false) => {
                 format!("the server has not confirmed the cancel: shunt change cancel {id}")

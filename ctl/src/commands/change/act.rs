@@ -105,7 +105,7 @@ async fn answer(client: &Client, before: &ChangeBody, word: &str, follows: bool,
     if json {
         print(pretty(&json!(now), stdout_colour()).as_bytes())?;
     } else {
-        stands(&now);
+        stands(client, &now).await;
     }
     Ok(0)
 }

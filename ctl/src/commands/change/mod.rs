@@ -1,6 +1,7 @@
 //! `shunt change`: one file each command.
 
 pub mod act;
+pub mod follow;
 pub mod list;
 pub mod show;
 pub mod submit;
@@ -14,7 +15,7 @@ use shuntyard_domain::wire::change::ChangeBody;
 
 use crate::change::standing::{sentence, standing};
 use crate::change::watch::{Display, OnInterrupt, Until, Watch, Watched};
-use crate::change::words::{marked, next_steps};
+use crate::change::words::{failed_jobs, marked, next_steps};
 use crate::client::Client;
 use crate::failure::{EXIT_ERROR, EXIT_INTERRUPTED, Failure};
 use crate::run::interrupts::interrupts;
@@ -25,6 +26,7 @@ pub enum ChangeCommand {
     Submit(submit::SubmitArgs),
     List(list::ListArgs),
     Show(show::ShowArgs),
+    Follow(follow::FollowArgs),
     /// Let a change that has passed verify go on into build and acceptance
     Approve(act::ActArgs),
     /// Let a change that has passed acceptance go on into union, rehearsal and delivered
@@ -43,6 +45,7 @@ pub async fn run(connect: impl Fn() -> Result<Client, Failure>, command: ChangeC
         ChangeCommand::Submit(args) => submit::run(connect, args).await,
         ChangeCommand::List(args) => list::run(&connect()?, args).await,
         ChangeCommand::Show(args) => show::run(&connect()?, args).await,
+        ChangeCommand::Follow(args) => follow::run(&connect()?, args).await,
         ChangeCommand::Approve(args) => act::open_gate(&connect()?, args, Action::Approve).await,
         ChangeCommand::Deliver(args) => act::open_gate(&connect()?, args, Action::Deliver).await,
         ChangeCommand::Retrigger(args) => act::retrigger(&connect()?, args).await,
@@ -70,7 +73,7 @@ pub async fn follow(
         Watched::Left => Ok(EXIT_INTERRUPTED),
         Watched::Ended { change, .. } => {
             if !json {
-                stands(&change);
+                stands(client, &change).await;
             }
             Ok(match standing(&change) {
                 Standing::Failed { .. } | Standing::Closed => EXIT_ERROR,
@@ -81,10 +84,10 @@ pub async fn follow(
 }
 
 /// Says where the change stands and what may be done, on standard error.
-pub fn stands(change: &ChangeBody) {
-    note(
-        format!("change {}: {}\n{}", change.id, sentence(standing(change)), next_steps(change)).trim_end_matches('\n'),
-    );
+pub async fn stands(client: &Client, change: &ChangeBody) {
+    let jobs = show::jobs(client, failed_jobs(change)).await;
+    let steps = next_steps(change, &jobs);
+    note(format!("change {}: {}\n{steps}", change.id, sentence(standing(change))).trim_end_matches('\n'));
 }
 
 /// Says that something was done.

@@ -8,7 +8,6 @@ use reqwest::Method;
 use serde_json::Value;
 use shuntyard_domain::ids::JobId;
 use shuntyard_domain::wire::api::JobBody;
-use shuntyard_domain::wire::change::ChangeBody;
 
 use crate::change::{fetch, id, of_change, shown};
 use crate::client::{Client, parse};
@@ -42,14 +41,14 @@ pub async fn run(client: &Client, args: ShowArgs) -> Result<u8, Failure> {
         return Ok(0);
     }
     let change = fetch(client, id).await?;
-    let jobs = jobs(client, &change).await;
+    let jobs = jobs(client, shown::jobs_of_interest(&change)).await;
     print(shown::text(&change, &jobs, stdout_colour()).as_bytes())?;
     Ok(0)
 }
 
-/// What is known about the rows' jobs; one that cannot be asked for is shown without.
-async fn jobs(client: &Client, change: &ChangeBody) -> BTreeMap<JobId, JobBody> {
-    let ids = shown::jobs_of_interest(change).into_iter().take(JOBS_MAX);
+/// What is known about jobs; one that cannot be asked for is shown without.
+pub async fn jobs(client: &Client, ids: Vec<JobId>) -> BTreeMap<JobId, JobBody> {
+    let ids = ids.into_iter().take(JOBS_MAX);
     let asked = ids.map(|id| async move { client.get::<JobBody>(&format!("jobs/{id}")).await.ok() });
     let jobs: Vec<Option<JobBody>> = futures_util::stream::iter(asked).buffered(AT_A_TIME).collect().await;
     jobs.into_iter().flatten().map(|job| (job.id, job)).collect()

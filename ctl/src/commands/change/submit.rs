@@ -52,7 +52,7 @@ pub async fn run(connect: impl Fn() -> Result<Client, Failure>, args: SubmitArgs
         return follow(&client, change, std::collections::BTreeSet::new(), args.json).await;
     }
     if !args.json {
-        stands(&change);
+        stands(&client, &change).await;
     }
     Ok(0)
 }
