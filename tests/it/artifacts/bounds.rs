@@ -1,7 +1,7 @@
 //! How much is kept, and what is said beyond it.
 
 use std::fs;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::listed;
 use crate::api::http::request;
@@ -56,7 +56,7 @@ fn a_store_filled_with_unused_trees_takes_new_uploads_and_artifacts() {
     let put_files = |tree: &Tree| put(&format!("{}/files", tree.digest()), &zstd(&bundle(&[&tree.files[0]])));
     let manifest = |tree: &Tree| house.data_dir().join("blobs/manifests").join(tree.digest().to_string());
     let age = |tree: &Tree| {
-        let then = SystemTime::now() - Duration::from_secs(3600);
+        let then = fs::metadata(manifest(tree)).unwrap().modified().unwrap() - Duration::from_secs(3600);
         fs::File::options().append(true).open(manifest(tree)).unwrap().set_modified(then).unwrap();
     };
     // Both are known before either has its files.
