@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use shuntyard_domain::git_source::GitSource;
-use shuntyard_domain::project_config::CANDIDATES;
+use shuntyard_domain::project_config::{CANDIDATES, LOCAL_PHASES_CANDIDATES};
 
 use crate::failure::Usage;
 use crate::terminal::{note, plain};
@@ -38,6 +38,14 @@ pub fn committed_config(dir: &Path, source: &mut GitSource) -> Option<(PathBuf, 
         dir.display()
     ));
     None
+}
+
+/// The project.toml that the local repository in `dir` has at the source's ref.
+pub fn committed_local_phases(dir: &Path, source: &GitSource) -> Option<(PathBuf, String)> {
+    LOCAL_PHASES_CANDIDATES.iter().find_map(|candidate| {
+        let text = git(dir, &["cat-file", "blob", &format!("{}:{candidate}", source.reference)])?;
+        Some((dir.join(format!("{candidate} of {}", plain(&source.reference))), text))
+    })
 }
 
 /// What git prints, without the end of the last line of a name; `None` when it fails or there is none.
