@@ -75,6 +75,13 @@ fn reasons(job: &JobBody) -> String {
     words.chain(truncated).chain(elided).collect()
 }
 
+/// What it has left that could not be taken, a sentence each.
+#[must_use]
+pub fn not_kept(job: &JobBody) -> Vec<String> {
+    let outputs = job.outputs_fault.iter().map(|why| format!("no outputs: {why}"));
+    outputs.chain(job.artifacts_fault.iter().map(|why| format!("artifacts not kept: {why}"))).collect()
+}
+
 /// From start to end, by the server's clock; `None` when it never ran.
 #[must_use]
 pub fn ran_for(job: &JobBody) -> Option<String> {
