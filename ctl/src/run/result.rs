@@ -151,6 +151,15 @@ pub mod tests {
     }
 
     #[test]
+    fn what_could_not_be_kept_is_said_of_a_job_that_succeeded_too() {
+        let mut job = job(Some("succeeded"), Some(0));
+        assert!(not_kept(&job).is_empty());
+        job.outputs_fault = Some("line 2 has no =".into());
+        job.artifacts_fault = Some("too large".into());
+        assert_eq!(not_kept(&job), ["no outputs: line 2 has no =", "artifacts not kept: too large"]);
+    }
+
+    #[test]
     fn one_job_ends_with_one_line() {
         let text = line(&job(Some("failed"), Some(3)), false);
         assert_eq!(text, "✖ failed on u1 in 1.5s, exit code 3 (job 01890000-0000-7000-8000-000000000001)");
