@@ -128,6 +128,7 @@ async fn run_phases(daemon: &Daemon, screen: &Screen) -> anyhow::Result<Vec<Row>
             project: PROJECT.into(),
             phase,
             config: HELLO.into(),
+            local_phases: None,
             env: [].into(),
             priority: 0,
             workspace: None,

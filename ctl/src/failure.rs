@@ -33,6 +33,8 @@ pub enum Failure {
     NoJob(JobId),
     #[error("there is no change {0}; `shunt change list` lists those that there are")]
     NoChange(ChangeId),
+    #[error("{refused}\nallowed now:\n{steps}")]
+    NotAllowed { refused: ClientError, steps: String },
     #[error("cannot start `git`: {0}")]
     Git(#[source] io::Error),
     #[error("project {project} has no secret {name}; `shunt secret list --project {project}` lists those that it has")]

@@ -13,8 +13,11 @@ use shuntyard_domain::wire::api::{SubmitJob, SubmitPhaseRun};
 use sha2::{Digest as _, Sha256};
 
 use super::engine_error::bad;
+use super::pipelines::source::{Parsed, parsed};
 use super::{DispatchError, Dispatcher, new_id};
-use crate::store::{ApplyError, Connection, Expected, PhaseRunRow, job_apply, job_find, job_insert, phase_run_insert};
+use crate::store::{
+    ApplyError, Connection, Expected, GivenConfig, PhaseRunRow, job_apply, job_find, job_insert, phase_run_insert,
+};
 use check::{check_concurrency, check_env, check_job, check_name, check_script};
 
 /// The tenant of jobs until there are others.
@@ -66,13 +69,17 @@ impl Dispatcher {
     /// # Errors
     /// `BadConfig` with every fault of the configuration; `BadRequest` when the phase has nothing to run.
     pub async fn submit_phase_run(&self, request: SubmitPhaseRun) -> Result<(PhaseRunId, Vec<Job>), DispatchError> {
-        let config = project_config::parse(&request.config).map_err(DispatchError::BadConfig)?;
+        let texts = GivenConfig { config: request.config.clone(), local_phases: request.local_phases.clone() };
+        let Parsed { config, local, .. } = parsed(&texts)?;
         check_env("env", &request.env)?;
         check_name("project", &request.project)?;
         check_concurrency(request.concurrency.as_ref())?;
         self.check_workspace(request.workspace).await?;
         self.check_git((DEFAULT, DEFAULT, &request.project), request.git.as_ref(), request.workspace.is_some()).await?;
-        let phase = config.phase(request.phase);
+        let mut phase = config.phase(request.phase);
+        // As in a stage (`domain::plan`): config.json first.
+        let local = local.as_ref().and_then(|local| local.command(request.phase));
+        phase.run = phase.run.or_else(|| local.map(ToOwned::to_owned));
         let id = PhaseRunId(new_id());
         let jobs = if phase.skip { Vec::new() } else { self.rows(id, &request, &phase)? };
         let row = PhaseRunRow {

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use shuntyard_domain::change::Source;
+use shuntyard_domain::change::{ChangeState, Source};
 use shuntyard_domain::ids::JobId;
 use shuntyard_domain::phase::Stage;
 use shuntyard_domain::pipeline::{Gate, next};
-use shuntyard_domain::stage::{Standing, Status};
+use shuntyard_domain::stage::Status;
 use shuntyard_domain::wire::api::JobBody;
 use shuntyard_domain::wire::change::{ChangeBody, PhaseBody, RowBody, StageBody};
 
-use super::standing::{sentence, standing};
+use super::standing::sentence;
 use super::words::{mark, marked, next_steps, skipped_because};
 use crate::run::result;
 use crate::terminal::{paint, plain, style};
@@ -49,9 +49,9 @@ fn head(change: &ChangeBody, colour: bool) -> String {
         paint(colour, style::BOLD, &plain(&change.title)),
         format!("change   {}", change.id),
         format!("in       {}/{}/{}", change.org, change.project, change.pipeline),
-        match standing(change) {
-            Standing::Closed => format!("state    {}", change.state),
-            stands => format!("state    {}: {}", change.state, sentence(stands)),
+        match change.state {
+            ChangeState::Closed => format!("state    {}", sentence(change)),
+            state => format!("state    {state}: {}", sentence(change)),
         },
         format!("source   {}", source(&change.source)),
         format!("by       {}, {}", plain(&change.submit_by), change.submitted_at),
@@ -100,8 +100,13 @@ fn gate(word: &str, is_open: bool, colour: bool) -> String {
 fn stage_text(stage: &StageBody, jobs: &BTreeMap<JobId, JobBody>, colour: bool) -> String {
     let number = if stage.number > 1 { format!(", run {}", stage.number) } else { String::new() };
     let triggered = stage.triggered_by.as_ref().map(|by| format!(", triggered by {}", plain(by))).unwrap_or_default();
-    let cancelled = stage.cancelled_by.as_ref().map(|by| format!(", cancelled by {}", plain(by))).unwrap_or_default();
-    let head = format!("{}{number}: {}{triggered}{cancelled}", stage.stage, stage.status);
+    let how = match (&stage.cancelled_by, stage.finished_at.is_some()) {
+        (Some(by), false) => format!("being cancelled by {}", plain(by)),
+        (None, false) if stage.status == Status::Failed => "failing".into(),
+        (Some(by), true) if stage.status == Status::Failed => format!("was cancelled by {}", plain(by)),
+        (Some(_) | None, _) => stage.status.to_string(),
+    };
+    let head = format!("{}{number}: {how}{triggered}", stage.stage);
     let mut text = marked(stage.status, &head, colour) + "\n";
     if let Some(fault) = &stage.fault {
         text += &format!("  {}\n", fault.lines().map(plain).collect::<Vec<_>>().join("\n  "));
@@ -121,6 +126,10 @@ fn phase_text(phase: &PhaseBody, jobs: &BTreeMap<JobId, JobBody>, colour: bool) 
     let listed = listed(phase);
     for row in &listed {
         text += &format!("    {}\n", marked(row.status, &row_text(row, jobs), colour));
+        let job = row.job.and_then(|id| jobs.get(&id));
+        text.extend(
+            job.into_iter().flat_map(result::not_kept).map(|said| format!("      warning: {}\n", plain(&said))),
+        );
     }
     let others = phase.run_details.len() - listed.len();
     if others > 0 {

@@ -54,8 +54,15 @@ pub fn is_settled(change: &ChangeBody, past: &BTreeSet<StageRunId>) -> bool {
 
 /// The sentence for people.
 #[must_use]
-pub fn sentence(standing: Standing) -> String {
-    match standing {
+pub fn sentence(change: &ChangeBody) -> String {
+    let run = latest(change);
+    let is_cancelled = run.is_some_and(|run| run.cancelled_by.is_some());
+    let has_failed = run.is_some_and(|run| run.status == Status::Failed);
+    match standing(change) {
+        Standing::Running { .. } if change.state == ChangeState::Closed => "closed; what runs is being stopped".into(),
+        Standing::Running { stage } if is_cancelled => format!("{stage} is being cancelled"),
+        Standing::Running { stage } if has_failed => format!("{stage} is failing"),
+        Standing::Failed { stage } if is_cancelled => format!("{stage} was cancelled"),
         Standing::Moving { to } => format!("on its way into {to}"),
         Standing::Running { stage } => format!("{stage} is running"),
         Standing::Failed { stage } => format!("{stage} has failed"),
@@ -98,6 +105,23 @@ pub mod tests {
         assert_eq!(standing(&new), Standing::Closed);
         new.state = ChangeState::Open;
         assert_eq!(standing(&new), Standing::Moving { to: verify });
+    }
+
+    #[test]
+    fn what_is_being_stopped_is_not_said_to_run_or_to_have_ended() {
+        let mut change = case("closed");
+        let said = |change: &ChangeBody| sentence(change);
+        assert_eq!(said(&change), "closed");
+        change.stages[0].finished_at = None;
+        assert_eq!(said(&change), "closed; what runs is being stopped");
+        change.state = ChangeState::Open;
+        assert_eq!(said(&change), "verify is being cancelled");
+        change.stages[0].cancelled_by = None;
+        assert_eq!(said(&change), "verify is failing");
+        change.stages[0].finished_at = Some("then".into());
+        assert_eq!(said(&change), "verify has failed");
+        change.stages[0].cancelled_by = Some("ada".into());
+        assert_eq!(said(&change), "verify was cancelled");
     }
 
     #[test]

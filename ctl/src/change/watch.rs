@@ -289,10 +289,8 @@ impl<'a> Watch<'a> {
     }
 
     fn is_lost(&mut self, why: &str) -> Result<(), Failure> {
-        if self.lost.replace(self.lost.unwrap_or_else(Instant::now)).is_some() {
-            return Ok(());
-        }
-        self.display.contact(Some(why))
+        let was_lost = self.lost.replace(self.lost.unwrap_or_else(Instant::now)).is_some();
+        if was_lost { Ok(()) } else { self.display.contact(Some(why)) }
     }
 
     fn is_back(&mut self) -> Result<(), Failure> {

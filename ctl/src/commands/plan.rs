@@ -3,10 +3,12 @@
 mod shown;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use reqwest::Method;
 use serde_json::Value;
+use shuntyard_domain::ids::ChangeId;
 use shuntyard_domain::phase::Stage;
 use shuntyard_domain::wire::pipelines::{PlanBody, PlanRequest};
 
@@ -18,6 +20,8 @@ use crate::failure::{EXIT_ERROR, EXIT_USAGE, Failure};
 use crate::pretty_json::pretty;
 use crate::project::{InDirectory, settings};
 use crate::terminal::{note, print, stdout_colour};
+
+const WARN_WITHIN: Duration = Duration::from_secs(5);
 
 /// Show what a change would run and on which runners, and what could not, before anything runs
 ///
@@ -64,6 +68,18 @@ pub async fn run(connect: impl Fn() -> Result<Client, Failure>, args: PlanArgs) 
     let url = client.url(&format!("{}/plan", place.path()), &[]);
     let answer = client.answer(Method::POST, &url, Some(encode(&url, &request)?)).await?;
     show(&parse(&url, &answer.bytes)?, &parse(&url, &answer.bytes)?, args.json)
+}
+
+/// Warns of rows of a stage that can never run as things are. It is a courtesy: a server that cannot say it is not waited
+/// for, and what was submitted goes on.
+pub async fn warn_of_obstacles(client: &Client, id: ChangeId, stage: Stage) {
+    let path = format!("changes/{id}/plan");
+    let query = [("stage", stage.to_string())];
+    let asked = tokio::time::timeout(WARN_WITHIN, client.get_with::<PlanBody>(&path, &query));
+    let Ok(Ok(plan)) = asked.await else { return };
+    for line in shown::obstacles(&plan).lines() {
+        note(&line.strip_prefix("error: ").map_or_else(|| line.to_owned(), |said| format!("warning: {said}")));
+    }
 }
 
 fn show(plan: &PlanBody, as_sent: &Value, json: bool) -> Result<u8, Failure> {

@@ -17,7 +17,8 @@ use crate::commands::change::act::stage_parser;
 /// it follows the stage of a change that there is, and runs it again when it has ended. Ends with 0 only if the stage has
 /// passed, else with 1.
 ///
-/// `shunt run --phase unit` starts one job per row of the phase in the project's config.json. `shunt run --filter
+/// `shunt run --phase unit` starts one job per row of the phase in the project's config.json; what that does not say
+/// to run, the project's project.toml does. `shunt run --filter
 /// platform=ubuntu -- uname -a` runs one command on a matching runner; its words reach the command as they are (for
 /// pipes and variables use `-- sh -c '…'` or --script).
 ///

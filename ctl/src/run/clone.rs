@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use shuntyard_domain::git_source::GitSource;
-use shuntyard_domain::project_config::CANDIDATES;
+use shuntyard_domain::project_config::{CANDIDATES, LOCAL_PHASES_CANDIDATES};
 
 use crate::failure::Usage;
 use crate::git::Repository;
@@ -36,4 +36,12 @@ pub fn committed_config(dir: &Path, source: &mut GitSource) -> Option<(PathBuf, 
         dir.display()
     ));
     None
+}
+
+/// The project.toml that the local repository in `dir` has at the source's ref.
+pub fn committed_local_phases(dir: &Path, source: &GitSource) -> Option<(PathBuf, String)> {
+    LOCAL_PHASES_CANDIDATES.iter().find_map(|candidate| {
+        let blob = (Repository { dir }).file(&source.reference, candidate).ok().flatten()?;
+        Some((dir.join(format!("{candidate} of {}", plain(&source.reference))), blob.text))
+    })
 }

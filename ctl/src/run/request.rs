@@ -8,7 +8,7 @@ use shuntyard_domain::digest::Digest;
 use shuntyard_domain::git_source::GitSource;
 use shuntyard_domain::job::Concurrency;
 use shuntyard_domain::phase::Phase;
-use shuntyard_domain::project_config::{self, CANDIDATES};
+use shuntyard_domain::project_config::{self, CANDIDATES, LOCAL_PHASES_CANDIDATES, parse_local_phases};
 use shuntyard_domain::wire::api::{Retry, SubmitJob, SubmitPhaseRun};
 
 use crate::commands::config_check;
@@ -80,6 +80,17 @@ fn phase_run(
         Some(committed) => committed,
         None => read_config(dir, config)?,
     };
+    let local_phases = match &git {
+        // Where the configuration is that of the ref, so is what it goes with.
+        Some(git) if git.config_blob.is_some() => clone::committed_local_phases(dir, git),
+        _ => first(&LOCAL_PHASES_CANDIDATES, &mut InDirectory(dir))?,
+    };
+    if let Some(Err(faults)) = local_phases.as_ref().map(|(_, text)| parse_local_phases(text)) {
+        let path = local_phases.map(|(path, _)| path).unwrap_or_default();
+        note(&config_check::faults_text(&path, &faults));
+        return Ok(Request::FaultyConfig);
+    }
+    let local_phases = local_phases.map(|(_, text)| text);
     match project_config::parse(&config) {
         Ok(parsed) => config_check::warn_of_misspelt(&path, &parsed),
         Err(faults) => {
@@ -92,6 +103,7 @@ fn phase_run(
         project,
         phase,
         config,
+        local_phases,
         env,
         priority,
         concurrency: None,

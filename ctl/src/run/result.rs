@@ -75,6 +75,13 @@ fn reasons(job: &JobBody) -> String {
     words.chain(truncated).chain(elided).collect()
 }
 
+/// What it has left that could not be taken, a sentence each.
+#[must_use]
+pub fn not_kept(job: &JobBody) -> Vec<String> {
+    let outputs = job.outputs_fault.iter().map(|why| format!("no outputs: {why}"));
+    outputs.chain(job.artifacts_fault.iter().map(|why| format!("artifacts not kept: {why}"))).collect()
+}
+
 /// From start to end, by the server's clock; `None` when it never ran.
 #[must_use]
 pub fn ran_for(job: &JobBody) -> Option<String> {
@@ -141,6 +148,15 @@ pub mod tests {
         assert_eq!(worst(&jobs), 3);
         assert_eq!(worst(&jobs[..1]), 0);
         assert_eq!(worst(&[]), 0);
+    }
+
+    #[test]
+    fn what_could_not_be_kept_is_said_of_a_job_that_succeeded_too() {
+        let mut job = job(Some("succeeded"), Some(0));
+        assert!(not_kept(&job).is_empty());
+        job.outputs_fault = Some("line 2 has no =".into());
+        job.artifacts_fault = Some("too large".into());
+        assert_eq!(not_kept(&job), ["no outputs: line 2 has no =", "artifacts not kept: too large"]);
     }
 
     #[test]

@@ -15,9 +15,11 @@ use crate::change::place::PlaceArgs;
 use crate::change::source::{SourceArgs, submit};
 use crate::change::standing::standing;
 use crate::change::watch::{Display, OnInterrupt, Until, Watch, Watched};
-use crate::change::{action, fetch, id, of_change};
+use crate::change::{action, fetch, id};
 use crate::client::Client;
+use crate::commands::change::act::refused;
 use crate::commands::change::{ended_runs, stands};
+use crate::commands::plan::warn_of_obstacles;
 use crate::failure::{EXIT_ERROR, EXIT_INTERRUPTED, EXIT_USAGE, Failure, Usage};
 use crate::pretty_json::pretty;
 use crate::terminal::{note, print, stdout_colour};
@@ -64,7 +66,13 @@ pub async fn run(connect: impl Fn() -> Result<Client, Failure>, args: RunArgs, s
         return Ok(EXIT_INTERRUPTED);
     };
     if detach {
-        return print_id(&change, json);
+        print_id(&change, json)?;
+    }
+    if !quiet {
+        warn_of_obstacles(&client, change.id, stage).await;
+    }
+    if detach {
+        return Ok(0);
     }
     if !quiet && !json {
         note(&format!("change {} of {}/{}/{}", change.id, change.org, change.project, change.pipeline));
@@ -85,7 +93,9 @@ async fn join(client: &Client, change: &str, stage: Stage, failed_only: bool) ->
         return Ok(Begun { change: before, past, interrupted: false });
     }
     let action = if failed_only { Action::RerunFailed } else { Action::Trigger };
-    action::send_at(client, &before, action, stage).await.map_err(|error| of_change(id, error))?;
+    if let Err(error) = action::send_at(client, &before, action, stage).await {
+        return Err(refused(client, &before, error).await);
+    }
     Ok(Begun { change: fetch(client, id).await?, past, interrupted: false })
 }
 

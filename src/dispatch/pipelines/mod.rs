@@ -9,7 +9,7 @@ mod carry_out;
 mod drive;
 mod forecast;
 mod plan;
-mod source;
+pub(super) mod source;
 mod submit;
 mod tenancy;
 mod view;

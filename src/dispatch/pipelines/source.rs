@@ -13,7 +13,7 @@ use crate::dispatch::{DispatchError, Dispatcher, git_blob_id};
 use crate::store::GivenConfig;
 
 /// A configuration without faults.
-pub(super) struct Parsed {
+pub(in crate::dispatch) struct Parsed {
     pub config: ProjectConfig,
     pub local: Option<LocalPhases>,
     /// Git's ids of their texts.
@@ -66,7 +66,7 @@ impl Dispatcher {
 ///
 /// # Errors
 /// `BadConfig` with every fault of both.
-pub(super) fn parsed(texts: &GivenConfig) -> Result<Parsed, DispatchError> {
+pub(in crate::dispatch) fn parsed(texts: &GivenConfig) -> Result<Parsed, DispatchError> {
     let local = texts.local_phases.as_deref().map(parse_local_phases).transpose().map_err(in_project_toml);
     match (parse(&texts.config), local) {
         (Ok(config), Ok(local)) => {

@@ -34,7 +34,9 @@ pub struct Forecast {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhaseForecast {
     pub project: Name,
-    pub change: ChangeId,
+    /// None of a configuration that belongs to no change yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<ChangeId>,
     pub phase: Phase,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skip: Option<SkipReason>,
@@ -109,7 +111,7 @@ impl House<'_> {
     fn phase(&self, plan: &PhasePlan) -> PhaseForecast {
         PhaseForecast {
             project: plan.project.clone(),
-            change: plan.change,
+            change: Some(plan.change).filter(|change| !change.0.is_nil()),
             phase: plan.phase,
             skip: plan.skip,
             runs: first_line(&plan.spec.script),

@@ -38,7 +38,9 @@ fn a_change_goes_from_its_submission_to_its_delivery_by_hand() {
     house.shunt(&["change", "list", "--project", "hello"]).expect(0, &[&id, "waits for approval", "hello/master"]);
     house.shunt(&["change", "list", "--project", "other"]).expect(0, &["no changes"]);
 
-    house.shunt(&["change", "deliver", &id]).expect(1, &["has not passed stage acceptance", "412"]);
+    house
+        .shunt(&["change", "deliver", &id])
+        .expect(1, &["has not passed stage acceptance", "412", &format!("allowed now:\n  shunt change approve {id}")]);
     house.shunt(&["change", "cancel", &id]).expect(1, &["nothing of the change runs"]);
     house.shunt(&["change", "retrigger", &id, "--failed-only"]).expect(1, &["no row of the latest run has failed"]);
     house.shunt(&["change", "retrigger", &id, "--stage", "build"]).expect(1, &["stands in stage verify", "not build"]);
@@ -74,7 +76,7 @@ fn a_change_that_nobody_waits_for_goes_on_and_can_be_given_up() {
     assert_eq!(house.api(&format!("changes/{id}"))["stages"][0]["status"], "running");
     house.shunt(&["change", "show", &id]).expect(0, &["Blocks", "● verify: running", "running on u1", "follow it"]);
     house.shunt(&["change", "approve", &id]).expect(1, &["stage verify has not ended"]);
-    house.shunt(&["change", "close", &id]).expect(0, &["closed"]);
+    house.shunt(&["change", "close", &id]).expect(0, &["closed; what runs is being stopped"]);
     let closed = || house.api(&format!("changes/{id}"));
     await_that("its run ends", || closed()["stages"][0]["finished_at"].is_string(), || closed().to_string());
     house.shunt(&["change", "list", "--state", "closed"]).expect(0, &[&id, "Blocks"]);
@@ -112,7 +114,7 @@ fn with_git_no_files_are_sent_and_the_settings_are_those_of_the_commit() {
     project.write("config.json", r#"{"phases": {"unit": {"run": "echo two"}}}"#);
     project.commit("Says two");
     let submitted = project.shunt(&house, &["change", "submit", "--git", "--ref", "v1", "--json"]);
-    submitted.expect(0, &["is it pushed?", "Says one"]);
+    submitted.expect(0, &["is it pushed?", "Says one", "warning: verify unit"]);
     let change: serde_json::Value = serde_json::from_slice(&submitted.stdout).expect("JSON");
     let source = &change["source"]["git"];
     assert_eq!(source["url"], "https://git.example.com/hello.git");

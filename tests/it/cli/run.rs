@@ -75,12 +75,26 @@ fn skipped_commandless_and_faulty_phases_start_nothing_and_say_so() {
     let ran = house.shunt(&["run", "--phase", "unit", "--project", dir.path().to_str().unwrap()]);
     ran.expect(2, &["job_dispatch.filters.unti", "unit", "job_dispatch.filters.lint.os", "skip_phases[0]", "3 faults"]);
 
+    // As in a stage, project.toml says what config.json does not.
+    let chefs = tempfile::tempdir().unwrap();
+    let file = |path: &str, text: &str| std::fs::write(chefs.path().join(path), text).unwrap();
+    std::fs::create_dir(chefs.path().join(".delivery")).unwrap();
+    file("config.json", r#"{"phases": {"lint": {"run": "echo from config"}}, "skip_phases": ["unit"]}"#);
+    file(".delivery/project.toml", "[local_phases]\nunit = \"echo from toml\"\nlint = 3\n");
+    let run = |phase: &str| house.shunt(&["run", "--phase", phase, "--project", chefs.path().to_str().unwrap()]);
+    run("unit").expect(2, &["project.toml:3:8: local_phases.lint"]);
+
     let empty = tempfile::tempdir().unwrap();
     let ran = house.shunt(&["run", "--phase", "unit", "--project", empty.path().to_str().unwrap()]);
     ran.expect(2, &["no configuration in", ".shuntyard/config.json"]);
 
     assert_eq!(house.api("jobs?state=all"), serde_json::json!([]));
     assert_eq!(truth(&host, "never"), "");
+
+    file("config.json", r#"{"phases": {"lint": {"run": "echo from config"}}}"#);
+    file(".delivery/project.toml", "[local_phases]\nunit = \"echo from toml\"\nlint = \"echo never\"\n");
+    run("unit").expect(0, &["from toml"]);
+    run("lint").expect(0, &["from config"]);
 }
 
 #[test]

@@ -156,6 +156,10 @@ fn programs_are_told_of_a_stage_in_one_json_event_a_line() {
     assert_eq!(of("output")[0]["offset"], 0);
     let row = of("row").pop().unwrap();
     assert_eq!((&row["exit_code"], &row["ended"], &row["runner"]), (&7.into(), &true.into(), &"u1".into()), "{row}");
+    assert!(of("row").iter().chain(&of("phase")).all(|event| event["number"] == 1), "{events:#?}");
+    let at = |found: &dyn Fn(&Value) -> bool| events.iter().rposition(found).expect("such an event");
+    let end_of_run = at(&|event| event["event"] == "run" && event["finished_at"].is_string());
+    assert!(at(&|event| event["event"] == "phase") < end_of_run, "{events:#?}");
     assert_eq!(events.last().unwrap()["change"]["stages"][0]["status"], "failed");
     let detached = project.shunt(&house, &["run", "--stage", "verify", "--dirty", "--detach"]);
     detached.expect(0, &[]);

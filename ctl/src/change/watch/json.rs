@@ -24,16 +24,28 @@ pub struct Json {
 
 impl Json {
     pub fn run(&mut self, change: &ChangeBody, run: &StageBody) -> Result<(), Failure> {
-        let now = (run.status, run.finished_at.is_some());
+        // The end of a run is its last word: its phases go before it.
+        let has_ended = run.finished_at.is_some();
+        if has_ended {
+            self.phases(run)?;
+        }
+        let now = (run.status, has_ended);
         if self.runs.insert(run.run, now) != Some(now) {
             say(&json!({
                 "event": "run", "change": change.id, "stage": run.stage, "run": run.run, "number": run.number,
                 "status": run.status, "fault": run.fault, "finished_at": run.finished_at,
             }))?;
         }
+        self.phases(run)
+    }
+
+    fn phases(&mut self, run: &StageBody) -> Result<(), Failure> {
         for phase in &run.phases {
             if self.phases.insert((run.run, phase.name), phase.status) != Some(phase.status) {
-                say(&json!({"event": "phase", "stage": run.stage, "phase": phase.name, "status": phase.status}))?;
+                say(&json!({
+                    "event": "phase", "stage": run.stage, "number": run.number, "phase": phase.name,
+                    "status": phase.status,
+                }))?;
             }
         }
         Ok(())
@@ -42,7 +54,7 @@ impl Json {
     pub fn row(&mut self, row: &Row) -> Result<(), Failure> {
         let Some(job) = &row.job else { return Ok(()) };
         let event = json!({
-            "event": "row", "stage": row.stage, "phase": row.phase, "name": row.name, "filter": row.filter,
+            "event": "row", "stage": row.stage, "number": row.number, "phase": row.phase, "name": row.name, "filter": row.filter,
             "job": job.id, "state": job.state, "attempt": job.attempt, "runner": job.runner, "outcome": job.outcome,
             "exit_code": job.exit_code, "ended": row.ended,
         });

@@ -20,6 +20,8 @@ pub struct Row {
     /// Its place in the list; never another's.
     pub index: usize,
     pub run: StageRunId,
+    /// Of its run.
+    pub number: u32,
     pub stage: Stage,
     pub phase: Phase,
     /// `unit[ubuntu]`
@@ -115,6 +117,7 @@ impl Rows {
         self.rows.push(Row {
             index,
             run: run.run,
+            number: run.number,
             stage: run.stage,
             phase,
             name,

@@ -90,6 +90,8 @@ impl Text {
         }
         let before = self.states.insert(row.index, row.state().to_owned());
         if let Some(job) = &row.job {
+            let faults = if row.ended { result::not_kept(job) } else { Vec::new() };
+            faults.iter().for_each(|said| self.remark(row, &format!("warning: {said}")));
             if row.ended && (self.bars.is_none() || result::exit_code(job) != 0) {
                 self.say(&format!("{}: {}", plain(&row.name), result::line(job, self.colour)));
             } else if self.bars.is_none() && row.state() == "running" && before.as_deref() != Some("running") {

@@ -22,7 +22,7 @@ impl Watch<'_> {
         self.display.tick();
         if self.moving_since.is_some_and(|since| since.elapsed() > PATIENCE) {
             self.moving_since = None;
-            let sentence = sentence(standing(&self.change));
+            let sentence = sentence(&self.change);
             self.display.note(&format!("{sentence}: one change of the pipeline at a time can be there"));
         }
         for (index, job) in self.rows.due_questions() {

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use reqwest::StatusCode;
 use serde_json::json;
 use shuntyard_domain::ids::ChangeId;
 use shuntyard_domain::phase::Stage;
@@ -9,9 +10,11 @@ use shuntyard_domain::stage::Action;
 use shuntyard_domain::wire::change::ChangeBody;
 
 use crate::change::standing::latest;
+use crate::change::words::{failed_jobs, next_steps};
 use crate::change::{action, fetch, id, of_change};
 use crate::client::Client;
-use crate::commands::change::{done, ended_runs, follow, stands};
+use crate::client_error::{ClientError, Refusal};
+use crate::commands::change::{done, ended_runs, follow, show, stands};
 use crate::failure::Failure;
 use crate::pretty_json::pretty;
 use crate::terminal::{print, stdout_colour};
@@ -66,7 +69,9 @@ pub fn stage_parser() -> impl TypedValueParser<Value = Stage> {
 pub async fn open_gate(client: &Client, args: ActArgs, action: Action) -> Result<u8, Failure> {
     let id = id::resolve(client, &args.id).await?;
     let before = fetch(client, id).await?;
-    action::send(client, &before, action).await.map_err(|error| of_change(id, error))?;
+    if let Err(error) = action::send(client, &before, action).await {
+        return Err(refused(client, &before, error).await);
+    }
     let word = if action == Action::Approve { "approved" } else { "delivered" };
     answer(client, &before, word, args.follow, args.json).await
 }
@@ -78,7 +83,9 @@ pub async fn retrigger(client: &Client, args: RetriggerArgs) -> Result<u8, Failu
     let before = fetch(client, id).await?;
     let stage = args.stage.unwrap_or_else(|| latest(&before).map_or(Stage::Verify, |run| run.stage));
     let action = if args.failed_only { Action::RerunFailed } else { Action::Trigger };
-    action::send_at(client, &before, action, stage).await.map_err(|error| of_change(id, error))?;
+    if let Err(error) = action::send_at(client, &before, action, stage).await {
+        return Err(refused(client, &before, error).await);
+    }
     answer(client, &before, &format!("{stage} is run again"), args.follow, args.json).await
 }
 
@@ -87,9 +94,24 @@ pub async fn retrigger(client: &Client, args: RetriggerArgs) -> Result<u8, Failu
 pub async fn end(client: &Client, args: EndArgs, action: Action) -> Result<u8, Failure> {
     let id = id::resolve(client, &args.id).await?;
     let before = fetch(client, id).await?;
-    action::send(client, &before, action).await.map_err(|error| of_change(id, error))?;
+    if let Err(error) = action::send(client, &before, action).await {
+        return Err(refused(client, &before, error).await);
+    }
     let word = if action == Action::Cancel { "cancel requested" } else { "closed" };
     answer(client, &before, word, false, args.json).await
+}
+
+/// Adds to a refusal what is allowed now, with what to type for it.
+pub async fn refused(client: &Client, before: &ChangeBody, error: ClientError) -> Failure {
+    let not_allowed = |refusal: &Refusal| refusal.status == StatusCode::PRECONDITION_FAILED;
+    match error {
+        ClientError::Refused(refusal) if not_allowed(&refusal) => {
+            let steps = next_steps(before, &show::jobs(client, failed_jobs(before)).await);
+            let (refused, steps) = (ClientError::Refused(refusal), steps.trim_end().to_owned());
+            if steps.is_empty() { refused.into() } else { Failure::NotAllowed { refused, steps } }
+        }
+        error => of_change(before.id, error),
+    }
 }
 
 /// Says what was done and where the change stands now, or follows it.

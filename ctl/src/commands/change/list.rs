@@ -10,7 +10,7 @@ use shuntyard_domain::change::ChangeState;
 use shuntyard_domain::tenancy::Name;
 use shuntyard_domain::wire::change::ChangeBody;
 
-use crate::change::standing::{sentence, standing};
+use crate::change::standing::sentence;
 use crate::client::{Client, unknown_shape};
 use crate::commands::{jobs, list_pages};
 use crate::failure::Failure;
@@ -79,7 +79,7 @@ fn row(change: &ChangeBody, server_time: Option<SystemTime>) -> Vec<String> {
     vec![
         change.id.to_string(),
         change.state.to_string(),
-        sentence(standing(change)),
+        sentence(change),
         format!("{org}{}/{}", change.project, change.pipeline),
         age.map(jobs::short_duration).unwrap_or_default(),
         change.title.chars().take(TITLE_MAX_CHARS).collect(),

@@ -87,7 +87,7 @@ pub async fn follow(
 pub async fn stands(client: &Client, change: &ChangeBody) {
     let jobs = show::jobs(client, failed_jobs(change)).await;
     let steps = next_steps(change, &jobs);
-    note(format!("change {}: {}\n{steps}", change.id, sentence(standing(change))).trim_end_matches('\n'));
+    note(format!("change {}: {}\n{steps}", change.id, sentence(change)).trim_end_matches('\n'));
 }
 
 /// Says that something was done.

@@ -2,11 +2,13 @@
 
 use clap::Args;
 use serde_json::json;
+use shuntyard_domain::phase::Stage;
 
 use crate::change::place::PlaceArgs;
 use crate::change::source::{SourceArgs, submit};
 use crate::client::Client;
 use crate::commands::change::{follow, stands};
+use crate::commands::plan::warn_of_obstacles;
 use crate::failure::{EXIT_USAGE, Failure};
 use crate::pretty_json::pretty;
 use crate::terminal::{print, stdout_colour};
@@ -48,6 +50,7 @@ pub async fn run(connect: impl Fn() -> Result<Client, Failure>, args: SubmitArgs
         (true, false) => print(pretty(&json!(change), stdout_colour()).as_bytes())?,
         (false, _) => print(format!("{}\n", change.id).as_bytes())?,
     }
+    warn_of_obstacles(&client, change.id, Stage::Verify).await;
     if args.follow {
         return follow(&client, change, std::collections::BTreeSet::new(), args.json).await;
     }

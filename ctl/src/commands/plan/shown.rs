@@ -64,9 +64,16 @@ fn phase_rows(phase: &PhaseForecast, stage: &StagePlanBody) -> Vec<Vec<String>> 
     if phase.skip.is_some() {
         return vec![vec![name, String::new(), String::new(), format!("skipped: {}", reason(phase.skip))]];
     }
-    let runs: String = phase.runs.iter().flat_map(|runs| runs.chars()).take(RUNS_MAX_CHARS).collect();
+    let runs = phase.runs.as_deref().map(shortened).unwrap_or_default();
     let row = |row: &RowForecast| vec![name.clone(), row.filter.to_string(), runners(row), runs.clone()];
     phase.rows.iter().map(row).collect()
+}
+
+fn shortened(runs: &str) -> String {
+    if runs.chars().count() <= RUNS_MAX_CHARS {
+        return runs.to_owned();
+    }
+    runs.chars().take(RUNS_MAX_CHARS - 1).chain(['…']).collect()
 }
 
 /// `u1, u2 and 3 more (2 of 5 ready)`
@@ -145,6 +152,12 @@ mod tests {
             assert!(text.contains(said), "no {said:?} in\n{text}");
         }
         assert!(!text.contains('\x1b'));
+    }
+
+    #[test]
+    fn a_long_command_shows_that_it_was_cut() {
+        assert_eq!(shortened(&"é".repeat(60)), "é".repeat(60));
+        assert_eq!(shortened(&"é".repeat(61)), "é".repeat(59) + "…");
     }
 
     #[test]

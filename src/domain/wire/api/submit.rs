@@ -68,6 +68,9 @@ pub struct SubmitPhaseRun {
     pub phase: Phase,
     /// The whole text of config.json; checked again by the server.
     pub config: String,
+    /// The text of `.delivery/project.toml`: what the phase runs when config.json does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_phases: Option<String>,
     /// Added to the environment of every row.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
