@@ -69,7 +69,7 @@ fn a_rust_a_python_and_a_shell_project_build_and_deploy_themselves() {
         let project = copy(&yard.house, name);
         project.commit("Begins");
         let submitted = project.shunt(&yard.house, &["change", "submit"]);
-        submitted.expect(0, &["shunt run --stage verify --change"]);
+        submitted.expect(0, &["shunt change follow"]);
         submitted.text().trim().to_owned()
     });
     for gate in ["approve", "deliver"] {
