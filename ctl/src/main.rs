@@ -16,6 +16,7 @@ mod sse;
 mod steps;
 mod table;
 mod terminal;
+mod turns;
 mod workspace;
 
 use std::process::ExitCode;

@@ -13,9 +13,7 @@ mod waiting;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use shuntyard_domain::change::ChangeState;
@@ -33,12 +31,10 @@ use crate::client::Client;
 use crate::client_error::ClientError;
 use crate::failure::Failure;
 use crate::run::follower::{Followed, Follower};
-use crate::run::watch::LEAVE_WITHIN;
 use crate::run::watch::waiting::QUESTIONS;
+use crate::turns::{Turn, Turns};
 
 pub use self::display::Display;
-
-const TICK: Duration = Duration::from_millis(250);
 
 /// How far a change is followed.
 #[derive(Clone, Debug)]
@@ -71,12 +67,6 @@ enum News {
     Followed(usize, Box<Follower>, Result<Followed, ClientError>),
     WaitsFor(usize, Option<String>),
     CancelAnswered(Result<(), ClientError>),
-}
-
-enum Turn {
-    News(News),
-    Interrupt,
-    Tick,
 }
 
 /// A change that is followed.
@@ -137,29 +127,19 @@ impl<'a> Watch<'a> {
     ///
     /// # Errors
     /// `Failure` when the server's answers make no sense or standard output is closed.
-    pub async fn run(mut self, mut interrupts: UnboundedReceiver<()>, interrupted: bool) -> Result<Watched, Failure> {
-        let mut ticks = tokio::time::interval(TICK);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    pub async fn run(mut self, interrupts: UnboundedReceiver<()>, interrupted: bool) -> Result<Watched, Failure> {
+        let mut turns = Turns::new(interrupts);
         if interrupted {
             self.interrupt();
         }
         self.moves();
         self.show_change()?;
         while !self.is_over() {
-            let turn = tokio::select! {
-                Some(news) = self.underway.next() => Turn::News(news),
-                Some(()) = interrupts.recv() => Turn::Interrupt,
-                _ = ticks.tick() => Turn::Tick,
-            };
-            match turn {
+            match turns.next(&mut self.underway).await {
                 Turn::News(news) => self.take(news)?,
                 Turn::Interrupt if self.on_interrupt == OnInterrupt::Leave || self.interrupted => {
                     if self.interrupted {
-                        // A third Ctrl-C leaves at once.
-                        tokio::select! {
-                            _ = tokio::time::timeout(LEAVE_WITHIN, self.await_cancel()) => {}
-                            _ = interrupts.recv() => {}
-                        }
+                        turns.before_leaving(self.await_cancel()).await;
                     }
                     self.leave();
                     return Ok(Watched::Left);

@@ -10,7 +10,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use shuntyard_domain::ids::{JobId, PhaseRunId};
@@ -26,14 +25,15 @@ use crate::run::follower::{Followed, Follower};
 use crate::run::streams::Streams;
 use crate::run::view::View;
 use crate::terminal::note;
+use crate::turns::{Turn, Turns};
+pub use cancel::CANCEL_AGAIN;
 use cancel::CANCELS;
-pub use cancel::{CANCEL_AGAIN, LEAVE_WITHIN};
 use waiting::{PATIENCE, QUESTIONS};
 
-const TICK: Duration = Duration::from_millis(250);
 /// Rows without a stream are looked at after the first pause; each further one is twice as long, up to the longest.
 const FIRST_LOOK: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
 /// How following ended.
 pub enum Watched {
     /// Every job is finished; in the order of the rows.
@@ -57,12 +57,6 @@ enum News {
     CancelAnswered(usize, Result<(), ClientError>),
     /// All rows as they are, and how long to wait before the next look.
     Looked(Result<Vec<JobBody>, ClientError>, Duration),
-}
-
-enum Turn {
-    News(News),
-    Interrupt,
-    Tick,
 }
 
 /// The jobs of one run.
@@ -108,26 +102,16 @@ impl<'a> Watch<'a> {
     ///
     /// # Errors
     /// `Failure` when the server's answers make no sense or standard output is closed.
-    pub async fn run(mut self, mut interrupts: UnboundedReceiver<()>, interrupted: bool) -> Result<Watched, Failure> {
-        let mut ticks = tokio::time::interval(TICK);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    pub async fn run(mut self, interrupts: UnboundedReceiver<()>, interrupted: bool) -> Result<Watched, Failure> {
+        let mut turns = Turns::new(interrupts);
         if interrupted {
             self.cancel();
         }
         while self.rows.iter().any(|row| !row.ended) {
-            let turn = tokio::select! {
-                Some(news) = self.underway.next() => Turn::News(news),
-                Some(()) = interrupts.recv() => Turn::Interrupt,
-                _ = ticks.tick() => Turn::Tick,
-            };
-            match turn {
+            match turns.next(&mut self.underway).await {
                 Turn::News(news) => self.take(news)?,
                 Turn::Interrupt if self.interrupted => {
-                    // A third Ctrl-C leaves at once.
-                    tokio::select! {
-                        _ = tokio::time::timeout(LEAVE_WITHIN, self.await_cancels()) => {}
-                        _ = interrupts.recv() => {}
-                    }
+                    turns.before_leaving(self.await_cancels()).await;
                     self.leave();
                     return Ok(Watched::Left);
                 }

@@ -8,8 +8,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Entry, InventoryFile, InventoryKey};
 use crate::label::{MAX_LABELS, check_capability, check_label, two_values};
-use crate::project_config::Fault;
 use crate::project_config::fault::{Faults, Path};
+use crate::project_config::{Fault, toml_kind};
 use crate::runner::{BadName, MAX_SLOTS, RunnerState, Scope, check_hostname, check_reason, check_user};
 
 /// The largest file, in bytes.
@@ -192,13 +192,6 @@ fn table<'v, 't>(value: &'v Spanned<DeValue<'t>>, path: &Path<'_>, faults: &mut 
 }
 
 fn wrong_type(found: &DeValue<'_>, span: Range<usize>, path: &Path<'_>, faults: &mut Faults<'_>, wanted: &str) {
-    let kind = match found {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) | DeValue::Float(_) => "a number",
-        DeValue::Boolean(_) => "a boolean",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-    };
+    let kind = toml_kind(found);
     faults.add(path, &span, format!("must be {wanted}, not {kind}"), &[wanted]);
 }

@@ -102,7 +102,7 @@ fn local_phases(table: &DeTable<'_>, path: &Path<'_>, faults: &mut Faults<'_>) -
 }
 
 /// The value's type, for people.
-const fn kind(value: &DeValue<'_>) -> &'static str {
+pub(crate) const fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) | DeValue::Float(_) => "a number",

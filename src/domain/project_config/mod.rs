@@ -31,6 +31,7 @@ pub use self::dispatch::MAX_ROWS;
 pub use self::document::MAX_BYTES;
 pub use self::fault::Fault;
 pub(crate) use self::fault::nearest;
+pub(crate) use self::local_phases::kind as toml_kind;
 pub use self::local_phases::{LOCAL_PHASES_CANDIDATES, LocalPhases, MAX_LOCAL_PHASES_BYTES, parse_local_phases};
 pub use self::report::{CheckReport, LocalPhasesReport, PhaseReport, SaidIn, check_report};
 pub use self::settings::SettingKey;

@@ -9,7 +9,8 @@ use super::{News, OnInterrupt, Watch};
 use crate::change::action;
 use crate::client::Client;
 use crate::client_error::ClientError;
-use crate::run::watch::{CANCEL_AGAIN, LEAVE_WITHIN};
+use crate::run::watch::CANCEL_AGAIN;
+use crate::turns::LEAVE_WITHIN;
 
 impl Watch<'_> {
     pub(super) fn interrupt(&mut self) {

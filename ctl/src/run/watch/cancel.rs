@@ -15,8 +15,6 @@ use crate::terminal::note;
 pub const CANCEL_AGAIN: Duration = Duration::from_secs(1);
 /// Cancels that are under way at a time.
 pub(super) const CANCELS: usize = 16;
-/// Two quick Ctrl-C must not outrun the cancel that the first one asked for.
-pub const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 
 impl Watch<'_> {
     pub(super) fn cancel(&mut self) {

@@ -1,0 +1,97 @@
+//! What each command says of itself, and completions.
+
+use std::path::Path;
+
+use super::output;
+
+#[test]
+fn the_help_of_every_command_is_as_recorded() {
+    let commands = [
+        "",
+        "run",
+        "jobs",
+        "logs",
+        "cancel",
+        "explain",
+        "plan",
+        "change",
+        "change submit",
+        "change list",
+        "change show",
+        "change follow",
+        "change approve",
+        "change deliver",
+        "change retrigger",
+        "change cancel",
+        "change close",
+        "artifacts",
+        "artifacts list",
+        "artifacts get",
+        "org",
+        "org list",
+        "org create",
+        "project",
+        "project list",
+        "project create",
+        "project show",
+        "project limit",
+        "pipeline",
+        "pipeline list",
+        "pipeline create",
+        "config",
+        "config check",
+        "ctl",
+        "ctl install-runner",
+        "ctl delete-runner",
+        "ctl list-runners",
+        "ctl test-runner",
+        "ctl accept-host-key",
+        "ctl approve",
+        "ctl create-token",
+        "ctl list-tokens",
+        "ctl revoke-token",
+        "ctl label",
+        "ctl scope",
+        "ctl drain",
+        "ctl disable",
+        "ctl enable",
+        "ctl apply",
+        "ctl export",
+        "secret",
+        "secret set",
+        "secret list",
+        "secret delete",
+        "api",
+        "completions",
+    ];
+    let mut differing = Vec::new();
+    for command in commands {
+        let mut args: Vec<&str> = command.split_whitespace().collect();
+        args.push("--help");
+        let (code, help, _) = output(&args);
+        assert_eq!(code, 0, "{command}");
+        let name = if command.is_empty() { "shunt".to_owned() } else { command.replace(' ', "-") };
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/help/{name}.txt"));
+        if std::env::var_os("UPDATE_HELP").is_some() {
+            std::fs::write(&path, &help).unwrap();
+        } else if std::fs::read_to_string(&path).unwrap_or_default() != help {
+            differing.push(name);
+        }
+    }
+    assert!(differing.is_empty(), "{differing:?} differ: look at them, then record them with UPDATE_HELP=1");
+}
+
+#[test]
+fn without_a_command_the_help_is_shown() {
+    let (code, _, stderr) = output(&[]);
+    assert_eq!((code, stderr.contains("Usage: shunt"), stderr.contains("Exit codes:")), (2, true, true), "{stderr}");
+}
+
+#[test]
+fn completions_exist_for_the_usual_shells() {
+    for shell in ["bash", "zsh", "fish"] {
+        let (code, script, _) = output(&["completions", shell]);
+        assert_eq!(code, 0);
+        assert!(script.contains("install-runner") && script.contains("retrigger"), "{shell}");
+    }
+}
