@@ -31,6 +31,9 @@ pub enum ConnectError {
     Resolve { at: String, reason: String },
     #[error("cannot reach {at}: {reason}")]
     Tcp { at: String, reason: String },
+    /// Something that should carry us to the host could not.
+    #[error("{carrier} does not reach {at}: {reason}")]
+    Carried { at: String, carrier: String, reason: String },
     #[error("{at} did not finish the {phase} within {} s", limit.as_secs_f32())]
     Deadline { at: String, phase: Phase, limit: Duration },
     /// Nothing was sent beyond the key exchange.
@@ -60,14 +63,18 @@ impl ConnectError {
     /// True when the host, or something in its place, has answered: every try costs it something.
     #[must_use]
     pub const fn was_answered(&self) -> bool {
-        !matches!(self, Self::Tcp { .. } | Self::Deadline { phase: Phase::Tcp, .. })
+        !matches!(self, Self::Tcp { .. } | Self::Carried { .. } | Self::Deadline { phase: Phase::Tcp, .. })
     }
 
     /// True when the same attempt may succeed later without anybody changing anything.
     #[must_use]
     pub const fn may_pass_later(&self) -> bool {
         match self {
-            Self::Resolve { .. } | Self::Tcp { .. } | Self::Deadline { .. } | Self::Protocol { .. } => true,
+            Self::Resolve { .. }
+            | Self::Tcp { .. }
+            | Self::Carried { .. }
+            | Self::Deadline { .. }
+            | Self::Protocol { .. } => true,
             Self::BadAddress { .. }
             | Self::HostKeyUnconfirmed { .. }
             | Self::HostKeyMismatch { .. }

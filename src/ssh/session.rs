@@ -13,6 +13,7 @@ use tracing::debug_span;
 use super::channel::{self, Channel};
 use super::error::ExecError;
 use super::events::{SeenHostKeys, ServerEvents};
+use super::route::Route;
 use super::settings::Settings;
 use crate::shutdown::Tasks;
 
@@ -23,16 +24,24 @@ pub struct Dial {
     pub address: String,
     pub port: u16,
     pub user: String,
+    pub route: Route,
 }
 
 impl Dial {
-    /// `HOST:PORT`, with brackets around an IPv6 address.
+    /// A host that we connect to ourselves.
+    #[must_use]
+    pub fn direct(address: String, port: u16, user: String) -> Self {
+        Self { address, port, user, route: Route::Direct }
+    }
+
+    /// `HOST:PORT`, with brackets around an IPv6 address; ` by CARRIER` behind it when it is not reached directly.
     #[must_use]
     pub fn at(&self) -> String {
-        if self.address.contains(':') {
-            format!("[{}]:{}", self.address, self.port)
-        } else {
-            format!("{}:{}", self.address, self.port)
+        let Self { address, port, route, .. } = self;
+        let address = if address.contains(':') { format!("[{address}]") } else { address.clone() };
+        match route {
+            Route::Direct => format!("{address}:{port}"),
+            Route::Carried(carrier) => format!("{address}:{port} by {}", carrier.name()),
         }
     }
 }

@@ -185,7 +185,7 @@ fn read(peer: IpAddr, token: &EnrolmentTokenRow, about: &Candidate, finish: Fini
     let address = finish.address.unwrap_or_else(|| peer.to_canonical().to_string());
     check_hostname(&address).map_err(|bad| EnrolError::BadValue(bad.to_string()))?;
     check_network(token, &address, address.parse().ok())?;
-    Ok(Said { host, installed, dial: Dial { address, port: finish.port, user }, host_keys })
+    Ok(Said { host, installed, dial: Dial::direct(address, finish.port, user), host_keys })
 }
 
 /// What the host's owner can do when the dispatcher does not get in.
@@ -205,6 +205,7 @@ fn unreachable_step(error: &ConnectError, dial: &Dial) -> EnrolError {
         ConnectError::BadAddress { .. }
         | ConnectError::Resolve { .. }
         | ConnectError::Tcp { .. }
+        | ConnectError::Carried { .. }
         | ConnectError::Deadline { .. }
         | ConnectError::Protocol { .. } => format!(
             "see that sshd runs and that the dispatcher reaches {}; else name the place with SHUNT_ENROL_ADDRESS and \

@@ -65,7 +65,7 @@ pub(super) fn check(hostname: String, request: InstallRunner) -> Result<Checked,
             return Err(bad("password", "the login has two credentials", &["password or private_key"]));
         }
     };
-    let dial = Dial { address, port: request.port, user: request.user };
+    let dial = Dial::direct(address, request.port, request.user);
     Ok(Checked {
         hostname,
         dial,
@@ -92,6 +92,7 @@ pub(in crate::dispatch) fn connect_advice(error: &ConnectError) -> &'static str 
             "see that the name is right and resolves on the dispatcher's machine, or name the address with --address"
         }
         ConnectError::Tcp { .. } => "see that sshd runs there, and that the port (--port) and the firewall are right",
+        ConnectError::Carried { .. } => "see that what carries the connection is well and reaches the host's sshd",
         ConnectError::Deadline { .. } => "see that the port is sshd's and that the network path is good",
         ConnectError::HostKeyUnconfirmed { .. } | ConnectError::HostKeyMismatch { .. } => {
             "compare with `ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub` on the host; \
