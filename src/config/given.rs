@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use shuntyard_domain::command_template::CommandTemplate;
+use shuntyard_domain::runner::check_hostname;
 use zeroize::Zeroizing;
 
 use super::fault::nearest;
@@ -92,6 +93,12 @@ impl Given {
             (None, _) => PathBuf::new(),
         };
         if path.is_absolute() { Ok(path) } else { allowed("an absolute path, or one that starts with ~/") }
+    }
+
+    /// A runner's name.
+    pub fn hostname(&self) -> Result<String, Refused> {
+        let Some(text) = self.text() else { return allowed("a runner's name as text") };
+        check_hostname(text).map_or_else(|wrong| allowed(wrong.allowed), |()| Ok(text.to_owned()))
     }
 
     /// A shell script with placeholders, or nothing; every fault of it is told.

@@ -28,6 +28,9 @@ pub(super) const KEYS: &[&str] = &[
     "workspaces.runner_min_free_mib",
     "artifacts.max_mib",
     "enrolment.approval",
+    "local.enabled",
+    "local.slots",
+    "local.name",
 ];
 
 const VARIABLE_PREFIX: &str = "SHUNTD_";

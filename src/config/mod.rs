@@ -39,6 +39,7 @@ pub struct Config {
     pub workspaces: WorkspacesConfig,
     pub artifacts: ArtifactsConfig,
     pub enrolment: EnrolmentConfig,
+    pub local: LocalConfig,
 }
 
 /// `[server]`: the HTTP API.
@@ -135,6 +136,16 @@ pub struct ArtifactsConfig {
 pub struct EnrolmentConfig {
     /// They wait until a person approves them.
     pub approval: bool,
+}
+
+/// `[local]`: the dispatcher's own machine as a runner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalConfig {
+    pub enabled: bool,
+    /// Jobs at a time.
+    pub slots: u32,
+    /// What the inventory calls it.
+    pub name: String,
 }
 
 /// Declares an enum whose members are the words of a key.

@@ -8,8 +8,8 @@ impl Config {
     /// Every key with the value that is used, as TOML. A masked database address cannot be read again.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let Self { server, data, store, log, output, ssh, dispatch, pipelines, workspaces, artifacts, enrolment } =
-            self;
+        let Self { server, data, store, log, output, ssh, dispatch, .. } = self;
+        let Self { pipelines, workspaces, artifacts, enrolment, local, .. } = self;
         let text = |text: &str| toml::Value::from(text).to_string();
         let sections = [
             (
@@ -48,6 +48,14 @@ impl Config {
             ),
             ("artifacts", vec![("max_mib", (artifacts.max_bytes >> 20).to_string())]),
             ("enrolment", vec![("approval", enrolment.approval.to_string())]),
+            (
+                "local",
+                vec![
+                    ("enabled", local.enabled.to_string()),
+                    ("slots", local.slots.to_string()),
+                    ("name", text(&local.name)),
+                ],
+            ),
         ];
         let section = |(name, keys): (&str, Vec<(&str, String)>)| {
             let keys: String = keys.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
