@@ -14,9 +14,10 @@ use shuntyard_domain::wire::api::JobBody;
 
 use crate::client::{Client, parse, unknown_shape};
 use crate::client_error::ClientError;
-use crate::commands::{job_id, list_pages, of_job};
+use crate::commands::{list_pages, of_job};
 use crate::failure::{Failure, Usage};
 use crate::pretty_json::pretty;
+use crate::short_id;
 use crate::table;
 use crate::terminal::{note, plain, print, stdout_colour};
 
@@ -27,7 +28,7 @@ const MAX_LISTED: i64 = 10_000;
 /// List jobs; without flags the unfinished ones. With an ID that job, and how it was stopped
 #[derive(Args, Debug)]
 pub struct JobsArgs {
-    /// Id of one job
+    /// Id of one job, or a part of its beginning or end
     #[arg(conflicts_with_all = ["all", "state", "project", "runner", "limit"])]
     id: Option<String>,
     /// Finished jobs too
@@ -60,8 +61,8 @@ fn states() -> Vec<&'static str> {
 /// # Errors
 /// `Failure` for a bad flag, or when the server or standard output fails.
 pub async fn run(client: &Client, args: JobsArgs) -> Result<u8, Failure> {
-    match args.id.as_deref().map(job_id).transpose()? {
-        Some(id) => one(client, id, args.json).await,
+    match &args.id {
+        Some(id) => one(client, short_id::job(client, id).await?, args.json).await,
         None => list(client, &args).await,
     }
 }
