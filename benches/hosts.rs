@@ -13,6 +13,7 @@ mod gauge;
 #[path = "hosts/pool.rs"]
 mod pool;
 
+use std::process::Command;
 use std::time::Duration;
 
 use crowd::Crowd;
@@ -25,6 +26,7 @@ pub struct Scale {
     idle: Duration,
 }
 
+const CASES: [&str; 2] = ["pool", "engine"];
 const SMOKE: Scale = Scale { hosts: 12, idle: Duration::from_millis(500) };
 const QUICK: Scale = Scale { hosts: 100, idle: Duration::from_secs(6) };
 const FULL: Scale = Scale { hosts: 1_000, idle: Duration::from_secs(20) };
@@ -49,13 +51,24 @@ fn main() {
         (true, true) => QUICK,
         (true, false) => FULL,
     };
-    let only = |case: &str| given(case) || !(given("pool") || given("engine"));
+    if !CASES.iter().any(|case| given(case)) {
+        return each_by_itself(&arguments);
+    }
     let crowd = Crowd::start(scale.hosts);
     println!("{} hosts in a process of their own, on this machine", scale.hosts);
-    if only("pool") {
+    if given("pool") {
         runtime.block_on(pool::measure(&crowd, scale));
     }
-    if only("engine") {
+    if given("engine") {
         runtime.block_on(engine::measure(&crowd, scale));
+    }
+}
+
+/// A case would find the memory that an earlier one has given back, so each has a process.
+fn each_by_itself(arguments: &[String]) {
+    for case in CASES {
+        let mut command = Command::new(std::env::current_exe().expect("our own program"));
+        let ended = command.args(arguments.iter().filter(|a| a.starts_with("--"))).arg(case).status();
+        assert!(ended.expect("a process").success(), "the case {case} has failed");
     }
 }

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 use crate::Scale;
 use crate::crowd::{Crowd, USER};
-use crate::gauge::{Use, memory_kib, row};
+use crate::gauge::{Meter, memory_kib, row};
 use crate::pool::idle;
 
 const BLOBS: BlobLimits = BlobLimits {
@@ -32,21 +32,22 @@ pub async fn measure(crowd: &Crowd, scale: Scale) {
     let data = tempfile::Builder::new().prefix("shunt-bench-data-").tempdir().expect("a directory");
     fill(&data, crowd).await;
     let (hosts, before_kib) = (scale.hosts as f64, memory_kib());
-    let used = Use::begin(crowd.id());
+    let meter = Meter::begin(crowd.id());
     let (dispatcher, pool) = start(&data).await;
     let connections = || crowd.targets.iter().filter(|target| pool.connection_count(target.runner) > 0).count();
     while connections() < scale.hosts {
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    row("engine", "from the start until all have a connection (s)", format!("{:.2}", used.end().0));
+    row("engine", "from the start until all have a connection (s)", format!("{:.2}", meter.used().wall_s));
     // They answer a hello and list their spools, too, which takes the hosts' shells.
     while greeted(&dispatcher).await < scale.hosts {
         tokio::time::sleep(LOOK_EVERY * 5).await;
     }
-    let (wall_s, ours_s, theirs_s) = used.end();
-    row("engine", "until all have said who they are (s)", format!("{wall_s:.2}"));
-    let value = format!("{:.2}, {:.2}", ours_s * 1e3 / hosts, theirs_s * 1e3 / hosts);
-    row("engine", "CPU for one: dispatcher, host without its shells (ms)", value);
+    let used = meter.used();
+    row("engine", "until all have said who they are (s)", format!("{:.2}", used.wall_s));
+    let each = |cpu_s: f64| cpu_s * 1e3 / hosts;
+    let value = format!("{:.2}, {:.2}, {:.2}", each(used.ours_s), each(used.hosts_s), each(used.started_s));
+    row("engine", "CPU for one: dispatcher, host, the host's shells (ms)", value);
     tokio::time::sleep(scale.idle / 4).await;
     row("engine", "memory of one runner (KiB)", format!("{:.0}", (memory_kib() - before_kib) / hosts));
     idle("engine", crowd, scale, before_kib).await;

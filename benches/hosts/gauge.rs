@@ -25,12 +25,12 @@ pub fn memory_kib() -> f64 {
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
-/// Seconds of processor time that a process has used: `self`, or a number.
-pub fn cpu_s(process: &str) -> f64 {
+/// Seconds of processor time that a process (`self`, or a number) has used, and its children that have ended.
+fn cpu_s(process: &str) -> [f64; 2] {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("its stat");
     let behind_name = stat.rsplit(") ").next().expect("fields");
-    let ticks: f64 = behind_name.split(' ').skip(11).take(2).map(|n| n.parse::<f64>().expect("a number")).sum();
-    ticks / TICKS_A_SECOND
+    let ticks: Vec<f64> = behind_name.split(' ').skip(11).take(4).map(|n| n.parse().expect("a number")).collect();
+    [(ticks[0] + ticks[1]) / TICKS_A_SECOND, (ticks[2] + ticks[3]) / TICKS_A_SECOND]
 }
 
 fn open_files() -> usize {
@@ -69,24 +69,37 @@ impl InFlight {
     }
 }
 
-/// The use of a while: wall and processor seconds of this process and of the hosts'.
-pub struct Use {
+/// What a while has used: wall seconds, and processor seconds of ours, of the hosts, and of what the hosts started.
+#[derive(Clone, Copy)]
+pub struct Used {
+    pub wall_s: f64,
+    pub ours_s: f64,
+    pub hosts_s: f64,
+    pub started_s: f64,
+}
+
+/// Measures `Used` from its beginning.
+pub struct Meter {
     began: Instant,
-    ours_s: f64,
-    theirs_s: f64,
+    before: [[f64; 2]; 2],
     hosts: String,
 }
 
-impl Use {
+impl Meter {
     pub fn begin(hosts: u32) -> Self {
         let hosts = hosts.to_string();
-        Self { began: Instant::now(), ours_s: cpu_s("self"), theirs_s: cpu_s(&hosts), hosts }
+        Self { began: Instant::now(), before: [cpu_s("self"), cpu_s(&hosts)], hosts }
     }
 
-    /// Wall seconds, ours, theirs.
-    pub fn end(&self) -> (f64, f64, f64) {
-        let wall_s = self.began.elapsed().as_secs_f64();
-        (wall_s, cpu_s("self") - self.ours_s, cpu_s(&self.hosts) - self.theirs_s)
+    pub fn used(&self) -> Used {
+        let [ours, hosts] = self.before;
+        let (ours_now, hosts_now) = (cpu_s("self"), cpu_s(&self.hosts));
+        Used {
+            wall_s: self.began.elapsed().as_secs_f64(),
+            ours_s: ours_now[0] - ours[0],
+            hosts_s: hosts_now[0] - hosts[0],
+            started_s: hosts_now[1] - hosts[1],
+        }
     }
 }
 
