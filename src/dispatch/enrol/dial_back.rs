@@ -208,6 +208,8 @@ fn unreachable_step(error: &ConnectError, dial: &Dial) -> EnrolError {
         | ConnectError::Resolve { .. }
         | ConnectError::Tcp { .. }
         | ConnectError::Carried { .. }
+        | ConnectError::CarrierDown { .. }
+        | ConnectError::CarrierClosed { .. }
         | ConnectError::Deadline { .. }
         | ConnectError::Protocol { .. } => format!(
             "see that sshd runs and that the dispatcher reaches {}; else name the place with SHUNT_ENROL_ADDRESS and \
