@@ -24,6 +24,7 @@ mod inventory;
 mod keeper;
 mod lanes;
 mod limits;
+mod local;
 mod log_sink;
 mod pipelines;
 mod queue_clock;
@@ -65,6 +66,7 @@ pub use enrol::EnrolError;
 pub use feed::{Feed, JobPulse, News};
 pub use git_blob::git_blob_id;
 pub use inventory::Contact;
+pub use local::{Local, LocalHost, LocalRunner, local_runner};
 pub use pipelines::{Tenant, Trigger};
 pub use runner_patch::RunnerPatch;
 pub use secrets::SecretOwner;
@@ -108,6 +110,7 @@ pub struct Parts {
     pub command_template: Option<CommandTemplate>,
     /// A host that enrols itself waits for a person.
     pub enrolment_approval: bool,
+    pub local: Local,
 }
 
 /// The engine; cheap to clone.
@@ -129,6 +132,7 @@ struct Engine {
     lanes: Lanes,
     claims: Claims,
     enrolments: Enrolments,
+    local: Local,
     deliveries: Deliveries,
     collections: Collections,
     uploads: Semaphore,
@@ -167,6 +171,7 @@ impl Dispatcher {
             lanes: Lanes::default(),
             claims: Claims::default(),
             enrolments: Enrolments::new(parts.enrolment_approval),
+            local: parts.local,
             deliveries: Deliveries::new(parts.runner_min_free_bytes),
             collections: Collections::new(parts.artifacts_max_bytes),
             uploads: Semaphore::new(UPLOADS_AT_A_TIME),
@@ -188,6 +193,7 @@ impl Dispatcher {
         dispatcher.0.tasks.spawn(info_span!("workspaces"), move |stop| workspaces::sweep_hourly(engine, stop));
         dispatcher.ensure_default_org().await?;
         pipelines::take_up(&dispatcher).await?;
+        local::settle(&dispatcher).await?;
         recover::take_up(&dispatcher).await?;
         pipelines::start(&dispatcher, asked);
         Ok(dispatcher)
