@@ -9,6 +9,7 @@ pub mod dispatch;
 pub mod http;
 pub mod local;
 pub mod logs;
+pub mod outgoing;
 pub mod sealed;
 pub mod showcase;
 pub mod shutdown;

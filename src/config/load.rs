@@ -11,7 +11,8 @@ use super::fault::{ConfigFault, ConfigFaults};
 use super::layers::{FILE_VARIABLE, Layers};
 use super::{
     ArtifactsConfig, Config, DataConfig, DataPaths, DispatchConfig, EnrolmentConfig, LocalConfig, LogConfig, LogFormat,
-    LogLevel, OutputConfig, PipelinesConfig, PlacementRule, ServerConfig, SshConfig, StoreConfig, WorkspacesConfig,
+    LogLevel, OutgoingConfig, OutputConfig, PipelinesConfig, PlacementRule, ServerConfig, SshConfig, StoreConfig,
+    WorkspacesConfig,
 };
 
 /// What the configuration is made of.
@@ -131,12 +132,22 @@ impl Config {
             enrolment: EnrolmentConfig {
                 approval: layers.read("enrolment.approval", |given| given.boolean()).unwrap_or(false),
             },
+            outgoing: read_outgoing(layers, env),
             local: LocalConfig {
                 enabled: layers.read("local.enabled", |given| given.boolean()).unwrap_or(false),
                 slots: layers.read("local.slots", |given| given.whole(1..=MAX_SLOTS, "jobs")).unwrap_or(1),
                 name: layers.read("local.name", |given| given.hostname()).unwrap_or_else(|| "local".to_owned()),
             },
         }
+    }
+}
+
+fn read_outgoing(layers: &mut Layers, env: &BTreeMap<String, String>) -> OutgoingConfig {
+    let home = absolute(env, "HOME");
+    OutgoingConfig {
+        allow_http: layers.read("outgoing.allow_http", |given| given.boolean()).unwrap_or(false),
+        allow_networks: layers.read("outgoing.allow_networks", |given| given.networks()).unwrap_or_default(),
+        ca_file: layers.read("outgoing.ca_file", |given| given.file_or_none(home.as_deref())).flatten(),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::facts::Facts;
 use crate::filter::Attributes;
 use crate::ids::RunnerId;
 use crate::tenancy::Name;
+use crate::via::Via;
 use crate::wire::time_text::rfc3339;
 
 pub use crate::label::check_label;
@@ -143,6 +144,9 @@ pub struct Endpoint {
     pub user: String,
     /// Pinned host keys as `ALGORITHM BASE64` lines; never empty for an enrolled runner.
     pub host_keys: Vec<String>,
+    /// What carries the connections to it.
+    #[serde(default)]
+    pub via: Via,
 }
 
 /// What the bootstrap left on the host, and what it learnt about it.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use shuntyard_domain::facts::facts_from;
 use shuntyard_domain::runner::{Endpoint, Health, Installation, Runner, RunnerState, check_hostname, check_user};
+use shuntyard_domain::via::Via;
 use shuntyard_domain::wire::api::StepEvent;
 use shuntyard_domain::wire::enrolment::Finish;
 use shuntyard_domain::wrapper::install::Installed;
@@ -114,6 +115,7 @@ impl Dispatcher {
                 port: said.dial.port,
                 user: said.dial.user,
                 host_keys: said.host_keys,
+                via: Via::Direct,
             },
             openssh_public_key: about.public_line.clone(),
             installation: Installation {
@@ -207,6 +209,8 @@ fn unreachable_step(error: &ConnectError, dial: &Dial) -> EnrolError {
         | ConnectError::Resolve { .. }
         | ConnectError::Tcp { .. }
         | ConnectError::Carried { .. }
+        | ConnectError::CarrierDown { .. }
+        | ConnectError::CarrierClosed { .. }
         | ConnectError::Deadline { .. }
         | ConnectError::Protocol { .. } => format!(
             "see that sshd runs and that the dispatcher reaches {}; else name the place with SHUNT_ENROL_ADDRESS and \

@@ -96,6 +96,9 @@ pub(in crate::dispatch) fn connect_advice(error: &ConnectError) -> &'static str 
         }
         ConnectError::Tcp { .. } => "see that sshd runs there, and that the port (--port) and the firewall are right",
         ConnectError::Carried { .. } => "see that what carries the connection is well and reaches the host's sshd",
+        ConnectError::CarrierDown { .. } | ConnectError::CarrierClosed { .. } => {
+            "`shunt ctl jump-host test` says where the way to the jump host ends"
+        }
         ConnectError::Deadline { .. } => "see that the port is sshd's and that the network path is good",
         ConnectError::HostKeyUnconfirmed { .. } | ConnectError::HostKeyMismatch { .. } => {
             "compare with `ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub` on the host; \
