@@ -87,8 +87,14 @@ struct State {
     failed: Option<Failed>,
     /// Connections that were carried so far.
     carried: u64,
-    /// It is not to be used any more: why.
-    closed: Option<&'static str>,
+    closed: Option<Closed>,
+}
+
+/// Why no connection is made any more.
+#[derive(Clone, Copy)]
+enum Closed {
+    Retired,
+    Barred(&'static str),
 }
 
 struct Failed {
@@ -139,10 +145,19 @@ impl Jump {
         self.lock().failed = None;
     }
 
-    /// Ends its connection, with everything that it carries, and makes no other; `why` is told to whoever asks.
-    pub fn close(&self, why: &'static str) {
+    /// Ends its connection, with everything that it carries, and makes no other: another takes its place.
+    pub fn retire(&self) {
+        self.close(Closed::Retired);
+    }
+
+    /// As `retire`, because it is not to be used: `why` is told to whoever asks.
+    pub fn bar(&self, why: &'static str) {
+        self.close(Closed::Barred(why));
+    }
+
+    fn close(&self, closed: Closed) {
         let mut state = self.lock();
-        state.closed = Some(why);
+        state.closed = Some(closed);
         let session = state.session.take();
         drop(state);
         if let Some(session) = session {
@@ -153,8 +168,12 @@ impl Jump {
     async fn session(&self) -> Result<Session, ConnectError> {
         let mut outcome = {
             let mut state = self.lock();
-            if let Some(why) = state.closed {
-                return Err(ConnectError::CarrierClosed { carrier: self.name(), why });
+            match state.closed {
+                Some(Closed::Barred(why)) => {
+                    return Err(ConnectError::CarrierClosed { carrier: self.name(), why });
+                }
+                Some(Closed::Retired) => return Err(ConnectError::Stopped { at: self.shared.login.dial.at() }),
+                None => (),
             }
             if let Some(session) = state.session.as_ref().filter(|session| !session.is_closed()) {
                 return Ok(session.clone());
