@@ -74,8 +74,9 @@ impl Dispatcher {
     /// The way that was named, or that of an earlier bootstrap.
     fn way_to(&self, checked: &Checked) -> Result<Via, DispatchError> {
         let earlier = || self.0.inventory.by_name(&checked.hostname).map(|known| known.runner.endpoint.via.clone());
-        match &checked.jump {
-            Some(jump) => self.jump_way(jump),
+        match &checked.via {
+            Some(Via::Jump(jump)) => self.jump_way(jump),
+            Some(way @ (Via::Direct | Via::DialOut)) => Ok(way.clone()),
             None => Ok(earlier().unwrap_or_default()),
         }
     }

@@ -170,9 +170,9 @@ impl Dispatcher {
         patch.check()?;
         let id = self.known_by_name(hostname)?.runner.id;
         let (engine, by, now_ms) = (self.clone(), by.to_owned(), self.0.clock.now_ms());
-        let (name, other_way) = (hostname.to_owned(), patch.jump.is_some());
+        let name = hostname.to_owned();
         self.to_the_end(async move {
-            let write = move |c: &mut Connection| -> Result<Option<Runner>, DispatchError> {
+            let write = move |c: &mut Connection| -> Result<Option<(Runner, bool)>, DispatchError> {
                 let before = runner_by_id(c, id)?.ok_or(DispatchError::NoRunner(name))?;
                 let mut after = before.clone();
                 if let Some(scope) = &patch.scope {
@@ -184,15 +184,16 @@ impl Dispatcher {
                 if changes.is_empty() {
                     return Ok(None);
                 }
-                if before.endpoint.via != after.endpoint.via {
+                let other_way = before.endpoint.via != after.endpoint.via;
+                if other_way {
                     check_via(c, &after.endpoint.via)?;
                 }
                 let after = runner_update(c, &after)?;
                 let event = RunnerEvent::Changed(RunnerChanged { by, reason, changes });
                 runner_event_insert(c, &after, now_ms, &event)?;
-                Ok(Some(after))
+                Ok(Some((after, other_way)))
             };
-            if let Some(stored) = engine.0.store.write(write).await? {
+            if let Some((stored, other_way)) = engine.0.store.write(write).await? {
                 engine.record_changed(stored);
                 if other_way {
                     // Its keeper connects again by the new one, and its jobs are followed on.

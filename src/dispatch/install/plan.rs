@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use shuntyard_domain::runner::{Scope, check_hostname, check_user};
-use shuntyard_domain::tenancy::Name;
+use shuntyard_domain::via::Via;
 use shuntyard_domain::wire::api::InstallRunner;
 use zeroize::Zeroizing;
 
 use crate::dispatch::engine_error::bad;
+use crate::dispatch::jump_hosts::via_of;
 use crate::dispatch::{DispatchError, RunnerPatch};
 use crate::ssh::{ConnectError, Credential, Dial, HostKeyPolicy, KeyError, load_private_key};
 
@@ -25,8 +26,8 @@ pub(super) struct Checked {
     pub capabilities: Option<BTreeSet<String>>,
     pub slots: Option<u32>,
     pub scope: Option<Scope>,
-    /// The jump host that was named.
-    pub jump: Option<Name>,
+    /// The way that was named.
+    pub via: Option<Via>,
 }
 
 /// # Errors
@@ -55,7 +56,7 @@ pub(super) fn check(hostname: String, request: InstallRunner) -> Result<Checked,
         capabilities: request.capabilities,
         slots: request.slots,
         scope: request.scope,
-        jump: request.jump,
+        via: request.jump.as_deref().map(via_of).transpose()?,
     })
 }
 

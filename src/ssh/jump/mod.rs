@@ -34,8 +34,8 @@ const SILENT_CAP: Duration = Duration::from_secs(1);
 const ANSWERED_CAP: Duration = Duration::from_secs(3);
 /// After a final word, a refused login say: sshd counts it against our address.
 const FINAL_PAUSE: Duration = Duration::from_secs(300);
-/// What may wait for a carried connection to take it: its own windows limit what its host sends ahead, 8 MiB a channel.
-const MAX_QUEUED_BYTES: usize = 64 << 20;
+/// What may wait for a carried connection to take it, in what may wait for one channel: it has several of them.
+const QUEUED_CHANNELS: usize = 4;
 
 /// How to log in to a jump host.
 #[derive(Clone)]
@@ -111,7 +111,7 @@ impl Jump {
         let settings = Settings {
             connect_deadline: settings.connect_deadline.mul_f64(f64::from(hops + 2) / f64::from(hops + 3)),
             open_deadline: OPEN_LIMIT.min(settings.open_deadline),
-            max_queued_bytes: MAX_QUEUED_BYTES,
+            max_queued_bytes: QUEUED_CHANNELS * settings.max_queued_bytes,
             ..settings.clone()
         };
         let (state, status) = (Mutex::default(), watch::Sender::default());

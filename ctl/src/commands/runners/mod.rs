@@ -12,6 +12,7 @@ pub mod list;
 pub mod scope;
 pub mod state;
 pub mod test;
+pub mod via;
 
 use reqwest::Method;
 use shuntyard_domain::runner::check_hostname;

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::RunnerBody;
 use crate::runner::Scope;
-use crate::tenancy::Name;
 
 /// `POST /runners/:hostname/install`. Exactly one of `password` and `private_key`.
 #[derive(Clone, Serialize, Deserialize)]
@@ -44,9 +43,9 @@ pub struct InstallRunner {
     /// `"enterprise"`, or `{"org": "NAME"}` of an organisation that exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
-    /// The jump host through which it is reached, now and later. Absent: directly, or as an earlier enrolment set it.
+    /// The jump host through which it is reached, now and later; `""`: none. Absent: none, or as an earlier enrolment set it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub jump: Option<Name>,
+    pub jump: Option<String>,
 }
 
 /// `POST /runners/:hostname/accept-host-key`.
