@@ -25,6 +25,7 @@ mod keeper;
 mod lanes;
 mod limits;
 mod log_sink;
+mod one_off;
 mod pipelines;
 mod queue_clock;
 mod recover;

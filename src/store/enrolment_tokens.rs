@@ -33,6 +33,11 @@ pub struct EnrolmentTokenRow {
     pub labels: BTreeSet<String>,
     pub scope: Scope,
     pub slots: u32,
+    /// Its runner takes one job.
+    pub one_off: bool,
+    pub capabilities: BTreeSet<String>,
+    /// The instance of a pool that it is for; `None`: a person made it.
+    pub pool_instance: Option<String>,
     pub used: Option<TokenUse>,
     pub revoked_at_ms: Option<i64>,
 }
@@ -65,6 +70,9 @@ struct Columns {
     runner_id: Option<String>,
     runner_hostname: Option<String>,
     revoked_at_ms: Option<i64>,
+    one_off: bool,
+    capabilities: String,
+    pool_instance: Option<String>,
 }
 
 impl Columns {
@@ -90,6 +98,9 @@ impl Columns {
             runner_id: used.as_ref().map(|used| used.runner.to_string()),
             runner_hostname: used.map(|used| used.hostname),
             revoked_at_ms: token.revoked_at_ms,
+            one_off: token.one_off,
+            capabilities: About { what: TOKEN, key: &token.id }.json("capabilities", &token.capabilities)?,
+            pool_instance: token.pool_instance.clone(),
         })
     }
 
@@ -115,6 +126,9 @@ impl Columns {
             labels: row.json("labels", &self.labels)?,
             scope: self.scope_org.map_or(Scope::Enterprise, Scope::Org),
             slots: u32::try_from(self.slots).map_err(|_| row.bad("slots", self.slots))?,
+            one_off: self.one_off,
+            capabilities: row.json("capabilities", &self.capabilities)?,
+            pool_instance: self.pool_instance,
             used,
             revoked_at_ms: self.revoked_at_ms,
         })

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use shuntyard_domain::facts::facts_from;
-use shuntyard_domain::runner::{Endpoint, Health, Installation, Runner, RunnerState, check_hostname, check_user};
+use shuntyard_domain::runner::{
+    Endpoint, Health, Installation, OneOff, Runner, RunnerState, check_hostname, check_user,
+};
 use shuntyard_domain::wire::api::StepEvent;
 use shuntyard_domain::wire::enrolment::Finish;
 use shuntyard_domain::wrapper::install::Installed;
@@ -128,10 +130,17 @@ impl Dispatcher {
             },
             facts,
             labels: token.labels.clone(),
-            capabilities: [].into(),
+            capabilities: token.capabilities.clone(),
             scope: token.scope.clone(),
             slots: token.slots,
-            state: if self.0.enrolments.approval { RunnerState::Pending } else { RunnerState::Enrolled },
+            one_off: token.one_off.then(OneOff::default),
+            pool: None,
+            // Who made the pool has approved its machines.
+            state: if self.0.enrolments.approval && token.pool_instance.is_none() {
+                RunnerState::Pending
+            } else {
+                RunnerState::Enrolled
+            },
             state_note: None,
             health: Health::Ok { command_output: examined.report },
             created_at_ms: now_ms,

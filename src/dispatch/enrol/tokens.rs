@@ -44,6 +44,9 @@ impl Dispatcher {
             labels: wanted.labels,
             scope: wanted.scope,
             slots: wanted.slots,
+            one_off: wanted.one_off,
+            capabilities: wanted.capabilities,
+            pool_instance: None,
             used: None,
             revoked_at_ms: None,
         };
@@ -110,8 +113,8 @@ fn check(wanted: &CreateEnrolmentToken) -> Result<(), DispatchError> {
     if let Some(hostname) = &wanted.hostname {
         check_hostname(hostname)?;
     }
-    let (labels, slots) = (Some(wanted.labels.clone()), Some(wanted.slots));
-    RunnerPatch { labels, slots, ..RunnerPatch::default() }.check()
+    let (labels, capabilities) = (Some(wanted.labels.clone()), Some(wanted.capabilities.clone()));
+    RunnerPatch { labels, capabilities, slots: Some(wanted.slots), ..RunnerPatch::default() }.check()
 }
 
 fn body(row: &EnrolmentTokenRow, now_ms: i64) -> EnrolmentTokenBody {
@@ -132,8 +135,10 @@ fn body(row: &EnrolmentTokenRow, now_ms: i64) -> EnrolmentTokenBody {
         cidr: row.cidr.clone(),
         hostname: row.hostname.clone(),
         labels: row.labels.clone(),
+        capabilities: row.capabilities.clone(),
         scope: row.scope.clone(),
         slots: row.slots,
+        one_off: row.one_off,
         used_at: row.used.as_ref().map(|used| rfc3339(used.at_ms)),
         runner_id: row.used.as_ref().map(|used| used.runner),
         runner: row.used.as_ref().map(|used| used.hostname.clone()),

@@ -23,6 +23,7 @@ pub(super) struct Checked {
     pub labels: Option<BTreeSet<String>>,
     pub capabilities: Option<BTreeSet<String>>,
     pub slots: Option<u32>,
+    pub one_off: bool,
     pub scope: Option<Scope>,
 }
 
@@ -75,6 +76,7 @@ pub(super) fn check(hostname: String, request: InstallRunner) -> Result<Checked,
         labels: request.labels,
         capabilities: request.capabilities,
         slots: request.slots,
+        one_off: request.one_off,
         scope: request.scope,
     })
 }

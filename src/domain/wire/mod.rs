@@ -9,5 +9,6 @@ pub mod enrolment;
 pub mod frame;
 pub mod object;
 pub mod pipelines;
+pub mod pools;
 pub mod time_text;
 pub mod workspace;
