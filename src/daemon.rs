@@ -19,6 +19,7 @@ use crate::config::{Config, PlacementRule};
 use crate::dispatch::{Dispatcher, Parts};
 use crate::http::{self, AdminToken, Api};
 use crate::logs::LogStore;
+use crate::outgoing::{Caller, CallerSettings};
 use crate::sealed::Sealer;
 use crate::shutdown::Tasks;
 use crate::ssh::{Pool, Settings};
@@ -52,6 +53,7 @@ impl Daemon {
             Store::open(&url, StoreOptions::default()).with_context(|| format!("cannot open the store {url}"))?;
         let logs = LogStore::open(&paths.logs)?.capped(config.output.cap_bytes);
         let blobs = BlobStore::open(&paths.blobs, blob_limits(config))?;
+        let caller = Caller::new(&caller_settings(config))?;
         let sealer = open_sealer(&paths.master_key, &store).await?;
         AdminToken::ensure(&paths.admin_token, &store, clock.now_ms()).await?;
         // Bound before the engine starts: a port that is taken must not leave connections behind.
@@ -70,6 +72,7 @@ impl Daemon {
             sealer,
             tasks,
             pool,
+            caller,
             placement: placement(config.dispatch.placement)?,
             runner_min_free_bytes: config.workspaces.runner_min_free_bytes,
             spool_cap_bytes: config.output.spool_cap_bytes,
@@ -166,6 +169,11 @@ fn connection_settings(config: &Config) -> Settings {
         keepalive_max: config.ssh.keepalive_max as usize,
         ..Settings::default()
     }
+}
+
+fn caller_settings(config: &Config) -> CallerSettings {
+    let said = config.outgoing.clone();
+    CallerSettings { allow_http: said.allow_http, allow_networks: said.allow_networks, ca_file: said.ca_file }
 }
 
 fn placement(rule: PlacementRule) -> anyhow::Result<Placement> {

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod dispatch;
 pub mod http;
 pub mod logs;
+pub mod outgoing;
 pub mod sealed;
 pub mod showcase;
 pub mod shutdown;

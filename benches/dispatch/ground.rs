@@ -8,6 +8,7 @@ use shuntyard::blobs::{BlobLimits, BlobStore};
 use shuntyard::clock::Clock;
 use shuntyard::dispatch::{Dispatcher, Parts};
 use shuntyard::logs::LogStore;
+use shuntyard::outgoing::{Caller, CallerSettings};
 use shuntyard::sealed::Sealer;
 use shuntyard::shutdown::Tasks;
 use shuntyard::ssh::{Pool, Target, fingerprint, generate_runner_key, load_private_key};
@@ -161,6 +162,7 @@ async fn start_engine(data: &TempDir) -> Dispatcher {
         clock: Clock::system(),
         sealer: Sealer::from_key_file(&data.path().join("master.key")).expect("a key"),
         pool: Pool::new(&tasks.child()),
+        caller: Caller::new(&CallerSettings::default()).expect("a client"),
         tasks,
         placement: Placement::LeastLoaded,
         runner_min_free_bytes: 0,

@@ -10,7 +10,8 @@ use super::fault::{ConfigFault, ConfigFaults};
 use super::layers::{FILE_VARIABLE, Layers};
 use super::{
     ArtifactsConfig, Config, DataConfig, DataPaths, DispatchConfig, EnrolmentConfig, LogConfig, LogFormat, LogLevel,
-    OutputConfig, PipelinesConfig, PlacementRule, ServerConfig, SshConfig, StoreConfig, WorkspacesConfig,
+    OutgoingConfig, OutputConfig, PipelinesConfig, PlacementRule, ServerConfig, SshConfig, StoreConfig,
+    WorkspacesConfig,
 };
 
 /// What the configuration is made of.
@@ -126,7 +127,17 @@ impl Config {
             enrolment: EnrolmentConfig {
                 approval: layers.read("enrolment.approval", |given| given.boolean()).unwrap_or(false),
             },
+            outgoing: read_outgoing(layers, env),
         }
+    }
+}
+
+fn read_outgoing(layers: &mut Layers, env: &BTreeMap<String, String>) -> OutgoingConfig {
+    let home = absolute(env, "HOME");
+    OutgoingConfig {
+        allow_http: layers.read("outgoing.allow_http", |given| given.boolean()).unwrap_or(false),
+        allow_networks: layers.read("outgoing.allow_networks", |given| given.networks()).unwrap_or_default(),
+        ca_file: layers.read("outgoing.ca_file", |given| given.file_or_none(home.as_deref())).flatten(),
     }
 }
 

@@ -55,6 +55,7 @@ use uuid::Uuid;
 use crate::blobs::BlobStore;
 use crate::clock::Clock;
 use crate::logs::LogStore;
+use crate::outgoing::Caller;
 use crate::sealed::Sealer;
 use crate::shutdown::Tasks;
 use crate::ssh::Pool;
@@ -95,6 +96,8 @@ pub struct Parts {
     pub sealer: Sealer,
     pub tasks: Tasks,
     pub pool: Pool,
+    /// Makes calls to URLs that people gave.
+    pub caller: Caller,
     pub placement: Placement,
     /// What a delivery leaves free on a runner's disk.
     pub runner_min_free_bytes: u64,
@@ -120,6 +123,7 @@ struct Engine {
     sealer: Sealer,
     tasks: Tasks,
     pool: Pool,
+    caller: Caller,
     spool_cap_bytes: u64,
     feed: Feed,
     inventory: Inventory,
@@ -157,6 +161,7 @@ impl Dispatcher {
             sealer: parts.sealer,
             tasks: parts.tasks,
             pool: parts.pool,
+            caller: parts.caller,
             spool_cap_bytes: parts.spool_cap_bytes,
             feed: Feed::default(),
             inventory: Inventory::default(),
@@ -210,6 +215,11 @@ impl Dispatcher {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.0.caller
     }
 
     #[must_use]

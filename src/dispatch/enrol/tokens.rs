@@ -1,11 +1,11 @@
 //! Enrolment tokens as people see them: made, listed, revoked.
 
+use shuntyard_domain::cidr::Cidr;
 use shuntyard_domain::runner::{Scope, check_hostname};
 use shuntyard_domain::tenancy::Name;
 use shuntyard_domain::wire::enrolment::{CreateEnrolmentToken, EnrolmentTokenBody, MAX_TTL_S, NewEnrolmentToken};
 use shuntyard_domain::wire::time_text::rfc3339;
 
-use super::cidr::Cidr;
 use super::token;
 use crate::dispatch::engine_error::bad;
 use crate::dispatch::{DispatchError, Dispatcher, RunnerPatch, new_id};
