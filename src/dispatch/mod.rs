@@ -27,6 +27,7 @@ mod limits;
 mod log_sink;
 mod one_off;
 mod pipelines;
+mod pools;
 mod queue_clock;
 mod recover;
 mod retire;
@@ -67,6 +68,7 @@ pub use feed::{Feed, JobPulse, News};
 pub use git_blob::git_blob_id;
 pub use inventory::Contact;
 pub use pipelines::{Tenant, Trigger};
+pub use pools::Keep;
 pub use runner_patch::RunnerPatch;
 pub use secrets::SecretOwner;
 pub use submit::DEFAULT;
@@ -81,6 +83,7 @@ use event_loop::LoopEvent;
 use inventory::Inventory;
 use lanes::Lanes;
 use pipelines::Pipelines;
+use pools::Pools;
 use queue_clock::QueueClock;
 use workspaces::UPLOADS_AT_A_TIME;
 
@@ -137,6 +140,7 @@ struct Engine {
     sweeping: tokio::sync::Mutex<()>,
     queue_clock: QueueClock,
     pipelines: Pipelines,
+    pools: Pools,
     /// Held while a project's limit is stored and told to the board.
     limit_changes: tokio::sync::Mutex<()>,
     loop_events: mpsc::UnboundedSender<LoopEvent>,
@@ -174,6 +178,7 @@ impl Dispatcher {
             sweeping: tokio::sync::Mutex::default(),
             queue_clock: QueueClock::default(),
             pipelines: Pipelines::new(asks, parts.command_template),
+            pools: Pools::new(),
             limit_changes: tokio::sync::Mutex::default(),
             loop_events,
             active: Mutex::default(),
@@ -191,6 +196,7 @@ impl Dispatcher {
         pipelines::take_up(&dispatcher).await?;
         recover::take_up(&dispatcher).await?;
         pipelines::start(&dispatcher, asked);
+        pools::start(&dispatcher);
         Ok(dispatcher)
     }
 

@@ -111,7 +111,7 @@ fn shown_dispatch(error: DispatchError) -> Shown {
     let message = error.to_string();
     match error {
         E::Blob(error) => shown_blob(&error, message),
-        E::NoToken(_) | E::NoJob(_) | E::NoRunner(_) | E::NoChange(_) | E::NoPlace(_) => {
+        E::NoToken(_) | E::NoPool(_) | E::NoJob(_) | E::NoRunner(_) | E::NoChange(_) | E::NoPlace(_) => {
             Shown::new(StatusCode::NOT_FOUND, "not_found", message)
         }
         E::Raced(_) => Shown::new(StatusCode::CONFLICT, "raced", message),

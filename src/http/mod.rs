@@ -12,6 +12,7 @@ mod log;
 mod pages;
 mod path;
 mod phase_runs;
+mod pools;
 mod query;
 mod request_id;
 mod runners;
@@ -57,6 +58,8 @@ pub fn router(api: Api) -> Router {
         .route("/runners/{hostname}/events", get(runners::events))
         .route("/enrolment-tokens", get(enrolment::list).post(enrolment::create))
         .route("/enrolment-tokens/{id}", delete(enrolment::revoke))
+        .route("/pools", get(pools::list).post(pools::create))
+        .route("/pools/{pool}", get(pools::show).patch(pools::patch).delete(pools::delete))
         .route("/jobs", get(jobs::list).post(jobs::submit))
         .route("/jobs/streaming", get(jobs::streaming))
         .route("/jobs/{id}", get(jobs::show).delete(jobs::cancel))

@@ -130,7 +130,7 @@ crate::closed::closed_list!(
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum HookCall {
     /// Start a machine that runs the command. Asked twice with one `instance`, there is to be one machine.
-    Start { pool: String, instance: String, enrolment: HookEnrolment, pool_labels: Vec<String> },
+    Start { pool: String, instance: String, enrolment: HookEnrolment, labels: Vec<String> },
     /// Name the machines of the pool that exist.
     List { pool: String },
     /// Stop a machine. One that is not there is answered with 404 or 410.
