@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::commands::artifacts::ArtifactsCommand;
 use crate::commands::change::ChangeCommand;
 use crate::commands::enrolment_tokens;
+use crate::commands::pool::PoolCommand;
 use crate::commands::runners::{
     accept_host_key, apply, approve, delete, export, install, label, list, scope, state, test,
 };
@@ -84,6 +85,9 @@ pub enum CtlCommand {
     CreateToken(enrolment_tokens::create::CreateArgs),
     ListTokens(enrolment_tokens::list::ListArgs),
     RevokeToken(enrolment_tokens::revoke::RevokeArgs),
+    /// Start machines on demand
+    #[command(subcommand)]
+    Pool(PoolCommand),
     Label(label::LabelArgs),
     Scope(scope::ScopeArgs),
     /// Let runners finish their jobs and take no more
