@@ -17,12 +17,6 @@ fn a_waiting_job_gets_a_machine_that_goes_when_it_has_nothing_to_do() {
     assert_eq!(provider.asked("start"), Vec::<String>::new());
 
     let job = house.submit(&["--filter", "labels=cloud", "--filter", "platform=ubuntu"], "echo from the cloud");
-    let explained = house.api(&format!("jobs/{job}/explain"));
-    if explained.is_object() && explained["summary"].is_string() {
-        assert_eq!(explained["verdict"], "not_now", "{explained}");
-        let summary = explained["summary"].as_str().unwrap();
-        assert!(summary.contains("a pool (cloud) can start a runner for it"), "{summary}");
-    }
     let ended = house.await_end(&job);
     assert_eq!(ended["state"], "succeeded", "{ended}\n{}", house.log());
     let name = ended["runner"].as_str().unwrap().to_owned();
