@@ -24,7 +24,7 @@ use crate::outgoing::{Caller, CallerSettings};
 use crate::sealed::Sealer;
 use crate::shutdown::Tasks;
 use crate::ssh::{Pool, Settings};
-use crate::store::{Store, StoreOptions, StoreUrl, runner_list, secret_count};
+use crate::store::{Store, StoreOptions, StoreUrl, pool_list, runner_list, secret_count};
 
 /// How long answers under way may take once the daemon stops.
 const HTTP_DEADLINE: Duration = Duration::from_secs(5);
@@ -152,7 +152,8 @@ pub async fn serve(config: &Config, stop: CancellationToken) -> anyhow::Result<(
 /// A new key would open none of the keys that are stored: it is only made for a database without runners and secrets.
 async fn open_sealer(master_key: &Path, store: &Store) -> anyhow::Result<Sealer> {
     if !master_key.exists() {
-        let (runners, secrets) = (store.read(runner_list).await?.len(), store.read(secret_count).await?);
+        let runners = store.read(runner_list).await?.len();
+        let secrets = store.read(secret_count).await? + i64::try_from(store.read(pool_list).await?.len())?;
         if runners > 0 || secrets > 0 {
             bail!(
                 "the master key {} is missing, and only it opens the keys of the {runners} runner(s) and the {secrets} \

@@ -93,6 +93,7 @@ async fn install(daemon: &Daemon, spec: &HostSpec, host: &DemoHost, screen: &Scr
         passphrase: None,
         host_key: Some(host.host_key_fingerprint()),
         no_sudo: true,
+        one_off: false,
         labels: None,
         capabilities: None,
         scope: None,

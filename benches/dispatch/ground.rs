@@ -78,6 +78,7 @@ impl Ground {
             passphrase: None,
             host_key: fingerprint(&self.host.host_keys[0]),
             no_sudo: true,
+            one_off: false,
             labels: None,
             capabilities: None,
             scope: None,

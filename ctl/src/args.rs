@@ -6,6 +6,7 @@ use crate::commands::artifacts::ArtifactsCommand;
 use crate::commands::change::ChangeCommand;
 use crate::commands::enrolment_tokens;
 use crate::commands::jump_hosts::JumpHostCommand;
+use crate::commands::pool::PoolCommand;
 use crate::commands::runners::{
     accept_host_key, apply, approve, delete, export, install, label, list, scope, show, state, test, via,
 };
@@ -86,6 +87,9 @@ pub enum CtlCommand {
     CreateToken(enrolment_tokens::create::CreateArgs),
     ListTokens(enrolment_tokens::list::ListArgs),
     RevokeToken(enrolment_tokens::revoke::RevokeArgs),
+    /// Start machines on demand
+    #[command(subcommand)]
+    Pool(PoolCommand),
     Label(label::LabelArgs),
     Scope(scope::ScopeArgs),
     Via(via::ViaArgs),

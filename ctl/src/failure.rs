@@ -132,6 +132,8 @@ pub enum Usage {
     ClearTextToken { server: String },
     #[error("`{found}` is not a token's name: 1 to 100 characters")]
     BadTokenName { found: String },
+    #[error("say what to change: `--max N`, `--disable`, … (`shunt ctl pool update --help`)")]
+    NothingToChange,
     #[error("name runners and what to change: +LABEL, -LABEL or KEY=VALUE")]
     NothingToLabel,
     #[error("write `{flag}` before the first runner")]

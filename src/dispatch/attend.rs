@@ -96,6 +96,7 @@ impl Attendant {
         };
         self.engine.deactivate(self.job);
         self.engine.tell_board(BoardEvent::SlotFreed { runner: self.runner, job: self.job });
+        self.engine.retire_if_spent(self.runner);
         if let Some(delay) = again {
             self.queue_again(delay).await;
         }

@@ -27,6 +27,8 @@ pub enum DispatchError {
     /// An organisation, project or pipeline.
     #[error("there is no such {0}")]
     NoPlace(&'static str),
+    #[error("there is no pool `{0}`")]
+    NoPool(String),
     #[error("there is no enrolment token {0}")]
     NoToken(String),
     #[error("the token `{name}` was used already, for runner `{hostname}`; delete that runner instead")]

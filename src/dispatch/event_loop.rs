@@ -1,7 +1,9 @@
 //! The one task that owns the board.
 
-use shuntyard_domain::board::{Board, BoardEvent, Effect, Placement, QueuedJob};
+use shuntyard_domain::board::{Board, BoardEvent, Effect, Placement, QueuedJob, Use};
 use shuntyard_domain::explain::Explanation;
+use shuntyard_domain::ids::RunnerId;
+use shuntyard_domain::pool::{ClassDemand, Template};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::info_span;
@@ -12,6 +14,15 @@ use super::{Dispatcher, attend};
 pub(super) enum LoopEvent {
     Board(Box<BoardEvent>),
     Explain(Box<QueuedJob>, oneshot::Sender<Explained>),
+    /// What waits for machines like these, and what these runners do.
+    Demand(Vec<Template>, Vec<RunnerId>, oneshot::Sender<Demand>),
+}
+
+/// What pools ask the board.
+pub(super) struct Demand {
+    pub(super) classes: Vec<ClassDemand>,
+    /// In the order in which they were asked for.
+    pub(super) used: Vec<Option<Use>>,
 }
 
 /// Where a job waits, and what the inventory offers it.
@@ -42,10 +53,14 @@ pub(super) async fn run(
                 let explained = board.explain(job.id).map(Explained::OnTheBoard);
                 let _ = answer.send(explained.unwrap_or_else(|| Explained::Beside(board.explain_beside(&job))));
             }
+            Some(LoopEvent::Demand(templates, runners, answer)) => {
+                let _ = answer.send(Demand { classes: board.demand(&templates), used: board.use_of(&runners) });
+            }
             Some(LoopEvent::Board(event)) => {
                 for effect in board.step(*event) {
                     carry_out(&dispatcher, effect);
                 }
+                dispatcher.0.pools.board_changed();
             }
         }
     }

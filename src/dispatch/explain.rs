@@ -29,7 +29,7 @@ impl Dispatcher {
                 return Ok(Some(Explanation { summary, unblock, ..explanation }));
             }
         };
-        Ok(Some(self.with_notes(told)))
+        Ok(Some(self.with_notes(told).with_pools(self.offers(&queued(job, Vec::new())).await?)))
     }
 
     /// Says of runners that people took out of service since when, by whom and why; the board does not know it.

@@ -63,7 +63,7 @@ impl Known {
             id: self.runner.id,
             attributes: self.runner.attributes(),
             scope: self.runner.scope.clone(),
-            slots: self.runner.slots,
+            slots: self.runner.slots_at_a_time(),
             availability: if self.closed { Availability::Draining } else { availability(&self.runner, &self.contact) },
         }
     }
@@ -75,6 +75,7 @@ fn availability(runner: &Runner, contact: &Contact) -> Availability {
         (RunnerState::Draining, _, _) => Availability::Draining,
         (RunnerState::Disabled, _, _) => Availability::Disabled,
         (RunnerState::Quarantined, _, _) => Availability::Quarantined,
+        (RunnerState::Enrolled, _, _) if runner.spent_by().is_some() => Availability::Spent,
         (RunnerState::Enrolled, Contact::Connecting { .. } | Contact::Unreachable { .. }, _) => {
             Availability::Unreachable
         }

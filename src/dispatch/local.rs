@@ -149,6 +149,7 @@ impl Dispatcher {
             labels: None,
             capabilities: None,
             slots: Some(wanted.slots),
+            one_off: false,
             scope: None,
             via: Some(Via::Direct),
         })

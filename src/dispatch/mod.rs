@@ -27,7 +27,9 @@ mod lanes;
 mod limits;
 mod local;
 mod log_sink;
+mod one_off;
 mod pipelines;
+mod pools;
 mod queue_clock;
 mod recover;
 mod retire;
@@ -69,6 +71,7 @@ pub use git_blob::git_blob_id;
 pub use inventory::Contact;
 pub use local::{Local, LocalHost, LocalRunner, local_runner};
 pub use pipelines::{Tenant, Trigger};
+pub use pools::Keep;
 pub use runner_patch::RunnerPatch;
 pub use secrets::SecretOwner;
 pub use submit::DEFAULT;
@@ -84,6 +87,7 @@ use inventory::Inventory;
 use jump_hosts::JumpHosts;
 use lanes::Lanes;
 use pipelines::Pipelines;
+use pools::Pools;
 use queue_clock::QueueClock;
 use workspaces::UPLOADS_AT_A_TIME;
 
@@ -143,6 +147,7 @@ struct Engine {
     sweeping: tokio::sync::Mutex<()>,
     queue_clock: QueueClock,
     pipelines: Pipelines,
+    pools: Pools,
     /// Held while a project's limit is stored and told to the board.
     limit_changes: tokio::sync::Mutex<()>,
     loop_events: mpsc::UnboundedSender<LoopEvent>,
@@ -182,6 +187,7 @@ impl Dispatcher {
             sweeping: tokio::sync::Mutex::default(),
             queue_clock: QueueClock::default(),
             pipelines: Pipelines::new(asks, parts.command_template),
+            pools: Pools::new(),
             limit_changes: tokio::sync::Mutex::default(),
             loop_events,
             active: Mutex::default(),
@@ -200,6 +206,7 @@ impl Dispatcher {
         local::settle(&dispatcher).await?;
         recover::take_up(&dispatcher).await?;
         pipelines::start(&dispatcher, asked);
+        pools::start(&dispatcher);
         Ok(dispatcher)
     }
 

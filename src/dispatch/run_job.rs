@@ -8,7 +8,7 @@ use shuntyard_domain::board::{BoardEvent, QueuedJob};
 use shuntyard_domain::ids::{AttemptId, JobId, RunnerId};
 use shuntyard_domain::job::{Job, JobEvent, JobState};
 use shuntyard_domain::recovery::{self, Step};
-use shuntyard_domain::runner::RunnerState;
+use shuntyard_domain::runner::{Runner, RunnerState};
 use shuntyard_domain::wire::frame::Frame;
 
 use super::attend::{Attendant, Placed};
@@ -17,6 +17,7 @@ use super::follow::{Followed, Following};
 use super::inventory::Known;
 use super::keeper::Backoff;
 use super::limits::account;
+use super::one_off::spend;
 use super::secrets::NotOpened;
 use super::{DispatchError, Dispatcher};
 use crate::ssh::Lease;
@@ -158,26 +159,37 @@ impl Attendant {
 /// Who the host is by now is stored with it: only its present boot can prove later that the job never started.
 async fn intend(engine: &Dispatcher, id: JobId, known: &Known) -> Result<Option<Job>, ApplyError> {
     let (now_ms, closed) = (engine.0.clock.now_ms(), engine.clone());
+    let one_off = known.runner.one_off.is_some();
     let (runner, hostname, host) = (known.runner.id, known.runner.hostname.clone(), known.identity.clone());
     let job = engine
         .0
         .store
-        .write(move |c| -> Result<Option<Job>, ApplyError> {
+        .write(move |c| -> Result<Option<(Job, Option<Runner>)>, ApplyError> {
             if closed.is_closed(runner) || runner_state(c, runner)? != Some(RunnerState::Enrolled) {
                 return Ok(None);
             }
             let steps = [(&JobEvent::Assigned { runner }, now_ms), (&JobEvent::StartIntended, now_ms)];
             // A job with a tree of files is assigned only, until the tree is laid ready.
             let has_tree = job_find(c, id)?.is_some_and(|job| job.spec.workspace.is_some());
+            let spent = match one_off {
+                true => match spend(c, runner, id, now_ms)? {
+                    Some(spent) => Some(spent),
+                    None => return Ok(None),
+                },
+                false => None,
+            };
             let job = job_apply_each(c, id, Expected::Anything, if has_tree { &steps[..1] } else { &steps })?;
             job_attempt_insert(c, job.attempt_id(), (runner, &hostname), now_ms, &host)?;
-            Ok(Some(job))
+            Ok(Some((job, spent)))
         })
         .await?;
-    if let Some(job) = &job {
-        engine.job_changed(job);
+    let Some((job, spent)) = job else { return Ok(None) };
+    if let Some(spent) = spent {
+        // Before the job's slot can be free again.
+        engine.record_changed(spent);
     }
-    Ok(job)
+    engine.job_changed(&job);
+    Ok(Some(job))
 }
 
 /// Puts a job with proof of no start back into the queue, or ends it after too many placements.

@@ -28,6 +28,7 @@ pub mod outputs;
 pub mod phase;
 pub mod pipeline;
 pub mod plan;
+pub mod pool;
 pub mod project_config;
 pub mod queue;
 pub mod receipt;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::closed::closed_list;
 use crate::facts::Facts;
 use crate::filter::Attributes;
-use crate::ids::RunnerId;
+use crate::ids::{JobId, RunnerId};
 use crate::tenancy::Name;
 use crate::via::Via;
 use crate::wire::time_text::rfc3339;
@@ -178,6 +178,14 @@ const fn is_false(value: &bool) -> bool {
     !*value
 }
 
+/// What a runner that takes one job only has of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OneOff {
+    /// The job that it was given; from the commit of that placement on it takes no other, whatever becomes of this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobId>,
+}
+
 /// A host that takes jobs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Runner {
@@ -194,6 +202,10 @@ pub struct Runner {
     pub scope: Scope,
     /// Jobs it may run at a time.
     pub slots: u32,
+    /// It takes one job and is then removed; its slots count as one.
+    pub one_off: Option<OneOff>,
+    /// The pool that started its machine, and stops it.
+    pub pool: Option<String>,
     pub state: RunnerState,
     /// `None` while it has the state of its bootstrap, and for what earlier versions stored.
     pub state_note: Option<StateNote>,
@@ -204,6 +216,18 @@ pub struct Runner {
 }
 
 impl Runner {
+    /// Jobs that it may run at a time.
+    #[must_use]
+    pub const fn slots_at_a_time(&self) -> u32 {
+        if self.one_off.is_some() { 1 } else { self.slots }
+    }
+
+    /// The one job of a runner that takes one, once it was given it.
+    #[must_use]
+    pub fn spent_by(&self) -> Option<JobId> {
+        self.one_off.and_then(|one_off| one_off.job)
+    }
+
     /// What filters look at.
     #[must_use]
     pub fn attributes(&self) -> Attributes {

@@ -13,6 +13,7 @@ mod log;
 mod pages;
 mod path;
 mod phase_runs;
+mod pools;
 mod query;
 mod request_id;
 mod runners;
@@ -60,6 +61,8 @@ pub fn router(api: Api) -> Router {
         .route("/enrolment-tokens/{id}", delete(enrolment::revoke))
         .route("/jump-hosts", get(jump_hosts::list).post(jump_hosts::create))
         .nest("/jump-hosts/{jump_host}", jump_host_routes())
+        .route("/pools", get(pools::list).post(pools::create))
+        .route("/pools/{pool}", get(pools::show).patch(pools::patch).delete(pools::delete))
         .route("/jobs", get(jobs::list).post(jobs::submit))
         .route("/jobs/streaming", get(jobs::streaming))
         .route("/jobs/{id}", get(jobs::show).delete(jobs::cancel))

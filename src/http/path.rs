@@ -142,6 +142,17 @@ impl<S: Send + Sync> FromRequestParts<S> for PathSecret {
     }
 }
 
+/// The `{pool}` of a path, as it is written.
+pub(super) struct PathPool(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathPool {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        path_word(parts, state, "pool").await.map(Self)
+    }
+}
+
 /// The `{id}` of a path.
 pub(super) struct PathId<T>(pub T);
 

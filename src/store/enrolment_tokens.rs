@@ -36,6 +36,11 @@ pub struct EnrolmentTokenRow {
     pub slots: u32,
     /// The jump host through which its host is reached.
     pub jump: Option<Name>,
+    /// Its runner takes one job.
+    pub one_off: bool,
+    pub capabilities: BTreeSet<String>,
+    /// The instance of a pool that it is for; `None`: a person made it.
+    pub pool_instance: Option<String>,
     pub used: Option<TokenUse>,
     pub revoked_at_ms: Option<i64>,
 }
@@ -69,6 +74,9 @@ struct Columns {
     runner_hostname: Option<String>,
     revoked_at_ms: Option<i64>,
     jump: Option<String>,
+    one_off: bool,
+    capabilities: String,
+    pool_instance: Option<String>,
 }
 
 impl Columns {
@@ -95,6 +103,9 @@ impl Columns {
             runner_hostname: used.map(|used| used.hostname),
             revoked_at_ms: token.revoked_at_ms,
             jump: token.jump.as_ref().map(ToString::to_string),
+            one_off: token.one_off,
+            capabilities: About { what: TOKEN, key: &token.id }.json("capabilities", &token.capabilities)?,
+            pool_instance: token.pool_instance.clone(),
         })
     }
 
@@ -121,6 +132,9 @@ impl Columns {
             scope: self.scope_org.map_or(Scope::Enterprise, Scope::Org),
             slots: u32::try_from(self.slots).map_err(|_| row.bad("slots", self.slots))?,
             jump: row.parse_opt("jump", self.jump.as_deref())?,
+            one_off: self.one_off,
+            capabilities: row.json("capabilities", &self.capabilities)?,
+            pool_instance: self.pool_instance,
             used,
             revoked_at_ms: self.revoked_at_ms,
         })

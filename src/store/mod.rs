@@ -22,6 +22,8 @@ mod jump_hosts;
 mod migrate;
 mod open;
 mod phase_runs;
+mod pool_instances;
+mod pools;
 mod project_limits;
 mod row_jobs;
 mod runner_events;
@@ -61,6 +63,10 @@ pub use jump_hosts::{
 };
 pub use open::{Store, StoreOptions, StoreStats};
 pub use phase_runs::{PhaseRunRow, phase_run_find, phase_run_insert};
+pub use pool_instances::{
+    InstanceRow, instance_apply, instance_find, instance_insert, instances_delete, instances_live, instances_of,
+};
+pub use pools::{PoolRow, pool_by_id, pool_delete, pool_find, pool_insert, pool_list, pool_update};
 pub use project_limits::{ProjectLimitRow, project_limit_find, project_limit_list, project_limit_set};
 pub use row_jobs::{row_job_insert, row_jobs_of};
 pub use runner_events::{

@@ -26,6 +26,8 @@ pub(super) struct RunnerRow {
     last_seen_at_ms: Option<i64>,
     version: i64,
     state_note: Option<String>,
+    one_off: Option<String>,
+    pool: Option<String>,
 }
 
 impl RunnerRow {
@@ -50,6 +52,8 @@ impl RunnerRow {
             last_seen_at_ms: runner.last_seen_at_ms,
             version: runner.version,
             state_note: runner.state_note.as_ref().map(|note| about.json("state_note", note)).transpose()?,
+            one_off: runner.one_off.as_ref().map(|one_off| about.json("one_off", one_off)).transpose()?,
+            pool: runner.pool.clone(),
         })
     }
 
@@ -69,6 +73,8 @@ impl RunnerRow {
             slots: row.number("slots", self.slots)?,
             state: row.parse("state", &self.state)?,
             state_note: self.state_note.map(|note| row.json("state_note", &note)).transpose()?,
+            one_off: self.one_off.map(|one_off| row.json("one_off", &one_off)).transpose()?,
+            pool: self.pool,
             health: row.json("health", &self.health)?,
             created_at_ms: self.created_at_ms,
             last_seen_at_ms: self.last_seen_at_ms,

@@ -39,6 +39,8 @@ diesel::table! {
         last_seen_at_ms -> Nullable<BigInt>,
         version -> BigInt,
         state_note -> Nullable<Text>,
+        one_off -> Nullable<Text>,
+        pool -> Nullable<Text>,
     }
 }
 
@@ -299,6 +301,41 @@ diesel::table! {
         runner_hostname -> Nullable<Text>,
         revoked_at_ms -> Nullable<BigInt>,
         jump -> Nullable<Text>,
+        one_off -> Bool,
+        capabilities -> Text,
+        pool_instance -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    pools (id) {
+        id -> Text,
+        name -> Text,
+        spec -> Text,
+        sealed_secret -> Text,
+        deleting -> Bool,
+        created_at_ms -> BigInt,
+        created_by -> Text,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    pool_instances (id) {
+        id -> Text,
+        pool_id -> Text,
+        state -> Text,
+        reason -> Nullable<Text>,
+        note -> Nullable<Text>,
+        provider_id -> Nullable<Text>,
+        token_id -> Text,
+        sealed_token -> Nullable<Text>,
+        runner_id -> Nullable<Text>,
+        created_at_ms -> BigInt,
+        state_at_ms -> BigInt,
+        accepted_at_ms -> Nullable<BigInt>,
+        enrolled_at_ms -> Nullable<BigInt>,
+        version -> BigInt,
     }
 }
 

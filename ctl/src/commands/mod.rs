@@ -13,6 +13,7 @@ pub mod jump_hosts;
 mod list_pages;
 pub mod logs;
 pub mod plan;
+pub mod pool;
 pub mod project_limit;
 pub mod runners;
 pub mod secret;
@@ -58,6 +59,7 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Ctl(CtlCommand::CreateToken(create)) => enrolment_tokens::create::run(&connect()?, create).await,
         Command::Ctl(CtlCommand::ListTokens(list)) => enrolment_tokens::list::run(&connect()?, list).await,
         Command::Ctl(CtlCommand::RevokeToken(revoke)) => enrolment_tokens::revoke::run(&connect()?, revoke).await,
+        Command::Ctl(CtlCommand::Pool(command)) => pool::run(&connect()?, command).await,
         Command::Ctl(CtlCommand::Label(label)) => runners::label::run(&connect()?, label).await,
         Command::Ctl(CtlCommand::Scope(scope)) => runners::scope::run(&connect()?, scope).await,
         Command::Ctl(CtlCommand::Via(via)) => runners::via::run(&connect()?, via).await,

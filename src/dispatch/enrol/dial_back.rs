@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use shuntyard_domain::facts::facts_from;
-use shuntyard_domain::runner::{Endpoint, Health, Installation, Runner, RunnerState, check_hostname, check_user};
+use shuntyard_domain::runner::{
+    Endpoint, Health, Installation, OneOff, Runner, RunnerState, check_hostname, check_user,
+};
 use shuntyard_domain::via::Via;
 use shuntyard_domain::wire::api::StepEvent;
 use shuntyard_domain::wire::enrolment::Finish;
@@ -14,6 +16,7 @@ use shuntyard_domain::wrapper::{SYSTEM_USER, parse_facts, parse_install, wrapper
 use super::{Candidate, EnrolError, Lines, check_network, check_token};
 use crate::dispatch::jump_hosts::check_via;
 use crate::dispatch::keeper::key_context;
+use crate::dispatch::pools::enrol_instance;
 use crate::dispatch::steps::Steps;
 use crate::dispatch::test_runner::{Examined, Examinee};
 use crate::dispatch::{DispatchError, Dispatcher};
@@ -96,7 +99,7 @@ impl Dispatcher {
         }
         let runner = self.candidate_record(token, about, said, examined);
         let state = runner.state;
-        self.store_enrolled(token, about, runner.clone()).await?;
+        let runner = self.store_enrolled(token, about, runner).await?;
         if state == RunnerState::Pending {
             // Nothing is kept open to a host that nobody has approved.
             self.0.pool.forget(about.id);
@@ -134,10 +137,17 @@ impl Dispatcher {
             },
             facts,
             labels: token.labels.clone(),
-            capabilities: [].into(),
+            capabilities: token.capabilities.clone(),
             scope: token.scope.clone(),
             slots: token.slots,
-            state: if self.0.enrolments.approval { RunnerState::Pending } else { RunnerState::Enrolled },
+            one_off: token.one_off.then(OneOff::default),
+            pool: None,
+            // Who made the pool has approved its machines.
+            state: if self.0.enrolments.approval && token.pool_instance.is_none() {
+                RunnerState::Pending
+            } else {
+                RunnerState::Enrolled
+            },
             state_note: None,
             health: Health::Ok { command_output: examined.report },
             created_at_ms: now_ms,
@@ -152,10 +162,10 @@ impl Dispatcher {
         token: &EnrolmentTokenRow,
         about: &Candidate,
         runner: Runner,
-    ) -> Result<(), EnrolError> {
+    ) -> Result<Runner, EnrolError> {
         let sealed =
             self.0.sealer.seal(&key_context(about.id), about.private.as_bytes()).map_err(DispatchError::from)?;
-        let token_id = token.id.clone();
+        let (token_id, instance) = (token.id.clone(), token.pool_instance.clone());
         let used = TokenUse { at_ms: runner.created_at_ms, runner: runner.id, hostname: runner.hostname.clone() };
         let stored = self.0.store.write(move |c| {
             if !enrolment_token_use(c, &token_id, &used)? {
@@ -166,12 +176,21 @@ impl Dispatcher {
                 return Err(EnrolError::Unknown);
             }
             check_via(c, &runner.endpoint.via)?;
+            let pool = match &instance {
+                None => None,
+                Some(instance) => Some(enrol_instance(c, instance, runner.id, used.at_ms)?.ok_or(EnrolError::Unknown)?),
+            };
+            let runner = Runner { pool: pool.as_ref().map(|pool| pool.name.to_string()), ..runner };
             match runner_insert(c, &runner, &sealed) {
                 Err(StoreError::Conflict { .. }) => Err(EnrolError::NameTaken(used.hostname)),
-                inserted => Ok(inserted?),
+                inserted => Ok(inserted.map(|()| (runner, pool.map(|pool| pool.id)))?),
             }
         });
-        stored.await
+        let (runner, pool) = stored.await?;
+        if let Some(pool) = pool {
+            self.instance_enrolled(pool);
+        }
+        Ok(runner)
     }
 }
 

@@ -1,10 +1,12 @@
 //! Enrolment tokens as people see them: made, listed, revoked.
 
 use shuntyard_domain::cidr::Cidr;
+use shuntyard_domain::pool::PoolSpec;
 use shuntyard_domain::runner::{Scope, check_hostname};
 use shuntyard_domain::tenancy::Name;
 use shuntyard_domain::wire::enrolment::{CreateEnrolmentToken, EnrolmentTokenBody, MAX_TTL_S, NewEnrolmentToken};
 use shuntyard_domain::wire::time_text::rfc3339;
+use zeroize::Zeroizing;
 
 use super::token;
 use crate::dispatch::engine_error::bad;
@@ -48,6 +50,9 @@ impl Dispatcher {
             scope: wanted.scope,
             slots: wanted.slots,
             jump: wanted.jump,
+            one_off: wanted.one_off,
+            capabilities: wanted.capabilities,
+            pool_instance: None,
             used: None,
             revoked_at_ms: None,
         };
@@ -69,6 +74,41 @@ impl Dispatcher {
         }
         tracing::info!(token.prefix = row.prefix, token.name = row.name, "made an enrolment token");
         Ok(NewEnrolmentToken { token: text.to_string(), about: body(&row, created_at_ms) })
+    }
+
+    /// Makes the token of a pool's machine, which is good until the machine must have enrolled; it is not stored yet.
+    ///
+    /// # Errors
+    /// `Random` when there are no random bytes.
+    pub(in crate::dispatch) fn instance_token(
+        &self,
+        pool: &str,
+        spec: &PoolSpec,
+        instance: &str,
+    ) -> Result<(EnrolmentTokenRow, Zeroizing<String>), DispatchError> {
+        let text = token::make().ok_or(DispatchError::Random)?;
+        let created_at_ms = self.0.clock.now_ms();
+        let row = EnrolmentTokenRow {
+            id: new_id().to_string(),
+            name: format!("pool {pool}"),
+            prefix: token::shown(&text),
+            sha256: token::digest(&text),
+            created_at_ms,
+            created_by: format!("pool {pool}"),
+            expires_at_ms: created_at_ms + i64::from(spec.start_limit_s) * 1000,
+            cidr: spec.cidr.clone(),
+            hostname: Some(instance.to_owned()),
+            labels: spec.labels.clone(),
+            capabilities: spec.capabilities.clone(),
+            pool_instance: Some(instance.to_owned()),
+            scope: spec.scope.clone(),
+            jump: None,
+            slots: spec.slots,
+            one_off: spec.one_off,
+            used: None,
+            revoked_at_ms: None,
+        };
+        Ok((row, text))
     }
 
     /// Every token that is good or was 90 days ago, newest first.
@@ -116,8 +156,8 @@ fn check(wanted: &CreateEnrolmentToken) -> Result<(), DispatchError> {
     if let Some(hostname) = &wanted.hostname {
         check_hostname(hostname)?;
     }
-    let (labels, slots) = (Some(wanted.labels.clone()), Some(wanted.slots));
-    RunnerPatch { labels, slots, ..RunnerPatch::default() }.check()
+    let (labels, capabilities) = (Some(wanted.labels.clone()), Some(wanted.capabilities.clone()));
+    RunnerPatch { labels, capabilities, slots: Some(wanted.slots), ..RunnerPatch::default() }.check()
 }
 
 fn body(row: &EnrolmentTokenRow, now_ms: i64) -> EnrolmentTokenBody {
@@ -138,9 +178,11 @@ fn body(row: &EnrolmentTokenRow, now_ms: i64) -> EnrolmentTokenBody {
         cidr: row.cidr.clone(),
         hostname: row.hostname.clone(),
         labels: row.labels.clone(),
+        capabilities: row.capabilities.clone(),
         scope: row.scope.clone(),
         slots: row.slots,
         jump: row.jump.clone(),
+        one_off: row.one_off,
         used_at: row.used.as_ref().map(|used| rfc3339(used.at_ms)),
         runner_id: row.used.as_ref().map(|used| used.runner),
         runner: row.used.as_ref().map(|used| used.hostname.clone()),

@@ -27,6 +27,7 @@ pub(in crate::dispatch) struct Checked {
     pub labels: Option<BTreeSet<String>>,
     pub capabilities: Option<BTreeSet<String>>,
     pub slots: Option<u32>,
+    pub one_off: bool,
     pub scope: Option<Scope>,
     /// The way that was named.
     pub via: Option<Via>,
@@ -58,6 +59,7 @@ pub(super) fn check(hostname: String, request: InstallRunner) -> Result<Checked,
         labels: request.labels,
         capabilities: request.capabilities,
         slots: request.slots,
+        one_off: request.one_off,
         scope: request.scope,
         via: request.jump.as_deref().map(via_of).transpose()?,
     })

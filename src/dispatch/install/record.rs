@@ -2,7 +2,7 @@
 
 use shuntyard_domain::facts::facts_from;
 use shuntyard_domain::ids::RunnerId;
-use shuntyard_domain::runner::{Endpoint, Health, Installation, Runner, RunnerState, StateNote};
+use shuntyard_domain::runner::{Endpoint, Health, Installation, OneOff, Runner, RunnerState, StateNote};
 use shuntyard_domain::wrapper::wrapper_version;
 
 use super::{AGAIN, Install, Placed};
@@ -47,6 +47,8 @@ impl Install<'_> {
             capabilities: checked.capabilities.clone().or(earlier.map(|r| r.capabilities.clone())).unwrap_or_default(),
             scope: checked.scope.clone().or(earlier.map(|r| r.scope.clone())).unwrap_or_default(),
             slots: checked.slots.or(earlier.map(|r| r.slots)).unwrap_or(1),
+            one_off: checked.one_off.then(OneOff::default).or(earlier.and_then(|r| r.one_off)),
+            pool: earlier.and_then(|r| r.pool.clone()),
             state: earlier.map_or(RunnerState::Enrolled, |r| state_after(r.state)),
             state_note: earlier.and_then(note_after),
             health: Health::Ok { command_output: examined.report },

@@ -65,6 +65,11 @@ impl Gate {
         self.limit().is_none_or(|limit| self.held < limit)
     }
 
+    /// Jobs that it would let through now.
+    pub(super) fn room(&self) -> u32 {
+        self.limit().map_or(u32::MAX, |limit| limit.saturating_sub(self.held))
+    }
+
     pub(super) fn held(&self) -> u32 {
         self.held
     }

@@ -29,6 +29,7 @@ mod account;
 mod asked;
 mod class_set;
 mod classes;
+mod demand;
 mod gates;
 mod lanes;
 mod placement;
@@ -49,6 +50,7 @@ use crate::runner::Scope;
 pub use account::{Account, LimitKind};
 use classes::Classes;
 pub(crate) use classes::{accepts, serves};
+pub use demand::Use;
 use gates::Gates;
 use lanes::Lanes;
 pub use placement::Placement;
@@ -79,6 +81,8 @@ closed_list!(
     Availability {
         Ready = "ready", Pending = "pending", Draining = "draining", Disabled = "disabled",
         Quarantined = "quarantined", Unreachable = "unreachable", Unhealthy = "unhealthy",
+        /// It takes one job, and was given it.
+        Spent = "spent",
     }
 );
 

@@ -57,6 +57,7 @@ pub(crate) fn answer<'a>(asked: &Asked<'a>, inventory: impl Iterator<Item = Seen
         limits: asked.limits.clone(),
         nearest_by_key,
         nearest: tally.nearest.first.into_values().collect(),
+        pools: Vec::new(),
         summary: String::new(),
         unblock: String::new(),
     };
@@ -201,6 +202,7 @@ fn why_not(availability: Availability) -> WhyNot {
         Availability::Quarantined => WhyNot::Quarantined,
         Availability::Unreachable => WhyNot::Unreachable,
         Availability::Unhealthy => WhyNot::Unhealthy,
+        Availability::Spent => WhyNot::Spent,
     }
 }
 

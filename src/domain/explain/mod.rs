@@ -4,6 +4,7 @@
 //! are short on purpose (a house may have 10,000 runners); the numbers beside them are complete.
 
 mod inquiry;
+mod offers;
 mod sentence;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::board::LimitKind;
 use crate::closed::closed_list;
 use crate::ids::JobId;
+
+pub use offers::PoolOffer;
 
 pub(crate) use inquiry::{Asked, Seen, answer};
 
@@ -45,6 +48,8 @@ closed_list!(
         Draining = "draining",
         Disabled = "disabled",
         Quarantined = "quarantined",
+        /// It takes one job only, and has had it.
+        Spent = "spent",
         /// Its bootstrap has not passed Test.
         Pending = "pending",
     }
@@ -76,6 +81,9 @@ pub struct Explanation {
     pub nearest_by_key: Vec<NearCount>,
     /// Runners in scope that match all clauses but one; at most 5, available ones first, then by name.
     pub nearest: Vec<NearMiss>,
+    /// Pools that could start a machine for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pools: Vec<PoolOffer>,
     /// One sentence for people: why it waits.
     pub summary: String,
     /// One sentence for people: what would let it start.

@@ -157,6 +157,7 @@ fn remedy(why: WhyNot, host: &str) -> String {
         WhyNot::Unhealthy => format!("repair `{host}` until its Test passes"),
         WhyNot::Draining | WhyNot::Disabled => format!("enable `{host}` again"),
         WhyNot::Quarantined => format!("check the host key of `{host}` and accept it if it is right"),
+        WhyNot::Spent => format!("enrol `{host}` once more: it takes one job only, and has had it"),
         WhyNot::Pending => format!("finish the installation of `{host}`"),
     }
 }

@@ -26,7 +26,7 @@ use crate::output::head_bytes;
 use crate::phase::{Phase, Stage};
 use crate::project_config::Fault;
 use crate::receipt::StopReceipt;
-use crate::runner::{Health, Runner, RunnerState, Scope};
+use crate::runner::{Health, OneOff, Runner, RunnerState, Scope};
 use crate::tenancy::Name;
 use crate::wire::time_text::{chef_duration, chef_time, rfc3339};
 
@@ -302,6 +302,12 @@ pub struct RunnerBody {
     pub scope: Scope,
     pub slots: u32,
     pub slots_free: u32,
+    /// It takes one job, the one named here once it has it, and is then removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_off: Option<OneOff>,
+    /// The pool that started its machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
     pub state: RunnerState,
     /// Absent while nobody has changed the state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -365,7 +371,9 @@ impl RunnerBody {
             capabilities: runner.capabilities.clone(),
             scope: runner.scope.clone(),
             slots: runner.slots,
-            slots_free: runner.slots.saturating_sub(busy),
+            slots_free: if runner.spent_by().is_some() { 0 } else { runner.slots_at_a_time().saturating_sub(busy) },
+            one_off: runner.one_off,
+            pool: runner.pool.clone(),
             state: runner.state,
             state_note: runner.state_note.as_ref().map(StateNoteBody::from),
             contact: live.contact,

@@ -28,12 +28,17 @@ pub struct CreateEnrolmentToken {
     #[serde(default)]
     pub labels: BTreeSet<String>,
     #[serde(default)]
+    pub capabilities: BTreeSet<String>,
+    #[serde(default)]
     pub scope: Scope,
     #[serde(default = "default_slots")]
     pub slots: u32,
     /// The jump host through which its host is reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jump: Option<Name>,
+    /// Its runner takes one job and is then removed.
+    #[serde(default)]
+    pub one_off: bool,
 }
 
 /// Seconds that a token is good for when nobody says it: an hour.
@@ -66,10 +71,13 @@ pub struct EnrolmentTokenBody {
     pub cidr: Option<String>,
     pub hostname: Option<String>,
     pub labels: BTreeSet<String>,
+    #[serde(default)]
+    pub capabilities: BTreeSet<String>,
     pub scope: Scope,
     pub slots: u32,
     #[serde(default)]
     pub jump: Option<Name>,
+    pub one_off: bool,
     pub used_at: Option<String>,
     pub runner_id: Option<RunnerId>,
     /// The name of the runner that it was used for.

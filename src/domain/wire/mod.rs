@@ -10,5 +10,6 @@ pub mod frame;
 pub mod jump_host;
 pub mod object;
 pub mod pipelines;
+pub mod pools;
 pub mod time_text;
 pub mod workspace;

@@ -1,4 +1,6 @@
 //! Calls out, against a real receiver over TLS.
 
 mod calls;
+
+pub use calls::signed_by_openssl;
 mod refused;

@@ -34,6 +34,9 @@ fn token(number: u8) -> EnrolmentTokenRow {
         scope: Scope::Org("acme".into()),
         slots: 3,
         jump: Some("bastion-1".parse().unwrap()),
+        one_off: true,
+        capabilities: ["docker".to_owned()].into(),
+        pool_instance: Some("cloud-1".into()),
         used: None,
         revoked_at_ms: None,
     }
@@ -50,6 +53,9 @@ async fn an_enrolment_token_is_read_as_it_was_written(db: Database) {
         hostname: Some("h9".into()),
         scope: Scope::Enterprise,
         labels: [].into(),
+        one_off: false,
+        capabilities: [].into(),
+        pool_instance: None,
         ..token(2)
     };
     for row in [token(1), plain.clone()] {

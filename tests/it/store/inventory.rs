@@ -31,6 +31,8 @@ async fn a_runner_is_read_as_it_was_written(db: Database) {
         last_seen_at_ms: None,
         slots: u32::MAX,
         state_note: None,
+        one_off: None,
+        pool: None,
         ..runner(2, "plain")
     };
     for sample in [runner(1, "build-1"), plain] {

@@ -21,6 +21,7 @@ mod old_rows;
 mod pages;
 mod pipelines;
 #[cfg(feature = "postgres")]
+mod pools;
 mod postgres;
 mod samples;
 mod secrets;

@@ -9,7 +9,7 @@ use shuntyard_domain::ids::{JobId, RunnerId};
 use shuntyard_domain::job::{Job, JobEvent, JobOrigin, JobSpec, JobState};
 use shuntyard_domain::outcome::{LogSummary, LostEvidence, StopReason};
 use shuntyard_domain::phase::{Phase, Stage};
-use shuntyard_domain::runner::{Endpoint, Health, Installation, Runner, RunnerState, Scope, StateNote};
+use shuntyard_domain::runner::{Endpoint, Health, Installation, OneOff, Runner, RunnerState, Scope, StateNote};
 use shuntyard_domain::via::Via;
 use uuid::Uuid;
 
@@ -82,6 +82,8 @@ pub fn runner(number: u128, hostname: &str) -> Runner {
         capabilities: BTreeSet::from(["docker".into()]),
         scope: Scope::Org("acme".into()),
         slots: 4,
+        one_off: Some(OneOff { job: Some(JobId(Uuid::from_u128(9))) }),
+        pool: Some("cloud".into()),
         state: RunnerState::Enrolled,
         state_note: Some(StateNote { at_ms: 1_700_000_000_002, by: "admin".into(), reason: Some("back".into()) }),
         health: Health::Ok { command_output: "ok\n".into() },

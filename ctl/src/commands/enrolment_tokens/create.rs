@@ -1,6 +1,7 @@
 //! `shunt ctl create-token`: makes an enrolment token and shows it this once.
 
 use clap::Args;
+use shuntyard_domain::label::check_capability;
 use shuntyard_domain::runner::{MAX_SLOTS, Scope, check_hostname, check_label, check_user};
 use shuntyard_domain::wire::enrolment::{CreateEnrolmentToken, MAX_TTL_S, NewEnrolmentToken};
 
@@ -30,6 +31,9 @@ pub struct CreateArgs {
     /// Labels of the runner, that filters can ask for
     #[arg(long = "label", value_name = "A,B", value_delimiter = ',')]
     labels: Vec<String>,
+    /// What the host can do, that filters can ask for
+    #[arg(long = "capability", value_name = "A,B", value_delimiter = ',')]
+    capabilities: Vec<String>,
     /// Organisation that alone is served; without it all are
     #[arg(long = "scope", value_name = "ORG")]
     org: Option<String>,
@@ -39,6 +43,9 @@ pub struct CreateArgs {
     /// Jobs that may run at a time
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SLOTS)))]
     slots: u32,
+    /// The runner takes one job and is then removed
+    #[arg(long)]
+    one_off: bool,
 }
 
 /// # Errors
@@ -78,6 +85,9 @@ fn resolve(args: CreateArgs) -> Result<CreateEnrolmentToken, Failure> {
     for label in &args.labels {
         check_label(label).map_err(Usage::BadName)?;
     }
+    for capability in &args.capabilities {
+        check_capability(capability).map_err(Usage::BadName)?;
+    }
     if let Some(org) = &args.org {
         check_user(org).map_err(|mut bad| {
             bad.what = "organisation";
@@ -90,8 +100,10 @@ fn resolve(args: CreateArgs) -> Result<CreateEnrolmentToken, Failure> {
         cidr: args.cidr,
         hostname: args.hostname,
         labels: args.labels.into_iter().collect(),
+        capabilities: args.capabilities.into_iter().collect(),
         scope: args.org.map_or(Scope::Enterprise, Scope::Org),
         slots: args.slots,
         jump: args.jump.as_deref().map(checked_name).transpose()?,
+        one_off: args.one_off,
     })
 }

@@ -185,6 +185,7 @@ impl Apply<'_> {
             labels: entry.labels.clone(),
             capabilities: entry.capabilities.clone(),
             slots: entry.slots,
+            one_off: false,
             scope: entry.scope.clone(),
             jump: entry.jump.clone(),
         })

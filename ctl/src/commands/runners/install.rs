@@ -61,6 +61,9 @@ pub struct InstallArgs {
     /// Jobs that may run at a time
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SLOTS)))]
     slots: Option<u32>,
+    /// Take one job, then remove the runner from host and inventory
+    #[arg(long)]
+    one_off: bool,
 }
 
 /// # Errors
@@ -167,6 +170,7 @@ fn resolve(args: InstallArgs) -> Result<InstallRunner, Failure> {
         labels: args.labels.map(|labels| labels.into_iter().collect::<BTreeSet<_>>()),
         capabilities: args.capabilities.map(|words| words.into_iter().collect::<BTreeSet<_>>()),
         slots: args.slots,
+        one_off: args.one_off,
         scope,
         jump,
     })

@@ -40,6 +40,9 @@ pub struct InstallRunner {
     pub capabilities: Option<BTreeSet<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slots: Option<u32>,
+    /// It takes one job and is then removed. Absent: what an earlier bootstrap set.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub one_off: bool,
     /// `"enterprise"`, or `{"org": "NAME"}` of an organisation that exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,

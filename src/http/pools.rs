@@ -1,0 +1,74 @@
+//! `/pools`: machines that are started on demand.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use shuntyard_domain::pool::name::PoolName;
+use shuntyard_domain::wire::pools::{NewPool, PatchPool, PoolBody};
+
+use super::Api;
+use super::body::ApiJson;
+use super::error::ApiError;
+use super::pages::bad;
+use super::path::PathPool;
+use super::query::ApiQuery;
+use crate::dispatch::Keep;
+
+/// Who does it: the one token there is.
+const BY: &str = "admin";
+
+/// Makes a pool; this answer and that to `new_secret` are the only ones that hold its secret.
+pub(super) async fn create(
+    State(api): State<Api>,
+    ApiJson(mut keys): ApiJson<Map<String, Value>>,
+) -> Result<(StatusCode, Json<NewPool>), ApiError> {
+    let name = keys.remove("name");
+    let name =
+        name.as_ref().and_then(Value::as_str).ok_or_else(|| bad("name", "the pool has no name".into(), &["a text"]))?;
+    let name: PoolName = name.parse().map_err(crate::dispatch::DispatchError::BadName)?;
+    Ok((StatusCode::CREATED, Json(api.dispatcher.create_pool(name, keys, BY).await?)))
+}
+
+pub(super) async fn list(State(api): State<Api>) -> Result<Json<Vec<PoolBody>>, ApiError> {
+    Ok(Json(api.dispatcher.pools().await?))
+}
+
+pub(super) async fn show(State(api): State<Api>, PathPool(name): PathPool) -> Result<Json<PoolBody>, ApiError> {
+    Ok(Json(api.dispatcher.pool(&name).await?))
+}
+
+pub(super) async fn patch(
+    State(api): State<Api>,
+    PathPool(name): PathPool,
+    ApiJson(patch): ApiJson<PatchPool>,
+) -> Result<Response, ApiError> {
+    let (about, secret) = api.dispatcher.patch_pool(&name, patch).await?;
+    Ok(match secret {
+        Some(secret) => Json(NewPool { secret, about }).into_response(),
+        None => Json(about).into_response(),
+    })
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct DeleteQuery {
+    /// Its machines stay as ordinary runners.
+    #[serde(default)]
+    keep: bool,
+}
+
+/// 204 when it is gone, 202 when it goes with its last machine.
+pub(super) async fn delete(
+    State(api): State<Api>,
+    PathPool(name): PathPool,
+    ApiQuery(query): ApiQuery<DeleteQuery>,
+) -> Result<Response, ApiError> {
+    let keep = if query.keep { Keep::Runners } else { Keep::Nothing };
+    let left = api.dispatcher.delete_pool(&name, keep).await?;
+    if left == 0 {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    Ok((StatusCode::ACCEPTED, Json(json!({"machines_to_stop": left}))).into_response())
+}
