@@ -28,8 +28,7 @@ use super::test_runner::Examinee;
 use super::{DispatchError, Dispatcher, new_id};
 use crate::ssh::bootstrap::Rights;
 use crate::ssh::{Dial, RunnerKey, Session, Target, fingerprint};
-use plan::Checked;
-pub(super) use plan::{connect_advice, credential_of, is_fingerprint, policy_of};
+pub(super) use plan::{Checked, connect_advice, credential_of, is_fingerprint, policy_of};
 use undo::Undone;
 
 const AGAIN: &str = "run the same command again; if it stays, see the daemon's log at debug level";
@@ -50,13 +49,23 @@ impl Dispatcher {
         request: InstallRunner,
     ) -> Result<mpsc::UnboundedReceiver<StepEvent>, DispatchError> {
         let (steps, listener) = Steps::new();
-        let mut checked = match plan::check(hostname, request) {
+        let checked = match plan::check(hostname, request) {
             Err(DispatchError::Key(error)) => {
                 steps.failed("credential", Failure::new(error, CREDENTIAL_ADVICE), Vec::new(), Vec::new());
                 return Ok(listener);
             }
             checked => checked?,
         };
+        self.not_local(&checked.hostname)?;
+        self.install_checked(checked)
+    }
+
+    /// As `install`, with what may be used.
+    pub(super) fn install_checked(
+        &self,
+        mut checked: Checked,
+    ) -> Result<mpsc::UnboundedReceiver<StepEvent>, DispatchError> {
+        let (steps, listener) = Steps::new();
         let via = self.way_to(&checked)?;
         checked.dial.route = self.route(&via);
         // The address, too: two names for one host share its base directory.

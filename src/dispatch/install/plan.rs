@@ -16,12 +16,14 @@ use crate::ssh::{ConnectError, Credential, Dial, HostKeyPolicy, KeyError, load_p
 const PRIVATE_KEYS: &str = "a whole private key as ssh-keygen writes it: ed25519, ecdsa or rsa";
 
 /// A request whose every value may be used.
-pub(super) struct Checked {
+pub(in crate::dispatch) struct Checked {
     pub hostname: String,
     pub dial: Dial,
     pub credential: Credential,
     pub policy: HostKeyPolicy,
     pub no_sudo: bool,
+    /// The host is the dispatcher's own.
+    pub local: bool,
     pub labels: Option<BTreeSet<String>>,
     pub capabilities: Option<BTreeSet<String>>,
     pub slots: Option<u32>,
@@ -52,6 +54,7 @@ pub(super) fn check(hostname: String, request: InstallRunner) -> Result<Checked,
         credential,
         policy,
         no_sudo: request.no_sudo,
+        local: false,
         labels: request.labels,
         capabilities: request.capabilities,
         slots: request.slots,
