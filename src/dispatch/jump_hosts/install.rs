@@ -7,7 +7,9 @@ use shuntyard_domain::runner::Endpoint;
 use shuntyard_domain::tenancy::Name;
 use shuntyard_domain::wire::api::StepEvent;
 use shuntyard_domain::wire::jump_host::InstallJumpHost;
-use shuntyard_domain::wrapper::{JumpKeyAnswer, drop_key_script, jump_key_script, parse_jump_key, parse_uninstall};
+use shuntyard_domain::wrapper::{
+    JumpKeyAnswer, SYSTEM_HOME, drop_key_script, jump_key_script, parse_jump_key, parse_uninstall,
+};
 use tokio::sync::mpsc;
 use tracing::info_span;
 
@@ -186,7 +188,7 @@ fn store(c: &mut Connection, mut host: JumpHost, sealed: &[u8]) -> Result<JumpHo
 async fn drop_key(session: &Session, public_key_line: &str) -> (Vec<String>, Vec<String>) {
     let dropped: Result<_, ScriptError> = async {
         let nonce = nonce()?;
-        let script = drop_key_script(&nonce, false, "/", public_key_line)?;
+        let script = drop_key_script(&nonce, false, SYSTEM_HOME, public_key_line)?;
         run_script(session, &Rights::Login, &script, &nonce, parse_uninstall).await
     }
     .await;

@@ -33,6 +33,7 @@ mod install_refused;
 mod install_rollback;
 mod install_secrets;
 mod jobs;
+mod jump_hosts;
 mod labels;
 mod large_matrix;
 mod limits;

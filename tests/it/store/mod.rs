@@ -16,6 +16,7 @@ mod enrolment_tokens;
 mod group_commit;
 mod inventory;
 mod job_apply;
+mod jump_hosts;
 mod migrations;
 mod old_rows;
 mod pages;

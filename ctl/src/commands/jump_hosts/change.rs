@@ -15,7 +15,6 @@ use crate::terminal::{note, plain, print};
 /// What it carries is connected anew; jobs go on meanwhile. Another address or port is another host: its key is then to be
 /// confirmed with `shunt ctl jump-host test`.
 #[derive(Args, Debug)]
-#[group(id = "what", required = true, multiple = true, args = ["address", "port", "user", "jump", "direct"])]
 pub struct ChangeArgs {
     /// Name of the jump host
     name: String,
@@ -50,6 +49,9 @@ pub async fn run(client: &Client, args: ChangeArgs) -> Result<u8, Failure> {
     let jump = if args.direct { Some(String::new()) } else { jump };
     let url = client.url(&path(&name), &[]);
     let body = PatchJumpHost { address: args.address, port: args.port, user: args.user, jump };
+    if body == PatchJumpHost::default() {
+        return Err(Usage::NothingToChange.into());
+    }
     let json = encode(&url, &body)?;
     let host: JumpHostBody = parse(&url, &client.answer(Method::PATCH, &url, Some(json)).await?.bytes)?;
     if host.state == "unconfirmed" {
