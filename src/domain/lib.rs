@@ -26,6 +26,7 @@ pub mod outputs;
 pub mod phase;
 pub mod pipeline;
 pub mod plan;
+pub mod probe;
 pub mod project_config;
 pub mod queue;
 pub mod receipt;
