@@ -76,6 +76,7 @@ impl Daemon {
             artifacts_max_bytes: config.artifacts.max_bytes,
             command_template: config.pipelines.command.clone(),
             enrolment_approval: config.enrolment.approval,
+            check_every: config.health.check_every,
         })
         .await
         .context("cannot take up what is in the store")?;

@@ -166,6 +166,7 @@ async fn start_engine(data: &TempDir) -> Dispatcher {
         spool_cap_bytes: 8 << 30,
         artifacts_max_bytes: 1 << 30,
         enrolment_approval: false,
+        check_every: None,
         command_template: None,
     };
     Dispatcher::start(parts).await.expect("an engine")

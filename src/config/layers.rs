@@ -28,6 +28,7 @@ pub(super) const KEYS: &[&str] = &[
     "workspaces.runner_min_free_mib",
     "artifacts.max_mib",
     "enrolment.approval",
+    "health.check_every_s",
 ];
 
 const VARIABLE_PREFIX: &str = "SHUNTD_";

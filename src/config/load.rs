@@ -9,8 +9,9 @@ use zeroize::Zeroizing;
 use super::fault::{ConfigFault, ConfigFaults};
 use super::layers::{FILE_VARIABLE, Layers};
 use super::{
-    ArtifactsConfig, Config, DataConfig, DataPaths, DispatchConfig, EnrolmentConfig, LogConfig, LogFormat, LogLevel,
-    OutputConfig, PipelinesConfig, PlacementRule, ServerConfig, SshConfig, StoreConfig, WorkspacesConfig,
+    ArtifactsConfig, Config, DataConfig, DataPaths, DispatchConfig, EnrolmentConfig, HealthConfig, LogConfig,
+    LogFormat, LogLevel, OutputConfig, PipelinesConfig, PlacementRule, ServerConfig, SshConfig, StoreConfig,
+    WorkspacesConfig,
 };
 
 /// What the configuration is made of.
@@ -125,6 +126,10 @@ impl Config {
             artifacts: ArtifactsConfig { max_bytes: read_mib(layers, "artifacts.max_mib", 1, 1024) },
             enrolment: EnrolmentConfig {
                 approval: layers.read("enrolment.approval", |given| given.boolean()).unwrap_or(false),
+            },
+            health: HealthConfig {
+                check_every: Some(read_seconds(layers, "health.check_every_s", 0, 86_400, 900))
+                    .filter(|s| !s.is_zero()),
             },
         }
     }

@@ -39,6 +39,7 @@ pub struct Config {
     pub workspaces: WorkspacesConfig,
     pub artifacts: ArtifactsConfig,
     pub enrolment: EnrolmentConfig,
+    pub health: HealthConfig,
 }
 
 /// `[server]`: the HTTP API.
@@ -135,6 +136,13 @@ pub struct ArtifactsConfig {
 pub struct EnrolmentConfig {
     /// They wait until a person approves them.
     pub approval: bool,
+}
+
+/// `[health]`: what the dispatcher looks after by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HealthConfig {
+    /// How often a connected runner is examined; `None`: never by itself.
+    pub check_every: Option<Duration>,
 }
 
 /// Declares an enum whose members are the words of a key.

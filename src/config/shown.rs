@@ -8,8 +8,20 @@ impl Config {
     /// Every key with the value that is used, as TOML. A masked database address cannot be read again.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let Self { server, data, store, log, output, ssh, dispatch, pipelines, workspaces, artifacts, enrolment } =
-            self;
+        let Self {
+            server,
+            data,
+            store,
+            log,
+            output,
+            ssh,
+            dispatch,
+            pipelines,
+            workspaces,
+            artifacts,
+            enrolment,
+            health,
+        } = self;
         let text = |text: &str| toml::Value::from(text).to_string();
         let sections = [
             (
@@ -48,6 +60,7 @@ impl Config {
             ),
             ("artifacts", vec![("max_mib", (artifacts.max_bytes >> 20).to_string())]),
             ("enrolment", vec![("approval", enrolment.approval.to_string())]),
+            ("health", vec![("check_every_s", health.check_every.map_or(0, |every| every.as_secs()).to_string())]),
         ];
         let section = |(name, keys): (&str, Vec<(&str, String)>)| {
             let keys: String = keys.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();

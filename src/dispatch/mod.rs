@@ -80,6 +80,7 @@ use inventory::Inventory;
 use lanes::Lanes;
 use pipelines::Pipelines;
 use queue_clock::QueueClock;
+use test_runner::Checks;
 use workspaces::UPLOADS_AT_A_TIME;
 
 /// How long a stopping daemon waits for its tasks to let go of their jobs.
@@ -105,6 +106,8 @@ pub struct Parts {
     pub command_template: Option<CommandTemplate>,
     /// A host that enrols itself waits for a person.
     pub enrolment_approval: bool,
+    /// How often a connected runner is examined; `None`: never by itself.
+    pub check_every: Option<Duration>,
 }
 
 /// The engine; cheap to clone.
@@ -124,6 +127,7 @@ struct Engine {
     inventory: Inventory,
     lanes: Lanes,
     claims: Claims,
+    checks: Checks,
     enrolments: Enrolments,
     deliveries: Deliveries,
     collections: Collections,
@@ -161,6 +165,7 @@ impl Dispatcher {
             inventory: Inventory::default(),
             lanes: Lanes::default(),
             claims: Claims::default(),
+            checks: Checks::new(parts.check_every),
             enrolments: Enrolments::new(parts.enrolment_approval),
             deliveries: Deliveries::new(parts.runner_min_free_bytes),
             collections: Collections::new(parts.artifacts_max_bytes),

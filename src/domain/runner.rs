@@ -125,13 +125,34 @@ impl From<&Runner> for RunnerSnapshot {
 pub enum Health {
     #[default]
     Untested,
-    Pending,
+    /// A Test is under way.
+    Pending {
+        /// What the Test before had found counts until it has ended.
+        #[serde(default, skip_serializing_if = "is_false")]
+        unhealthy: bool,
+    },
     Ok {
         command_output: String,
     },
     Error {
         command_output: String,
     },
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks so
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+impl Health {
+    /// True when the runner is given no job because of it.
+    #[must_use]
+    pub const fn keeps_jobs_away(&self) -> bool {
+        match self {
+            Self::Error { .. } | Self::Pending { unhealthy: true } => true,
+            Self::Untested | Self::Pending { unhealthy: false } | Self::Ok { .. } => false,
+        }
+    }
 }
 
 /// How the dispatcher reaches the account under which jobs run.

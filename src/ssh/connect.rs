@@ -18,6 +18,7 @@ use super::credentials::Credential;
 use super::error::{ConnectError, Phase};
 use super::events::{SeenHostKeys, ServerEvents, SessionError};
 use super::host_keys::HostKeyPolicy;
+use super::noted::{BannerTap, Noted};
 use super::session::{Dial, Inner, Session};
 use super::settings::Settings;
 use super::socket::Socket;
@@ -65,10 +66,22 @@ impl Session {
         tasks: &Tasks,
         settings: &Settings,
     ) -> Result<Self, ConnectError> {
+        Self::connect_noting(dial, credential, policy, tasks, settings, &Noted::default()).await
+    }
+
+    /// As `connect_with`; `noted` has what each layer said, also after an error.
+    pub(super) async fn connect_noting(
+        dial: &Dial,
+        credential: &Credential,
+        policy: &HostKeyPolicy,
+        tasks: &Tasks,
+        settings: &Settings,
+        noted: &Noted,
+    ) -> Result<Self, ConnectError> {
         check(dial)?;
         let length = settings.connect_deadline;
         let limit = Limit { at: dial.at(), until: Instant::now() + length, length };
-        let stream = reach(dial, &limit, settings.tcp_try).await?;
+        let stream = reach(dial, &limit, settings.tcp_try, noted).await?;
         let cut = CancellationToken::new();
         let cut_on_drop = cut.clone().drop_guard();
         let closed = CancellationToken::new();
@@ -77,9 +90,10 @@ impl Session {
             at: limit.at.clone(),
             policy: policy.clone(),
             seen: seen_sender,
+            noted: noted.clone(),
             _closed: closed.clone().drop_guard(),
         };
-        let socket = Socket::new(stream, &cut, settings.write_stall);
+        let socket = Socket::new(stream, &cut, settings.write_stall, BannerTap::new(noted));
         let config = settings.client_config(&policy.algorithms());
         let exchange = russh::client::connect_stream(config, socket, events);
         let mut handle = limit
@@ -87,6 +101,7 @@ impl Session {
             .await?
             .map_err(|error| failed(&limit.at, Phase::KeyExchange, error))?;
         limit.hold(Phase::Authentication, authenticate(&mut handle, dial, credential)).await??;
+        noted.note(|layers| layers.login = Some(format!("{} by {}", dial.user, credential.method())));
         debug!(ssh.host = limit.at, ssh.user = dial.user, "connected");
         let inner = Arc::new(Inner {
             at: limit.at,
@@ -94,6 +109,7 @@ impl Session {
             tasks: tasks.clone(),
             settings: settings.clone(),
             seen,
+            noted: noted.clone(),
             closed,
             cut,
             _cut_on_drop: cut_on_drop,
@@ -131,10 +147,11 @@ fn check(dial: &Dial) -> Result<(), ConnectError> {
 }
 
 /// Connects to the first address that answers. Addresses that are silent are tried in turn until the deadline.
-async fn reach(dial: &Dial, limit: &Limit, tcp_try: Duration) -> Result<TcpStream, ConnectError> {
+async fn reach(dial: &Dial, limit: &Limit, tcp_try: Duration, noted: &Noted) -> Result<TcpStream, ConnectError> {
     let found = limit.hold(Phase::Resolve, lookup_host((dial.address.as_str(), dial.port))).await?;
     let unresolved = |reason: String| ConnectError::Resolve { at: limit.at.clone(), reason };
     let addresses: Vec<SocketAddr> = found.map_err(|error| unresolved(plain(&error)))?.collect();
+    noted.note(|layers| layers.resolved = addresses.iter().map(|address| address.ip().to_string()).collect());
     let mut last = unresolved("it has no address".to_owned());
     loop {
         let mut silent = false;
@@ -143,6 +160,7 @@ async fn reach(dial: &Dial, limit: &Limit, tcp_try: Duration) -> Result<TcpStrea
             last = match timeout_at(until, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => {
                     let _ = stream.set_nodelay(true);
+                    noted.note(|layers| layers.peer = Some(address.to_string()));
                     return Ok(stream);
                 }
                 Ok(Err(error)) => ConnectError::Tcp { at: limit.at.clone(), reason: plain(&error) },

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use russh::client::Handle;
+use shuntyard_domain::probe::Layers;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -13,6 +14,7 @@ use tracing::debug_span;
 use super::channel::{self, Channel};
 use super::error::ExecError;
 use super::events::{SeenHostKeys, ServerEvents};
+use super::noted::Noted;
 use super::settings::Settings;
 use crate::shutdown::Tasks;
 
@@ -49,6 +51,7 @@ pub(super) struct Inner {
     pub(super) tasks: Tasks,
     pub(super) settings: Settings,
     pub(super) seen: watch::Receiver<SeenHostKeys>,
+    pub(super) noted: Noted,
     pub(super) closed: CancellationToken,
     /// Cuts the socket.
     pub(super) cut: CancellationToken,
@@ -102,6 +105,12 @@ impl Session {
     #[must_use]
     pub fn at(&self) -> &str {
         &self.inner.at
+    }
+
+    /// What each layer of the connection said.
+    #[must_use]
+    pub fn layers(&self) -> Layers {
+        self.inner.noted.layers()
     }
 
     /// The host key that the server proved, as `ALGORITHM BASE64`.

@@ -11,6 +11,8 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use super::noted::BannerTap;
+
 /// Reads at or below this many bytes are answered with an immediate ACK.
 const QUICK_ACK_BYTES: usize = 4096;
 
@@ -24,16 +26,18 @@ pub(super) struct Socket {
     cut_write: Pin<Box<WaitForCancellationFutureOwned>>,
     write_stall: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
+    banner: BannerTap,
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, cut: &CancellationToken, write_stall: Duration) -> Self {
+    pub(super) fn new(stream: TcpStream, cut: &CancellationToken, write_stall: Duration, banner: BannerTap) -> Self {
         Self {
             stream,
             cut_read: Box::pin(cut.clone().cancelled_owned()),
             cut_write: Box::pin(cut.clone().cancelled_owned()),
             write_stall,
             stalled: None,
+            banner,
         }
     }
 
@@ -58,6 +62,7 @@ impl AsyncRead for Socket {
         }
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        self.banner.take(&buf.filled()[before..]);
         // sshd's first answers wait for our ACK (Nagle), which the kernel would hold back for 40 ms.
         #[cfg(target_os = "linux")]
         if buf.filled().len() - before <= QUICK_ACK_BYTES {

@@ -171,8 +171,9 @@ fn one_line(text: &str) -> String {
     text.trim().chars().take(MAX_TEXT_CHARS).map(letter).collect()
 }
 
-/// What a Test found, in the order of `ProbeName`.
+/// What a Test found, in the order of `ProbeName`; a list as JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Report {
     pub probes: Vec<Probe>,
 }
@@ -224,6 +225,25 @@ impl Report {
         let verdicts = |report: &Self| report.probes.iter().map(|p| (p.name, p.verdict)).collect::<Vec<_>>();
         verdicts(self) == verdicts(other)
     }
+}
+
+closed_list!(
+    /// Who wanted a Test.
+    TestKind {
+        /// A person, or a program of theirs.
+        Test = "test",
+        /// The dispatcher, now and then, over the warm connection.
+        Check = "check",
+    }
+);
+
+/// A runner's last Test as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestRecord {
+    /// When it had ended.
+    pub at_ms: i64,
+    pub kind: TestKind,
+    pub report: Report,
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod bootstrap;
 mod log_chunk;
 mod patch;
 mod submit;
+mod test;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,6 +36,7 @@ pub use bootstrap::{AcceptHostKey, InstallRunner, StepEvent, default_ssh_port};
 pub use log_chunk::LogChunk;
 pub use patch::{DeletedRunnerBody, PatchRunner, StateNoteBody};
 pub use submit::{ProjectLimits, SubmitJob, SubmitPhaseRun};
+pub use test::LastTestBody;
 
 /// Every error answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -250,7 +252,7 @@ impl From<&Health> for HealthBody {
     fn from(health: &Health) -> Self {
         let (status, command_output) = match health {
             Health::Untested => (None, None),
-            Health::Pending => (Some("pending"), None),
+            Health::Pending { .. } => (Some("pending"), None),
             Health::Ok { command_output } => (Some("ok"), Some(command_output.clone())),
             Health::Error { command_output } => (Some("error"), Some(command_output.clone())),
         };
@@ -321,6 +323,9 @@ pub struct RunnerBody {
     pub stop_means: Vec<String>,
     pub last_seen_at: Option<String>,
     pub created_at: String,
+    /// In `GET /runners/:hostname` of a runner that was tested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_test: Option<LastTestBody>,
 }
 
 /// What a runner's answer needs beside its record.
@@ -371,6 +376,7 @@ impl RunnerBody {
             stop_means: runner.installation.stop_means.clone(),
             last_seen_at: runner.last_seen_at_ms.map(rfc3339),
             created_at: rfc3339(runner.created_at_ms),
+            last_test: None,
         }
     }
 }
