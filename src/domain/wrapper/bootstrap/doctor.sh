@@ -27,6 +27,7 @@ limit() {
   tell limit "$1 ${2-}"
 }
 limits() {
+  # shellcheck disable=SC3045 # every shell but the standard has it
   [ -r /proc/self/limits ] || { limit open_files "$(ulimit -n 2>/dev/null)"; return; }
   while IFS= read -r line; do
     case $line in
