@@ -53,6 +53,7 @@ impl Dispatcher {
     /// `NoRunner` for an unknown name; `Store` when the health cannot be stored.
     pub async fn test(&self, hostname: &str) -> Result<mpsc::UnboundedReceiver<StepEvent>, DispatchError> {
         let known = self.known_by_name(hostname)?;
+        self.may_be_tested(&known.runner)?;
         let id = known.runner.id;
         let begin = |runner: &mut Runner| {
             // What the Test before had found counts until this one has ended.

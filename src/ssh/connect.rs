@@ -19,9 +19,10 @@ use super::error::{ConnectError, Phase};
 use super::events::{SeenHostKeys, ServerEvents, SessionError};
 use super::host_keys::HostKeyPolicy;
 use super::noted::{BannerTap, Noted};
+use super::route::Route;
 use super::session::{Dial, Inner, Session};
 use super::settings::Settings;
-use super::socket::Socket;
+use super::socket::{Socket, Wire};
 use crate::shutdown::Tasks;
 
 /// The one deadline, and what to say when it passes.
@@ -81,7 +82,7 @@ impl Session {
         check(dial)?;
         let length = settings.connect_deadline;
         let limit = Limit { at: dial.at(), until: Instant::now() + length, length };
-        let stream = reach(dial, &limit, settings.tcp_try, noted).await?;
+        let wire = reach(dial, &limit, settings.tcp_try, noted).await?;
         let cut = CancellationToken::new();
         let cut_on_drop = cut.clone().drop_guard();
         let closed = CancellationToken::new();
@@ -93,7 +94,7 @@ impl Session {
             noted: noted.clone(),
             _closed: closed.clone().drop_guard(),
         };
-        let socket = Socket::new(stream, &cut, settings.write_stall, BannerTap::new(noted));
+        let socket = Socket::new(wire, &cut, settings.write_stall, BannerTap::new(noted));
         let config = settings.client_config(&policy.algorithms());
         let exchange = russh::client::connect_stream(config, socket, events);
         let mut handle = limit
@@ -146,8 +147,26 @@ fn check(dial: &Dial) -> Result<(), ConnectError> {
     Ok(())
 }
 
+async fn reach(dial: &Dial, limit: &Limit, tcp_try: Duration, noted: &Noted) -> Result<Wire, ConnectError> {
+    match &dial.route {
+        Route::Direct => reach_directly(dial, limit, tcp_try, noted).await.map(Wire::Tcp),
+        Route::Carried(carrier) => {
+            // The far end looks for the name.
+            noted.note(|layers| layers.resolved = vec![format!("{} as {} sees it", dial.address, carrier.name())]);
+            let stream = limit.hold(Phase::Tcp, carrier.open(&dial.address, dial.port)).await??;
+            noted.note(|layers| layers.peer = Some(format!("{} over {}", dial.at(), carrier.name())));
+            Ok(Wire::Carried(stream))
+        }
+    }
+}
+
 /// Connects to the first address that answers. Addresses that are silent are tried in turn until the deadline.
-async fn reach(dial: &Dial, limit: &Limit, tcp_try: Duration, noted: &Noted) -> Result<TcpStream, ConnectError> {
+async fn reach_directly(
+    dial: &Dial,
+    limit: &Limit,
+    tcp_try: Duration,
+    noted: &Noted,
+) -> Result<TcpStream, ConnectError> {
     let found = limit.hold(Phase::Resolve, lookup_host((dial.address.as_str(), dial.port))).await?;
     let unresolved = |reason: String| ConnectError::Resolve { at: limit.at.clone(), reason };
     let addresses: Vec<SocketAddr> = found.map_err(|error| unresolved(plain(&error)))?.collect();

@@ -267,7 +267,10 @@ fn job_probes(fault: &JobFault) -> Vec<Probe> {
 fn layer_of(error: &ConnectError, layers: &Layers) -> Option<Layer> {
     let phase = match error {
         ConnectError::BadAddress { .. } | ConnectError::Resolve { .. } => return Some(Layer::Resolve),
-        ConnectError::Tcp { .. } => return Some(Layer::Tcp),
+        ConnectError::Tcp { .. }
+        | ConnectError::Carried { .. }
+        | ConnectError::CarrierDown { .. }
+        | ConnectError::CarrierClosed { .. } => return Some(Layer::Tcp),
         ConnectError::HostKeyUnconfirmed { .. } | ConnectError::HostKeyMismatch { .. } => return Some(Layer::HostKey),
         ConnectError::AuthRefused { .. } | ConnectError::AuthIncomplete { .. } => return Some(Layer::Auth),
         ConnectError::Stopped { .. } => return None,

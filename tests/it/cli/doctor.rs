@@ -94,7 +94,10 @@ fn what_will_surprise_jobs_is_a_warning_with_its_fix_and_takes_no_job_away() {
     host.run_inside(OWN_DISK);
     house.enrol(&host, 1);
     house.await_contact(&host, "connected");
-    host.run_inside("mount -o remount,noexec /home/deploy/.cache && mount --bind /dev/null /usr/bin/git");
+    host.run_inside(
+        "mount -o remount,noexec /home/deploy/.cache && \
+         for git in /usr/bin/git /usr/local/bin/git; do [ ! -e $git ] || mount --bind /dev/null $git; done",
+    );
     let (code, answer) = doctor(&house, &["h1"]);
     assert_eq!((code, &answer["runners"][0]["verdict"], &answer["warn"]), (0, &json!("warn"), &json!(1)), "{answer}");
     expect(
