@@ -1,5 +1,7 @@
 //! The inventory record of a host.
 
+mod health;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
@@ -15,6 +17,7 @@ use crate::via::Via;
 use crate::wire::time_text::rfc3339;
 
 pub use crate::label::check_label;
+pub use health::Health;
 
 closed_list!(
     /// What the inventory says about a runner. Contact is not part of it.
@@ -116,37 +119,6 @@ impl From<&Runner> for RunnerSnapshot {
             labels: runner.labels.clone(),
             capabilities: runner.capabilities.clone(),
             scope: runner.scope.clone(),
-        }
-    }
-}
-
-/// The last Test, in Chef's words.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "status", rename_all = "snake_case")]
-pub enum Health {
-    #[default]
-    Untested,
-    /// A Test is under way.
-    Pending {
-        /// What the Test before had found counts until it has ended.
-        #[serde(default, skip_serializing_if = "is_false")]
-        unhealthy: bool,
-    },
-    Ok {
-        command_output: String,
-    },
-    Error {
-        command_output: String,
-    },
-}
-
-impl Health {
-    /// True when the runner is given no job because of it.
-    #[must_use]
-    pub const fn keeps_jobs_away(&self) -> bool {
-        match self {
-            Self::Error { .. } | Self::Pending { unhealthy: true } => true,
-            Self::Untested | Self::Pending { unhealthy: false } | Self::Ok { .. } => false,
         }
     }
 }

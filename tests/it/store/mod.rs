@@ -22,6 +22,7 @@ mod pages;
 mod pipelines;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod runner_tests;
 mod samples;
 mod secrets;
 mod small_tables;
