@@ -117,7 +117,7 @@ impl Dispatcher {
     async fn examine_wholly(&self, known: &Known, steps: &Steps, depth: Depth) -> Outcome {
         let installation = &known.runner.installation;
         let examinee = Examinee {
-            target: known.target(),
+            target: self.target(known),
             wrapper_path: &installation.wrapper_path,
             wrapper_version: &installation.wrapper_version,
         };
