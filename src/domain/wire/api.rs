@@ -27,7 +27,7 @@ use crate::output::head_bytes;
 use crate::phase::{Phase, Stage};
 use crate::project_config::Fault;
 use crate::receipt::StopReceipt;
-use crate::runner::{Health, Runner, RunnerState, Scope};
+use crate::runner::{Runner, RunnerState, Scope};
 use crate::tenancy::Name;
 use crate::wire::time_text::{chef_duration, chef_time, rfc3339};
 
@@ -37,7 +37,7 @@ pub use bootstrap::{AcceptHostKey, InstallRunner, StepEvent, default_ssh_port};
 pub use log_chunk::LogChunk;
 pub use patch::{DeletedRunnerBody, PatchRunner, StateNoteBody};
 pub use submit::{ProjectLimits, SubmitJob, SubmitPhaseRun};
-pub use test::LastTestBody;
+pub use test::{HealthBody, LastTestBody};
 
 /// Every error answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -237,27 +237,6 @@ impl JobBody {
     pub fn eliding(self, elided_bytes: u64) -> Self {
         let elided_from = (elided_bytes > 0).then(|| head_bytes(self.output_cap_bytes));
         Self { elided_bytes, elided_from, ..self }
-    }
-}
-
-/// Chef's health: `{}` when never tested.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HealthBody {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command_output: Option<String>,
-}
-
-impl From<&Health> for HealthBody {
-    fn from(health: &Health) -> Self {
-        let (status, command_output) = match health {
-            Health::Untested => (None, None),
-            Health::Pending { .. } => (Some("pending"), None),
-            Health::Ok { command_output } => (Some("ok"), Some(command_output.clone())),
-            Health::Error { command_output } => (Some("error"), Some(command_output.clone())),
-        };
-        Self { status: status.map(Into::into), command_output }
     }
 }
 
