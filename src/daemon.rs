@@ -84,6 +84,7 @@ impl Daemon {
             command_template: config.pipelines.command.clone(),
             enrolment_approval: config.enrolment.approval,
             local,
+            check_every: config.health.check_every,
         })
         .await
         .context("cannot take up what is in the store")?;

@@ -90,7 +90,7 @@ impl LocalMachine {
         };
         while let Some(step) = steps.recv().await {
             match step {
-                StepEvent::Began { .. } | StepEvent::Done { .. } => (),
+                StepEvent::Began { .. } | StepEvent::Done { .. } | StepEvent::Probed { .. } => (),
                 StepEvent::Finished { .. } => return tracing::info!("the local runner was bootstrapped"),
                 StepEvent::HostKeyUnconfirmed { .. } => break,
                 StepEvent::Failed { step, why, try_next, .. } if again => {

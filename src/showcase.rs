@@ -104,7 +104,7 @@ async fn install(daemon: &Daemon, spec: &HostSpec, host: &DemoHost, screen: &Scr
     let mut steps = daemon.dispatcher().install(spec.name.clone(), request)?;
     while let Some(step) = steps.recv().await {
         match step {
-            StepEvent::Began { .. } => (),
+            StepEvent::Began { .. } | StepEvent::Probed { .. } => (),
             StepEvent::Done { step, detail } => screen.step(&step, &detail),
             StepEvent::Finished { .. } => return Ok(()),
             StepEvent::HostKeyUnconfirmed { fingerprint, .. } => {

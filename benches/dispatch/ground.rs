@@ -171,6 +171,7 @@ async fn start_engine(data: &TempDir) -> Dispatcher {
         artifacts_max_bytes: 1 << 30,
         enrolment_approval: false,
         local: Local::default(),
+        check_every: None,
         command_template: None,
     };
     Dispatcher::start(parts).await.expect("an engine")

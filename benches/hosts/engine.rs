@@ -136,6 +136,7 @@ async fn start(data: &TempDir) -> (Dispatcher, Pool) {
         spool_cap_bytes: 8 << 30,
         artifacts_max_bytes: 1 << 30,
         enrolment_approval: false,
+        check_every: None,
         local: Local::default(),
         caller: Caller::new(&CallerSettings::default()).expect("a client"),
         command_template: None,

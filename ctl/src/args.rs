@@ -8,7 +8,7 @@ use crate::commands::enrolment_tokens;
 use crate::commands::jump_hosts::JumpHostCommand;
 use crate::commands::pool::PoolCommand;
 use crate::commands::runners::{
-    accept_host_key, apply, approve, delete, export, install, label, list, scope, show, state, test, via,
+    accept_host_key, apply, approve, delete, doctor, export, install, label, list, scope, show, state, test, via,
 };
 use crate::commands::secret::SecretCommand;
 use crate::commands::tenancy::{OrgCommand, PipelineCommand, ProjectCommand};
@@ -82,6 +82,7 @@ pub enum CtlCommand {
     ListRunners(list::ListArgs),
     ShowRunner(show::ShowArgs),
     TestRunner(test::TestArgs),
+    Doctor(doctor::DoctorArgs),
     AcceptHostKey(accept_host_key::AcceptArgs),
     Approve(approve::ApproveArgs),
     CreateToken(enrolment_tokens::create::CreateArgs),

@@ -39,22 +39,53 @@ pub async fn follow(
     json: Option<Vec<u8>>,
     if_cut: &'static str,
 ) -> Result<StepsEnd, Failure> {
+    let mut view = StepView::new();
+    each(client, method, url, json, if_cut, |event| view.show(event)).await
+}
+
+/// Sends the request and gives each event to `take`, which tells the last one; shows nothing.
+///
+/// # Errors
+/// As `follow`.
+pub async fn each(
+    client: &Client,
+    method: Method,
+    url: &Url,
+    json: Option<Vec<u8>>,
+    if_cut: &'static str,
+    mut take: impl FnMut(StepEvent) -> Option<StepsEnd>,
+) -> Result<StepsEnd, Failure> {
     let Some(mut response) = client.stream(method, url, json, None).await? else {
         return Ok(StepsEnd::Finished { runner: None, left_behind: Vec::new() });
     };
-    let (mut parser, mut view) = (SseParser::default(), StepView::new());
+    let mut parser = SseParser::default();
     while let Some(bytes) = client.chunk(&mut response).await? {
         let path = || url.path().to_owned();
         let events = parser.feed(&bytes).map_err(|source| ClientError::EventTooLarge { path: path(), source })?;
         for event in events {
             let event: StepEvent = serde_json::from_str(&event.data)
                 .map_err(|source| ClientError::UnknownEvent { path: path(), source })?;
-            if let Some(end) = view.show(event) {
+            if let Some(end) = take(event) {
                 return Ok(end);
             }
         }
     }
     Err(Failure::StepsCut(if_cut))
+}
+
+/// What the last event of a stream says; `None` for any other.
+#[must_use]
+pub fn end_of(event: StepEvent) -> Option<StepsEnd> {
+    match event {
+        StepEvent::Began { .. } | StepEvent::Done { .. } | StepEvent::Probed { .. } => None,
+        StepEvent::HostKeyUnconfirmed { fingerprint, key_type } => {
+            Some(StepsEnd::HostKeyUnconfirmed { fingerprint: plain(&fingerprint), key_type: plain(&key_type) })
+        }
+        StepEvent::Failed { step, why, try_next, rolled_back, left_behind } => {
+            Some(StepsEnd::Failed(FailedStep { step, why, try_next, rolled_back, left_behind }))
+        }
+        StepEvent::Finished { runner, left_behind } => Some(StepsEnd::Finished { runner, left_behind }),
+    }
 }
 
 /// Steps on standard error: a spinner each on a terminal, plain lines elsewhere.
@@ -72,31 +103,19 @@ impl StepView {
     }
 
     fn show(&mut self, event: StepEvent) -> Option<StepsEnd> {
-        match event {
-            StepEvent::Began { title, .. } => {
-                self.begin(plain(&title));
-                None
-            }
-            StepEvent::Done { detail, .. } => {
-                self.end(style::GREEN, "✔", &plain(&detail));
-                None
-            }
-            StepEvent::HostKeyUnconfirmed { fingerprint, key_type } => {
-                self.drop_spinner();
-                Some(StepsEnd::HostKeyUnconfirmed { fingerprint: plain(&fingerprint), key_type: plain(&key_type) })
-            }
-            StepEvent::Failed { step, why, try_next, rolled_back, left_behind } => {
+        match &event {
+            StepEvent::Began { title, .. } => self.begin(plain(title)),
+            StepEvent::Done { detail, .. } => self.end(style::GREEN, "✔", &plain(detail)),
+            StepEvent::Probed { .. } => {}
+            StepEvent::HostKeyUnconfirmed { .. } | StepEvent::Finished { .. } => self.drop_spinner(),
+            StepEvent::Failed { step, .. } => {
                 if self.title.is_empty() {
-                    self.title.clone_from(&step);
+                    self.title.clone_from(step);
                 }
                 self.end(style::RED, "✖", "");
-                Some(StepsEnd::Failed(FailedStep { step, why, try_next, rolled_back, left_behind }))
-            }
-            StepEvent::Finished { runner, left_behind } => {
-                self.drop_spinner();
-                Some(StepsEnd::Finished { runner, left_behind })
             }
         }
+        end_of(event)
     }
 
     fn begin(&mut self, title: String) {

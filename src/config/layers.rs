@@ -34,6 +34,7 @@ pub(super) const KEYS: &[&str] = &[
     "local.enabled",
     "local.slots",
     "local.name",
+    "health.check_every_s",
 ];
 
 const VARIABLE_PREFIX: &str = "SHUNTD_";

@@ -10,9 +10,9 @@ use zeroize::Zeroizing;
 use super::fault::{ConfigFault, ConfigFaults};
 use super::layers::{FILE_VARIABLE, Layers};
 use super::{
-    ArtifactsConfig, Config, DataConfig, DataPaths, DispatchConfig, EnrolmentConfig, LocalConfig, LogConfig, LogFormat,
-    LogLevel, OutgoingConfig, OutputConfig, PipelinesConfig, PlacementRule, ServerConfig, SshConfig, StoreConfig,
-    WorkspacesConfig,
+    ArtifactsConfig, Config, DataConfig, DataPaths, DispatchConfig, EnrolmentConfig, HealthConfig, LocalConfig,
+    LogConfig, LogFormat, LogLevel, OutgoingConfig, OutputConfig, PipelinesConfig, PlacementRule, ServerConfig,
+    SshConfig, StoreConfig, WorkspacesConfig,
 };
 
 /// What the configuration is made of.
@@ -137,6 +137,10 @@ impl Config {
                 enabled: layers.read("local.enabled", |given| given.boolean()).unwrap_or(false),
                 slots: layers.read("local.slots", |given| given.whole(1..=MAX_SLOTS, "jobs")).unwrap_or(1),
                 name: layers.read("local.name", |given| given.hostname()).unwrap_or_else(|| "local".to_owned()),
+            },
+            health: HealthConfig {
+                check_every: Some(read_seconds(layers, "health.check_every_s", 0, 86_400, 900))
+                    .filter(|s| !s.is_zero()),
             },
         }
     }

@@ -42,6 +42,7 @@ pub struct Config {
     pub enrolment: EnrolmentConfig,
     pub outgoing: OutgoingConfig,
     pub local: LocalConfig,
+    pub health: HealthConfig,
 }
 
 /// `[server]`: the HTTP API.
@@ -159,6 +160,13 @@ pub struct LocalConfig {
     pub slots: u32,
     /// What the inventory calls it.
     pub name: String,
+}
+
+/// `[health]`: what the dispatcher looks after by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HealthConfig {
+    /// How often a connected runner is examined; `None`: never by itself.
+    pub check_every: Option<Duration>,
 }
 
 /// Declares an enum whose members are the words of a key.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use shuntyard_domain::attempt::HostIdentity;
 use shuntyard_domain::board::{Availability, BoardRunner};
 use shuntyard_domain::ids::RunnerId;
-use shuntyard_domain::runner::{Health, Runner, RunnerState};
+use shuntyard_domain::runner::{Runner, RunnerState};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -70,7 +70,7 @@ impl Known {
 }
 
 fn availability(runner: &Runner, contact: &Contact) -> Availability {
-    match (runner.state, contact, &runner.health) {
+    match (runner.state, contact, runner.health.keeps_jobs_away()) {
         (RunnerState::Pending, _, _) => Availability::Pending,
         (RunnerState::Draining, _, _) => Availability::Draining,
         (RunnerState::Disabled, _, _) => Availability::Disabled,
@@ -79,8 +79,8 @@ fn availability(runner: &Runner, contact: &Contact) -> Availability {
         (RunnerState::Enrolled, Contact::Connecting { .. } | Contact::Unreachable { .. }, _) => {
             Availability::Unreachable
         }
-        (RunnerState::Enrolled, Contact::Connected { .. }, Health::Error { .. }) => Availability::Unhealthy,
-        (RunnerState::Enrolled, Contact::Connected { .. }, _) => Availability::Ready,
+        (RunnerState::Enrolled, Contact::Connected { .. }, true) => Availability::Unhealthy,
+        (RunnerState::Enrolled, Contact::Connected { .. }, false) => Availability::Ready,
     }
 }
 

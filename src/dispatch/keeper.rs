@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tracing::{Instrument as _, info_span};
 
 use super::inventory::{Contact, Known};
+use super::test_runner::CheckPlan;
 use super::{DispatchError, Dispatcher};
 use crate::ssh::{ConnectError, RunnerKey, attempt};
 use crate::store::{StoreError, job_find};
@@ -136,11 +137,29 @@ async fn keep_warm(engine: &Dispatcher, id: RunnerId) {
     }
 }
 
-/// Returns when the connection has ended. Every hello lets the host tidy: claims of old jobs go a day later.
+/// Returns when the connection has ended. Every hello lets the host tidy: claims of old jobs go a day later. The checks
+/// of the runner ride on the connection.
 async fn stay_connected(engine: &Dispatcher, known: &Known) {
-    let ended = engine.0.pool.connection_closed(known.runner.id);
+    let id = known.runner.id;
+    let ended = engine.0.pool.connection_closed(id);
     tokio::pin!(ended);
-    while tokio::time::timeout(GREET_EVERY, &mut ended).await.is_err() {
+    let unhealthy = engine.0.inventory.get(id).is_some_and(|known| known.runner.health.keeps_jobs_away());
+    let mut checks = CheckPlan::new(&engine.0.checks, unhealthy);
+    let mut greet_at = Instant::now() + GREET_EVERY;
+    loop {
+        let is_check = tokio::select! {
+            () = &mut ended => return,
+            () = checks.due() => true,
+            () = tokio::time::sleep_until(greet_at) => false,
+        };
+        if is_check {
+            tokio::select! {
+                () = &mut ended => return,
+                () = checks.make(engine, id).instrument(info_span!("check")) => (),
+            }
+            continue;
+        }
+        greet_at = Instant::now() + GREET_EVERY;
         if let Err(why) = greet(engine, known).await {
             tracing::info!(why, "the runner does not answer a hello");
         }

@@ -89,6 +89,7 @@ use lanes::Lanes;
 use pipelines::Pipelines;
 use pools::Pools;
 use queue_clock::QueueClock;
+use test_runner::Checks;
 use workspaces::UPLOADS_AT_A_TIME;
 
 /// How long a stopping daemon waits for its tasks to let go of their jobs.
@@ -117,6 +118,8 @@ pub struct Parts {
     /// A host that enrols itself waits for a person.
     pub enrolment_approval: bool,
     pub local: Local,
+    /// How often a connected runner is examined; `None`: never by itself.
+    pub check_every: Option<Duration>,
 }
 
 /// The engine; cheap to clone.
@@ -138,6 +141,7 @@ struct Engine {
     jump_hosts: JumpHosts,
     lanes: Lanes,
     claims: Claims,
+    checks: Checks,
     enrolments: Enrolments,
     local: Local,
     deliveries: Deliveries,
@@ -179,6 +183,7 @@ impl Dispatcher {
             jump_hosts: JumpHosts::default(),
             lanes: Lanes::default(),
             claims: Claims::default(),
+            checks: Checks::new(parts.check_every),
             enrolments: Enrolments::new(parts.enrolment_approval),
             local: parts.local,
             deliveries: Deliveries::new(parts.runner_min_free_bytes),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use shuntyard_domain::board::BoardEvent;
 use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::job::{Job, JobState};
+use shuntyard_domain::runner::Health;
 use tracing::info_span;
 
 use super::keeper::key_context;
@@ -44,7 +45,12 @@ async fn load_runners(engine: &Dispatcher) -> Result<(), DispatchError> {
             Ok::<_, StoreError>(stored)
         })
         .await?;
-    for (sealed, runner) in stored {
+    for (sealed, mut runner) in stored {
+        // A Test that the end of the last daemon broke off; the next check or Test stores another word.
+        if let Health::Pending { unhealthy } = runner.health {
+            let why = "the Test was broken off by a restart of the dispatcher".to_owned();
+            runner.health = if unhealthy { Health::Error { command_output: why } } else { Health::Untested };
+        }
         let key = engine.open_key(runner.id, &sealed)?;
         engine.keep(runner, key);
     }

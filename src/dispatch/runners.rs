@@ -16,7 +16,7 @@ use super::{DispatchError, Dispatcher};
 use crate::ssh::{self, Pool};
 use crate::store::{
     Connection, RunnerDeleted, RunnerEvent, StoreError, jobs_on_runner, jobs_placed, runner_by_id, runner_delete,
-    runner_event_insert, runner_update,
+    runner_event_insert, runner_test_find, runner_update,
 };
 
 impl Dispatcher {
@@ -65,8 +65,11 @@ impl Dispatcher {
     /// `NoRunner` for an unknown name.
     pub async fn runner_body(&self, hostname: &str) -> Result<RunnerBody, DispatchError> {
         let known = self.known_by_name(hostname)?;
-        let running = self.jobs_on(known.runner.id).await?;
-        Ok(body(&self.0.pool, &known, &running, &self.changes_of_jobs(&running).await?))
+        let id = known.runner.id;
+        let running = self.jobs_on(id).await?;
+        let last_test = self.0.store.read(move |c| runner_test_find(c, id)).await?;
+        let body = body(&self.0.pool, &known, &running, &self.changes_of_jobs(&running).await?);
+        Ok(RunnerBody { last_test: last_test.map(Into::into), ..body })
     }
 
     /// Jobs that a runner has been given and that have not ended.

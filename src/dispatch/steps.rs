@@ -1,5 +1,6 @@
 //! The steps of a long operation, as its listener sees them.
 
+use shuntyard_domain::probe::Probe;
 use shuntyard_domain::wire::api::{RunnerBody, StepEvent};
 use tokio::sync::mpsc;
 
@@ -23,7 +24,7 @@ pub(super) struct Steps {
 }
 
 impl Steps {
-    /// Unbounded: an operation has a dozen steps.
+    /// Unbounded: an operation has a dozen steps, and a Test some thirty probes.
     pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<StepEvent>) {
         let (listener, steps) = mpsc::unbounded_channel();
         (Self { listener }, steps)
@@ -45,6 +46,10 @@ impl Steps {
 
     pub(super) fn done(&self, step: &str, detail: impl Into<String>) {
         self.tell(StepEvent::Done { step: step.into(), detail: detail.into() });
+    }
+
+    pub(super) fn probed(&self, probe: &Probe) {
+        self.tell(StepEvent::Probed { probe: probe.clone() });
     }
 
     pub(super) fn failed(&self, step: &str, failure: Failure, rolled_back: Vec<String>, left_behind: Vec<String>) {

@@ -29,6 +29,7 @@ pub mod phase;
 pub mod pipeline;
 pub mod plan;
 pub mod pool;
+pub mod probe;
 pub mod project_config;
 pub mod queue;
 pub mod receipt;

@@ -1,5 +1,7 @@
 //! The inventory record of a host.
 
+mod health;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
@@ -15,6 +17,7 @@ use crate::via::Via;
 use crate::wire::time_text::rfc3339;
 
 pub use crate::label::check_label;
+pub use health::Health;
 
 closed_list!(
     /// What the inventory says about a runner. Contact is not part of it.
@@ -118,21 +121,6 @@ impl From<&Runner> for RunnerSnapshot {
             scope: runner.scope.clone(),
         }
     }
-}
-
-/// The last Test, in Chef's words.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "status", rename_all = "snake_case")]
-pub enum Health {
-    #[default]
-    Untested,
-    Pending,
-    Ok {
-        command_output: String,
-    },
-    Error {
-        command_output: String,
-    },
 }
 
 /// How the dispatcher reaches the account under which jobs run.

@@ -150,7 +150,10 @@ async fn wait_for_end(mut steps: mpsc::UnboundedReceiver<StepEvent>) -> Result<R
             StepEvent::Failed { step, why, try_next, .. } => {
                 return Err(ApiError::StepFailed(format!("{step}: {why}. {try_next}")));
             }
-            StepEvent::Began { .. } | StepEvent::Done { .. } | StepEvent::HostKeyUnconfirmed { .. } => (),
+            StepEvent::Began { .. }
+            | StepEvent::Done { .. }
+            | StepEvent::Probed { .. }
+            | StepEvent::HostKeyUnconfirmed { .. } => (),
         }
     }
     Err(ApiError::StepFailed("the operation was interrupted".into()))

@@ -18,6 +18,7 @@ use super::credentials::Credential;
 use super::error::{ConnectError, Phase};
 use super::events::{SeenHostKeys, ServerEvents, SessionError};
 use super::host_keys::HostKeyPolicy;
+use super::noted::{BannerTap, Noted};
 use super::route::Route;
 use super::session::{Dial, Inner, Session};
 use super::settings::Settings;
@@ -66,10 +67,22 @@ impl Session {
         tasks: &Tasks,
         settings: &Settings,
     ) -> Result<Self, ConnectError> {
+        Self::connect_noting(dial, credential, policy, tasks, settings, &Noted::default()).await
+    }
+
+    /// As `connect_with`; `noted` has what each layer said, also after an error.
+    pub(super) async fn connect_noting(
+        dial: &Dial,
+        credential: &Credential,
+        policy: &HostKeyPolicy,
+        tasks: &Tasks,
+        settings: &Settings,
+        noted: &Noted,
+    ) -> Result<Self, ConnectError> {
         check(dial)?;
         let length = settings.connect_deadline;
         let limit = Limit { at: dial.at(), until: Instant::now() + length, length };
-        let wire = reach(dial, &limit, settings.tcp_try).await?;
+        let wire = reach(dial, &limit, settings.tcp_try, noted).await?;
         let cut = CancellationToken::new();
         let cut_on_drop = cut.clone().drop_guard();
         let closed = CancellationToken::new();
@@ -78,9 +91,10 @@ impl Session {
             at: limit.at.clone(),
             policy: policy.clone(),
             seen: seen_sender,
+            noted: noted.clone(),
             _closed: closed.clone().drop_guard(),
         };
-        let socket = Socket::new(wire, &cut, settings.write_stall);
+        let socket = Socket::new(wire, &cut, settings.write_stall, BannerTap::new(noted));
         let config = settings.client_config(&policy.algorithms());
         let exchange = russh::client::connect_stream(config, socket, events);
         let mut handle = limit
@@ -88,6 +102,7 @@ impl Session {
             .await?
             .map_err(|error| failed(&limit.at, Phase::KeyExchange, error))?;
         limit.hold(Phase::Authentication, authenticate(&mut handle, dial, credential)).await??;
+        noted.note(|layers| layers.login = Some(format!("{} by {}", dial.user, credential.method())));
         debug!(ssh.host = limit.at, ssh.user = dial.user, "connected");
         let inner = Arc::new(Inner {
             at: limit.at,
@@ -95,6 +110,7 @@ impl Session {
             tasks: tasks.clone(),
             settings: settings.clone(),
             seen,
+            noted: noted.clone(),
             closed,
             cut,
             _cut_on_drop: cut_on_drop,
@@ -131,20 +147,30 @@ fn check(dial: &Dial) -> Result<(), ConnectError> {
     Ok(())
 }
 
-async fn reach(dial: &Dial, limit: &Limit, tcp_try: Duration) -> Result<Wire, ConnectError> {
+async fn reach(dial: &Dial, limit: &Limit, tcp_try: Duration, noted: &Noted) -> Result<Wire, ConnectError> {
     match &dial.route {
-        Route::Direct => reach_directly(dial, limit, tcp_try).await.map(Wire::Tcp),
+        Route::Direct => reach_directly(dial, limit, tcp_try, noted).await.map(Wire::Tcp),
         Route::Carried(carrier) => {
-            limit.hold(Phase::Tcp, carrier.open(&dial.address, dial.port)).await?.map(Wire::Carried)
+            // The far end looks for the name.
+            noted.note(|layers| layers.resolved = vec![format!("{} as {} sees it", dial.address, carrier.name())]);
+            let stream = limit.hold(Phase::Tcp, carrier.open(&dial.address, dial.port)).await??;
+            noted.note(|layers| layers.peer = Some(format!("{} over {}", dial.at(), carrier.name())));
+            Ok(Wire::Carried(stream))
         }
     }
 }
 
 /// Connects to the first address that answers. Addresses that are silent are tried in turn until the deadline.
-async fn reach_directly(dial: &Dial, limit: &Limit, tcp_try: Duration) -> Result<TcpStream, ConnectError> {
+async fn reach_directly(
+    dial: &Dial,
+    limit: &Limit,
+    tcp_try: Duration,
+    noted: &Noted,
+) -> Result<TcpStream, ConnectError> {
     let found = limit.hold(Phase::Resolve, lookup_host((dial.address.as_str(), dial.port))).await?;
     let unresolved = |reason: String| ConnectError::Resolve { at: limit.at.clone(), reason };
     let addresses: Vec<SocketAddr> = found.map_err(|error| unresolved(plain(&error)))?.collect();
+    noted.note(|layers| layers.resolved = addresses.iter().map(|address| address.ip().to_string()).collect());
     let mut last = unresolved("it has no address".to_owned());
     loop {
         let mut silent = false;
@@ -153,6 +179,7 @@ async fn reach_directly(dial: &Dial, limit: &Limit, tcp_try: Duration) -> Result
             last = match timeout_at(until, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => {
                     let _ = stream.set_nodelay(true);
+                    noted.note(|layers| layers.peer = Some(address.to_string()));
                     return Ok(stream);
                 }
                 Ok(Err(error)) => ConnectError::Tcp { at: limit.at.clone(), reason: plain(&error) },

@@ -1,5 +1,6 @@
 //! What a server says outside channels: its host key, the list of its host keys, the end of the connection.
 
+use russh::Names;
 use russh::client::{ChannelOpenHandle, DisconnectReason, Handler, Msg, Session};
 use russh::keys::{PublicKey, PublicKeyOrCertificate};
 use tokio::sync::watch;
@@ -8,6 +9,7 @@ use tracing::debug;
 
 use super::error::ConnectError;
 use super::host_keys::{self, HostKeyPolicy};
+use super::noted::Noted;
 
 /// Why a session ended: our own verdict on the host key, or russh's error.
 #[derive(Debug)]
@@ -34,6 +36,7 @@ pub(super) struct ServerEvents {
     pub(super) at: String,
     pub(super) policy: HostKeyPolicy,
     pub(super) seen: watch::Sender<SeenHostKeys>,
+    pub(super) noted: Noted,
     pub(super) _closed: DropGuard,
 }
 
@@ -41,6 +44,8 @@ impl ServerEvents {
     fn check(&self, key: &PublicKey) -> Result<bool, SessionError> {
         self.policy.check(&self.at, key).map_err(SessionError::HostKey)?;
         self.seen.send_modify(|seen| seen.shown = host_keys::line(key));
+        let shown = format!("{} {}", key.algorithm(), host_keys::sha256(key));
+        self.noted.note(|layers| layers.host_key = Some(shown));
         Ok(true)
     }
 }
@@ -59,6 +64,14 @@ impl Handler for ServerEvents {
             // Never offered, so never expected; no authority is trusted.
             PublicKeyOrCertificate::Certificate(_) => Ok(false),
         }
+    }
+
+    async fn kex_done(&mut self, _: Option<&[u8]>, names: &Names, _: &mut Session) -> Done {
+        let (kex, cipher, mac) = (names.kex.as_ref(), names.cipher.as_ref(), names.client_mac.as_ref());
+        // Ciphers that check integrity themselves have no other.
+        let mac = if mac == "none" { String::new() } else { format!(", {mac}") };
+        self.noted.note(|layers| layers.kex = Some(format!("{kex}, {cipher}{mac}")));
+        Ok(())
     }
 
     async fn openssh_ext_host_keys_announced(&mut self, keys: Vec<PublicKey>, _: &mut Session) -> Done {

@@ -14,6 +14,7 @@ mod events;
 mod exec;
 mod host_keys;
 mod jump;
+mod noted;
 pub mod pool;
 mod route;
 mod session;
@@ -26,7 +27,7 @@ pub use error::{ChannelGone, ConnectError, ExecError, ForwardError, KeyError, Ph
 pub use exec::{ExecLimits, ExecOutput};
 pub use host_keys::{HostKeyPolicy, fingerprint};
 pub use jump::{Jump, JumpLogin, JumpStatus};
-pub use pool::{Lease, Pool, Target};
+pub use pool::{Lease, Pool, Target, Warm};
 pub use route::{ByteStream, CarriedStream, Carrier, Route};
 pub use russh::keys::PrivateKey as RunnerKey;
 pub use session::{Dial, Session};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use russh::ChannelOpenFailure;
 use russh::client::Handle;
+use shuntyard_domain::probe::Layers;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -14,6 +15,7 @@ use tracing::debug_span;
 use super::channel::{self, Channel};
 use super::error::{ExecError, ForwardError};
 use super::events::{SeenHostKeys, ServerEvents};
+use super::noted::Noted;
 use super::route::Route;
 use super::settings::Settings;
 use crate::shutdown::Tasks;
@@ -59,6 +61,7 @@ pub(super) struct Inner {
     pub(super) tasks: Tasks,
     pub(super) settings: Settings,
     pub(super) seen: watch::Receiver<SeenHostKeys>,
+    pub(super) noted: Noted,
     pub(super) closed: CancellationToken,
     /// Cuts the socket.
     pub(super) cut: CancellationToken,
@@ -151,6 +154,12 @@ impl Session {
     #[must_use]
     pub fn at(&self) -> &str {
         &self.inner.at
+    }
+
+    /// What each layer of the connection said.
+    #[must_use]
+    pub fn layers(&self) -> Layers {
+        self.inner.noted.layers()
     }
 
     /// The host key that the server proved, as `ALGORITHM BASE64`.

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use super::noted::BannerTap;
 use super::route::{ByteStream, CarriedStream};
 
 /// Reads at or below this many bytes are answered with an immediate ACK.
@@ -41,16 +42,18 @@ pub(super) struct Socket {
     cut_write: Pin<Box<WaitForCancellationFutureOwned>>,
     write_stall: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
+    banner: BannerTap,
 }
 
 impl Socket {
-    pub(super) fn new(wire: Wire, cut: &CancellationToken, write_stall: Duration) -> Self {
+    pub(super) fn new(wire: Wire, cut: &CancellationToken, write_stall: Duration, banner: BannerTap) -> Self {
         Self {
             wire,
             cut_read: Box::pin(cut.clone().cancelled_owned()),
             cut_write: Box::pin(cut.clone().cancelled_owned()),
             write_stall,
             stalled: None,
+            banner,
         }
     }
 
@@ -75,6 +78,7 @@ impl AsyncRead for Socket {
         }
         let before = buf.filled().len();
         ready!(self.wire.stream().poll_read(cx, buf))?;
+        self.banner.take(&buf.filled()[before..]);
         // sshd's first answers wait for our ACK (Nagle), which the kernel would hold back for 40 ms.
         #[cfg(target_os = "linux")]
         if let Wire::Tcp(stream) = &self.wire

@@ -28,6 +28,7 @@ mod project_limits;
 mod row_jobs;
 mod runner_events;
 mod runner_row;
+mod runner_tests;
 mod runners;
 mod schema;
 mod secrets;
@@ -73,6 +74,7 @@ pub use runner_events::{
     HostKeyAccepted, RunnerChanged, RunnerDeleted, RunnerEvent, RunnerEventRow, ValueChange, runner_event_insert,
     runner_events, runner_snapshot,
 };
+pub use runner_tests::{runner_test_find, runner_test_put};
 pub use runners::{
     runner_by_id, runner_delete, runner_find, runner_insert, runner_list, runner_replace_key, runner_sealed_key,
     runner_state, runner_update,

@@ -9,6 +9,7 @@ use super::base64_text;
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
 use super::runner_row::RunnerRow;
+use super::runner_tests::runner_test_delete;
 use super::schema::runners;
 
 const RUNNER: &str = "runner";
@@ -113,9 +114,10 @@ pub fn runner_sealed_key(c: &mut StoreConnection, id: RunnerId) -> Result<Option
     found.map(|text| base64_text::decode(row, "sealed_private_key", &text)).transpose()
 }
 
-/// Removes the runner and its key; its jobs keep its id and name. Tells whether it was there.
+/// Removes the runner, its key and its last Test; its jobs keep its id and name. Tells whether it was there.
 pub fn runner_delete(c: &mut StoreConnection, id: RunnerId) -> Result<bool, StoreError> {
     let key = id.to_string();
+    runner_test_delete(c, id)?;
     diesel::delete(runners::table.find(&key))
         .execute(c)
         .map(|deleted| deleted > 0)

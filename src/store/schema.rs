@@ -96,6 +96,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    runner_tests (runner_id) {
+        runner_id -> Text,
+        at_ms -> BigInt,
+        made_as -> Text,
+        probes -> Text,
+    }
+}
+
+diesel::table! {
     projects (enterprise, org, name) {
         enterprise -> Text,
         org -> Text,

@@ -46,6 +46,7 @@ fn the_help_of_every_command_is_as_recorded() {
         "ctl list-runners",
         "ctl show-runner",
         "ctl test-runner",
+        "ctl doctor",
         "ctl accept-host-key",
         "ctl approve",
         "ctl create-token",

@@ -9,6 +9,7 @@ mod bootstrap;
 mod log_chunk;
 mod patch;
 mod submit;
+mod test;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +27,7 @@ use crate::output::head_bytes;
 use crate::phase::{Phase, Stage};
 use crate::project_config::Fault;
 use crate::receipt::StopReceipt;
-use crate::runner::{Health, OneOff, Runner, RunnerState, Scope};
+use crate::runner::{OneOff, Runner, RunnerState, Scope};
 use crate::tenancy::Name;
 use crate::wire::time_text::{chef_duration, chef_time, rfc3339};
 
@@ -36,6 +37,7 @@ pub use bootstrap::{AcceptHostKey, InstallRunner, StepEvent, default_ssh_port};
 pub use log_chunk::LogChunk;
 pub use patch::{DeletedRunnerBody, PatchRunner, StateNoteBody};
 pub use submit::{ProjectLimits, SubmitJob, SubmitPhaseRun};
+pub use test::{HealthBody, LastTestBody};
 
 /// Every error answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -238,27 +240,6 @@ impl JobBody {
     }
 }
 
-/// Chef's health: `{}` when never tested.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HealthBody {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command_output: Option<String>,
-}
-
-impl From<&Health> for HealthBody {
-    fn from(health: &Health) -> Self {
-        let (status, command_output) = match health {
-            Health::Untested => (None, None),
-            Health::Pending => (Some("pending"), None),
-            Health::Ok { command_output } => (Some("ok"), Some(command_output.clone())),
-            Health::Error { command_output } => (Some("error"), Some(command_output.clone())),
-        };
-        Self { status: status.map(Into::into), command_output }
-    }
-}
-
 /// Whether the dispatcher has a live connection to the runner.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactBody {
@@ -334,6 +315,9 @@ pub struct RunnerBody {
     pub stop_means: Vec<String>,
     pub last_seen_at: Option<String>,
     pub created_at: String,
+    /// In `GET /runners/:hostname` of a runner that was tested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_test: Option<LastTestBody>,
 }
 
 /// What a runner's answer needs beside its record.
@@ -388,6 +372,7 @@ impl RunnerBody {
             stop_means: runner.installation.stop_means.clone(),
             last_seen_at: runner.last_seen_at_ms.map(rfc3339),
             created_at: rfc3339(runner.created_at_ms),
+            last_test: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::answer::script;
 use super::install::retire_program;
+use super::probe::{FACTS, TELL_FACTS};
 use super::{SYSTEM_HOME, SYSTEM_USER, WRAPPER, wrapper_version};
 
 /// What a reader of the script sees first.
@@ -32,7 +33,7 @@ pub fn enrol_script() -> String {
         ("version", version.as_str()),
         ("system_user", SYSTEM_USER),
         ("system_home", SYSTEM_HOME),
-        ("facts_text", &script(&[], &[include_str!("bootstrap/facts.sh")])),
+        ("facts_text", &script(&[], &[FACTS, TELL_FACTS])),
         ("install_text", &script(&install, &[keys, include_str!("bootstrap/install.sh")])),
         ("uninstall_text", &script(&[], &[keys, include_str!("bootstrap/uninstall.sh")])),
         ("drop_key_text", &script(&[("system_home", SYSTEM_HOME)], &[keys, include_str!("bootstrap/drop_key.sh")])),

@@ -4,6 +4,7 @@
 //! which a shell reads them; `docs/PROTOCOL.md` describes what they do.
 
 pub mod answer;
+pub mod doctor;
 pub mod enrol;
 pub mod install;
 pub mod jump_key;
@@ -12,6 +13,7 @@ pub mod probe;
 use crc::{CRC_64_XZ, Crc};
 
 pub use answer::BadAnswer;
+pub use doctor::{doctor_script, parse_doctor};
 pub use enrol::enrol_script;
 pub use install::{
     BadPlan, Begun, InstallFault, InstallPlan, Installed, UninstallPlan, Uninstalled, drop_key_script, install_script,

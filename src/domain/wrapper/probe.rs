@@ -7,6 +7,11 @@ use crate::wire::frame::Nonce;
 
 use super::answer::{BadAnswer, script, whole_lines};
 
+/// Functions of the scripts; the line behind them runs what is wanted.
+pub(super) const FACTS: &str = include_str!("bootstrap/facts.sh");
+pub(super) const SUDO: &str = include_str!("bootstrap/sudo.sh");
+pub(super) const TELL_FACTS: &str = "{ tell \"@@$nonce\"; facts; tell eol; } </dev/null\n";
+
 closed_list!(
     /// The way to root's rights.
     Sudo {
@@ -48,7 +53,7 @@ pub struct ProbedHost {
 /// The script that asks; send it to `SHELL_COMMAND`.
 #[must_use]
 pub fn facts_script(nonce: &Nonce) -> String {
-    script(&[("nonce", nonce.as_str())], &[include_str!("bootstrap/facts.sh")])
+    script(&[("nonce", nonce.as_str())], &[FACTS, TELL_FACTS])
 }
 
 /// Reads the answer to `facts_script` from the command's standard output.
@@ -110,7 +115,7 @@ pub fn os_release_field(line: &str) -> Option<(String, String)> {
 /// The script that looks for sudo; send it to `SHELL_COMMAND`.
 #[must_use]
 pub fn sudo_probe_script(nonce: &Nonce) -> String {
-    script(&[("nonce", nonce.as_str())], &[include_str!("bootstrap/sudo.sh")])
+    script(&[("nonce", nonce.as_str())], &[SUDO, "{ tell \"@@$nonce\"; sudo_way; tell eol; } </dev/null\n"])
 }
 
 /// Reads the answer to `sudo_probe_script`.

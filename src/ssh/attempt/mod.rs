@@ -5,6 +5,7 @@ mod collect;
 mod decode;
 mod input;
 mod lines;
+mod sound;
 mod verbs;
 mod workspace;
 
@@ -21,7 +22,8 @@ use tokio::time::{Instant, timeout_at};
 
 pub use collect::{Answer, Collection, collect};
 pub use input::AttemptInput;
-pub use verbs::{FenceAnswer, KillAnswer, fence, hello, kill, remove, retire, status};
+pub use sound::sound;
+pub use verbs::{FenceAnswer, KillAnswer, fence, greet, hello, kill, remove, retire, status};
 pub use workspace::{Delivery, DeliveryWord, deliver};
 
 use super::channel::{ChannelEvent, ChannelReader};

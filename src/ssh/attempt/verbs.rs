@@ -40,12 +40,21 @@ const RETIRE_DEADLINE: Duration = Duration::from_secs(120);
 /// # Errors
 /// `VerbError`, here and below: no channel, a refusal of the wrapper, or an answer that is not complete.
 pub async fn hello(lease: &mut Lease, wrapper_path: &str) -> Result<Hello, VerbError> {
+    greet(lease, wrapper_path).await.map(|(hello, _)| hello)
+}
+
+/// As `hello`, with everything that was printed beside the answer: noise of login files.
+///
+/// # Errors
+/// As `hello`.
+pub async fn greet(lease: &mut Lease, wrapper_path: &str) -> Result<(Hello, String), VerbError> {
     let nonce = fresh_nonce()?;
     let answer = ask(lease, wrapper_path, &Verb::Hello { nonce: &nonce }, &nonce, ANSWER_DEADLINE).await?;
-    answer.find(|control| match control {
+    let hello = answer.find(|control| match control {
         Control::Hello(hello) => Some(hello.clone()),
         _ => None,
-    })
+    })?;
+    Ok((hello, answer.noise(&nonce)))
 }
 
 /// Lists every attempt that the host knows.
@@ -148,6 +157,7 @@ pub async fn retire(
 struct Answer {
     at: String,
     stdout: Vec<u8>,
+    stderr: Vec<u8>,
     controls: Vec<Control>,
     said: String,
 }
@@ -184,7 +194,7 @@ async fn ask_with(
         ("", None) => "it was killed".to_owned(),
         (text, _) => text.chars().rev().take(300).collect::<Vec<_>>().into_iter().rev().collect(),
     };
-    Ok(Answer { at, stdout: output.stdout, controls, said })
+    Ok(Answer { at, stdout: output.stdout, stderr: output.stderr, controls, said })
 }
 
 impl Answer {
@@ -200,6 +210,17 @@ impl Answer {
             _ => None,
         });
         Err(refusal.unwrap_or_else(|| VerbError::NoAnswer { at: self.at.clone(), said: self.said.clone() }))
+    }
+
+    /// What is not the wrapper's, of an answer that has nothing on standard output; at most 1,000 characters of each stream.
+    fn noise(&self, nonce: &Nonce) -> String {
+        let mark = format!("@{nonce} ");
+        let stderr = String::from_utf8_lossy(&self.stderr);
+        // Noise without a newline stands before a control line.
+        let beside = stderr.lines().map(|line| line.split_once(&mark).map_or(line, |(before, _)| before));
+        let cut = |text: &str| text.chars().take(1000).collect::<String>();
+        let beside = cut(&beside.collect::<Vec<_>>().join("\n"));
+        [cut(&String::from_utf8_lossy(&self.stdout)), beside].join("\n").trim().to_owned()
     }
 
     /// A list is complete with its end mark.

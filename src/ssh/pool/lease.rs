@@ -19,11 +19,18 @@ pub struct Lease {
     pool: Pool,
     target: Target,
     slot: Arc<Slot>,
+    /// A refused session does not move it to another connection.
+    stays: bool,
 }
 
 impl Lease {
     pub(super) fn new(pool: Pool, target: Target, slot: Arc<Slot>) -> Self {
-        Self { pool, target, slot }
+        Self { pool, target, slot, stays: false }
+    }
+
+    /// A lease that keeps to its connection.
+    pub(super) fn staying(pool: Pool, target: Target, slot: Arc<Slot>) -> Self {
+        Self { pool, target, slot, stays: true }
     }
 
     /// The connection that the slot is on.
@@ -42,7 +49,7 @@ impl Lease {
                 Err(refusal @ ExecError::ChannelRefused { .. }) => refusal,
                 answer => return answer,
             };
-            if !self.slot.connection.refused() {
+            if !self.slot.connection.refused() || self.stays {
                 return Err(refusal);
             }
             self.slot = match self.slot.kind {

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use shuntyard_domain::ids::RunnerId;
+use shuntyard_domain::probe::Layers;
 
 pub use lease::Lease;
 
@@ -36,6 +37,23 @@ pub struct Target {
     /// Pinned `ALGORITHM BASE64` lines.
     pub host_keys: Vec<String>,
     pub key: Arc<PrivateKey>,
+}
+
+/// What a slot of a warm connection is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Warm {
+    Service,
+    /// A place that a job could have, for a moment: only to see how many there are.
+    Sounding,
+}
+
+impl Warm {
+    const fn kind(self) -> Kind {
+        match self {
+            Self::Service => Kind::Service,
+            Self::Sounding => Kind::Job,
+        }
+    }
 }
 
 /// The connections to all runners. Clones share it.
@@ -101,6 +119,23 @@ impl Pool {
         self.lease(target, Kind::Service).await
     }
 
+    /// Takes a slot of a connection that is up, waiting at most `wait`; it never makes one, and the lease stays on its
+    /// connection. `None`: there is no connection, or its slots stay taken.
+    pub async fn lease_warm(&self, target: &Target, purpose: Warm, wait: Duration) -> Option<Lease> {
+        let site = self.site(target);
+        let taken = async {
+            loop {
+                let changed = site.changed();
+                if let Some(slot) = site.free_slot(purpose.kind()) {
+                    return Some(Lease::staying(self.clone(), target.clone(), slot));
+                }
+                site.session()?;
+                changed.await;
+            }
+        };
+        tokio::time::timeout(wait, taken).await.ok().flatten()
+    }
+
     /// Makes sure that there is a connection and returns it, without a slot.
     ///
     /// # Errors
@@ -142,6 +177,12 @@ impl Pool {
     #[must_use]
     pub fn connection_count(&self, runner: RunnerId) -> usize {
         self.sites().get(&runner).map_or(0, |site| site.connection_count())
+    }
+
+    /// What the layers of the runner's connection said, or those of the last attempt to make one.
+    #[must_use]
+    pub fn layers(&self, runner: RunnerId) -> Layers {
+        self.sites().get(&runner).map(|site| site.layers()).unwrap_or_default()
     }
 
     /// Sessions that the runner's sshd was seen to allow on one connection (its MaxSessions); `None` while it refused

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use russh::keys::HashAlg;
+use shuntyard_domain::probe::Layers;
 use tokio::sync::futures::OwnedNotified;
 use tokio::sync::{Notify, watch};
 use tracing::{debug_span, info};
@@ -15,6 +16,7 @@ use crate::shutdown::Tasks;
 use crate::ssh::credentials::Credential;
 use crate::ssh::error::ConnectError;
 use crate::ssh::host_keys::HostKeyPolicy;
+use crate::ssh::noted::Noted;
 use crate::ssh::route::Route;
 use crate::ssh::session::{Dial, Session};
 use crate::ssh::settings::Settings;
@@ -47,6 +49,8 @@ pub(super) struct Site {
 struct State {
     connections: Vec<Arc<Connection>>,
     attempt: Option<watch::Receiver<Outcome>>,
+    /// Of the last attempt.
+    noted: Noted,
     retired: bool,
 }
 
@@ -78,6 +82,12 @@ impl Site {
         }
     }
 
+    /// A free slot of a connection that is up.
+    pub(super) fn free_slot(&self, kind: Kind) -> Option<Arc<Slot>> {
+        let state = lock(&self.state);
+        state.connections.iter().filter(|c| !c.session.is_closed()).find_map(|c| c.try_slot(kind, &self.changed))
+    }
+
     /// A connection that is up.
     pub(super) fn session(&self) -> Option<Session> {
         lock(&self.state).connections.iter().map(|c| &c.session).find(|session| !session.is_closed()).cloned()
@@ -85,6 +95,14 @@ impl Site {
 
     pub(super) fn connection_count(&self) -> usize {
         lock(&self.state).connections.iter().filter(|c| !c.session.is_closed()).count()
+    }
+
+    /// What the layers said: of a connection that is up, else of the last attempt.
+    pub(super) fn layers(&self) -> Layers {
+        match self.session() {
+            Some(session) => session.layers(),
+            None => lock(&self.state).noted.layers(),
+        }
     }
 
     /// The sessions that the host was seen to allow on one connection; `None` while it refused none.
@@ -126,13 +144,15 @@ impl Site {
         }
         let (sender, receiver) = watch::channel(None);
         state.attempt = Some(receiver.clone());
+        let noted = Noted::default();
+        state.noted = noted.clone();
         drop(state);
         let (site, target, settings, pace) = (Arc::clone(self), target.clone(), settings.clone(), Arc::clone(pace));
         let all = tasks.clone();
         tasks.spawn(debug_span!("connect", runner.id = %target.runner), |stop| async move {
             let made = tokio::select! {
                 () = stop.cancelled() => Err(ConnectError::Stopped { at: target.dial.at() }),
-                made = connect(&target, &all, &settings, &pace) => made,
+                made = connect(&target, &all, &settings, &pace, &noted) => made,
             };
             let outcome = site.settle(made, &all);
             sender.send_replace(Some(outcome));
@@ -194,14 +214,21 @@ impl Site {
     }
 }
 
-async fn connect(target: &Target, tasks: &Tasks, settings: &Settings, pace: &Pace) -> Result<Session, ConnectError> {
+async fn connect(
+    target: &Target,
+    tasks: &Tasks,
+    settings: &Settings,
+    pace: &Pace,
+    noted: &Noted,
+) -> Result<Session, ConnectError> {
     let credential = Credential::Key(Arc::clone(&target.key));
     let policy = HostKeyPolicy::Pinned(target.host_keys.clone());
     // Before it is its turn: many runners behind a jump host that is silent must not keep others from theirs.
     if let Route::Carried(carrier) = &target.dial.route {
         carrier.ready().await?;
     }
-    pace.paced(&target.dial.at(), Session::connect_with(&target.dial, &credential, &policy, tasks, settings)).await
+    pace.paced(&target.dial.at(), Session::connect_noting(&target.dial, &credential, &policy, tasks, settings, noted))
+        .await
 }
 
 fn key_name(target: &Target) -> String {

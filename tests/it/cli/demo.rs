@@ -80,6 +80,7 @@ fn a_demo_that_stays_answers_the_api_and_runs_jobs_until_ctrl_c() {
         Client::start(command, b"").end()
     };
     shunt(&["ctl", "list-runners"]).expect(0, &HOSTS);
+    shunt(&["ctl", "doctor", "--all"]).expect(0, &["alpine 3.20.3", "centos 7.9", "ubuntu 22.04", "3 runners: "]);
     let ran = shunt(&["run", "--quiet", "--filter", "platform=ubuntu", "--", "uname", "-n"]);
     assert_eq!((ran.code, ran.text().as_str()), (0, "ubuntu-demo\n"), "{}", ran.stderr);
     let pid = demo.id();

@@ -24,6 +24,7 @@ mod pipelines;
 #[cfg(feature = "postgres")]
 mod pools;
 mod postgres;
+mod runner_tests;
 mod samples;
 mod secrets;
 mod small_tables;

@@ -71,6 +71,28 @@ fn the_facts_of_this_host_and_of_a_pretended_one_are_read() {
 }
 
 #[test]
+fn every_shell_answers_what_a_test_asks() {
+    under_every_shell(|host| {
+        let nonce = nonce();
+        let answer = send(host, &format!("umask 027\n{}", doctor_script(&nonce, true)));
+        let said =
+            parse_doctor(&answer, &nonce).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&answer)));
+        assert!(parse_facts(&answer, &nonce).is_ok());
+        assert_eq!((said.writable, said.exec), (Some(true), Some(true)), "{said:?}");
+        assert!(said.umask.as_deref().is_some_and(|mask| mask.ends_with("27")), "{said:?}");
+        assert!(said.path.is_some() && said.space.is_some_and(|(free, all)| free <= all), "{said:?}");
+        assert!(said.limits.contains_key("open_files") && said.limits.contains_key("processes"), "{said:?}");
+        assert_eq!(
+            said.sudo.is_some(),
+            parse_doctor(&send(host, &doctor_script(&nonce, false)), &nonce).unwrap().sudo.is_none()
+        );
+        assert!(!said.logind.is_empty() && said.lang.is_some(), "{said:?}");
+        let left: Vec<_> = fs::read_dir(".").unwrap().flatten().map(|e| e.file_name()).collect();
+        assert!(!left.iter().any(|name| name.to_string_lossy().starts_with("probe-")), "{left:?}");
+    });
+}
+
+#[test]
 fn the_way_to_root_is_found() {
     under_every_shell(|host| {
         let nonce = nonce();

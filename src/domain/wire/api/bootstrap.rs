@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::RunnerBody;
+use crate::probe::Probe;
 use crate::runner::Scope;
 
 /// `POST /runners/:hostname/install`. Exactly one of `password` and `private_key`.
@@ -74,6 +75,8 @@ pub enum StepEvent {
     Began { step: String, title: String },
     /// A step ended well; `detail` is one line for people.
     Done { step: String, detail: String },
+    /// A Test has looked at one thing more; comes in no fixed order.
+    Probed { probe: Probe },
     /// The host showed a key that nobody has confirmed; nothing was changed. Try again with `host_key`.
     HostKeyUnconfirmed { fingerprint: String, key_type: String },
     /// A step failed and what was done was undone.

@@ -38,4 +38,3 @@ facts() {
     ! have "$tool" || tell tool "$tool"
   done
 }
-{ tell "@@$nonce"; facts; tell eol; } </dev/null

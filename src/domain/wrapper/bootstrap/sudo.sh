@@ -10,4 +10,3 @@ sudo_way() {
     esac
   fi
 }
-{ tell "@@$nonce"; sudo_way; tell eol; } </dev/null

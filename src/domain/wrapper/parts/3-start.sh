@@ -40,7 +40,8 @@ become_job() {
   # From here on variables may be the job's: what is still needed stands in the positional parameters.
   set -- /bin/sh "$spool/script" "$spool/log" "$id" "$spool"
   [ "$leads" = 0 ] || set -- "$@" "$shunt_setsid"
-  clean_environment 'HOME PATH USER LOGNAME LANG SHELL TMPDIR'
+  # The last is set on hosts that pretend to be another system: a Test asks as a job.
+  clean_environment 'HOME PATH USER LOGNAME LANG SHELL TMPDIR SHUNT_OS_RELEASE'
   [ -z "${shunt_home:-}" ] || export HOME="$shunt_home"
   shunt_env
   export SHUNT_JOB="$4" SHUNT_COOKIE="$5." SHUNT_OUTPUT="$5/outputs"

@@ -1,0 +1,46 @@
+//! The health of a runner, and its last Test.
+
+use serde::{Deserialize, Serialize};
+
+use crate::probe::{Report, TestKind, TestRecord, Verdict};
+use crate::runner::Health;
+use crate::wire::time_text::rfc3339;
+
+/// What the last Test found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastTestBody {
+    /// When it had ended.
+    pub at: String,
+    pub kind: TestKind,
+    /// The worst of its probes, `ok` at best.
+    pub verdict: Verdict,
+    pub probes: Report,
+}
+
+impl From<TestRecord> for LastTestBody {
+    fn from(test: TestRecord) -> Self {
+        let TestRecord { at_ms, kind, report } = test;
+        Self { at: rfc3339(at_ms), kind, verdict: report.verdict(), probes: report }
+    }
+}
+
+/// Chef's health: `{}` when never tested.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthBody {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_output: Option<String>,
+}
+
+impl From<&Health> for HealthBody {
+    fn from(health: &Health) -> Self {
+        let (status, command_output) = match health {
+            Health::Untested => (None, None),
+            Health::Pending { .. } => (Some("pending"), None),
+            Health::Ok { command_output } => (Some("ok"), Some(command_output.clone())),
+            Health::Error { command_output } => (Some("error"), Some(command_output.clone())),
+        };
+        Self { status: status.map(Into::into), command_output }
+    }
+}
