@@ -23,6 +23,10 @@ pub enum DispatchError {
     /// An organisation, project or pipeline.
     #[error("there is no such {0}")]
     NoPlace(&'static str),
+    #[error("there is no webhook {0}")]
+    NoWebhook(String),
+    #[error("the webhook has no delivery {0}; old ones are removed after a week")]
+    NoDelivery(String),
     #[error("there is no enrolment token {0}")]
     NoToken(String),
     #[error("the token `{name}` was used already, for runner `{hostname}`; delete that runner instead")]

@@ -111,9 +111,13 @@ fn shown_dispatch(error: DispatchError) -> Shown {
     let message = error.to_string();
     match error {
         E::Blob(error) => shown_blob(&error, message),
-        E::NoToken(_) | E::NoJob(_) | E::NoRunner(_) | E::NoChange(_) | E::NoPlace(_) => {
-            Shown::new(StatusCode::NOT_FOUND, "not_found", message)
-        }
+        E::NoToken(_)
+        | E::NoWebhook(_)
+        | E::NoDelivery(_)
+        | E::NoJob(_)
+        | E::NoRunner(_)
+        | E::NoChange(_)
+        | E::NoPlace(_) => Shown::new(StatusCode::NOT_FOUND, "not_found", message),
         E::Raced(_) => Shown::new(StatusCode::CONFLICT, "raced", message),
         E::TokenUsed { .. } => Shown::new(StatusCode::CONFLICT, "token_used", message),
         E::Taken { .. } => Shown::new(StatusCode::CONFLICT, "conflict", message),

@@ -21,6 +21,7 @@ mod sse;
 mod status;
 mod steps;
 mod tenancy;
+mod webhooks;
 mod workspaces;
 
 use axum::Router;
@@ -57,6 +58,7 @@ pub fn router(api: Api) -> Router {
         .route("/runners/{hostname}/events", get(runners::events))
         .route("/enrolment-tokens", get(enrolment::list).post(enrolment::create))
         .route("/enrolment-tokens/{id}", delete(enrolment::revoke))
+        .nest("/webhooks", webhook_routes())
         .route("/jobs", get(jobs::list).post(jobs::submit))
         .route("/jobs/streaming", get(jobs::streaming))
         .route("/jobs/{id}", get(jobs::show).delete(jobs::cancel))
@@ -102,6 +104,17 @@ fn open_routes() -> Router<Api> {
         .layer(from_fn(query::known_keys))
         .layer(from_fn(path::known_enterprise))
         .route("/saml/enabled", get(status::saml))
+}
+
+/// Who is told of events.
+fn webhook_routes() -> Router<Api> {
+    Router::new()
+        .route("/", get(webhooks::list).post(webhooks::create))
+        .route("/{id}", get(webhooks::show).patch(webhooks::patch).delete(webhooks::delete))
+        .route("/{id}/secret", post(webhooks::rotate))
+        .route("/{id}/test", post(webhooks::ping))
+        .route("/{id}/deliveries", get(webhooks::deliveries))
+        .route("/{id}/deliveries/{delivery}/redeliver", post(webhooks::redeliver))
 }
 
 /// One change, by its id alone or in its project.

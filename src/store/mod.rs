@@ -20,6 +20,7 @@ mod job_row;
 mod jobs;
 mod migrate;
 mod open;
+mod outbox;
 mod phase_runs;
 mod project_limits;
 mod row_jobs;
@@ -34,6 +35,8 @@ mod stage_runs;
 mod tenancy;
 mod tokens;
 mod url;
+mod webhook_deliveries;
+mod webhooks;
 mod writer;
 
 pub use change_lists::{ChangeQuery, change_page, changes_delivered_last, changes_of_jobs, changes_under_way};
@@ -56,6 +59,7 @@ pub use jobs::{
     job_find, job_insert, jobs_on_runner, jobs_placed, jobs_runner_hostnames, jobs_unfinished, workspaces_in_use,
 };
 pub use open::{Store, StoreOptions, StoreStats};
+pub use outbox::TRIED_FOR_MS;
 pub use phase_runs::{PhaseRunRow, phase_run_find, phase_run_insert};
 pub use project_limits::{ProjectLimitRow, project_limit_find, project_limit_list, project_limit_set};
 pub use row_jobs::{row_job_insert, row_jobs_of};
@@ -80,3 +84,10 @@ pub use tenancy::{
 };
 pub use tokens::{TokenRow, token_find_by_sha256, token_insert, token_list, token_revoke, token_used};
 pub use url::StoreUrl;
+pub use webhook_deliveries::{
+    Backlog, Claimed, DeliveryRow, Tried, deliveries_next, deliveries_prune, delivery_again, delivery_claim,
+    delivery_list, delivery_tried, webhook_backlog,
+};
+pub use webhooks::{
+    WebhookRow, webhook_count, webhook_delete, webhook_find, webhook_insert, webhook_list, webhook_update,
+};

@@ -10,4 +10,5 @@ pub mod frame;
 pub mod object;
 pub mod pipelines;
 pub mod time_text;
+pub mod webhook;
 pub mod workspace;

@@ -72,7 +72,7 @@ pub struct House {
     /// What `RUST_LOG` says; empty: nothing.
     rust_log: &'static str,
     /// Settings of the dispatcher: names and values of environment variables.
-    settings: &'static [(&'static str, &'static str)],
+    settings: Vec<(String, String)>,
 }
 
 impl House {
@@ -87,7 +87,8 @@ impl House {
     }
 
     /// As `start`, with settings of the dispatcher: names and values of environment variables.
-    pub fn start_set(rust_log: &'static str, settings: &'static [(&'static str, &'static str)]) -> Self {
+    pub fn start_set(rust_log: &'static str, settings: &[(&str, &str)]) -> Self {
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let home = tempfile::Builder::new().prefix("shunt-house-").tempdir().expect("a temporary directory");
         let address = format!("127.0.0.1:{}", free_port());
         let mut house = Self { home, address, shuntd: None, starts_before: 0, rust_log, settings };
@@ -145,7 +146,7 @@ impl House {
     pub fn shuntd_command(&self, listen: &str) -> Command {
         let mut command = command("shuntd", self.home());
         command.args(["serve", "--listen", listen]).env("RUST_LOG", self.rust_log);
-        command.envs(self.settings.iter().copied());
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }
 

@@ -1,4 +1,4 @@
 //! Calls out, against a real receiver over TLS.
 
-mod calls;
+pub mod calls;
 mod refused;

@@ -18,6 +18,7 @@ mod inventory;
 mod job_apply;
 mod migrations;
 mod old_rows;
+mod outbox;
 mod pages;
 mod pipelines;
 #[cfg(feature = "postgres")]
