@@ -73,9 +73,16 @@ pub fn message(id: &str, event: &str, at_ms: i64, data: &Value) -> String {
 }
 
 /// A job as the API shows it, without script and environment; `runner` is the name of its runner.
+///
+/// A title that is the command itself is left out: people type passwords into commands, and this goes to others.
 #[must_use]
 pub fn job_data(job: &Job, runner: Option<String>, now_ms: i64) -> Value {
-    serde_json::to_value(JobBody::of(job, runner, 0, now_ms)).unwrap_or_default()
+    let mut body = JobBody::of(job, runner, 0, now_ms);
+    let said = body.title.trim_end_matches('…').trim();
+    if job.spec.script.contains(said) {
+        body.title = String::new();
+    }
+    serde_json::to_value(body).unwrap_or_default()
 }
 
 /// A runner as the API shows it, without what is not in its record: its contact and its jobs.

@@ -107,8 +107,8 @@ pub(super) fn refusal(answer: &Answer) -> Option<String> {
 
 /// The pause after so many failed tries: doubling, and up to a quarter more, so that receivers are not called in step.
 fn pause_ms(attempts: i64, share: f64) -> i64 {
-    let doublings = u32::try_from(attempts - 1).unwrap_or(0).min(20);
-    let pause = FIRST_PAUSE_MS.saturating_mul(1 << doublings).min(LONGEST_PAUSE_MS);
+    let doublings = (attempts - 1).clamp(0, 20);
+    let pause = (FIRST_PAUSE_MS << doublings).min(LONGEST_PAUSE_MS);
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
     let jitter = (pause as f64 / 4.0 * share) as i64;
     pause + jitter
