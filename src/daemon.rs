@@ -18,12 +18,13 @@ use crate::clock::Clock;
 use crate::config::{Config, PlacementRule};
 use crate::dispatch::{Dispatcher, Parts};
 use crate::http::{self, AdminToken, Api};
+use crate::local::LocalMachine;
 use crate::logs::LogStore;
 use crate::outgoing::{Caller, CallerSettings};
 use crate::sealed::Sealer;
 use crate::shutdown::Tasks;
 use crate::ssh::{Pool, Settings};
-use crate::store::{Store, StoreOptions, StoreUrl, runner_list, secret_count};
+use crate::store::{Connection, Store, StoreError, StoreOptions, StoreUrl, runner_list, secret_count, webhook_count};
 
 /// How long answers under way may take once the daemon stops.
 const HTTP_DEADLINE: Duration = Duration::from_secs(5);
@@ -32,6 +33,7 @@ const HTTP_DEADLINE: Duration = Duration::from_secs(5);
 pub struct Daemon {
     dispatcher: Dispatcher,
     store: Store,
+    local: Option<LocalMachine>,
     server: Tasks,
     address: SocketAddr,
     /// Held while the daemon runs: two daemons on one data directory would fight over its files.
@@ -61,6 +63,8 @@ impl Daemon {
             .await
             .with_context(|| format!("cannot listen on {} ([server] listen)", config.server.listen))?;
         let address = listener.local_addr()?;
+        // Before the engine, which connects to it at once.
+        let (local, machine) = LocalMachine::prepare(config, &store).await?;
         let tasks = Tasks::new();
         // Not a child of `tasks`: connections outlive the jobs' tasks, which say goodbye over them.
         let pool = Pool::with_settings(&Tasks::new(), connection_settings(config));
@@ -79,14 +83,18 @@ impl Daemon {
             artifacts_max_bytes: config.artifacts.max_bytes,
             command_template: config.pipelines.command.clone(),
             enrolment_approval: config.enrolment.approval,
+            local,
         })
         .await
         .context("cannot take up what is in the store")?;
+        if let Some(machine) = &machine {
+            machine.enrol(&dispatcher).await;
+        }
         let server = Tasks::new();
         let api = Api { dispatcher: dispatcher.clone() };
         server.spawn(info_span!("http"), |stop| http::serve(listener, api, stop));
         tracing::info!(%address, data_dir = %paths.data_dir.display(), "ready");
-        Ok(Self { dispatcher, store, server, address, _lock: lock })
+        Ok(Self { dispatcher, store, local: machine, server, address, _lock: lock })
     }
 
     /// Where the API listens.
@@ -106,6 +114,10 @@ impl Daemon {
         let http = self.server.stop(HTTP_DEADLINE);
         let engine = self.dispatcher.stop();
         tokio::join!(http, engine);
+        // After the goodbyes, which go over it.
+        if let Some(local) = &self.local {
+            local.stop().await;
+        }
         self.store.close().await;
     }
 }
@@ -140,7 +152,7 @@ pub async fn serve(config: &Config, stop: CancellationToken) -> anyhow::Result<(
 /// A new key would open none of the keys that are stored: it is only made for a database without runners and secrets.
 async fn open_sealer(master_key: &Path, store: &Store) -> anyhow::Result<Sealer> {
     if !master_key.exists() {
-        let (runners, secrets) = (store.read(runner_list).await?.len(), store.read(secret_count).await?);
+        let (runners, secrets) = (store.read(runner_list).await?.len(), store.read(sealed_count).await?);
         if runners > 0 || secrets > 0 {
             bail!(
                 "the master key {} is missing, and only it opens the keys of the {runners} runner(s) and the {secrets} \
@@ -151,6 +163,11 @@ async fn open_sealer(master_key: &Path, store: &Store) -> anyhow::Result<Sealer>
         }
     }
     Ok(Sealer::from_key_file(master_key)?)
+}
+
+/// Secrets of projects, and those by which messages are signed.
+fn sealed_count(c: &mut Connection) -> Result<i64, StoreError> {
+    Ok(secret_count(c)? + webhook_count(c)?)
 }
 
 fn blob_limits(config: &Config) -> BlobLimits {

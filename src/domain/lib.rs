@@ -35,6 +35,7 @@ pub mod runner;
 pub mod secret;
 pub mod stage;
 pub mod tenancy;
+pub mod via;
 pub mod webhook;
 pub mod wire;
 pub mod workspace;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::closed::closed_list;
-use crate::job::{Job, JobState};
+use crate::job::{Job, JobSpec, JobState};
 use crate::runner::{Health, Runner, RunnerState, Scope};
 use crate::wire::api::{ContactBody, JobBody, RunnerBody, RunnerLive};
 use crate::wire::time_text::rfc3339;
@@ -78,8 +78,7 @@ pub fn message(id: &str, event: &str, at_ms: i64, data: &Value) -> String {
 #[must_use]
 pub fn job_data(job: &Job, runner: Option<String>, now_ms: i64) -> Value {
     let mut body = JobBody::of(job, runner, 0, now_ms);
-    let said = body.title.trim_end_matches('…').trim();
-    if job.spec.script.contains(said) {
+    if body.title == JobSpec::title_of(&job.spec.script) {
         body.title = String::new();
     }
     serde_json::to_value(body).unwrap_or_default()

@@ -88,12 +88,17 @@ impl House {
 
     /// As `start`, with settings of the dispatcher: names and values of environment variables.
     pub fn start_set(rust_log: &'static str, settings: &[(&str, &str)]) -> Self {
-        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let home = tempfile::Builder::new().prefix("shunt-house-").tempdir().expect("a temporary directory");
         let address = format!("127.0.0.1:{}", free_port());
-        let mut house = Self { home, address, shuntd: None, starts_before: 0, rust_log, settings };
+        let mut house = Self { home, address, shuntd: None, starts_before: 0, rust_log, settings: Vec::new() };
+        house.set(settings);
         house.start_again();
         house
+    }
+
+    /// Other settings from the next start on.
+    pub fn set(&mut self, settings: &[(&str, &str)]) {
+        self.settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     }
 
     /// Starts a dispatcher with these runners, each with so many slots, named as the hosts are.

@@ -108,12 +108,14 @@ async fn called(client: &Client, wanted: &str) -> Result<WebhookBody, Failure> {
 }
 
 async fn list(client: &Client, args: ListArgs) -> Result<u8, Failure> {
-    let listed: Value = client.get("webhooks").await?;
+    let url = client.url("webhooks", &[]);
+    let answer = client.answer(Method::GET, &url, None).await?;
     if args.json {
+        let listed: Value = parse(&url, &answer.bytes)?;
         print(pretty(&listed, stdout_colour()).as_bytes())?;
         return Ok(0);
     }
-    let webhooks: Vec<WebhookBody> = client.get("webhooks").await?;
+    let webhooks: Vec<WebhookBody> = parse(&url, &answer.bytes)?;
     let row = |webhook: WebhookBody| {
         let enabled = if webhook.enabled { "yes" } else { "no" };
         let within = [webhook.org, webhook.project].into_iter().flatten().collect::<Vec<_>>().join("/");
