@@ -114,12 +114,14 @@ fn shown_dispatch(error: DispatchError) -> Shown {
         E::NoToken(_)
         | E::NoWebhook(_)
         | E::NoDelivery(_)
+        | E::NoJumpHost(_)
         | E::NoJob(_)
         | E::NoRunner(_)
         | E::NoChange(_)
         | E::NoPlace(_) => Shown::new(StatusCode::NOT_FOUND, "not_found", message),
         E::Raced(_) => Shown::new(StatusCode::CONFLICT, "raced", message),
         E::TokenUsed { .. } => Shown::new(StatusCode::CONFLICT, "token_used", message),
+        E::JumpHostUsed { .. } => Shown::new(StatusCode::CONFLICT, "in_use", message),
         E::Taken { .. } => Shown::new(StatusCode::CONFLICT, "conflict", message),
         E::NotAllowed(_) => Shown::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", message),
         E::BadConfig(faults) => {

@@ -7,6 +7,7 @@ mod changes;
 mod enrolment;
 mod error;
 mod jobs;
+mod jump_hosts;
 mod limits;
 mod log;
 mod pages;
@@ -59,6 +60,8 @@ pub fn router(api: Api) -> Router {
         .route("/enrolment-tokens", get(enrolment::list).post(enrolment::create))
         .route("/enrolment-tokens/{id}", delete(enrolment::revoke))
         .nest("/webhooks", webhook_routes())
+        .route("/jump-hosts", get(jump_hosts::list).post(jump_hosts::create))
+        .nest("/jump-hosts/{jump_host}", jump_host_routes())
         .route("/jobs", get(jobs::list).post(jobs::submit))
         .route("/jobs/streaming", get(jobs::streaming))
         .route("/jobs/{id}", get(jobs::show).delete(jobs::cancel))
@@ -115,6 +118,14 @@ fn webhook_routes() -> Router<Api> {
         .route("/{id}/test", post(webhooks::ping))
         .route("/{id}/deliveries", get(webhooks::deliveries))
         .route("/{id}/deliveries/{delivery}/redeliver", post(webhooks::redeliver))
+}
+
+fn jump_host_routes() -> Router<Api> {
+    Router::new()
+        .route("/", get(jump_hosts::show).patch(jump_hosts::patch).delete(jump_hosts::delete))
+        .route("/install", post(jump_hosts::install))
+        .route("/health", post(jump_hosts::test))
+        .route("/accept-host-key", post(jump_hosts::accept_host_key))
 }
 
 /// One change, by its id alone or in its project.
