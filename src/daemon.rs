@@ -24,7 +24,9 @@ use crate::outgoing::{Caller, CallerSettings};
 use crate::sealed::Sealer;
 use crate::shutdown::Tasks;
 use crate::ssh::{Pool, Settings};
-use crate::store::{Store, StoreOptions, StoreUrl, pool_list, runner_list, secret_count};
+use crate::store::{
+    Connection, Store, StoreError, StoreOptions, StoreUrl, jump_host_list, pool_list, runner_list, secret_count, webhook_count,
+};
 
 /// How long answers under way may take once the daemon stops.
 const HTTP_DEADLINE: Duration = Duration::from_secs(5);
@@ -153,8 +155,7 @@ pub async fn serve(config: &Config, stop: CancellationToken) -> anyhow::Result<(
 /// A new key would open none of the keys that are stored: it is only made for a database without runners and secrets.
 async fn open_sealer(master_key: &Path, store: &Store) -> anyhow::Result<Sealer> {
     if !master_key.exists() {
-        let runners = store.read(runner_list).await?.len();
-        let secrets = store.read(secret_count).await? + i64::try_from(store.read(pool_list).await?.len())?;
+        let (runners, secrets) = (store.read(runner_list).await?.len(), store.read(sealed_count).await?);
         if runners > 0 || secrets > 0 {
             bail!(
                 "the master key {} is missing, and only it opens the keys of the {runners} runner(s) and the {secrets} \
@@ -165,6 +166,12 @@ async fn open_sealer(master_key: &Path, store: &Store) -> anyhow::Result<Sealer>
         }
     }
     Ok(Sealer::from_key_file(master_key)?)
+}
+
+/// Secrets of projects, keys of jump hosts, and what messages and calls are signed with.
+fn sealed_count(c: &mut Connection) -> Result<usize, StoreError> {
+    let counted = usize::try_from(secret_count(c)? + webhook_count(c)?).unwrap_or(usize::MAX);
+    Ok(counted.saturating_add(pool_list(c)?.len() + jump_host_list(c)?.len()))
 }
 
 fn blob_limits(config: &Config) -> BlobLimits {

@@ -51,7 +51,8 @@ where
     })
 }
 
-/// Libraries speak up only from `warn` on, unless RUST_LOG says otherwise: russh logs every packet at `debug`.
+/// Libraries speak up only from `warn` on, unless RUST_LOG says otherwise: russh logs every packet at `debug`. The one that
+/// checks certificates of receivers is silent: it calls an error what we tell better, and again at every try.
 fn filter(level: LogLevel, rust_log: Option<&str>) -> Result<EnvFilter, TelemetryError> {
     match rust_log.filter(|text| !text.trim().is_empty()) {
         Some(text) => {
@@ -59,7 +60,9 @@ fn filter(level: LogLevel, rust_log: Option<&str>) -> Result<EnvFilter, Telemetr
         }
         None => {
             let libraries = if level == LogLevel::Error { "error" } else { "warn" };
-            Ok(EnvFilter::new(format!("{libraries},shuntyard={level},shuntd={level}", level = level.as_str())))
+            let level = level.as_str();
+            let silent = "rustls_platform_verifier=off";
+            Ok(EnvFilter::new(format!("{libraries},{silent},shuntyard={level},shuntd={level}")))
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::commands::runners::{
 };
 use crate::commands::secret::SecretCommand;
 use crate::commands::tenancy::{OrgCommand, PipelineCommand, ProjectCommand};
+use crate::commands::webhook::WebhookCommand;
 use crate::commands::{api, cancel, completions, config_check, explain, jobs, logs, plan};
 use crate::connection::ConnectionArgs;
 use crate::run::RunArgs;
@@ -105,4 +106,7 @@ pub enum CtlCommand {
     Enable(state::StateArgs),
     Apply(apply::ApplyArgs),
     Export(export::ExportArgs),
+    /// Tell other programs of events of jobs and runners
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
 }

@@ -43,6 +43,8 @@ pub enum Failure {
     NoEnrolmentToken(String),
     #[error("{found} unused enrolment tokens are called `{name}`: name one by its prefix")]
     TokensAlike { name: String, found: usize },
+    #[error("there is no webhook `{0}`; `shunt ctl webhook list` lists those that there are")]
+    NoWebhook(String),
     #[error("cannot write the output: {0}")]
     Output(#[source] io::Error),
     #[error("cannot start: {0}")]
@@ -134,6 +136,10 @@ pub enum Usage {
     BadTokenName { found: String },
     #[error("say what to change: `--max N`, `--disable`, … (`shunt ctl pool update --help`)")]
     NothingToChange,
+    #[error("`{found}` is not an event; there are {known}")]
+    UnknownEvent { found: String, known: String },
+    #[error("`{found}` is not the id of a delivery; `shunt ctl webhook deliveries` prints them")]
+    BadDeliveryId { found: String },
     #[error("name runners and what to change: +LABEL, -LABEL or KEY=VALUE")]
     NothingToLabel,
     #[error("write `{flag}` before the first runner")]

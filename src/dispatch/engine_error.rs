@@ -29,6 +29,10 @@ pub enum DispatchError {
     NoPlace(&'static str),
     #[error("there is no pool `{0}`")]
     NoPool(String),
+    #[error("there is no webhook {0}")]
+    NoWebhook(String),
+    #[error("the webhook has no delivery {0}; old ones are removed after a week")]
+    NoDelivery(String),
     #[error("there is no enrolment token {0}")]
     NoToken(String),
     #[error("the token `{name}` was used already, for runner `{hostname}`; delete that runner instead")]

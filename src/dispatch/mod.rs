@@ -41,6 +41,7 @@ mod steps;
 mod submit;
 mod test_runner;
 mod uninstall;
+mod webhooks;
 mod workspaces;
 
 use std::collections::HashMap;
@@ -206,6 +207,8 @@ impl Dispatcher {
         dispatcher.0.tasks.spawn(info_span!("queue_clock"), move |stop| queue_clock::run(engine, stop));
         let engine = dispatcher.clone();
         dispatcher.0.tasks.spawn(info_span!("workspaces"), move |stop| workspaces::sweep_hourly(engine, stop));
+        let engine = dispatcher.clone();
+        dispatcher.0.tasks.spawn(info_span!("webhooks"), move |stop| webhooks::run(engine, stop));
         dispatcher.ensure_default_org().await?;
         pipelines::take_up(&dispatcher).await?;
         local::settle(&dispatcher).await?;
@@ -236,11 +239,6 @@ impl Dispatcher {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.0.clock
-    }
-
-    #[must_use]
-    pub fn caller(&self) -> &Caller {
-        &self.0.caller
     }
 
     #[must_use]

@@ -32,10 +32,8 @@ impl Dispatcher {
         check_job(&request)?;
         self.check_workspace(request.workspace).await?;
         self.check_git((DEFAULT, DEFAULT, &request.project), request.git.as_ref(), request.workspace.is_some()).await?;
-        let first_line = request.script.lines().find(|l| !l.trim().is_empty()).unwrap_or_default();
-        let visible = first_line.trim().chars().filter(|c| !c.is_control());
         let given = request.title.filter(|title| !title.trim().is_empty());
-        let title = given.unwrap_or_else(|| visible.take(120).collect());
+        let title = given.unwrap_or_else(|| JobSpec::title_of(&request.script));
         let spec = JobSpec {
             env: request.env,
             queue_limit_s: request.queue_limit_s,

@@ -39,6 +39,7 @@ pub mod secret;
 pub mod stage;
 pub mod tenancy;
 pub mod via;
+pub mod webhook;
 pub mod wire;
 pub mod workspace;
 pub mod wrapper;

@@ -113,6 +113,8 @@ fn shown_dispatch(error: DispatchError) -> Shown {
         E::Blob(error) => shown_blob(&error, message),
         E::NoToken(_)
         | E::NoPool(_)
+        | E::NoWebhook(_)
+        | E::NoDelivery(_)
         | E::NoJumpHost(_)
         | E::NoJob(_)
         | E::NoRunner(_)

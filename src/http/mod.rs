@@ -23,6 +23,7 @@ mod sse;
 mod status;
 mod steps;
 mod tenancy;
+mod webhooks;
 mod workspaces;
 
 use axum::Router;
@@ -59,6 +60,7 @@ pub fn router(api: Api) -> Router {
         .route("/runners/{hostname}/events", get(runners::events))
         .route("/enrolment-tokens", get(enrolment::list).post(enrolment::create))
         .route("/enrolment-tokens/{id}", delete(enrolment::revoke))
+        .nest("/webhooks", webhook_routes())
         .route("/jump-hosts", get(jump_hosts::list).post(jump_hosts::create))
         .nest("/jump-hosts/{jump_host}", jump_host_routes())
         .route("/pools", get(pools::list).post(pools::create))
@@ -108,6 +110,17 @@ fn open_routes() -> Router<Api> {
         .layer(from_fn(query::known_keys))
         .layer(from_fn(path::known_enterprise))
         .route("/saml/enabled", get(status::saml))
+}
+
+/// Who is told of events.
+fn webhook_routes() -> Router<Api> {
+    Router::new()
+        .route("/", get(webhooks::list).post(webhooks::create))
+        .route("/{id}", get(webhooks::show).patch(webhooks::patch).delete(webhooks::delete))
+        .route("/{id}/secret", post(webhooks::rotate))
+        .route("/{id}/test", post(webhooks::ping))
+        .route("/{id}/deliveries", get(webhooks::deliveries))
+        .route("/{id}/deliveries/{delivery}/redeliver", post(webhooks::redeliver))
 }
 
 fn jump_host_routes() -> Router<Api> {

@@ -153,6 +153,17 @@ impl<S: Send + Sync> FromRequestParts<S> for PathPool {
     }
 }
 
+/// The `{delivery}` of a path.
+pub(super) struct PathDelivery(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathDelivery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        path_word(parts, state, "delivery").await.map(Self)
+    }
+}
+
 /// The `{id}` of a path.
 pub(super) struct PathId<T>(pub T);
 

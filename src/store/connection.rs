@@ -32,6 +32,11 @@ impl StoreConnection {
         }
     }
 
+    /// True when nobody but this process's one writer changes the database.
+    pub(super) const fn has_one_writer(&self) -> bool {
+        matches!(self, Self::Sqlite(_))
+    }
+
     /// Open transactions and savepoints; an error when the connection is unusable.
     pub(super) fn depth(&mut self) -> QueryResult<u32> {
         let status = <Self as TransactionManager<Self>>::transaction_manager_status_mut(self);

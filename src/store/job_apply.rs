@@ -13,6 +13,7 @@ use super::error::{About, StoreError};
 use super::job_events::job_event_insert;
 use super::job_row::JobStateColumns;
 use super::jobs::{JOB, job_find};
+use super::outbox;
 use super::schema::{jobs, runners};
 
 /// Why a job did not change; nothing was written.
@@ -100,8 +101,11 @@ pub fn job_apply_each(
     let about = About { what: JOB, key: &key };
     let mut next = job.clone();
     let mut entries = Vec::with_capacity(events.len());
+    let mut steps = Vec::with_capacity(events.len());
     for (event, at_ms) in events {
-        next = transition(&next, event, *at_ms)?;
+        let moved = transition(&next, event, *at_ms)?;
+        steps.push((next.state, moved.state.clone(), *at_ms));
+        next = moved;
         entries.push((next.version, *at_ms, event.name(), about.json("event", event)?));
     }
     let columns = JobStateColumns::new(about, &next)?;
@@ -121,6 +125,9 @@ pub fn job_apply_each(
         })
         .map_err(|source| about.update(source))?;
     if written {
+        for (before, after, at_ms) in steps {
+            outbox::job_moved(c, Some(&before), &after, &next, at_ms)?;
+        }
         return Ok(next);
     }
     let found = job_find(c, id)?.ok_or(ApplyError::NotFound(id))?.version;

@@ -14,6 +14,7 @@ use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
 use super::job_events::{RecordedEvent, job_event_insert};
 use super::job_row::JobRow;
+use super::outbox;
 use super::schema::jobs;
 
 pub(super) const JOB: &str = "job";
@@ -33,7 +34,8 @@ pub fn job_insert(c: &mut StoreConnection, job: &Job) -> Result<(), StoreError> 
         Cached(diesel::insert_into(jobs::table).values(row)).execute(c)?;
         job_event_insert(c, &key, job.version, job.created_at_ms, submitted.name(), None)
     })
-    .map_err(|source| about.insert(source))
+    .map_err(|source| about.insert(source))?;
+    outbox::job_moved(c, None, &job.state, job, job.created_at_ms)
 }
 
 /// Returns the job as it is now.

@@ -21,6 +21,7 @@ mod jobs;
 mod jump_hosts;
 mod migrate;
 mod open;
+mod outbox;
 mod phase_runs;
 mod pool_instances;
 mod pools;
@@ -38,6 +39,8 @@ mod stage_runs;
 mod tenancy;
 mod tokens;
 mod url;
+mod webhook_deliveries;
+mod webhooks;
 mod writer;
 
 pub use change_lists::{ChangeQuery, change_page, changes_delivered_last, changes_of_jobs, changes_under_way};
@@ -63,6 +66,7 @@ pub use jump_hosts::{
     jump_host_delete, jump_host_find, jump_host_insert, jump_host_list, jump_host_replace_key, jump_host_update,
 };
 pub use open::{Store, StoreOptions, StoreStats};
+pub use outbox::TRIED_FOR_MS;
 pub use phase_runs::{PhaseRunRow, phase_run_find, phase_run_insert};
 pub use pool_instances::{
     InstanceRow, instance_apply, instance_find, instance_insert, instances_delete, instances_live, instances_of,
@@ -92,3 +96,10 @@ pub use tenancy::{
 };
 pub use tokens::{TokenRow, token_find_by_sha256, token_insert, token_list, token_revoke, token_used};
 pub use url::StoreUrl;
+pub use webhook_deliveries::{
+    Backlog, Claimed, DeliveryRow, Tried, deliveries_next, deliveries_prune, delivery_again, delivery_claim,
+    delivery_list, delivery_tried, webhook_backlog,
+};
+pub use webhooks::{
+    WebhookRow, webhook_count, webhook_delete, webhook_find, webhook_insert, webhook_list, webhook_update,
+};

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use diesel::r2d2::{HandleError, Pool};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::connection::{Connector, Role, StoreConnection};
 use super::error::StoreError;
@@ -47,6 +47,7 @@ struct Inner {
     /// Fires when the writer thread has ended.
     ended: tokio::sync::watch::Receiver<()>,
     counters: Arc<Counters>,
+    to_send: Arc<Notify>,
 }
 
 /// Writes that may wait: enough for 16 batches; beyond it the callers wait, which slows down who submits.
@@ -72,7 +73,8 @@ impl Store {
         let (writes, queue) = mpsc::channel(WAITING_WRITES);
         let (running, ended) = tokio::sync::watch::channel(());
         let counters = Arc::new(Counters::default());
-        let writer = Writer { pool: pool(Role::Writer, 1)?, queue, counters: Arc::clone(&counters) };
+        let (writers, to_send) = (pool(Role::Writer, 1)?, Arc::new(Notify::new()));
+        let writer = Writer { pool: writers, queue, counters: Arc::clone(&counters), to_send: Arc::clone(&to_send) };
         std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
@@ -80,9 +82,8 @@ impl Store {
                 drop(running);
             })
             .map_err(|source| StoreError::StartWriter { source })?;
-        Ok(Self {
-            inner: Arc::new(Inner { readers: pool(Role::Reader, options.readers.max(1))?, writes, ended, counters }),
-        })
+        let readers = pool(Role::Reader, options.readers.max(1))?;
+        Ok(Self { inner: Arc::new(Inner { readers, writes, ended, counters, to_send }) })
     }
 
     /// Runs `work` in a transaction and answers when it is on disk.
@@ -135,6 +136,11 @@ impl Store {
         drop(self.inner.writes.send(Message::Close).await);
         let mut ended = self.inner.ended.clone();
         while ended.changed().await.is_ok() {}
+    }
+
+    /// Waits until a commit has left something in the outbox. For one task; what was committed before is told at once.
+    pub async fn something_to_send(&self) {
+        self.inner.to_send.notified().await;
     }
 
     #[must_use]

@@ -11,6 +11,7 @@ use shuntyard_domain::runner::{Runner, RunnerSnapshot};
 
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
+use super::outbox;
 use super::schema::runner_events;
 
 const EVENTS: &str = "events of runner";
@@ -110,8 +111,12 @@ pub fn runner_event_insert(
         runner_events::body.eq(body),
     );
     c.transaction(|c| diesel::insert_into(runner_events::table).values(row).execute(c))
-        .map(|_| ())
-        .map_err(|source| about.insert(source))
+        .map_err(|source| about.insert(source))?;
+    match event {
+        RunnerEvent::Deleted(_) => outbox::runner_deleted(c, runner),
+        // Told where the record itself is written.
+        RunnerEvent::HostKeyAccepted(_) | RunnerEvent::Changed(_) => Ok(()),
+    }
 }
 
 /// Returns the events of every runner that had this name, oldest first.

@@ -8,6 +8,7 @@ use shuntyard_domain::runner::{Runner, RunnerState};
 use super::base64_text;
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
+use super::outbox;
 use super::runner_row::RunnerRow;
 use super::runner_tests::runner_test_delete;
 use super::schema::runners;
@@ -26,7 +27,7 @@ pub fn runner_insert(c: &mut StoreConnection, runner: &Runner, sealed_private_ke
         diesel::insert_into(runners::table).values((row, runners::sealed_private_key.eq(sealed))).execute(c)
     })
     .map_err(|source| about.insert(source))?;
-    Ok(())
+    outbox::runner_written(c, None, runner)
 }
 
 /// Returns the runner of that name, compared exactly.
@@ -75,10 +76,14 @@ pub fn runner_update(c: &mut StoreConnection, runner: &Runner) -> Result<Runner,
     let about = About { what: RUNNER, key: &runner.hostname };
     let next = Runner { version: runner.version + 1, ..runner.clone() };
     let row = RunnerRow::new(about, &next)?;
+    let before = if outbox::is_heard(c)? { runner_by_id(c, runner.id)? } else { None };
     let target = runners::table.filter(runners::id.eq(&key)).filter(runners::version.eq(runner.version));
     let written =
         c.transaction(|c| diesel::update(target).set(row).execute(c)).map_err(|source| about.update(source))?;
     if written > 0 {
+        if let Some(before) = before {
+            outbox::runner_written(c, Some(&before), &next)?;
+        }
         return Ok(next);
     }
     match runner_by_id(c, runner.id)? {

@@ -348,6 +348,39 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    webhooks (id) {
+        id -> Text,
+        name -> Text,
+        url -> Text,
+        events -> Text,
+        org -> Nullable<Text>,
+        project -> Nullable<Text>,
+        enabled -> Bool,
+        sealed_secret -> Text,
+        created_at_ms -> BigInt,
+        created_by -> Text,
+        dropped -> BigInt,
+    }
+}
+
+diesel::table! {
+    webhook_deliveries (id) {
+        id -> Text,
+        webhook_id -> Text,
+        event -> Text,
+        body -> Text,
+        state -> Text,
+        attempts -> BigInt,
+        created_at_ms -> BigInt,
+        next_try_at_ms -> BigInt,
+        until_ms -> BigInt,
+        last_at_ms -> Nullable<BigInt>,
+        last_status -> Nullable<BigInt>,
+        last_error -> Nullable<Text>,
+    }
+}
+
 diesel::joinable!(row_jobs -> jobs (job_id));
 diesel::joinable!(jobs -> phase_runs (phase_run_id));
 diesel::joinable!(phase_runs -> stage_runs (stage_run_id));

@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use diesel::connection::{SimpleConnection as _, TransactionManager};
 use diesel::r2d2::{Pool, PooledConnection};
 use diesel::result::{Error as SqlError, QueryResult};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::connection::{Connector, StoreConnection};
 use super::error::StoreError;
+use super::outbox;
 
 /// Writes in one transaction: more than that adds latency and hardly saves a commit.
 const BATCH: usize = 64;
@@ -94,6 +95,8 @@ pub(super) struct Writer {
     pub pool: Pool<Connector>,
     pub queue: mpsc::Receiver<Message>,
     pub counters: Arc<Counters>,
+    /// Told of every batch that left something to send.
+    pub to_send: Arc<Notify>,
 }
 
 impl Writer {
@@ -127,9 +130,15 @@ impl Writer {
     fn commit(&self, connection: &mut Option<PooledConnection<Connector>>, mut batch: Vec<Box<dyn Write>>) {
         let fate = match self.begin(connection) {
             Ok(mut c) => {
+                if !c.has_one_writer() {
+                    outbox::forget_subscriptions();
+                }
                 let fate = run_batch(&mut c, &mut batch);
                 match fate {
                     Fate::Committed => {
+                        if outbox::take_woken() {
+                            self.to_send.notify_one();
+                        }
                         self.counters.commits.fetch_add(1, Ordering::Relaxed);
                         *connection = Some(c);
                     }
@@ -173,6 +182,7 @@ fn run_batch(c: &mut StoreConnection, batch: &mut [Box<dyn Write>]) -> Fate {
     match done {
         Ok(()) => Fate::Committed,
         Err(source) => {
+            outbox::forget_subscriptions();
             // A failure here is seen by the pool, which then throws the connection away.
             drop(roll_back_to(c, 0));
             Fate::NotCommitted(Arc::new(source))
@@ -190,6 +200,7 @@ fn run_in_savepoint(c: &mut StoreConnection, write: &mut dyn Write) -> QueryResu
     c.batch_execute("SAVEPOINT store_write")?;
     let keep = catch_unwind(AssertUnwindSafe(|| write.run(c))).unwrap_or(false);
     if !keep {
+        outbox::forget_subscriptions();
         roll_back_to(c, depth)?;
         return c.batch_execute("ROLLBACK TO SAVEPOINT store_write; RELEASE SAVEPOINT store_write");
     }

@@ -12,4 +12,5 @@ mod ssh;
 mod store;
 mod support;
 mod tidy;
+mod webhooks;
 mod wrapper;

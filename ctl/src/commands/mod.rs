@@ -18,6 +18,7 @@ pub mod project_limit;
 pub mod runners;
 pub mod secret;
 pub mod tenancy;
+pub mod webhook;
 
 use reqwest::StatusCode;
 use shuntyard_domain::ids::JobId;
@@ -61,6 +62,7 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Ctl(CtlCommand::ListTokens(list)) => enrolment_tokens::list::run(&connect()?, list).await,
         Command::Ctl(CtlCommand::RevokeToken(revoke)) => enrolment_tokens::revoke::run(&connect()?, revoke).await,
         Command::Ctl(CtlCommand::Pool(command)) => pool::run(&connect()?, command).await,
+        Command::Ctl(CtlCommand::Webhook(command)) => webhook::run(&connect()?, command).await,
         Command::Ctl(CtlCommand::Label(label)) => runners::label::run(&connect()?, label).await,
         Command::Ctl(CtlCommand::Scope(scope)) => runners::scope::run(&connect()?, scope).await,
         Command::Ctl(CtlCommand::Via(via)) => runners::via::run(&connect()?, via).await,

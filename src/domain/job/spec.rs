@@ -84,6 +84,13 @@ impl JobSpec {
         needs
     }
 
+    /// What a job is called that nobody has given a title: the first line of its script, at most 120 characters.
+    #[must_use]
+    pub fn title_of(script: &str) -> String {
+        let first_line = script.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        first_line.trim().chars().filter(|c| !c.is_control()).take(120).collect()
+    }
+
     /// A job that runs `script` with every default.
     #[must_use]
     pub fn shell(script: impl Into<String>) -> Self {

@@ -12,4 +12,5 @@ pub mod object;
 pub mod pipelines;
 pub mod pools;
 pub mod time_text;
+pub mod webhook;
 pub mod workspace;

@@ -72,7 +72,7 @@ pub struct House {
     /// What `RUST_LOG` says; empty: nothing.
     rust_log: &'static str,
     /// Settings of the dispatcher: names and values of environment variables.
-    settings: &'static [(&'static str, &'static str)],
+    settings: Vec<(String, String)>,
 }
 
 impl House {
@@ -87,17 +87,18 @@ impl House {
     }
 
     /// As `start`, with settings of the dispatcher: names and values of environment variables.
-    pub fn start_set(rust_log: &'static str, settings: &'static [(&'static str, &'static str)]) -> Self {
+    pub fn start_set(rust_log: &'static str, settings: &[(&str, &str)]) -> Self {
         let home = tempfile::Builder::new().prefix("shunt-house-").tempdir().expect("a temporary directory");
         let address = format!("127.0.0.1:{}", free_port());
-        let mut house = Self { home, address, shuntd: None, starts_before: 0, rust_log, settings };
+        let mut house = Self { home, address, shuntd: None, starts_before: 0, rust_log, settings: Vec::new() };
+        house.set(settings);
         house.start_again();
         house
     }
 
     /// Other settings from the next start on.
-    pub fn set(&mut self, settings: &'static [(&'static str, &'static str)]) {
-        self.settings = settings;
+    pub fn set(&mut self, settings: &[(&str, &str)]) {
+        self.settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     }
 
     /// Starts a dispatcher with these runners, each with so many slots, named as the hosts are.
@@ -150,7 +151,7 @@ impl House {
     pub fn shuntd_command(&self, listen: &str) -> Command {
         let mut command = command("shuntd", self.home());
         command.args(["serve", "--listen", listen]).env("RUST_LOG", self.rust_log);
-        command.envs(self.settings.iter().copied());
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }
 

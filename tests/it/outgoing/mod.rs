@@ -1,6 +1,4 @@
 //! Calls out, against a real receiver over TLS.
 
-mod calls;
-
-pub use calls::signed_by_openssl;
+pub mod calls;
 mod refused;

@@ -19,6 +19,7 @@ mod job_apply;
 mod jump_hosts;
 mod migrations;
 mod old_rows;
+mod outbox;
 mod pages;
 mod pipelines;
 #[cfg(feature = "postgres")]

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::provider::Provider;
 use super::{await_pool, house, machine, make_pool, submit};
 use crate::cli::house::await_that;
-use crate::outgoing::signed_by_openssl;
+use crate::outgoing::calls::signed_by_openssl;
 
 #[test]
 fn a_waiting_job_gets_a_machine_that_goes_when_it_has_nothing_to_do() {
