@@ -6,7 +6,7 @@ use crate::commands::artifacts::ArtifactsCommand;
 use crate::commands::change::ChangeCommand;
 use crate::commands::enrolment_tokens;
 use crate::commands::runners::{
-    accept_host_key, apply, approve, delete, export, install, label, list, scope, show, state, test,
+    accept_host_key, apply, approve, delete, dial_out, export, install, label, list, scope, show, state, test,
 };
 use crate::commands::secret::SecretCommand;
 use crate::commands::tenancy::{OrgCommand, PipelineCommand, ProjectCommand};
@@ -82,6 +82,7 @@ pub enum CtlCommand {
     TestRunner(test::TestArgs),
     AcceptHostKey(accept_host_key::AcceptArgs),
     Approve(approve::ApproveArgs),
+    DialOut(dial_out::DialOutArgs),
     CreateToken(enrolment_tokens::create::CreateArgs),
     ListTokens(enrolment_tokens::list::ListArgs),
     RevokeToken(enrolment_tokens::revoke::RevokeArgs),

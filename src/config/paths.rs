@@ -21,6 +21,8 @@ pub struct DataPaths {
     pub master_key: PathBuf,
     /// By this file `shunt` on the same machine logs in.
     pub admin_token: PathBuf,
+    /// The host key of the endpoint for hosts that dial out.
+    pub dial_out_key: PathBuf,
     /// Held while a daemon uses the directory.
     pub lock: PathBuf,
 }
@@ -50,6 +52,7 @@ impl DataPaths {
             blobs: dir.join("blobs"),
             master_key: dir.join("master.key"),
             admin_token: dir.join("admin.token"),
+            dial_out_key: dir.join("dial-out.key"),
             lock: dir.join("shuntd.lock"),
         }
     }

@@ -8,8 +8,20 @@ impl Config {
     /// Every key with the value that is used, as TOML. A masked database address cannot be read again.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let Self { server, data, store, log, output, ssh, dispatch, pipelines, workspaces, artifacts, enrolment } =
-            self;
+        let Self {
+            server,
+            data,
+            store,
+            log,
+            output,
+            ssh,
+            dispatch,
+            pipelines,
+            workspaces,
+            artifacts,
+            enrolment,
+            dialout,
+        } = self;
         let text = |text: &str| toml::Value::from(text).to_string();
         let sections = [
             (
@@ -48,6 +60,13 @@ impl Config {
             ),
             ("artifacts", vec![("max_mib", (artifacts.max_bytes >> 20).to_string())]),
             ("enrolment", vec![("approval", enrolment.approval.to_string())]),
+            (
+                "dialout",
+                vec![
+                    ("listen", text(&dialout.listen.map(|listen| listen.to_string()).unwrap_or_default())),
+                    ("public", text(&dialout.public.as_ref().map(host_and_port).unwrap_or_default())),
+                ],
+            ),
         ];
         let section = |(name, keys): (&str, Vec<(&str, String)>)| {
             let keys: String = keys.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
@@ -55,6 +74,10 @@ impl Config {
         };
         sections.into_iter().map(section).collect()
     }
+}
+
+fn host_and_port((host, port): &(String, u16)) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// The address of a database without its password, wherever it stands.

@@ -7,28 +7,27 @@ use super::inventory::Known;
 use super::{DispatchError, Dispatcher};
 use crate::ssh::{ConnectError, Dial, Lease, Target};
 
-impl Known {
-    /// How the pool reaches this runner.
-    pub(super) fn target(&self) -> Target {
-        let endpoint = &self.runner.endpoint;
+impl Dispatcher {
+    /// How the pool reaches a runner.
+    pub(super) fn target(&self, known: &Known) -> Target {
+        let endpoint = &known.runner.endpoint;
+        let dial = Dial::direct(endpoint.address.clone(), endpoint.port, endpoint.user.clone());
         Target {
-            runner: self.runner.id,
-            dial: Dial::direct(endpoint.address.clone(), endpoint.port, endpoint.user.clone()),
+            runner: known.runner.id,
+            dial: Dial { route: self.route(&known.runner), ..dial },
             host_keys: endpoint.host_keys.clone(),
-            key: self.key.clone(),
+            key: known.key.clone(),
         }
     }
-}
 
-impl Dispatcher {
     /// A place for one job's channel.
     pub(super) async fn lease_job(&self, known: &Known) -> Result<Lease, ConnectError> {
-        self.0.pool.lease_job(&known.target()).await
+        self.0.pool.lease_job(&self.target(known)).await
     }
 
     /// A place for a short call that is not a job.
     pub(super) async fn lease_service(&self, known: &Known) -> Result<Lease, ConnectError> {
-        self.0.pool.lease_service(&known.target()).await
+        self.0.pool.lease_service(&self.target(known)).await
     }
 
     pub(super) fn known(&self, id: RunnerId) -> Result<Known, DispatchError> {

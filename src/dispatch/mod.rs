@@ -11,6 +11,7 @@ mod claims;
 mod closing;
 mod collect;
 mod deliver;
+mod dial_out;
 mod drain;
 mod engine_error;
 mod enrol;
@@ -59,6 +60,7 @@ use crate::shutdown::Tasks;
 use crate::ssh::Pool;
 use crate::store::Store;
 
+pub use dial_out::DialOut;
 pub use engine_error::DispatchError;
 pub use enrol::EnrolError;
 pub use feed::{Feed, JobPulse, News};
@@ -105,6 +107,7 @@ pub struct Parts {
     pub command_template: Option<CommandTemplate>,
     /// A host that enrols itself waits for a person.
     pub enrolment_approval: bool,
+    pub dial_out: DialOut,
 }
 
 /// The engine; cheap to clone.
@@ -125,6 +128,7 @@ struct Engine {
     lanes: Lanes,
     claims: Claims,
     enrolments: Enrolments,
+    dial_out: DialOut,
     deliveries: Deliveries,
     collections: Collections,
     uploads: Semaphore,
@@ -162,6 +166,7 @@ impl Dispatcher {
             lanes: Lanes::default(),
             claims: Claims::default(),
             enrolments: Enrolments::new(parts.enrolment_approval),
+            dial_out: parts.dial_out,
             deliveries: Deliveries::new(parts.runner_min_free_bytes),
             collections: Collections::new(parts.artifacts_max_bytes),
             uploads: Semaphore::new(UPLOADS_AT_A_TIME),

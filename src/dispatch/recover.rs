@@ -5,6 +5,7 @@ use std::sync::Arc;
 use shuntyard_domain::board::BoardEvent;
 use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::job::{Job, JobState};
+use shuntyard_domain::runner::Runner;
 use tracing::info_span;
 
 use super::keeper::key_context;
@@ -42,6 +43,8 @@ async fn load_runners(engine: &Dispatcher) -> Result<(), DispatchError> {
             Ok::<_, StoreError>(stored)
         })
         .await?;
+    let runners: Vec<Runner> = stored.iter().map(|(_, runner)| runner.clone()).collect();
+    engine.load_dial_out_keys(&runners).await?;
     for (sealed, runner) in stored {
         let key = engine.open_key(runner.id, &sealed)?;
         engine.keep(runner, key);

@@ -59,7 +59,7 @@ impl Dispatcher {
         let name = self.0.claims.claim(hostname)?;
         let known = self.known_by_name(hostname)?;
         // The address, too: another name may stand for the same host.
-        let address = self.0.claims.claim(&known.target().dial.at())?;
+        let address = self.0.claims.claim(&self.target(&known).dial.at())?;
         let (steps, listener) = Steps::new();
         let engine = self.clone();
         self.to_the_end(async move {

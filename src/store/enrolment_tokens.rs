@@ -33,6 +33,8 @@ pub struct EnrolmentTokenRow {
     pub labels: BTreeSet<String>,
     pub scope: Scope,
     pub slots: u32,
+    /// Its host dials out.
+    pub dial_out: bool,
     pub used: Option<TokenUse>,
     pub revoked_at_ms: Option<i64>,
 }
@@ -65,6 +67,7 @@ struct Columns {
     runner_id: Option<String>,
     runner_hostname: Option<String>,
     revoked_at_ms: Option<i64>,
+    dial_out: i64,
 }
 
 impl Columns {
@@ -90,6 +93,7 @@ impl Columns {
             runner_id: used.as_ref().map(|used| used.runner.to_string()),
             runner_hostname: used.map(|used| used.hostname),
             revoked_at_ms: token.revoked_at_ms,
+            dial_out: i64::from(token.dial_out),
         })
     }
 
@@ -115,6 +119,7 @@ impl Columns {
             labels: row.json("labels", &self.labels)?,
             scope: self.scope_org.map_or(Scope::Enterprise, Scope::Org),
             slots: u32::try_from(self.slots).map_err(|_| row.bad("slots", self.slots))?,
+            dial_out: self.dial_out != 0,
             used,
             revoked_at_ms: self.revoked_at_ms,
         })

@@ -284,6 +284,15 @@ diesel::table! {
         runner_id -> Nullable<Text>,
         runner_hostname -> Nullable<Text>,
         revoked_at_ms -> Nullable<BigInt>,
+        dial_out -> BigInt,
+    }
+}
+
+diesel::table! {
+    dial_out_keys (runner_id) {
+        runner_id -> Text,
+        public_key -> Text,
+        created_at_ms -> BigInt,
     }
 }
 

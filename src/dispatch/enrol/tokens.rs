@@ -29,6 +29,9 @@ impl Dispatcher {
         by: &str,
     ) -> Result<NewEnrolmentToken, DispatchError> {
         check(&wanted)?;
+        if wanted.dial_out {
+            self.dial_out_endpoint()?;
+        }
         let text = token::make().ok_or(DispatchError::Random)?;
         let created_at_ms = self.0.clock.now_ms();
         let row = EnrolmentTokenRow {
@@ -44,6 +47,7 @@ impl Dispatcher {
             labels: wanted.labels,
             scope: wanted.scope,
             slots: wanted.slots,
+            dial_out: wanted.dial_out,
             used: None,
             revoked_at_ms: None,
         };
@@ -134,6 +138,7 @@ fn body(row: &EnrolmentTokenRow, now_ms: i64) -> EnrolmentTokenBody {
         labels: row.labels.clone(),
         scope: row.scope.clone(),
         slots: row.slots,
+        dial_out: row.dial_out,
         used_at: row.used.as_ref().map(|used| rfc3339(used.at_ms)),
         runner_id: row.used.as_ref().map(|used| used.runner),
         runner: row.used.as_ref().map(|used| used.hostname.clone()),

@@ -27,6 +27,7 @@ use crate::phase::{Phase, Stage};
 use crate::project_config::Fault;
 use crate::receipt::StopReceipt;
 use crate::runner::{Health, Runner, RunnerState, Scope};
+use crate::wire::dial_out::TunnelBody;
 use crate::wire::time_text::{chef_duration, chef_time, rfc3339};
 
 pub use artifacts::ArtifactBody;
@@ -292,6 +293,9 @@ pub struct RunnerBody {
     pub address: String,
     pub port: u16,
     pub user: String,
+    /// The tunnel through which it is reached; absent unless its host dials out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dial_out: Option<TunnelBody>,
     pub facts: Facts,
     pub labels: BTreeSet<String>,
     pub capabilities: BTreeSet<String>,
@@ -333,6 +337,7 @@ pub struct RunnerLive {
     /// Chef's `job` object of one of them; empty when idle.
     pub job: Map<String, Value>,
     pub host_keys: Vec<String>,
+    pub dial_out: Option<TunnelBody>,
 }
 
 impl RunnerBody {
@@ -352,6 +357,7 @@ impl RunnerBody {
             address: runner.endpoint.address.clone(),
             port: runner.endpoint.port,
             user: runner.endpoint.user.clone(),
+            dial_out: live.dial_out,
             facts: runner.facts.clone(),
             labels: runner.labels.clone(),
             capabilities: runner.capabilities.clone(),

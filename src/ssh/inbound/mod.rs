@@ -58,13 +58,14 @@ pub enum InboundError {
     },
 }
 
-/// A running endpoint.
-#[derive(Clone, Debug)]
+/// An endpoint that has its port; hosts wait until it serves.
 pub struct Inbound {
     /// Where it listens.
     pub address: SocketAddr,
     /// `ALGORITHM BASE64` of its host key, which hosts pin.
     pub host_key: String,
+    listener: TcpListener,
+    endpoint: Arc<Endpoint>,
 }
 
 struct Endpoint {
@@ -76,11 +77,11 @@ struct Endpoint {
 }
 
 impl Inbound {
-    /// Listens for hosts that dial out, until `tasks` are stopped. The host key is made at the first start.
+    /// Takes the port. The host key is made at the first start.
     ///
     /// # Errors
     /// `InboundError`, when key or port cannot be had.
-    pub async fn start(
+    pub async fn bind(
         listen: SocketAddr,
         key_file: &Path,
         tunnels: Tunnels,
@@ -94,8 +95,14 @@ impl Inbound {
         let address = listener.local_addr().map_err(failed)?;
         let config = Arc::new(server_config(key, &settings));
         let endpoint = Endpoint { tunnels, settings, config, guard: Arc::default(), tasks: tasks.clone() };
-        tasks.spawn(debug_span!("dial_out"), |stop| accept(endpoint.into(), listener, stop));
-        Ok(Self { address, host_key })
+        Ok(Self { address, host_key, listener, endpoint: endpoint.into() })
+    }
+
+    /// Serves hosts that dial out, until the tasks are stopped.
+    pub fn serve(self) {
+        let Self { listener, endpoint, .. } = self;
+        let tasks = endpoint.tasks.clone();
+        tasks.spawn(debug_span!("dial_out"), |stop| accept(endpoint, listener, stop));
     }
 }
 
@@ -143,13 +150,7 @@ async fn accept(endpoint: Arc<Endpoint>, listener: TcpListener, stop: Cancellati
 }
 
 /// Serves one connection until it ends, has no tunnel in time, or is cut.
-async fn serve(
-    endpoint: Arc<Endpoint>,
-    socket: TcpStream,
-    peer: SocketAddr,
-    place: Place,
-    stop: CancellationToken,
-) {
+async fn serve(endpoint: Arc<Endpoint>, socket: TcpStream, peer: SocketAddr, place: Place, stop: CancellationToken) {
     let _ = socket.set_nodelay(true);
     let signals = Signals::default();
     let _ended = signals.ended.clone().drop_guard();

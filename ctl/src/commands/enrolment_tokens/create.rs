@@ -35,6 +35,9 @@ pub struct CreateArgs {
     /// Jobs that may run at a time
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SLOTS)))]
     slots: u32,
+    /// For a host that nobody can connect to: it opens a tunnel to the dispatcher, and is reached through that
+    #[arg(long)]
+    dial_out: bool,
 }
 
 /// # Errors
@@ -88,5 +91,6 @@ fn resolve(args: CreateArgs) -> Result<CreateEnrolmentToken, Failure> {
         labels: args.labels.into_iter().collect(),
         scope: args.org.map_or(Scope::Enterprise, Scope::Org),
         slots: args.slots,
+        dial_out: args.dial_out,
     })
 }
