@@ -19,7 +19,9 @@ use crate::clock::Clock;
 use crate::config::{Config, PlacementRule};
 use crate::dispatch::{DialOut, Dispatcher, Parts};
 use crate::http::{self, AdminToken, Api};
+use crate::local::LocalMachine;
 use crate::logs::LogStore;
+use crate::outgoing::{Caller, CallerSettings};
 use crate::sealed::Sealer;
 use crate::shutdown::Tasks;
 use crate::ssh::inbound::{DIAL_OUT_USER, Inbound, Tunnels};
@@ -36,6 +38,7 @@ const INBOUND_DEADLINE: Duration = Duration::from_secs(2);
 pub struct Daemon {
     dispatcher: Dispatcher,
     store: Store,
+    local: Option<LocalMachine>,
     server: Tasks,
     /// The endpoint for hosts that dial out, and their tunnels.
     inbound: Tasks,
@@ -59,6 +62,7 @@ impl Daemon {
             Store::open(&url, StoreOptions::default()).with_context(|| format!("cannot open the store {url}"))?;
         let logs = LogStore::open(&paths.logs)?.capped(config.output.cap_bytes);
         let blobs = BlobStore::open(&paths.blobs, blob_limits(config))?;
+        let caller = Caller::new(&caller_settings(config))?;
         let sealer = open_sealer(&paths.master_key, &store).await?;
         AdminToken::ensure(&paths.admin_token, &store, clock.now_ms()).await?;
         // Bound before the engine starts: a port that is taken must not leave connections behind.
@@ -69,6 +73,8 @@ impl Daemon {
         // Jobs' tasks and the pool say goodbye through the tunnels.
         let inbound = Tasks::new();
         let (dial_out, endpoint) = dial_out(config, &paths.dial_out_key, &clock, &inbound).await?;
+        // Before the engine, which connects to it at once.
+        let (local, machine) = LocalMachine::prepare(config, &store).await?;
         let tasks = Tasks::new();
         // Not a child of `tasks`: connections outlive the jobs' tasks, which say goodbye over them.
         let pool = Pool::with_settings(&Tasks::new(), connection_settings(config));
@@ -80,6 +86,7 @@ impl Daemon {
             sealer,
             tasks,
             pool,
+            caller,
             placement: placement(config.dispatch.placement)?,
             runner_min_free_bytes: config.workspaces.runner_min_free_bytes,
             spool_cap_bytes: config.output.spool_cap_bytes,
@@ -87,16 +94,20 @@ impl Daemon {
             command_template: config.pipelines.command.clone(),
             enrolment_approval: config.enrolment.approval,
             dial_out,
+            local,
         })
         .await
         .context("cannot take up what is in the store")?;
+        if let Some(machine) = &machine {
+            machine.enrol(&dispatcher).await;
+        }
         // Only now: a host whose key is not loaded yet would be refused.
         endpoint.into_iter().for_each(Inbound::serve);
         let server = Tasks::new();
         let api = Api { dispatcher: dispatcher.clone() };
         server.spawn(info_span!("http"), |stop| http::serve(listener, api, stop));
         tracing::info!(%address, data_dir = %paths.data_dir.display(), "ready");
-        Ok(Self { dispatcher, store, server, inbound, address, _lock: lock })
+        Ok(Self { dispatcher, store, local: machine, server, inbound, address, _lock: lock })
     }
 
     /// Where the API listens.
@@ -117,6 +128,10 @@ impl Daemon {
         let engine = self.dispatcher.stop();
         tokio::join!(http, engine);
         self.inbound.stop(INBOUND_DEADLINE).await;
+        // After the goodbyes, which go over it.
+        if let Some(local) = &self.local {
+            local.stop().await;
+        }
         self.store.close().await;
     }
 }
@@ -201,6 +216,11 @@ async fn dial_out(
     let host_key = inbound.host_key.clone();
     let endpoint = DialOutEndpointBody { listen: address.to_string(), host, port, user, host_key, fingerprint };
     Ok((DialOut { tunnels, endpoint: Some(endpoint) }, Some(inbound)))
+}
+
+fn caller_settings(config: &Config) -> CallerSettings {
+    let said = config.outgoing.clone();
+    CallerSettings { allow_http: said.allow_http, allow_networks: said.allow_networks, ca_file: said.ca_file }
 }
 
 fn placement(rule: PlacementRule) -> anyhow::Result<Placement> {

@@ -30,6 +30,12 @@ pub(super) const KEYS: &[&str] = &[
     "enrolment.approval",
     "dialout.listen",
     "dialout.public",
+    "outgoing.allow_http",
+    "outgoing.allow_networks",
+    "outgoing.ca_file",
+    "local.enabled",
+    "local.slots",
+    "local.name",
 ];
 
 const VARIABLE_PREFIX: &str = "SHUNTD_";

@@ -1,5 +1,9 @@
 //! The configuration as a file that would say the same; passwords are masked.
 
+use std::path::Path;
+
+use shuntyard_domain::cidr::Cidr;
+
 use super::Config;
 
 const MASK: &str = "***";
@@ -8,20 +12,8 @@ impl Config {
     /// Every key with the value that is used, as TOML. A masked database address cannot be read again.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let Self {
-            server,
-            data,
-            store,
-            log,
-            output,
-            ssh,
-            dispatch,
-            pipelines,
-            workspaces,
-            artifacts,
-            enrolment,
-            dialout,
-        } = self;
+        let Self { server, data, store, log, output, ssh, dispatch, .. } = self;
+        let Self { pipelines, workspaces, artifacts, enrolment, dialout, outgoing, local, .. } = self;
         let text = |text: &str| toml::Value::from(text).to_string();
         let sections = [
             (
@@ -67,6 +59,22 @@ impl Config {
                     ("public", text(&dialout.public.as_ref().map(host_and_port).unwrap_or_default())),
                 ],
             ),
+            (
+                "outgoing",
+                vec![
+                    ("allow_http", outgoing.allow_http.to_string()),
+                    ("allow_networks", list(&outgoing.allow_networks)),
+                    ("ca_file", text(&outgoing.ca_file.as_deref().unwrap_or(Path::new("")).to_string_lossy())),
+                ],
+            ),
+            (
+                "local",
+                vec![
+                    ("enabled", local.enabled.to_string()),
+                    ("slots", local.slots.to_string()),
+                    ("name", text(&local.name)),
+                ],
+            ),
         ];
         let section = |(name, keys): (&str, Vec<(&str, String)>)| {
             let keys: String = keys.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
@@ -78,6 +86,11 @@ impl Config {
 
 fn host_and_port((host, port): &(String, u16)) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+fn list(networks: &[Cidr]) -> String {
+    let texts: Vec<String> = networks.iter().map(ToString::to_string).collect();
+    toml::Value::from(texts).to_string()
 }
 
 /// The address of a database without its password, wherever it stands.

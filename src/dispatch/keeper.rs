@@ -96,6 +96,10 @@ async fn keep_warm(engine: &Dispatcher, id: RunnerId) {
             unreachable(engine, id, format!("nothing is sent to a {} runner", known.runner.state), tries, None);
             return;
         }
+        if let Some(why) = engine.turned_off(&known.runner) {
+            unreachable(engine, id, why.into(), tries, None);
+            return;
+        }
         if known.runner.endpoint.via == Via::DialOut && !has_dialled_out(engine, &known).await {
             continue;
         }

@@ -8,6 +8,7 @@ pub mod artifacts;
 pub mod attempt;
 pub mod board;
 pub mod change;
+pub mod cidr;
 pub mod clocks;
 pub mod closed;
 pub mod command_template;

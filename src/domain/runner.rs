@@ -163,11 +163,19 @@ pub struct Installation {
     pub boot_id: String,
     /// `job_runner` with a root-owned keys file, made with root's rights; else the login user.
     pub system_mode: bool,
+    /// The host is the one that the dispatcher runs itself, on its own machine; nobody installs or removes it by hand.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub local: bool,
     /// Programs found on the host: `setsid`, `tail`, `git` …
     pub tools: BTreeSet<String>,
     /// By which means a job's processes are found when it is stopped, strongest first; empty: not asked yet.
     #[serde(default)]
     pub stop_means: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// A host that takes jobs.

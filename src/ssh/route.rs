@@ -24,8 +24,16 @@ pub trait Carrier: Send + Sync {
     /// Opens a stream to the sshd at `address`:`port`, as the far end sees that address. Given up by dropping.
     ///
     /// # Errors
-    /// `Carried` with what the carrier said, or the error of the carrier's own connection.
+    /// `Carried` with what the carrier said; `CarrierDown` or `CarrierClosed` when it is the carrier that fails.
     fn open<'a>(&'a self, address: &'a str, port: u16) -> BoxFuture<'a, Result<CarriedStream, ConnectError>>;
+
+    /// Waits until it can carry, where that has to be made first. Has a limit of its own.
+    ///
+    /// # Errors
+    /// As `open`.
+    fn ready(&self) -> BoxFuture<'_, Result<(), ConnectError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// How the bytes get to a host.

@@ -69,7 +69,7 @@ impl Dispatcher {
 
     /// Two runners of one base directory would remove each other's jobs.
     fn check_not_taken(&self, about: &Candidate, said: &Said) -> Result<(), EnrolError> {
-        if self.0.inventory.by_name(&about.hostname).is_some() {
+        if self.0.inventory.by_name(&about.hostname).is_some() || self.not_local(&about.hostname).is_err() {
             return Err(EnrolError::NameTaken(about.hostname.clone()));
         }
         let instance = &said.installed.instance_id;
@@ -142,6 +142,7 @@ impl Dispatcher {
                 wrapper_version: wrapper_version(),
                 instance_id: said.installed.instance_id,
                 boot_id: said.installed.boot_id,
+                local: false,
                 system_mode: about.system_mode,
                 tools: said.host.tools,
                 stop_means: examined.stop_means,
@@ -238,6 +239,8 @@ fn unreachable_step(error: &ConnectError, dial: &Dial) -> EnrolError {
         ConnectError::BadAddress { .. }
         | ConnectError::Resolve { .. }
         | ConnectError::Tcp { .. }
+        | ConnectError::CarrierDown { .. }
+        | ConnectError::CarrierClosed { .. }
         | ConnectError::Deadline { .. }
         | ConnectError::Protocol { .. } => format!(
             "see that sshd runs and that the dispatcher reaches {}; else name the place with SHUNT_ENROL_ADDRESS and \

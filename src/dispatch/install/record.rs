@@ -38,6 +38,7 @@ impl Install<'_> {
                 instance_id: placed.installed.instance_id.clone(),
                 boot_id: placed.installed.boot_id.clone(),
                 system_mode: placed.system_mode,
+                local: checked.local,
                 tools: placed.host.tools.clone(),
                 stop_means: examined.stop_means,
             },

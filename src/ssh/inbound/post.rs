@@ -155,12 +155,13 @@ impl Post {
         self.cut();
     }
 
-    fn failed(&self, address: &str, port: u16, reason: impl Into<String>) -> ConnectError {
-        ConnectError::Carried { at: format!("{address}:{port}"), carrier: self.name(), reason: reason.into() }
+    fn failed(&self, at: &str, reason: impl Into<String>) -> ConnectError {
+        ConnectError::Carried { at: at.to_owned(), carrier: self.name(), reason: reason.into() }
     }
 
     /// Opens a channel through the tunnel. In a task of its own: an open that is given up half-way would stay on the host.
     async fn through(&self, live: &Arc<Live>, address: &str, port: u16) -> Result<CarriedStream, ConnectError> {
+        let at = format!("{address}:{port}");
         let (answer, opened) = oneshot::channel();
         let (live, around) = (Arc::clone(live), self.around.clone());
         self.around.tasks.spawn(debug_span!("carry", runner.name = self.hostname), |_stop| async move {
@@ -176,12 +177,12 @@ impl Post {
         match opened.await {
             Ok(Ok(stream)) => Ok(stream),
             Ok(Err(Some(russh::Error::ChannelOpenFailure(ChannelOpenFailure::ConnectFailed)))) => {
-                Err(self.failed(address, port, "the host's end of it finds no sshd there (connect failed)"))
+                Err(self.failed(&at, "the host's end of it finds no sshd there (connect failed)"))
             }
             Ok(Err(Some(russh::Error::ChannelOpenFailure(why)))) => {
-                Err(self.failed(address, port, format!("the host's end of it refuses ({})", plain(why.description()))))
+                Err(self.failed(&at, format!("the host's end of it refuses ({})", plain(why.description()))))
             }
-            Ok(Err(_)) | Err(_) => Err(self.failed(address, port, "the tunnel has ended")),
+            Ok(Err(_)) | Err(_) => Err(self.failed(&at, "the tunnel has ended")),
         }
     }
 }
@@ -198,13 +199,19 @@ impl Carrier for Post {
 
     fn open<'a>(&'a self, address: &'a str, port: u16) -> BoxFuture<'a, Result<CarriedStream, ConnectError>> {
         Box::pin(async move {
-            let mut live = self.live.subscribe();
-            let up = timeout(self.around.patience, live.wait_for(Option::is_some)).await;
-            let live = up.ok().and_then(Result::ok).and_then(|live| live.as_ref().map(Arc::clone));
+            self.ready().await?;
+            let live = self.live.borrow().as_ref().map(Arc::clone);
             match live {
                 Some(live) => self.through(&live, address, port).await,
-                None => Err(self.failed(address, port, "the host has not dialled out")),
+                None => Err(self.failed("the host", "the tunnel has ended")),
             }
+        })
+    }
+
+    fn ready(&self) -> BoxFuture<'_, Result<(), ConnectError>> {
+        Box::pin(async move {
+            let up = timeout(self.around.patience, self.come_up()).await;
+            up.map_err(|_| self.failed("the host", "the host has not dialled out"))
         })
     }
 }

@@ -68,6 +68,7 @@ pub fn runner(number: u128, hostname: &str) -> Runner {
             boot_id: "b-1".into(),
             system_mode: true,
             tools: BTreeSet::from(["tail".into(), "setsid".into()]),
+            local: false,
             stop_means: vec!["cgroup".into(), "group".into()],
         },
         facts: Facts {
