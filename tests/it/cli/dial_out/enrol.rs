@@ -25,7 +25,7 @@ fn lend_programs(host: &TestHost) {
 }
 
 fn dials(host: &TestHost) -> String {
-    host.run_inside("pgrep -f 'dial-out/tunnel|dial-out@' || :")
+    host.run_inside("pgrep -af '[d]ial-out/tunnel|[d]ial-out@' || :")
 }
 
 fn delete_and_expect_untouched(house: &House, host: &TestHost, before: &str) {
