@@ -27,9 +27,8 @@ fn start() -> (TestHost, House) {
 
 /// As a router with NAT does: nobody outside begins a connection.
 fn go_behind_nat(host: &TestHost) {
-    host.run_inside(
-        "nft 'table inet nat { chain arriving { type filter hook input priority 1; iif eth0 ct state new drop; } }'",
-    );
+    let rule = "type filter hook input priority 1; iif eth0 tcp flags & (syn | ack) == syn drop;";
+    host.run_inside(&format!("nft 'table inet nat {{\n chain arriving {{ {rule} }}\n}}'"));
     host.run_inside("ss -K -t -4 state established >/dev/null");
 }
 
@@ -61,7 +60,7 @@ fn a_job_survives_the_death_of_tunnel_link_and_dispatcher_without_a_hole_in_its_
     let (host, mut house) = start();
     go_behind_nat(&host);
     let public = make_key(&house, &host, "/root/tunnel");
-    let line = let_dial_out(&house, "nat-1", &public);
+    let line = let_dial_out(&house, "nat-1", &public).replace("127.0.0.1", &host.address);
     await_runner(&house, "nat-1", "it waits for its host", |runner| {
         runner["contact"]["status"] == "unreachable" && runner["contact"]["reason"] == "waits for the host to dial out"
     });
@@ -100,7 +99,7 @@ fn a_job_survives_the_death_of_tunnel_link_and_dispatcher_without_a_hole_in_its_
 fn a_second_host_with_the_same_key_is_turned_away_and_direct_connections_come_back() {
     let (host, house) = start();
     let public = make_key(&house, &host, "/root/tunnel");
-    let line = let_dial_out(&house, "nat-1", &public);
+    let line = let_dial_out(&house, "nat-1", &public).replace("127.0.0.1", &host.address);
     keep_dialling(&host, &line);
     await_runner(&house, "nat-1", "the tunnel is up", |runner| runner["dial_out"]["up"] == true);
     house.await_contact(&host, "connected");
