@@ -5,21 +5,9 @@ use shuntyard_domain::ids::RunnerId;
 
 use super::inventory::Known;
 use super::{DispatchError, Dispatcher};
-use crate::ssh::{ConnectError, Dial, Lease, Target};
+use crate::ssh::{ConnectError, Lease};
 
 impl Dispatcher {
-    /// How the pool reaches a runner.
-    pub(super) fn target(&self, known: &Known) -> Target {
-        let endpoint = &known.runner.endpoint;
-        let dial = Dial::direct(endpoint.address.clone(), endpoint.port, endpoint.user.clone());
-        Target {
-            runner: known.runner.id,
-            dial: Dial { route: self.route(&known.runner), ..dial },
-            host_keys: endpoint.host_keys.clone(),
-            key: known.key.clone(),
-        }
-    }
-
     /// A place for one job's channel.
     pub(super) async fn lease_job(&self, known: &Known) -> Result<Lease, ConnectError> {
         self.0.pool.lease_job(&self.target(known)).await

@@ -34,10 +34,10 @@ impl DialOut {
 
 impl Dispatcher {
     /// How the bytes get to a runner.
-    pub(super) fn route(&self, runner: &Runner) -> Route {
-        match runner.endpoint.via {
-            Via::DialOut => self.0.dial_out.tunnels.route(runner.id, &runner.hostname),
-            Via::Direct | Via::Jump(_) => Route::Direct,
+    pub(super) fn route_to(&self, runner: RunnerId, hostname: &str, via: &Via) -> Route {
+        match via {
+            Via::DialOut => self.0.dial_out.tunnels.route(runner, hostname),
+            Via::Direct | Via::Jump(_) => self.route(via),
         }
     }
 

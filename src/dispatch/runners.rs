@@ -54,7 +54,7 @@ impl Dispatcher {
         }
         let bodies = |known: Known| {
             let running = by_runner.remove(&known.runner.id).unwrap_or_default();
-            self.body(&known, &running, &changes)
+            self.runner_body_of(&known, &running, &changes)
         };
         Ok(self.0.inventory.all().into_iter().map(bodies).collect())
     }
@@ -66,7 +66,7 @@ impl Dispatcher {
     pub async fn runner_body(&self, hostname: &str) -> Result<RunnerBody, DispatchError> {
         let known = self.known_by_name(hostname)?;
         let running = self.jobs_on(known.runner.id).await?;
-        Ok(self.body(&known, &running, &self.changes_of_jobs(&running).await?))
+        Ok(self.runner_body_of(&known, &running, &self.changes_of_jobs(&running).await?))
     }
 
     /// Jobs that a runner has been given and that have not ended.
@@ -131,7 +131,7 @@ impl Dispatcher {
 }
 
 impl Dispatcher {
-    fn body(&self, known: &Known, running: &[Job], changes: &BTreeMap<JobId, ChangeRef>) -> RunnerBody {
+    fn runner_body_of(&self, known: &Known, running: &[Job], changes: &BTreeMap<JobId, ChangeRef>) -> RunnerBody {
         let pool = &self.0.pool;
         let live = RunnerLive {
             contact: contact_body(&known.contact),

@@ -42,8 +42,11 @@ pub fn generate_runner_key(hostname: &str) -> Result<(Zeroizing<String>, String)
     generate_key(&format!("job_runner@{hostname}"))
 }
 
-/// As `generate_runner_key`, with any comment.
-pub(super) fn generate_key(comment: &str) -> Result<(Zeroizing<String>, String), KeyError> {
+/// As `generate_runner_key`, with another comment at the end of the public line.
+///
+/// # Errors
+/// As `generate_runner_key`.
+pub fn generate_key(comment: &str) -> Result<(Zeroizing<String>, String), KeyError> {
     let mut seed = Zeroizing::new([0_u8; 32]);
     getrandom::fill(seed.as_mut_slice()).map_err(|_| KeyError::Random)?;
     let pair = KeypairData::Ed25519(Ed25519Keypair::from_seed(&seed));

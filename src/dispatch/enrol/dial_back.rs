@@ -12,6 +12,7 @@ use shuntyard_domain::wrapper::probe::ProbedHost;
 use shuntyard_domain::wrapper::{SYSTEM_USER, parse_facts, parse_install, wrapper_version};
 
 use super::{Candidate, EnrolError, Lines, check_network, check_token};
+use crate::dispatch::jump_hosts::check_via;
 use crate::dispatch::keeper::key_context;
 use crate::dispatch::steps::Steps;
 use crate::dispatch::test_runner::{Examined, Examinee};
@@ -59,9 +60,7 @@ impl Dispatcher {
         finish: Finish,
     ) -> Result<Lines, EnrolError> {
         let mut said = read(peer, token, about, finish)?;
-        if dial_out_key.is_some() {
-            said.dial.route = self.0.dial_out.tunnels.route(about.id, &about.hostname);
-        }
+        said.dial.route = self.route_to(about.id, &about.hostname, &way(token));
         let _claims = [self.0.claims.claim(&about.hostname)?, self.0.claims.claim(&said.dial.at())?];
         self.check_not_taken(about, &said)?;
         self.test_and_store(token, about, dial_out_key, said).await
@@ -133,7 +132,7 @@ impl Dispatcher {
                 port: said.dial.port,
                 user: said.dial.user,
                 host_keys: said.host_keys,
-                via: if token.dial_out { Via::DialOut } else { Via::Direct },
+                via: way(token),
             },
             openssh_public_key: about.public_line.clone(),
             installation: Installation {
@@ -181,6 +180,7 @@ impl Dispatcher {
                 check_token(&token, IpAddr::from([0; 4]), used.at_ms)?;
                 return Err(EnrolError::Unknown);
             }
+            check_via(c, &runner.endpoint.via)?;
             if let Some(key) = &dial_out_key {
                 dial_out_key_set(c, runner.id, key, runner.created_at_ms)?;
             }
@@ -215,6 +215,11 @@ fn read(peer: IpAddr, token: &EnrolmentTokenRow, about: &Candidate, finish: Fini
         check_network(token, &address, address.parse().ok())?;
     }
     Ok(Said { host, installed, dial: Dial::direct(address, finish.port, user), host_keys })
+}
+
+/// How the host of a token is reached.
+fn way(token: &EnrolmentTokenRow) -> Via {
+    if token.dial_out { Via::DialOut } else { token.jump.clone().into() }
 }
 
 /// What the host's owner can do when the dispatcher does not get in.

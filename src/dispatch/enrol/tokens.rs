@@ -31,7 +31,15 @@ impl Dispatcher {
         by: &str,
     ) -> Result<NewEnrolmentToken, DispatchError> {
         check(&wanted)?;
+        wanted.jump.as_ref().map(|jump| self.jump_way(jump)).transpose()?;
         if wanted.dial_out {
+            if wanted.jump.is_some() {
+                return Err(bad(
+                    "dial_out",
+                    "a host is reached through a jump host or dials out, not both",
+                    &["false"],
+                ));
+            }
             self.dial_out_endpoint()?;
         }
         let text = token::make().ok_or(DispatchError::Random)?;
@@ -49,6 +57,7 @@ impl Dispatcher {
             labels: wanted.labels,
             scope: wanted.scope,
             slots: wanted.slots,
+            jump: wanted.jump,
             dial_out: wanted.dial_out,
             used: None,
             revoked_at_ms: None,
@@ -142,6 +151,7 @@ fn body(row: &EnrolmentTokenRow, now_ms: i64) -> EnrolmentTokenBody {
         labels: row.labels.clone(),
         scope: row.scope.clone(),
         slots: row.slots,
+        jump: row.jump.clone(),
         dial_out: row.dial_out,
         used_at: row.used.as_ref().map(|used| rfc3339(used.at_ms)),
         runner_id: row.used.as_ref().map(|used| used.runner),

@@ -6,6 +6,7 @@
 mod artifacts;
 mod attempts;
 mod bootstrap;
+mod contact;
 mod log_chunk;
 mod patch;
 mod submit;
@@ -26,13 +27,15 @@ use crate::output::head_bytes;
 use crate::phase::{Phase, Stage};
 use crate::project_config::Fault;
 use crate::receipt::StopReceipt;
-use crate::runner::{Health, Runner, RunnerState, Scope};
+use crate::runner::{Runner, RunnerState, Scope};
+use crate::tenancy::Name;
 use crate::wire::dial_out::TunnelBody;
 use crate::wire::time_text::{chef_duration, chef_time, rfc3339};
 
 pub use artifacts::ArtifactBody;
 pub use attempts::{AttemptBody, LossBody, Retry};
 pub use bootstrap::{AcceptHostKey, InstallRunner, StepEvent, default_ssh_port};
+pub use contact::{ContactBody, HealthBody};
 pub use log_chunk::LogChunk;
 pub use patch::{DeletedRunnerBody, PatchRunner, StateNoteBody};
 pub use submit::{ProjectLimits, SubmitJob, SubmitPhaseRun};
@@ -238,44 +241,6 @@ impl JobBody {
     }
 }
 
-/// Chef's health: `{}` when never tested.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HealthBody {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command_output: Option<String>,
-}
-
-impl From<&Health> for HealthBody {
-    fn from(health: &Health) -> Self {
-        let (status, command_output) = match health {
-            Health::Untested => (None, None),
-            Health::Pending => (Some("pending"), None),
-            Health::Ok { command_output } => (Some("ok"), Some(command_output.clone())),
-            Health::Error { command_output } => (Some("error"), Some(command_output.clone())),
-        };
-        Self { status: status.map(Into::into), command_output }
-    }
-}
-
-/// Whether the dispatcher has a live connection to the runner.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ContactBody {
-    /// `connected`, `connecting`, `unreachable`.
-    pub status: String,
-    pub since: String,
-    /// Why it is unreachable, in one sentence: the last error.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// Tries to connect that have failed in a row.
-    #[serde(default)]
-    pub tries: u32,
-    /// When the next try begins; in the past: it is under way. Absent when nobody tries by itself (a quarantine).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_try_at: Option<String>,
-}
-
 /// `GET /runners/:hostname` and each element of `GET /runners`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunnerBody {
@@ -293,6 +258,9 @@ pub struct RunnerBody {
     pub address: String,
     pub port: u16,
     pub user: String,
+    /// The jump host through which it is reached.
+    #[serde(default)]
+    pub jump: Option<Name>,
     /// The tunnel through which it is reached; absent unless its host dials out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dial_out: Option<TunnelBody>,
@@ -360,6 +328,7 @@ impl RunnerBody {
             address: runner.endpoint.address.clone(),
             port: runner.endpoint.port,
             user: runner.endpoint.user.clone(),
+            jump: runner.endpoint.via.jump().cloned(),
             dial_out: live.dial_out,
             facts: runner.facts.clone(),
             labels: runner.labels.clone(),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::RunnerId;
 use crate::runner::Scope;
+use crate::tenancy::Name;
 
 /// What `POST /enrolment-tokens` takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +31,9 @@ pub struct CreateEnrolmentToken {
     pub scope: Scope,
     #[serde(default = "default_slots")]
     pub slots: u32,
+    /// The jump host through which its host is reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jump: Option<Name>,
     /// The host is not reached by anybody: it opens a tunnel to the dispatcher.
     #[serde(default)]
     pub dial_out: bool,
@@ -67,6 +71,8 @@ pub struct EnrolmentTokenBody {
     pub labels: BTreeSet<String>,
     pub scope: Scope,
     pub slots: u32,
+    #[serde(default)]
+    pub jump: Option<Name>,
     #[serde(default)]
     pub dial_out: bool,
     pub used_at: Option<String>,

@@ -8,6 +8,7 @@ pub mod control;
 pub mod dial_out;
 pub mod enrolment;
 pub mod frame;
+pub mod jump_host;
 pub mod object;
 pub mod pipelines;
 pub mod time_text;

@@ -6,6 +6,7 @@ mod connect;
 mod dial_out;
 mod faults;
 mod hosts;
+mod jump;
 mod pool;
 
 use std::time::Duration;
