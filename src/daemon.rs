@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use shuntyard_domain::board::Placement;
+use shuntyard_domain::wire::dial_out::DialOutEndpointBody;
 use shuntyard_domain::workspace::Limits;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,20 +17,25 @@ use tracing::info_span;
 use crate::blobs::{BlobLimits, BlobStore};
 use crate::clock::Clock;
 use crate::config::{Config, PlacementRule};
-use crate::dispatch::{Dispatcher, Parts};
+use crate::dispatch::{DialOut, Dispatcher, Parts};
 use crate::http::{self, AdminToken, Api};
 use crate::local::LocalMachine;
 use crate::logs::LogStore;
 use crate::outgoing::{Caller, CallerSettings};
 use crate::sealed::Sealer;
 use crate::shutdown::Tasks;
-use crate::ssh::{Pool, Settings};
+use crate::ssh::inbound::{DIAL_OUT_USER, Inbound, Tunnels};
+use crate::ssh::{Pool, Settings, fingerprint};
 use crate::store::{
-    Connection, Store, StoreError, StoreOptions, StoreUrl, jump_host_list, pool_list, runner_list, secret_count, webhook_count,
+    Connection, Store, StoreError, StoreOptions, StoreUrl, jump_host_list, pool_list, runner_list, secret_count,
+    webhook_count,
 };
 
 /// How long answers under way may take once the daemon stops.
 const HTTP_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long tunnels may take to be cut.
+const INBOUND_DEADLINE: Duration = Duration::from_secs(2);
 
 /// A running daemon.
 pub struct Daemon {
@@ -37,6 +43,8 @@ pub struct Daemon {
     store: Store,
     local: Option<LocalMachine>,
     server: Tasks,
+    /// The endpoint for hosts that dial out, and their tunnels.
+    inbound: Tasks,
     address: SocketAddr,
     /// Held while the daemon runs: two daemons on one data directory would fight over its files.
     _lock: File,
@@ -65,6 +73,9 @@ impl Daemon {
             .await
             .with_context(|| format!("cannot listen on {} ([server] listen)", config.server.listen))?;
         let address = listener.local_addr()?;
+        // Jobs' tasks and the pool say goodbye through the tunnels.
+        let inbound = Tasks::new();
+        let (dial_out, endpoint) = dial_out(config, &paths.dial_out_key, &clock, &inbound).await?;
         // Before the engine, which connects to it at once.
         let (local, machine) = LocalMachine::prepare(config, &store).await?;
         let tasks = Tasks::new();
@@ -85,6 +96,7 @@ impl Daemon {
             artifacts_max_bytes: config.artifacts.max_bytes,
             command_template: config.pipelines.command.clone(),
             enrolment_approval: config.enrolment.approval,
+            dial_out,
             local,
             check_every: config.health.check_every,
         })
@@ -93,11 +105,13 @@ impl Daemon {
         if let Some(machine) = &machine {
             machine.enrol(&dispatcher).await;
         }
+        // Only now: a host whose key is not loaded yet would be refused.
+        endpoint.into_iter().for_each(Inbound::serve);
         let server = Tasks::new();
         let api = Api { dispatcher: dispatcher.clone() };
         server.spawn(info_span!("http"), |stop| http::serve(listener, api, stop));
         tracing::info!(%address, data_dir = %paths.data_dir.display(), "ready");
-        Ok(Self { dispatcher, store, local: machine, server, address, _lock: lock })
+        Ok(Self { dispatcher, store, local: machine, server, inbound, address, _lock: lock })
     }
 
     /// Where the API listens.
@@ -117,6 +131,7 @@ impl Daemon {
         let http = self.server.stop(HTTP_DEADLINE);
         let engine = self.dispatcher.stop();
         tokio::join!(http, engine);
+        self.inbound.stop(INBOUND_DEADLINE).await;
         // After the goodbyes, which go over it.
         if let Some(local) = &self.local {
             local.stop().await;
@@ -190,6 +205,27 @@ fn connection_settings(config: &Config) -> Settings {
         keepalive_max: config.ssh.keepalive_max as usize,
         ..Settings::default()
     }
+}
+
+/// Takes the port for hosts that dial out, when there is to be one.
+async fn dial_out(
+    config: &Config,
+    key_file: &Path,
+    clock: &Clock,
+    tasks: &Tasks,
+) -> anyhow::Result<(DialOut, Option<Inbound>)> {
+    let settings = connection_settings(config);
+    let tunnels = Tunnels::new(tasks, clock.clone(), &settings);
+    let Some(listen) = config.dialout.listen else { return Ok((DialOut { tunnels, endpoint: None }, None)) };
+    let inbound = Inbound::bind(listen, key_file, tunnels.clone(), settings, tasks).await.context("see [dialout]")?;
+    let address = inbound.address;
+    let (host, port) = config.dialout.public.clone().unwrap_or_else(|| (address.ip().to_string(), address.port()));
+    let fingerprint = fingerprint(&inbound.host_key).unwrap_or_default();
+    tracing::info!(%address, host, port, fingerprint, "hosts may dial out to here");
+    let user = DIAL_OUT_USER.to_owned();
+    let host_key = inbound.host_key.clone();
+    let endpoint = DialOutEndpointBody { listen: address.to_string(), host, port, user, host_key, fingerprint };
+    Ok((DialOut { tunnels, endpoint: Some(endpoint) }, Some(inbound)))
 }
 
 fn caller_settings(config: &Config) -> CallerSettings {

@@ -8,7 +8,8 @@ use crate::commands::enrolment_tokens;
 use crate::commands::jump_hosts::JumpHostCommand;
 use crate::commands::pool::PoolCommand;
 use crate::commands::runners::{
-    accept_host_key, apply, approve, delete, doctor, export, install, label, list, scope, show, state, test, via,
+    accept_host_key, apply, approve, delete, dial_out, doctor, export, install, label, list, scope, show, state, test,
+    via,
 };
 use crate::commands::secret::SecretCommand;
 use crate::commands::tenancy::{OrgCommand, PipelineCommand, ProjectCommand};
@@ -86,6 +87,7 @@ pub enum CtlCommand {
     Doctor(doctor::DoctorArgs),
     AcceptHostKey(accept_host_key::AcceptArgs),
     Approve(approve::ApproveArgs),
+    DialOut(dial_out::DialOutArgs),
     CreateToken(enrolment_tokens::create::CreateArgs),
     ListTokens(enrolment_tokens::list::ListArgs),
     RevokeToken(enrolment_tokens::revoke::RevokeArgs),

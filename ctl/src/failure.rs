@@ -90,6 +90,10 @@ fn finds_faults(body: &ErrorBody) -> bool {
 /// What the user asked for cannot be done as written; nothing was sent.
 #[derive(Debug, thiserror::Error)]
 pub enum Usage {
+    #[error(
+        "name the public key of the host with --key-file (made there: ssh-keygen -q -t ed25519 -N '' -f key), or --stop"
+    )]
+    NoDialOutKey,
     #[error(transparent)]
     BadName(#[from] BadName),
     #[error("`{found}` is not a server address: {why}. Write it as http://HOST:PORT or https://HOST:PORT")]

@@ -1,6 +1,6 @@
 //! One value as it was given, and what it can be read as.
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,8 @@ use shuntyard_domain::runner::check_hostname;
 use zeroize::Zeroizing;
 
 use super::fault::nearest;
+
+const HOST_AND_PORT: &str = "a name or IP address and a port, such as shunt.example.com:8922 or [2001:db8::1]:8922";
 
 /// From the file a TOML value; from environment and flags a text that may stand for any type.
 #[derive(Clone, Debug)]
@@ -84,6 +86,26 @@ impl Given {
     pub fn socket_address(&self) -> Result<SocketAddr, Refused> {
         let read = self.text().and_then(|text| text.parse().ok());
         read.map_or_else(|| allowed("an IP address and a port, such as 127.0.0.1:8920 or [::1]:8920"), Ok)
+    }
+
+    /// As `socket_address`; an empty text is none.
+    pub fn socket_address_or_none(&self) -> Result<Option<SocketAddr>, Refused> {
+        if self.text() == Some("") { Ok(None) } else { self.socket_address().map(Some) }
+    }
+
+    /// A name or IP address and a port; an empty text is none.
+    pub fn host_and_port(&self) -> Result<Option<(String, u16)>, Refused> {
+        let Some(text) = self.text().filter(|text| !text.is_empty()) else {
+            return if self.text().is_some() { Ok(None) } else { allowed(HOST_AND_PORT) };
+        };
+        let read = text.rsplit_once(':').and_then(|(host, port)| {
+            let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+            let plain = bare.is_some_and(|host| host.parse::<Ipv6Addr>().is_ok()) || !host.contains(':');
+            let host = bare.unwrap_or(host);
+            let port = port.parse().ok().filter(|port| *port > 0)?;
+            (plain && check_hostname(host).is_ok()).then(|| (host.to_owned(), port))
+        });
+        read.map_or_else(|| allowed(HOST_AND_PORT), |read| Ok(Some(read)))
     }
 
     /// An absolute path; `~/` stands for `home`.

@@ -28,6 +28,8 @@ pub(super) const KEYS: &[&str] = &[
     "workspaces.runner_min_free_mib",
     "artifacts.max_mib",
     "enrolment.approval",
+    "dialout.listen",
+    "dialout.public",
     "outgoing.allow_http",
     "outgoing.allow_networks",
     "outgoing.ca_file",

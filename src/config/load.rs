@@ -10,9 +10,9 @@ use zeroize::Zeroizing;
 use super::fault::{ConfigFault, ConfigFaults};
 use super::layers::{FILE_VARIABLE, Layers};
 use super::{
-    ArtifactsConfig, Config, DataConfig, DataPaths, DispatchConfig, EnrolmentConfig, HealthConfig, LocalConfig,
-    LogConfig, LogFormat, LogLevel, OutgoingConfig, OutputConfig, PipelinesConfig, PlacementRule, ServerConfig,
-    SshConfig, StoreConfig, WorkspacesConfig,
+    ArtifactsConfig, Config, DataConfig, DataPaths, DialOutConfig, DispatchConfig, EnrolmentConfig, HealthConfig,
+    LocalConfig, LogConfig, LogFormat, LogLevel, OutgoingConfig, OutputConfig, PipelinesConfig, PlacementRule,
+    ServerConfig, SshConfig, StoreConfig, WorkspacesConfig,
 };
 
 /// What the configuration is made of.
@@ -132,6 +132,7 @@ impl Config {
             enrolment: EnrolmentConfig {
                 approval: layers.read("enrolment.approval", |given| given.boolean()).unwrap_or(false),
             },
+            dialout: read_dial_out(layers),
             outgoing: read_outgoing(layers, env),
             local: LocalConfig {
                 enabled: layers.read("local.enabled", |given| given.boolean()).unwrap_or(false),
@@ -181,6 +182,21 @@ fn read_server(layers: &mut Layers) -> ServerConfig {
         });
     }
     ServerConfig { listen, insecure_http }
+}
+
+/// An address that stands for every address is none that a host could dial.
+fn read_dial_out(layers: &mut Layers) -> DialOutConfig {
+    let listen = layers.read("dialout.listen", |given| given.socket_address_or_none()).flatten();
+    let public = layers.read("dialout.public", |given| given.host_and_port()).flatten();
+    if public.is_none() && listen.is_some_and(|listen| listen.ip().is_unspecified()) {
+        layers.faults.push(ConfigFault {
+            path: layers.place_of("dialout.public"),
+            found: "nothing, while dialout.listen is every address of this machine".to_owned(),
+            allowed: "HOST:PORT at which hosts reach dialout.listen".to_owned(),
+            nearest: None,
+        });
+    }
+    DialOutConfig { listen, public }
 }
 
 /// The XDG base directory specification: a relative XDG_DATA_HOME does not count.

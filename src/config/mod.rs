@@ -40,6 +40,7 @@ pub struct Config {
     pub workspaces: WorkspacesConfig,
     pub artifacts: ArtifactsConfig,
     pub enrolment: EnrolmentConfig,
+    pub dialout: DialOutConfig,
     pub outgoing: OutgoingConfig,
     pub local: LocalConfig,
     pub health: HealthConfig,
@@ -139,6 +140,15 @@ pub struct ArtifactsConfig {
 pub struct EnrolmentConfig {
     /// They wait until a person approves them.
     pub approval: bool,
+}
+
+/// `[dialout]`: hosts that open a tunnel to the daemon.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DialOutConfig {
+    /// Where the daemon's own SSH endpoint listens; without it there is none.
+    pub listen: Option<SocketAddr>,
+    /// Host and port that hosts are told to dial; without it they are told `listen`.
+    pub public: Option<(String, u16)>,
 }
 
 /// `[outgoing]`: signed calls to URLs that somebody gave.

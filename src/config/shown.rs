@@ -13,7 +13,7 @@ impl Config {
     #[must_use]
     pub fn to_toml(&self) -> String {
         let Self { server, data, store, log, output, ssh, dispatch, .. } = self;
-        let Self { pipelines, workspaces, artifacts, enrolment, outgoing, local, health, .. } = self;
+        let Self { pipelines, workspaces, artifacts, enrolment, dialout, outgoing, local, health, .. } = self;
         let text = |text: &str| toml::Value::from(text).to_string();
         let sections = [
             (
@@ -53,6 +53,13 @@ impl Config {
             ("artifacts", vec![("max_mib", (artifacts.max_bytes >> 20).to_string())]),
             ("enrolment", vec![("approval", enrolment.approval.to_string())]),
             (
+                "dialout",
+                vec![
+                    ("listen", text(&dialout.listen.map(|listen| listen.to_string()).unwrap_or_default())),
+                    ("public", text(&dialout.public.as_ref().map(host_and_port).unwrap_or_default())),
+                ],
+            ),
+            (
                 "outgoing",
                 vec![
                     ("allow_http", outgoing.allow_http.to_string()),
@@ -76,6 +83,10 @@ impl Config {
         };
         sections.into_iter().map(section).collect()
     }
+}
+
+fn host_and_port((host, port): &(String, u16)) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 fn list(networks: &[Cidr]) -> String {

@@ -87,7 +87,7 @@ fn all_faults_of_all_sources_are_told_at_once() {
     let flags = FlagOverrides { log_format: Some("jsn".into()), ..FlagOverrides::default() };
     let mut faults = load(file, &env, flags).unwrap_err();
     faults.sort_unstable();
-    let sections = "[server], [data], [store], [log], [output], [ssh], [dispatch], [pipelines], [workspaces], [artifacts], [enrolment], [outgoing], [local], [health]";
+    let sections = "[server], [data], [store], [log], [output], [ssh], [dispatch], [pipelines], [workspaces], [artifacts], [enrolment], [dialout], [outgoing], [local], [health]";
     let mut expected = vec![
         "--log-format: found `jsn`; allowed: text, json (did you mean `json`?)".to_owned(),
         "SHUNTD_DATA_DIR: found `here`; allowed: an absolute path, or one that starts with ~/".to_owned(),
@@ -213,4 +213,25 @@ fn the_file_is_found_in_the_users_directory() {
     assert_eq!(default_file(env(None)), Some(file.clone()));
     assert_eq!(default_file(env(Some(""))), Some(file));
     assert_eq!(default_file(env(Some("/named"))), Some("/named".into()));
+}
+
+#[test]
+fn a_place_to_dial_must_be_one() {
+    let shown = |file: &str| {
+        let config = load(file, &[], FlagOverrides::default())?;
+        Ok::<_, Vec<String>>((config.dialout.listen.map(|listen| listen.to_string()), config.dialout.public))
+    };
+    assert_eq!(shown(""), Ok((None, None)));
+    assert_eq!(shown("[dialout]\nlisten = '127.0.0.1:1'\n"), Ok((Some("127.0.0.1:1".into()), None)));
+    let named = "[dialout]\nlisten = '[::]:8922'\npublic = '[2001:db8::1]:22'\n";
+    assert_eq!(shown(named), Ok((Some("[::]:8922".into()), Some(("2001:db8::1".into(), 22)))));
+    for bad in [
+        "0.0.0.0:1'\n",
+        "127.0.0.1:1'\npublic = 'h'\n",
+        "127.0.0.1:1'\npublic = '-o:1'\n",
+        "127.0.0.1:1'\npublic = '::1:1'\n",
+    ] {
+        let faults = shown(&format!("[dialout]\nlisten = '{bad}")).expect_err(bad);
+        assert!(faults.len() == 1 && faults[0].contains("dialout.public"), "{faults:?}");
+    }
 }

@@ -35,6 +35,8 @@ pub enum DispatchError {
     NoDelivery(String),
     #[error("there is no enrolment token {0}")]
     NoToken(String),
+    #[error("this dispatcher does not listen for hosts that dial out; set [dialout] listen in its configuration")]
+    DialOutOff,
     #[error("the token `{name}` was used already, for runner `{hostname}`; delete that runner instead")]
     TokenUsed { name: String, hostname: String },
     #[error("there is already {} {what} `{key}`", article(.what))]

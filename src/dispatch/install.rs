@@ -67,7 +67,11 @@ impl Dispatcher {
     ) -> Result<mpsc::UnboundedReceiver<StepEvent>, DispatchError> {
         let (steps, listener) = Steps::new();
         let via = self.way_to(&checked)?;
-        checked.dial.route = self.route(&via);
+        // Only a runner that is there can have a tunnel.
+        checked.dial.route = match self.0.inventory.by_name(&checked.hostname) {
+            Some(known) => self.route_to(known.runner.id, &checked.hostname, &via),
+            None => self.route(&via),
+        };
         // The address, too: two names for one host share its base directory.
         let claims = [self.0.claims.claim(&checked.hostname)?, self.0.claims.claim(&checked.dial.at())?];
         let span = info_span!("install", runner.name = %checked.hostname);

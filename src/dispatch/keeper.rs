@@ -7,6 +7,7 @@ use shuntyard_domain::attempt::HostIdentity;
 use shuntyard_domain::ids::{AttemptId, RunnerId};
 use shuntyard_domain::recovery::spool_may_go;
 use shuntyard_domain::runner::{Runner, RunnerState, StateNote};
+use shuntyard_domain::via::Via;
 use tokio::time::Instant;
 use tracing::{Instrument as _, info_span};
 
@@ -102,6 +103,9 @@ async fn keep_warm(engine: &Dispatcher, id: RunnerId) {
             unreachable(engine, id, why.into(), tries, None);
             return;
         }
+        if known.runner.endpoint.via == Via::DialOut && !has_dialled_out(engine, &known).await {
+            continue;
+        }
         let delay = match engine.0.pool.warm(&engine.target(&known)).await {
             Ok(_) => {
                 let began = Instant::now();
@@ -135,6 +139,20 @@ async fn keep_warm(engine: &Dispatcher, id: RunnerId) {
         };
         tokio::time::sleep(delay).await;
     }
+}
+
+/// Tells whether there is a tunnel; without one it says so, and returns when there is one or the record has changed.
+async fn has_dialled_out(engine: &Dispatcher, known: &Known) -> bool {
+    let (id, dial_out) = (known.runner.id, &engine.0.dial_out);
+    if dial_out.tunnels.up(id).is_some() {
+        return true;
+    }
+    unreachable(engine, id, dial_out.waits().to_owned(), 0, None);
+    tokio::select! {
+        () = dial_out.tunnels.come_up(id, &known.runner.hostname) => {}
+        () = known.changed.notified() => {}
+    }
+    false
 }
 
 /// Returns when the connection has ended. Every hello lets the host tidy: claims of old jobs go a day later. The checks

@@ -11,6 +11,7 @@ mod claims;
 mod closing;
 mod collect;
 mod deliver;
+mod dial_out;
 mod drain;
 mod engine_error;
 mod enrol;
@@ -65,6 +66,7 @@ use crate::shutdown::Tasks;
 use crate::ssh::Pool;
 use crate::store::Store;
 
+pub use dial_out::DialOut;
 pub use engine_error::DispatchError;
 pub use enrol::EnrolError;
 pub use feed::{Feed, JobPulse, News};
@@ -118,6 +120,7 @@ pub struct Parts {
     pub command_template: Option<CommandTemplate>,
     /// A host that enrols itself waits for a person.
     pub enrolment_approval: bool,
+    pub dial_out: DialOut,
     pub local: Local,
     /// How often a connected runner is examined; `None`: never by itself.
     pub check_every: Option<Duration>,
@@ -144,6 +147,7 @@ struct Engine {
     claims: Claims,
     checks: Checks,
     enrolments: Enrolments,
+    dial_out: DialOut,
     local: Local,
     deliveries: Deliveries,
     collections: Collections,
@@ -186,6 +190,7 @@ impl Dispatcher {
             claims: Claims::default(),
             checks: Checks::new(parts.check_every),
             enrolments: Enrolments::new(parts.enrolment_approval),
+            dial_out: parts.dial_out,
             local: parts.local,
             deliveries: Deliveries::new(parts.runner_min_free_bytes),
             collections: Collections::new(parts.artifacts_max_bytes),

@@ -94,7 +94,10 @@ impl Dispatcher {
             match step {
                 StepEvent::Finished { .. } => return Ok(()),
                 StepEvent::Failed { step, why, .. } => return Err(NotRetired::Step { step, why }),
-                StepEvent::Began { .. } | StepEvent::Done { .. } | StepEvent::HostKeyUnconfirmed { .. } => (),
+                StepEvent::Began { .. }
+                | StepEvent::Done { .. }
+                | StepEvent::Probed { .. }
+                | StepEvent::HostKeyUnconfirmed { .. } => (),
             }
         }
         Err(NotRetired::Engine(DispatchError::Interrupted))

@@ -6,6 +6,7 @@ use shuntyard_domain::board::BoardEvent;
 use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::job::{Job, JobState};
 use shuntyard_domain::runner::Health;
+use shuntyard_domain::runner::Runner;
 use tracing::info_span;
 
 use super::keeper::key_context;
@@ -45,6 +46,8 @@ async fn load_runners(engine: &Dispatcher) -> Result<(), DispatchError> {
             Ok::<_, StoreError>(stored)
         })
         .await?;
+    let runners: Vec<Runner> = stored.iter().map(|(_, runner)| runner.clone()).collect();
+    engine.load_dial_out_keys(&runners).await?;
     for (sealed, mut runner) in stored {
         // A Test that the end of the last daemon broke off; the next check or Test stores another word.
         if let Health::Pending { unhealthy } = runner.health {

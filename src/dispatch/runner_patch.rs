@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use shuntyard_domain::label::{LabelEdit, MAX_LABELS, check_capability, check_label, two_values};
 use shuntyard_domain::runner::{BadName, MAX_SLOTS, Runner, RunnerState, Scope, StateNote, check_reason};
 use shuntyard_domain::tenancy::Name;
+use shuntyard_domain::via::Via;
 use shuntyard_domain::wire::api::PatchRunner;
 
 use super::engine_error::bad;
@@ -73,6 +74,10 @@ impl RunnerPatch {
         runner.slots = self.slots.unwrap_or(runner.slots);
         runner.scope = self.scope.unwrap_or_else(|| runner.scope.clone());
         if let Some(jump) = &self.jump {
+            if runner.endpoint.via == Via::DialOut {
+                let message = "the runner's host dials out; end that first: shunt ctl dial-out NAME --stop";
+                return Err(bad("jump", message, &[]));
+            }
             runner.endpoint.via = via_of(jump)?;
         }
         let Some(state) = self.state else { return Ok(()) };

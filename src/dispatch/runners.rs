@@ -13,10 +13,10 @@ use shuntyard_domain::wire::time_text::rfc3339;
 
 use super::inventory::{Contact, Known};
 use super::{DispatchError, Dispatcher};
-use crate::ssh::{self, Pool};
+use crate::ssh;
 use crate::store::{
-    Connection, RunnerDeleted, RunnerEvent, StoreError, jobs_on_runner, jobs_placed, runner_by_id, runner_delete,
-    runner_event_insert, runner_test_find, runner_update,
+    Connection, RunnerDeleted, RunnerEvent, StoreError, dial_out_key_delete, jobs_on_runner, jobs_placed, runner_by_id,
+    runner_delete, runner_event_insert, runner_test_find, runner_update,
 };
 
 impl Dispatcher {
@@ -54,7 +54,7 @@ impl Dispatcher {
         }
         let bodies = |known: Known| {
             let running = by_runner.remove(&known.runner.id).unwrap_or_default();
-            body(&self.0.pool, &known, &running, &changes)
+            self.runner_body_of(&known, &running, &changes)
         };
         Ok(self.0.inventory.all().into_iter().map(bodies).collect())
     }
@@ -68,7 +68,7 @@ impl Dispatcher {
         let id = known.runner.id;
         let running = self.jobs_on(id).await?;
         let last_test = self.0.store.read(move |c| runner_test_find(c, id)).await?;
-        let body = body(&self.0.pool, &known, &running, &self.changes_of_jobs(&running).await?);
+        let body = self.runner_body_of(&known, &running, &self.changes_of_jobs(&running).await?);
         Ok(RunnerBody { last_test: last_test.map(Into::into), ..body })
     }
 
@@ -132,31 +132,37 @@ impl Dispatcher {
                 let last = Runner { version: runner.version + 1, ..runner };
                 runner_event_insert(c, &last, now_ms, &event)?;
             }
+            dial_out_key_delete(c, id)?;
             runner_delete(c, id).map(drop)
         };
         self.0.store.write(delete).await?;
         self.0.inventory.remove(id, || self.tell_board(BoardEvent::RunnerRemoved(id)));
+        self.0.dial_out.tunnels.revoke(id);
         self.0.pool.forget(id);
         self.0.feed.runner_changed(id);
         Ok(())
     }
 }
 
-fn body(pool: &Pool, known: &Known, running: &[Job], changes: &BTreeMap<JobId, ChangeRef>) -> RunnerBody {
-    let live = RunnerLive {
-        contact: contact_body(&known.contact),
-        connections: pool.connection_count(known.runner.id),
-        max_sessions: pool.sessions_learnt(known.runner.id),
-        running_jobs: running.iter().map(|job| job.id).collect::<Vec<JobId>>(),
-        job: running.first().map(|job| chef_job(job, changes.get(&job.id))).unwrap_or_default(),
-        host_keys: known.runner.endpoint.host_keys.iter().filter_map(|line| ssh::fingerprint(line)).collect(),
-    };
-    let mut body = RunnerBody::of(&known.runner, live);
-    if known.closed {
-        // Its host is being changed; the record says what it is after that.
-        body.state = RunnerState::Draining;
+impl Dispatcher {
+    fn runner_body_of(&self, known: &Known, running: &[Job], changes: &BTreeMap<JobId, ChangeRef>) -> RunnerBody {
+        let pool = &self.0.pool;
+        let live = RunnerLive {
+            contact: contact_body(&known.contact),
+            connections: pool.connection_count(known.runner.id),
+            max_sessions: pool.sessions_learnt(known.runner.id),
+            running_jobs: running.iter().map(|job| job.id).collect::<Vec<JobId>>(),
+            job: running.first().map(|job| chef_job(job, changes.get(&job.id))).unwrap_or_default(),
+            host_keys: known.runner.endpoint.host_keys.iter().filter_map(|line| ssh::fingerprint(line)).collect(),
+            dial_out: self.tunnel_body(&known.runner),
+        };
+        let mut body = RunnerBody::of(&known.runner, live);
+        if known.closed {
+            // Its host is being changed; the record says what it is after that.
+            body.state = RunnerState::Draining;
+        }
+        body
     }
-    body
 }
 
 /// Chef's `job` of a busy runner names the change; a job outside a pipeline names itself.

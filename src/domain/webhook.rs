@@ -57,7 +57,7 @@ pub fn of_runner(before: Option<&Runner>, after: &Runner) -> Vec<WebhookEvent> {
     let verdict = |health: &Health| match health {
         Health::Ok { .. } => Some(true),
         Health::Error { .. } => Some(false),
-        Health::Untested | Health::Pending => None,
+        Health::Untested | Health::Pending { .. } => None,
     };
     let found = verdict(&after.health);
     if found.is_some() && before.is_some_and(|before| verdict(&before.health) != found) {
@@ -94,6 +94,7 @@ pub fn runner_data(runner: &Runner) -> Value {
         running_jobs: Vec::new(),
         job: serde_json::Map::new(),
         host_keys: Vec::new(),
+        dial_out: None,
     };
     let mut data = serde_json::to_value(RunnerBody::of(runner, live)).unwrap_or_default();
     if let Some(keys) = data.as_object_mut() {

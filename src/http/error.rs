@@ -123,6 +123,7 @@ fn shown_dispatch(error: DispatchError) -> Shown {
         E::Raced(_) => Shown::new(StatusCode::CONFLICT, "raced", message),
         E::TokenUsed { .. } => Shown::new(StatusCode::CONFLICT, "token_used", message),
         E::JumpHostUsed { .. } => Shown::new(StatusCode::CONFLICT, "in_use", message),
+        E::DialOutOff => Shown::new(StatusCode::CONFLICT, "dial_out_off", message),
         E::Taken { .. } => Shown::new(StatusCode::CONFLICT, "conflict", message),
         E::NotAllowed(_) => Shown::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", message),
         E::BadConfig(faults) => {
@@ -163,6 +164,7 @@ fn shown_enrol(error: &EnrolError) -> Shown {
         E::NameTaken(_) | E::HostTaken(_) | E::OtherVersion { .. } | E::Engine(DispatchError::UnderWay(_)) => {
             StatusCode::CONFLICT
         }
+        E::Engine(DispatchError::DialOutOff) => StatusCode::CONFLICT,
         E::NoEnrolment => StatusCode::NOT_FOUND,
         E::BadRequest(_) | E::BadValue(_) | E::Facts(_) | E::Install(_) => StatusCode::BAD_REQUEST,
         E::Step { .. } => StatusCode::BAD_GATEWAY,

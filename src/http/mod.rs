@@ -4,6 +4,7 @@ mod artifacts;
 mod auth;
 mod body;
 mod changes;
+mod dial_out;
 mod enrolment;
 mod error;
 mod jobs;
@@ -57,7 +58,9 @@ pub fn router(api: Api) -> Router {
         .route("/runners/{hostname}/install", post(runners::install))
         .route("/runners/{hostname}/accept-host-key", post(runners::accept_host_key))
         .route("/runners/{hostname}/approve", post(enrolment::approve))
+        .route("/runners/{hostname}/dial-out", put(dial_out::set).delete(dial_out::remove))
         .route("/runners/{hostname}/events", get(runners::events))
+        .route("/dial-out", get(dial_out::endpoint))
         .route("/enrolment-tokens", get(enrolment::list).post(enrolment::create))
         .route("/enrolment-tokens/{id}", delete(enrolment::revoke))
         .nest("/webhooks", webhook_routes())

@@ -34,7 +34,7 @@ pub(super) fn line(key: &PublicKey) -> String {
     }
 }
 
-fn parse(key_line: &str) -> Option<PublicKey> {
+pub(super) fn parse(key_line: &str) -> Option<PublicKey> {
     let mut words = key_line.split_ascii_whitespace();
     let (algorithm, blob) = (words.next()?, words.next()?);
     PublicKey::from_openssh(&format!("{algorithm} {blob}")).ok()

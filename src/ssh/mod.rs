@@ -6,6 +6,7 @@
 pub mod attempt;
 mod authenticate;
 pub mod bootstrap;
+mod carried_channel;
 mod channel;
 mod connect;
 mod credentials;
@@ -13,6 +14,7 @@ mod error;
 mod events;
 mod exec;
 mod host_keys;
+pub mod inbound;
 mod jump;
 mod noted;
 pub mod pool;

@@ -51,7 +51,7 @@ impl Default for Settings {
 }
 
 /// Throughput is about 0.4 × window / round trip; russh's own 2 MiB is slow beyond the local network.
-const WINDOW_BYTES: u32 = 8 << 20;
+pub(super) const WINDOW_BYTES: u32 = 8 << 20;
 /// A channel may hold this many packets (of 32 KiB) before it stops its whole connection; our readers never wait.
 const CHANNEL_BUFFER_PACKETS: usize = 64;
 

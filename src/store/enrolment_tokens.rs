@@ -41,6 +41,8 @@ pub struct EnrolmentTokenRow {
     pub capabilities: BTreeSet<String>,
     /// The instance of a pool that it is for; `None`: a person made it.
     pub pool_instance: Option<String>,
+    /// Its host dials out.
+    pub dial_out: bool,
     pub used: Option<TokenUse>,
     pub revoked_at_ms: Option<i64>,
 }
@@ -77,6 +79,7 @@ struct Columns {
     one_off: bool,
     capabilities: String,
     pool_instance: Option<String>,
+    dial_out: i64,
 }
 
 impl Columns {
@@ -106,6 +109,7 @@ impl Columns {
             one_off: token.one_off,
             capabilities: About { what: TOKEN, key: &token.id }.json("capabilities", &token.capabilities)?,
             pool_instance: token.pool_instance.clone(),
+            dial_out: i64::from(token.dial_out),
         })
     }
 
@@ -135,6 +139,7 @@ impl Columns {
             one_off: self.one_off,
             capabilities: row.json("capabilities", &self.capabilities)?,
             pool_instance: self.pool_instance,
+            dial_out: self.dial_out != 0,
             used,
             revoked_at_ms: self.revoked_at_ms,
         })

@@ -8,6 +8,7 @@ mod cached;
 mod change_lists;
 mod changes;
 mod connection;
+mod dial_out_keys;
 mod enrolment_tokens;
 mod error;
 mod job_apply;
@@ -46,6 +47,7 @@ mod writer;
 pub use change_lists::{ChangeQuery, change_page, changes_delivered_last, changes_of_jobs, changes_under_way};
 pub use changes::{GivenConfig, change_find, change_given, change_insert, change_keep_given, change_update};
 pub use connection::StoreConnection as Connection;
+pub use dial_out_keys::{dial_out_key_delete, dial_out_key_list, dial_out_key_set};
 pub use enrolment_tokens::{
     EnrolmentTokenRow, TokenUse, enrolment_token_by_id, enrolment_token_find, enrolment_token_insert,
     enrolment_token_list, enrolment_token_prune, enrolment_token_revoke, enrolment_token_use,

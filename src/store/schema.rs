@@ -313,6 +313,7 @@ diesel::table! {
         one_off -> Bool,
         capabilities -> Text,
         pool_instance -> Nullable<Text>,
+        dial_out -> BigInt,
     }
 }
 
@@ -378,6 +379,14 @@ diesel::table! {
         last_at_ms -> Nullable<BigInt>,
         last_status -> Nullable<BigInt>,
         last_error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    dial_out_keys (runner_id) {
+        runner_id -> Text,
+        public_key -> Text,
+        created_at_ms -> BigInt,
     }
 }
 

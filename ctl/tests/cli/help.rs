@@ -49,6 +49,7 @@ fn the_help_of_every_command_is_as_recorded() {
         "ctl doctor",
         "ctl accept-host-key",
         "ctl approve",
+        "ctl dial-out",
         "ctl create-token",
         "ctl list-tokens",
         "ctl revoke-token",

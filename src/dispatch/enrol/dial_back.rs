@@ -22,7 +22,8 @@ use crate::dispatch::test_runner::{Examined, Examinee};
 use crate::dispatch::{DispatchError, Dispatcher};
 use crate::ssh::{ConnectError, Dial, Target, fingerprint};
 use crate::store::{
-    EnrolmentTokenRow, StoreError, TokenUse, enrolment_token_by_id, enrolment_token_use, runner_insert,
+    EnrolmentTokenRow, StoreError, TokenUse, dial_out_key_set, enrolment_token_by_id, enrolment_token_use,
+    runner_insert,
 };
 
 /// sshd has one of each type; more would only be memory.
@@ -42,18 +43,30 @@ impl Dispatcher {
         peer: IpAddr,
         token: &EnrolmentTokenRow,
         about: &Candidate,
+        dial_out_key: Option<String>,
+        finish: Finish,
+    ) -> Result<Lines, EnrolError> {
+        let enrolled = self.dial_back_by(peer, token, about, dial_out_key, finish).await;
+        if enrolled.is_err() {
+            self.0.pool.forget(about.id);
+            self.0.dial_out.tunnels.revoke(about.id);
+        }
+        enrolled
+    }
+
+    async fn dial_back_by(
+        &self,
+        peer: IpAddr,
+        token: &EnrolmentTokenRow,
+        about: &Candidate,
+        dial_out_key: Option<String>,
         finish: Finish,
     ) -> Result<Lines, EnrolError> {
         let mut said = read(peer, token, about, finish)?;
-        let via = Via::from(token.jump.clone());
-        said.dial.route = self.route(&via);
+        said.dial.route = self.route_to(about.id, &about.hostname, &way(token));
         let _claims = [self.0.claims.claim(&about.hostname)?, self.0.claims.claim(&said.dial.at())?];
         self.check_not_taken(about, &said)?;
-        let enrolled = self.test_and_store(token, about, said).await;
-        if enrolled.is_err() {
-            self.0.pool.forget(about.id);
-        }
-        enrolled
+        self.test_and_store(token, about, dial_out_key, said).await
     }
 
     /// Two runners of one base directory would remove each other's jobs.
@@ -72,6 +85,7 @@ impl Dispatcher {
         &self,
         token: &EnrolmentTokenRow,
         about: &Candidate,
+        dial_out_key: Option<String>,
         said: Said,
     ) -> Result<Lines, EnrolError> {
         let target = Target {
@@ -99,7 +113,7 @@ impl Dispatcher {
         }
         let runner = self.candidate_record(token, about, said, examined);
         let state = runner.state;
-        let runner = self.store_enrolled(token, about, runner).await?;
+        let runner = self.store_enrolled(token, about, dial_out_key, runner).await?;
         if state == RunnerState::Pending {
             // Nothing is kept open to a host that nobody has approved.
             self.0.pool.forget(about.id);
@@ -121,7 +135,7 @@ impl Dispatcher {
                 port: said.dial.port,
                 user: said.dial.user,
                 host_keys: said.host_keys,
-                via: token.jump.clone().into(),
+                via: way(token),
             },
             openssh_public_key: about.public_line.clone(),
             installation: Installation {
@@ -161,6 +175,7 @@ impl Dispatcher {
         &self,
         token: &EnrolmentTokenRow,
         about: &Candidate,
+        dial_out_key: Option<String>,
         runner: Runner,
     ) -> Result<Runner, EnrolError> {
         let sealed =
@@ -181,6 +196,9 @@ impl Dispatcher {
                 Some(instance) => Some(enrol_instance(c, instance, runner.id, used.at_ms)?.ok_or(EnrolError::Unknown)?),
             };
             let runner = Runner { pool: pool.as_ref().map(|pool| pool.name.to_string()), ..runner };
+            if let Some(key) = &dial_out_key {
+                dial_out_key_set(c, runner.id, key, runner.created_at_ms)?;
+            }
             match runner_insert(c, &runner, &sealed) {
                 Err(StoreError::Conflict { .. }) => Err(EnrolError::NameTaken(used.hostname)),
                 inserted => Ok(inserted.map(|()| (runner, pool.map(|pool| pool.id)))?),
@@ -207,11 +225,20 @@ fn read(peer: IpAddr, token: &EnrolmentTokenRow, about: &Candidate, finish: Fini
     if !(1..=MAX_HOST_KEYS).contains(&host_keys.len()) {
         return bad("it names no public key of its sshd that can be read, or more than 16".into());
     }
-    // Where it asks from, unless it says another place; then that has to be in the token's network, too.
-    let address = finish.address.unwrap_or_else(|| peer.to_canonical().to_string());
+    // Where it asks from, unless it says another place; then that has to be in the token's network, too. For a host that dials
+    // out it is a place as that host sees it.
+    let asks_from = || if token.dial_out { "127.0.0.1".to_owned() } else { peer.to_canonical().to_string() };
+    let address = finish.address.unwrap_or_else(asks_from);
     check_hostname(&address).map_err(|bad| EnrolError::BadValue(bad.to_string()))?;
-    check_network(token, &address, address.parse().ok())?;
+    if !token.dial_out {
+        check_network(token, &address, address.parse().ok())?;
+    }
     Ok(Said { host, installed, dial: Dial::direct(address, finish.port, user), host_keys })
+}
+
+/// How the host of a token is reached.
+fn way(token: &EnrolmentTokenRow) -> Via {
+    if token.dial_out { Via::DialOut } else { token.jump.clone().into() }
 }
 
 /// What the host's owner can do when the dispatcher does not get in.
@@ -228,10 +255,14 @@ fn unreachable_step(error: &ConnectError, dial: &Dial) -> EnrolError {
             dial.user
         ),
         ConnectError::Stopped { .. } => "the dispatcher is stopping; run the script again when it is back".into(),
+        ConnectError::Carried { .. } => format!(
+            "see that this host's end of the tunnel runs and reaches the dispatcher's endpoint, and that sshd answers at {}:{} here; \
+             else name its place with SHUNT_ENROL_ADDRESS and SHUNT_ENROL_PORT",
+            dial.address, dial.port
+        ),
         ConnectError::BadAddress { .. }
         | ConnectError::Resolve { .. }
         | ConnectError::Tcp { .. }
-        | ConnectError::Carried { .. }
         | ConnectError::CarrierDown { .. }
         | ConnectError::CarrierClosed { .. }
         | ConnectError::Deadline { .. }

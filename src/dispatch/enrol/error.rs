@@ -92,6 +92,7 @@ impl EnrolError {
             Self::BadRequest(_) | Self::BadValue(_) | Self::Facts(_) | Self::Install(_) => "bad_request",
             Self::Step { .. } => "step_failed",
             Self::Engine(DispatchError::UnderWay(_)) => "under_way",
+            Self::Engine(DispatchError::DialOutOff) => "dial_out_off",
             Self::Engine(_) => "internal_error",
         }
     }
@@ -124,6 +125,7 @@ impl EnrolError {
                 "run the script again, as the dispatcher serves it".into()
             }
             Self::Step { try_next, .. } => try_next.clone(),
+            Self::Engine(DispatchError::DialOutOff) => "ask who runs the dispatcher; or use a token without --dial-out".into(),
             Self::Engine(DispatchError::UnderWay(_)) => "wait until the other one has ended".into(),
             Self::Engine(_) => "run the script again; the dispatcher's log says why it has failed".into(),
         }

@@ -1,11 +1,13 @@
 //! Self-enrolment: a host comes with a token, is given the public key of its runner, and is then connected to and tested.
 //!
-//! Two questions of the host: `begin` makes the key pair, `finish` says what was put where. A token is used up in the
+//! Two questions of the host: `begin` makes the key pair, `finish` says what was put where. One that dials out tells its key in
+//! between (`tunnel`), and is connected to through its tunnel. A token is used up in the
 //! transaction that stores the runner, so an enrolment that fails leaves it as good as it was. What is begun lives in memory
 //! only: after a restart the host is told so, takes everything back, and may begin again.
 
 mod approve;
 mod dial_back;
+mod dial_out;
 mod error;
 mod limits;
 mod token;
@@ -57,6 +59,8 @@ pub(super) struct Enrolments {
 struct Begun {
     about: Arc<Candidate>,
     at_ms: i64,
+    /// `ALGORITHM BASE64` of the key by which the host dials out, once it was told.
+    dial_out_key: Option<String>,
     /// There once the second question was asked.
     ended: Option<watch::Receiver<Option<Outcome>>>,
 }
@@ -96,6 +100,7 @@ impl Dispatcher {
         let answer = match self.known_token(&request.token).await {
             Ok(token) => match request.ask {
                 HostAsks::Begin(begin) => self.begin_enrolment(peer, &token, begin).map_err(Arc::new),
+                HostAsks::Tunnel(tunnel) => self.admit_candidate(peer, &token, &tunnel).map_err(Arc::new),
                 HostAsks::Finish(finish) => self.finish_enrolment(peer, token, finish).await,
             },
             Err(error) => Err(error.into()),
@@ -130,6 +135,7 @@ impl Dispatcher {
         if self.0.inventory.by_name(&hostname).is_some() {
             return Err(EnrolError::NameTaken(hostname));
         }
+        let dial = self.place_to_dial(token)?;
         let nonce = nonce().map_err(|_| DispatchError::Random)?;
         let (private, public_line) = generate_runner_key(&hostname)?;
         let key = Arc::new(load_private_key(&private, None)?);
@@ -150,17 +156,19 @@ impl Dispatcher {
         if begun.len() >= MAX_BEGUN {
             return Err(EnrolError::Crowded);
         }
-        begun.insert(enrolment.clone(), Begun { about: about.into(), at_ms: now_ms, ended: None });
+        begun.insert(enrolment.clone(), Begun { about: about.into(), at_ms: now_ms, dial_out_key: None, ended: None });
         drop(begun);
         // The comment is the host's to write.
         let key_words = public_line.split_ascii_whitespace().take(2).collect::<Vec<_>>().join(" ");
-        Ok(vec![
+        let mut lines = vec![
             ("enrolment", enrolment),
             ("nonce", nonce.to_string()),
             ("name", hostname),
             ("key", key_words),
             ("retire", retire),
-        ])
+        ];
+        lines.extend(dial);
+        Ok(lines)
     }
 
     /// Connects to the host, tests it and stores its runner; asked again, it tells how that ended.
@@ -189,6 +197,10 @@ impl Dispatcher {
             return Ok(ended.clone());
         }
         check_token(&token, peer, now_ms)?;
+        if token.dial_out && known.dial_out_key.is_none() {
+            return Err(EnrolError::BadValue("it has not told the key by which it dials out".into()));
+        }
+        let dial_out_key = known.dial_out_key.clone();
         let (sender, ended) = watch::channel(None);
         known.ended = Some(ended.clone());
         let about = Arc::clone(&known.about);
@@ -196,7 +208,7 @@ impl Dispatcher {
         let engine = self.clone();
         let span = info_span!("enrol", runner.name = %about.hostname, token.prefix = %token.prefix);
         self.0.tasks.spawn(span, move |_| async move {
-            let outcome = engine.dial_back(peer, &token, &about, finish).await.map_err(Arc::new);
+            let outcome = engine.dial_back(peer, &token, &about, dial_out_key, finish).await.map_err(Arc::new);
             // Nobody may be listening.
             let _ = sender.send(Some(outcome));
         });

@@ -34,6 +34,16 @@ impl Dispatcher {
     ) -> Result<NewEnrolmentToken, DispatchError> {
         check(&wanted)?;
         wanted.jump.as_ref().map(|jump| self.jump_way(jump)).transpose()?;
+        if wanted.dial_out {
+            if wanted.jump.is_some() {
+                return Err(bad(
+                    "dial_out",
+                    "a host is reached through a jump host or dials out, not both",
+                    &["false"],
+                ));
+            }
+            self.dial_out_endpoint()?;
+        }
         let text = token::make().ok_or(DispatchError::Random)?;
         let created_at_ms = self.0.clock.now_ms();
         let row = EnrolmentTokenRow {
@@ -53,6 +63,7 @@ impl Dispatcher {
             one_off: wanted.one_off,
             capabilities: wanted.capabilities,
             pool_instance: None,
+            dial_out: wanted.dial_out,
             used: None,
             revoked_at_ms: None,
         };
@@ -105,6 +116,7 @@ impl Dispatcher {
             jump: None,
             slots: spec.slots,
             one_off: spec.one_off,
+            dial_out: false,
             used: None,
             revoked_at_ms: None,
         };
@@ -183,6 +195,7 @@ fn body(row: &EnrolmentTokenRow, now_ms: i64) -> EnrolmentTokenBody {
         slots: row.slots,
         jump: row.jump.clone(),
         one_off: row.one_off,
+        dial_out: row.dial_out,
         used_at: row.used.as_ref().map(|used| rfc3339(used.at_ms)),
         runner_id: row.used.as_ref().map(|used| used.runner),
         runner: row.used.as_ref().map(|used| used.hostname.clone()),

@@ -100,9 +100,10 @@ impl Dispatcher {
     pub(super) fn target(&self, known: &Known) -> Target {
         let endpoint = &known.runner.endpoint;
         let (address, user) = (endpoint.address.clone(), endpoint.user.clone());
+        let route = self.route_to(known.runner.id, &known.runner.hostname, &endpoint.via);
         Target {
             runner: known.runner.id,
-            dial: Dial { address, port: endpoint.port, user, route: self.route(&endpoint.via) },
+            dial: Dial { address, port: endpoint.port, user, route },
             host_keys: endpoint.host_keys.clone(),
             key: known.key.clone(),
         }

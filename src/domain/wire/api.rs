@@ -6,6 +6,7 @@
 mod artifacts;
 mod attempts;
 mod bootstrap;
+mod contact;
 mod log_chunk;
 mod patch;
 mod submit;
@@ -29,11 +30,13 @@ use crate::project_config::Fault;
 use crate::receipt::StopReceipt;
 use crate::runner::{OneOff, Runner, RunnerState, Scope};
 use crate::tenancy::Name;
+use crate::wire::dial_out::TunnelBody;
 use crate::wire::time_text::{chef_duration, chef_time, rfc3339};
 
 pub use artifacts::ArtifactBody;
 pub use attempts::{AttemptBody, LossBody, Retry};
 pub use bootstrap::{AcceptHostKey, InstallRunner, StepEvent, default_ssh_port};
+pub use contact::ContactBody;
 pub use log_chunk::LogChunk;
 pub use patch::{DeletedRunnerBody, PatchRunner, StateNoteBody};
 pub use submit::{ProjectLimits, SubmitJob, SubmitPhaseRun};
@@ -240,23 +243,6 @@ impl JobBody {
     }
 }
 
-/// Whether the dispatcher has a live connection to the runner.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ContactBody {
-    /// `connected`, `connecting`, `unreachable`.
-    pub status: String,
-    pub since: String,
-    /// Why it is unreachable, in one sentence: the last error.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// Tries to connect that have failed in a row.
-    #[serde(default)]
-    pub tries: u32,
-    /// When the next try begins; in the past: it is under way. Absent when nobody tries by itself (a quarantine).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_try_at: Option<String>,
-}
-
 /// `GET /runners/:hostname` and each element of `GET /runners`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunnerBody {
@@ -277,6 +263,9 @@ pub struct RunnerBody {
     /// The jump host through which it is reached.
     #[serde(default)]
     pub jump: Option<Name>,
+    /// The tunnel through which it is reached; absent unless its host dials out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dial_out: Option<TunnelBody>,
     pub facts: Facts,
     pub labels: BTreeSet<String>,
     pub capabilities: BTreeSet<String>,
@@ -330,6 +319,7 @@ pub struct RunnerLive {
     /// Chef's `job` object of one of them; empty when idle.
     pub job: Map<String, Value>,
     pub host_keys: Vec<String>,
+    pub dial_out: Option<TunnelBody>,
 }
 
 impl RunnerBody {
@@ -350,6 +340,7 @@ impl RunnerBody {
             port: runner.endpoint.port,
             user: runner.endpoint.user.clone(),
             jump: runner.endpoint.via.jump().cloned(),
+            dial_out: live.dial_out,
             facts: runner.facts.clone(),
             labels: runner.labels.clone(),
             capabilities: runner.capabilities.clone(),

@@ -39,6 +39,9 @@ pub struct CreateEnrolmentToken {
     /// Its runner takes one job and is then removed.
     #[serde(default)]
     pub one_off: bool,
+    /// The host is not reached by anybody: it opens a tunnel to the dispatcher.
+    #[serde(default)]
+    pub dial_out: bool,
 }
 
 /// Seconds that a token is good for when nobody says it: an hour.
@@ -78,6 +81,8 @@ pub struct EnrolmentTokenBody {
     #[serde(default)]
     pub jump: Option<Name>,
     pub one_off: bool,
+    #[serde(default)]
+    pub dial_out: bool,
     pub used_at: Option<String>,
     pub runner_id: Option<RunnerId>,
     /// The name of the runner that it was used for.
@@ -103,6 +108,7 @@ pub struct HostRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostAsks {
     Begin(Begin),
+    Tunnel(Tunnel),
     Finish(Finish),
 }
 
@@ -117,6 +123,15 @@ pub struct Begin {
     pub hostname: String,
     /// The name that somebody wants for its runner.
     pub wants: Option<String>,
+}
+
+/// Tells the key by which the host will dial out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tunnel {
+    /// Of the answer to `Begin`.
+    pub enrolment: String,
+    /// An OpenSSH public key.
+    pub key: String,
 }
 
 /// Tells that key and wrapper are in place.
@@ -137,7 +152,7 @@ pub struct Finish {
 /// A host's request that is not understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadHostRequest {
-    #[error("the request is neither `begin` nor `finish`")]
+    #[error("the request is neither `begin`, `tunnel` nor `finish`")]
     Verb,
     #[error("the request lacks `{0}`")]
     Missing(&'static str),
@@ -155,6 +170,7 @@ impl HostRequest {
         let (first, rest) = rest.split_once('\n').ok_or(BadHostRequest::Verb)?;
         let ask = match word_and_text(first) {
             ("begin", "") => HostAsks::Begin(begin(rest)?),
+            ("tunnel", id) if !id.is_empty() => HostAsks::Tunnel(tunnel(id, rest)?),
             ("finish", id) if !id.is_empty() => HostAsks::Finish(finish(id, rest)?),
             _ => return Err(BadHostRequest::Verb),
         };
@@ -185,6 +201,17 @@ fn begin(text: &str) -> Result<Begin, BadHostRequest> {
     }
     begin.system_mode = mode.ok_or(BadHostRequest::Missing("mode"))?;
     if begin.version.is_empty() { Err(BadHostRequest::Missing("version")) } else { Ok(begin) }
+}
+
+fn tunnel(id: &str, text: &str) -> Result<Tunnel, BadHostRequest> {
+    let mut tunnel = Tunnel { enrolment: id.to_owned(), ..Tunnel::default() };
+    for line in text.lines() {
+        match word_and_text(line) {
+            ("key", key) => tunnel.key = key.to_owned(),
+            _ => return Err(strange(line)),
+        }
+    }
+    if tunnel.key.is_empty() { Err(BadHostRequest::Missing("key")) } else { Ok(tunnel) }
 }
 
 fn finish(id: &str, text: &str) -> Result<Finish, BadHostRequest> {
@@ -237,6 +264,8 @@ mod tests {
         assert_eq!((finish.enrolment.as_str(), finish.port), ("77", 2222));
         assert_eq!((finish.facts.as_str(), finish.install.as_str()), ("@@n\nkernel Linux\neol\n", "@@n\neol\n"));
         assert_eq!(finish.host_keys, ["ssh-ed25519 AAAA"]);
+        let tunnel = Tunnel { enrolment: "77".into(), key: "ssh-ed25519 AAAA h1".into() };
+        assert_eq!(parsed("shye_x\ntunnel 77\nkey ssh-ed25519 AAAA h1\n"), Ok(HostAsks::Tunnel(tunnel)));
     }
 
     #[test]
@@ -245,6 +274,8 @@ mod tests {
             ("", BadHostRequest::Verb),
             ("shye_secret", BadHostRequest::Verb),
             ("shye_secret\n\n", BadHostRequest::Verb),
+            ("shye_secret\ntunnel 1\n", BadHostRequest::Missing("key")),
+            ("shye_secret\ntunnel\nkey a\n", BadHostRequest::Verb),
             ("shye_secret\nbegin now\nmode user\n", BadHostRequest::Verb),
             ("shye_secret\nbegin\nversion 1\n", BadHostRequest::Missing("mode")),
             ("shye_secret\nbegin\nmode user\n", BadHostRequest::Missing("version")),

@@ -5,6 +5,7 @@ pub mod change;
 mod clone;
 pub mod collect;
 pub mod control;
+pub mod dial_out;
 pub mod enrolment;
 pub mod frame;
 pub mod jump_host;

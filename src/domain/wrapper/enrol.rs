@@ -13,6 +13,8 @@ const HEAD: &str = "\
 # The token of `shunt ctl create-token` comes in SHUNT_ENROL_TOKEN, or is asked for on the terminal. It is never an argument.
 # More, when needed: SHUNT_ENROL_NAME (the runner's name), SHUNT_ENROL_ADDRESS and SHUNT_ENROL_PORT (where the dispatcher reaches
 # this host's sshd), SHUNT_ENROL_CLEAR_TEXT=yes (plain HTTP to another machine).
+# With a token that was made with --dial-out the host opens a tunnel to the dispatcher, with a key of its own, and is reached
+# through that; address and port are then those of sshd as this host sees it.
 ";
 
 /// Returns the script; the same for every host, token and dispatcher of this version.
@@ -29,16 +31,21 @@ pub fn enrol_script() -> String {
         ("enter", concat!(include_str!("bootstrap/answer.sh"), include_str!("bootstrap/enter.sh"))),
     ];
     let keys = include_str!("bootstrap/keys.sh");
+    let drop_tunnel = include_str!("bootstrap/drop_tunnel.sh");
     let values = [
         ("version", version.as_str()),
         ("system_user", SYSTEM_USER),
         ("system_home", SYSTEM_HOME),
         ("facts_text", &script(&[], &[FACTS, TELL_FACTS])),
         ("install_text", &script(&install, &[keys, include_str!("bootstrap/install.sh")])),
-        ("uninstall_text", &script(&[], &[keys, include_str!("bootstrap/uninstall.sh")])),
+        ("uninstall_text", &script(&[], &[keys, drop_tunnel, include_str!("bootstrap/uninstall.sh")])),
+        ("tunnel_text", include_str!("bootstrap/tunnel.sh")),
         ("drop_key_text", &script(&[("system_home", SYSTEM_HOME)], &[keys, include_str!("bootstrap/drop_key.sh")])),
     ];
-    format!("{HEAD}{}", script(&values, &[include_str!("bootstrap/enrol.sh")]))
+    format!(
+        "{HEAD}{}",
+        script(&values, &[drop_tunnel, include_str!("bootstrap/dial_out.sh"), include_str!("bootstrap/enrol.sh")])
+    )
 }
 
 #[cfg(test)]

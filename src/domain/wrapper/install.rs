@@ -147,6 +147,7 @@ pub(super) fn retire_program(home: &str) -> String {
     ];
     let parts = [
         include_str!("bootstrap/keys.sh"),
+        include_str!("bootstrap/drop_tunnel.sh"),
         include_str!("bootstrap/retire.sh"),
         include_str!("bootstrap/uninstall.sh"),
     ];
@@ -233,7 +234,12 @@ pub fn uninstall_script(plan: &UninstallPlan<'_>) -> Result<String, BadPlan> {
         ("system_user", SYSTEM_USER),
         ("system_home", home_of(base)),
     ];
-    Ok(script(&values, &[include_str!("bootstrap/keys.sh"), include_str!("bootstrap/uninstall.sh")]))
+    let parts = [
+        include_str!("bootstrap/keys.sh"),
+        include_str!("bootstrap/drop_tunnel.sh"),
+        include_str!("bootstrap/uninstall.sh"),
+    ];
+    Ok(script(&values, &parts))
 }
 
 /// Reads the answer to `uninstall_script`, `drop_key_script` and `Verb::Retire`.

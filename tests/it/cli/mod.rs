@@ -19,6 +19,7 @@ mod dead_man;
 mod delete;
 mod delete_forced;
 mod demo;
+mod dial_out;
 mod doctor;
 mod enrol;
 mod enrolment;

@@ -3,6 +3,7 @@
 mod attempt;
 mod channels;
 mod connect;
+mod dial_out;
 mod faults;
 mod hosts;
 mod jump;

@@ -46,6 +46,9 @@ pub struct CreateArgs {
     /// The runner takes one job and is then removed
     #[arg(long)]
     one_off: bool,
+    /// For a host that nobody can connect to: it opens a tunnel to the dispatcher, and is reached through that
+    #[arg(long, conflicts_with = "jump")]
+    dial_out: bool,
 }
 
 /// # Errors
@@ -105,5 +108,6 @@ fn resolve(args: CreateArgs) -> Result<CreateEnrolmentToken, Failure> {
         slots: args.slots,
         jump: args.jump.as_deref().map(checked_name).transpose()?,
         one_off: args.one_off,
+        dial_out: args.dial_out,
     })
 }

@@ -12,8 +12,8 @@ use crate::pretty_json::pretty;
 use crate::table;
 use crate::terminal::{print, stdout_colour};
 
-const HEADER: [&str; 11] =
-    ["NAME", "PREFIX", "STATE", "EXPIRES", "HOSTNAME", "CIDR", "LABELS", "ORG", "SLOTS", "JUMP", "RUNNER"];
+const HEADER: [&str; 12] =
+    ["NAME", "PREFIX", "STATE", "EXPIRES", "HOSTNAME", "CIDR", "LABELS", "ORG", "SLOTS", "JUMP", "DIALS-OUT", "RUNNER"];
 
 /// List enrolment tokens, used ones too, newest first
 #[derive(Args, Debug)]
@@ -51,6 +51,7 @@ fn row(token: &EnrolmentTokenBody) -> Vec<String> {
         scope(&token.scope),
         token.slots.to_string(),
         token.jump.as_ref().map(ToString::to_string).unwrap_or_default(),
+        if token.dial_out { "yes".into() } else { String::new() },
         or_empty(&token.runner),
     ]
 }

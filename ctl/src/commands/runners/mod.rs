@@ -5,6 +5,7 @@ pub mod apply;
 pub mod approve;
 pub mod credential;
 pub mod delete;
+pub mod dial_out;
 pub mod doctor;
 pub mod export;
 pub mod install;

@@ -7,6 +7,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use shuntyard_domain::facts::Facts;
 use shuntyard_domain::wire::api::RunnerBody;
+use shuntyard_domain::wire::dial_out::{TunnelBody, TurnedAwayBody};
 
 use crate::client::{Client, parse};
 use crate::client_error::ClientError;
@@ -75,6 +76,7 @@ fn about(runner: &RunnerBody) -> String {
         ("contact", format!("{} since {}{reason}", contact.status, contact.since)),
         ("last seen", runner.last_seen_at.clone().unwrap_or_default()),
         ("reached at", format!("{}@{} port {} ({account})", runner.user, runner.address, runner.port)),
+        ("dials out", runner.dial_out.as_ref().map(tunnel).unwrap_or_default()),
         (
             "platform",
             format!("{} {} ({}), {}", facts.platform, facts.platform_version, facts.platform_family, facts.os),
@@ -94,6 +96,18 @@ fn about(runner: &RunnerBody) -> String {
     ];
     let line = |(key, value): &(&str, String)| format!("{key:<15} {}\n", lines(value.trim_end()));
     known.iter().filter(|(_, value)| !value.trim().is_empty()).map(line).collect()
+}
+
+/// Whether the tunnel of a host that dials out is up, and who was turned away meanwhile.
+fn tunnel(tunnel: &TunnelBody) -> String {
+    let up = match (&tunnel.since, &tunnel.peer) {
+        (Some(since), Some(peer)) => format!("tunnel up since {since} from {peer}"),
+        _ => "no tunnel is up".to_owned(),
+    };
+    let other = |other: &TurnedAwayBody| {
+        format!("\n    another with its key was turned away at {} from {}: a copied key?", other.at, other.peer)
+    };
+    up + &tunnel.turned_away.as_ref().map(other).unwrap_or_default()
 }
 
 fn hardware(facts: &Facts) -> String {

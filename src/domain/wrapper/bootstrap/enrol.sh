@@ -1,5 +1,5 @@
 # How a host enrols itself; behind answer.sh. Assigned in front: version, system_user, system_home, and the texts of the
-# bootstrap's own scripts: facts_text install_text uninstall_text drop_key_text. From the dispatcher come words, never commands.
+# bootstrap's own scripts: facts_text install_text uninstall_text drop_key_text, and of the program that dials out: tunnel_text. From the dispatcher come words, never commands.
 say() { echo "enrol: $*" >&2; }
 # Ends with why, $1, and what to try, $2. What is not known to be a runner does not stay.
 stop() {
@@ -142,6 +142,9 @@ read_answer() {
     name) name=$rest ;;
     key) key=$rest ;;
     retire) retire_hash=$rest ;;
+    dial) dial=$rest ;;
+    dial_as) dial_as=$rest ;;
+    dial_key) dial_key=$rest ;;
     state) state=$rest ;;
     done) say "$rest" ;;
     err) refused=$rest ;;
@@ -190,6 +193,7 @@ END
 }
 # A host that had a base directory before keeps it: another runner may work there. Then only the key goes.
 take_back() {
+  take_tunnel_back
   [ -n "$made" ] && [ -n "$base" ] || return
   what="nonce=$nonce mode=$mode base=$base place=${file%/*} version=$version key_blob=$key_blob key_comment='' kill=1 made='$made'"
   what="$what system_user=$system_user system_home=$system_home"
@@ -210,7 +214,7 @@ END
 }
 
 enrol() {
-  private='' made='' base='' state='' enrolment='' nonce='' name='' key='' retire_hash=''
+  private='' made='' base='' state='' enrolment='' nonce='' name='' key='' retire_hash='' tunnel=0 dial='' dial_as='' dial_key=''
   trap 'stop "interrupted"' HUP INT TERM
   check_url "${1:-}"
   find_client
@@ -223,11 +227,15 @@ enrol() {
   ask "$begin"
   [ "$whole" = 1 ] || stop "the dispatcher at $url does not answer as one" "see that the address is right and that this host reaches it"
   check_words
+  [ -z "$dial" ] || check_dial_words
   put
+  [ -z "$dial" ] || dial_out
   finish="$token${newline}finish $enrolment${newline}port $port$newline$host_keys"
   [ -z "${SHUNT_ENROL_ADDRESS:-}" ] || finish="${finish}address $SHUNT_ENROL_ADDRESS$newline"
   finish="${finish}facts$newline$(run_text "nonce=$nonce" "$facts_text")${newline}install$newline$installed$newline"
-  say "the dispatcher connects to this host, port $port, and tests it"
+  if [ -n "$dial" ]; then say "the dispatcher comes back through the tunnel, to port $port, and tests this host"
+  else say "the dispatcher connects to this host, port $port, and tests it"
+  fi
   # It is the same question each time: the dispatcher tells once more how it ended.
   for pause in 1 3 5 0; do
     ask "$finish"

@@ -7,6 +7,7 @@ uninstall() {
     return
     ;;
   esac
+  drop_tunnel
   if end_jobs; then
     for file in "$base/j"/*/cgroup; do ! { IFS= read -r line <"$file"; } 2>/dev/null || drop_job_cgroup "$line"; done
     [ "$mode" != system ] || drop_retire
