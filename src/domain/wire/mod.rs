@@ -6,6 +6,7 @@ mod clone;
 pub mod collect;
 pub mod control;
 pub mod enrolment;
+pub mod fan_out;
 pub mod frame;
 pub mod object;
 pub mod pipelines;
