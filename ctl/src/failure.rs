@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use shuntyard_domain::ids::{ChangeId, JobId};
+use shuntyard_domain::ids::{ChangeId, FanOutId, JobId};
 use shuntyard_domain::phase::Stage;
 use shuntyard_domain::runner::BadName;
 use shuntyard_domain::wire::api::ErrorBody;
@@ -33,6 +33,8 @@ pub enum Failure {
     NoJob(JobId),
     #[error("there is no change {0}; `shunt change list` lists those that there are")]
     NoChange(ChangeId),
+    #[error("there is no fan-out {0}; `shunt fan-out list` lists those that there are")]
+    NoFanOut(FanOutId),
     #[error("{refused}\nallowed now:\n{steps}")]
     NotAllowed { refused: ClientError, steps: String },
     #[error("cannot start `git`: {0}")]
@@ -106,6 +108,8 @@ pub enum Usage {
     BadSize { found: String, why: String },
     #[error("`{found}` is not a job id: give the whole id, as `shunt jobs` prints it")]
     BadJobId { found: String },
+    #[error("`{found}` is not the id of a fan-out: give the whole id, as `shunt fan-out list` prints it")]
+    BadFanOutId { found: String },
     #[error("`{found}` is not a fingerprint: write it as `ssh-keygen -lf` does, SHA256: and 43 characters")]
     BadFingerprint { found: String },
     #[error("say how to log in for the bootstrap: a key (-i FILE) or a password (-P, or --password-stdin)")]

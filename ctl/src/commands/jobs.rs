@@ -15,6 +15,7 @@ use shuntyard_domain::wire::api::JobBody;
 use crate::client::{Client, parse, unknown_shape};
 use crate::commands::{job_id, list_pages, of_job};
 use crate::failure::{Failure, Usage};
+use crate::fan_out::fan_out_id;
 use crate::pretty_json::pretty;
 use crate::table;
 use crate::terminal::{note, plain, print, stdout_colour};
@@ -27,7 +28,7 @@ const MAX_LISTED: i64 = 10_000;
 #[derive(Args, Debug)]
 pub struct JobsArgs {
     /// Id of one job
-    #[arg(conflicts_with_all = ["all", "state", "project", "runner", "limit"])]
+    #[arg(conflicts_with_all = ["all", "state", "project", "runner", "fan_out", "limit"])]
     id: Option<String>,
     /// Finished jobs too
     #[arg(long, conflicts_with = "state")]
@@ -41,6 +42,9 @@ pub struct JobsArgs {
     /// Only jobs of this runner
     #[arg(long, value_name = "HOSTNAME")]
     runner: Option<String>,
+    /// Only jobs of this fan-out
+    #[arg(long, value_name = "ID")]
+    fan_out: Option<String>,
     /// At most this many, up to 10000; running ones go first, then the newest
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=MAX_LISTED))]
     limit: u32,
@@ -98,7 +102,7 @@ async fn list(client: &Client, args: &JobsArgs) -> Result<u8, Failure> {
     }
     if more {
         note(&format!(
-            "there are more than these {shown}: --limit N shows up to {MAX_LISTED}; --state, --project and --runner choose"
+            "there are more than these {shown}: --limit N shows up to {MAX_LISTED}; --state, --project, --runner and --fan-out choose"
         ));
     }
     Ok(0)
@@ -137,6 +141,9 @@ fn query(args: &JobsArgs) -> Result<Vec<(&'static str, String)>, Usage> {
     if let Some(runner) = &args.runner {
         check_hostname(runner)?;
         query.push(("runner", runner.clone()));
+    }
+    if let Some(id) = &args.fan_out {
+        query.push(("fan_out", fan_out_id(id)?.to_string()));
     }
     Ok(query)
 }
