@@ -18,7 +18,9 @@ use crate::clock::Clock;
 use crate::config::{Config, PlacementRule};
 use crate::dispatch::{Dispatcher, Parts};
 use crate::http::{self, AdminToken, Api};
+use crate::local::LocalMachine;
 use crate::logs::LogStore;
+use crate::outgoing::{Caller, CallerSettings};
 use crate::sealed::Sealer;
 use crate::shutdown::Tasks;
 use crate::ssh::{Pool, Settings};
@@ -31,6 +33,7 @@ const HTTP_DEADLINE: Duration = Duration::from_secs(5);
 pub struct Daemon {
     dispatcher: Dispatcher,
     store: Store,
+    local: Option<LocalMachine>,
     server: Tasks,
     address: SocketAddr,
     /// Held while the daemon runs: two daemons on one data directory would fight over its files.
@@ -52,6 +55,7 @@ impl Daemon {
             Store::open(&url, StoreOptions::default()).with_context(|| format!("cannot open the store {url}"))?;
         let logs = LogStore::open(&paths.logs)?.capped(config.output.cap_bytes);
         let blobs = BlobStore::open(&paths.blobs, blob_limits(config))?;
+        let caller = Caller::new(&caller_settings(config))?;
         let sealer = open_sealer(&paths.master_key, &store).await?;
         AdminToken::ensure(&paths.admin_token, &store, clock.now_ms()).await?;
         // Bound before the engine starts: a port that is taken must not leave connections behind.
@@ -59,6 +63,8 @@ impl Daemon {
             .await
             .with_context(|| format!("cannot listen on {} ([server] listen)", config.server.listen))?;
         let address = listener.local_addr()?;
+        // Before the engine, which connects to it at once.
+        let (local, machine) = LocalMachine::prepare(config, &store).await?;
         let tasks = Tasks::new();
         // Not a child of `tasks`: connections outlive the jobs' tasks, which say goodbye over them.
         let pool = Pool::with_settings(&Tasks::new(), connection_settings(config));
@@ -70,20 +76,25 @@ impl Daemon {
             sealer,
             tasks,
             pool,
+            caller,
             placement: placement(config.dispatch.placement)?,
             runner_min_free_bytes: config.workspaces.runner_min_free_bytes,
             spool_cap_bytes: config.output.spool_cap_bytes,
             artifacts_max_bytes: config.artifacts.max_bytes,
             command_template: config.pipelines.command.clone(),
             enrolment_approval: config.enrolment.approval,
+            local,
         })
         .await
         .context("cannot take up what is in the store")?;
+        if let Some(machine) = &machine {
+            machine.enrol(&dispatcher).await;
+        }
         let server = Tasks::new();
         let api = Api { dispatcher: dispatcher.clone() };
         server.spawn(info_span!("http"), |stop| http::serve(listener, api, stop));
         tracing::info!(%address, data_dir = %paths.data_dir.display(), "ready");
-        Ok(Self { dispatcher, store, server, address, _lock: lock })
+        Ok(Self { dispatcher, store, local: machine, server, address, _lock: lock })
     }
 
     /// Where the API listens.
@@ -103,6 +114,10 @@ impl Daemon {
         let http = self.server.stop(HTTP_DEADLINE);
         let engine = self.dispatcher.stop();
         tokio::join!(http, engine);
+        // After the goodbyes, which go over it.
+        if let Some(local) = &self.local {
+            local.stop().await;
+        }
         self.store.close().await;
     }
 }
@@ -166,6 +181,11 @@ fn connection_settings(config: &Config) -> Settings {
         keepalive_max: config.ssh.keepalive_max as usize,
         ..Settings::default()
     }
+}
+
+fn caller_settings(config: &Config) -> CallerSettings {
+    let said = config.outgoing.clone();
+    CallerSettings { allow_http: said.allow_http, allow_networks: said.allow_networks, ca_file: said.ca_file }
 }
 
 fn placement(rule: PlacementRule) -> anyhow::Result<Placement> {

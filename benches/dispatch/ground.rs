@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use shuntyard::blobs::{BlobLimits, BlobStore};
 use shuntyard::clock::Clock;
-use shuntyard::dispatch::{Dispatcher, Parts};
+use shuntyard::dispatch::{Dispatcher, Local, Parts};
 use shuntyard::logs::LogStore;
+use shuntyard::outgoing::{Caller, CallerSettings};
 use shuntyard::sealed::Sealer;
 use shuntyard::shutdown::Tasks;
 use shuntyard::ssh::{Pool, Target, fingerprint, generate_runner_key, load_private_key};
@@ -160,12 +161,14 @@ async fn start_engine(data: &TempDir) -> Dispatcher {
         clock: Clock::system(),
         sealer: Sealer::from_key_file(&data.path().join("master.key")).expect("a key"),
         pool: Pool::new(&tasks.child()),
+        caller: Caller::new(&CallerSettings::default()).expect("a client"),
         tasks,
         placement: Placement::LeastLoaded,
         runner_min_free_bytes: 0,
         spool_cap_bytes: 8 << 30,
         artifacts_max_bytes: 1 << 30,
         enrolment_approval: false,
+        local: Local::default(),
         command_template: None,
     };
     Dispatcher::start(parts).await.expect("an engine")

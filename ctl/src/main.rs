@@ -13,6 +13,7 @@ mod git;
 mod pretty_json;
 mod project;
 mod run;
+mod short_id;
 mod snapshots;
 mod sse;
 mod steps;

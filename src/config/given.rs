@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use shuntyard_domain::cidr::Cidr;
 use shuntyard_domain::command_template::CommandTemplate;
+use shuntyard_domain::runner::check_hostname;
 use zeroize::Zeroizing;
 
 use super::fault::nearest;
@@ -92,6 +94,28 @@ impl Given {
             (None, _) => PathBuf::new(),
         };
         if path.is_absolute() { Ok(path) } else { allowed("an absolute path, or one that starts with ~/") }
+    }
+
+    /// As `directory`; an empty text is none.
+    pub fn file_or_none(&self, home: Option<&Path>) -> Result<Option<PathBuf>, Refused> {
+        if self.text() == Some("") { Ok(None) } else { self.directory(home).map(Some) }
+    }
+
+    /// A list of networks; as one text they are separated by commas.
+    pub fn networks(&self) -> Result<Vec<Cidr>, Refused> {
+        let texts: Option<Vec<&str>> = match self {
+            Self::Toml(toml::Value::Array(values)) => values.iter().map(toml::Value::as_str).collect(),
+            Self::Text(text) => Some(text.split(',').map(str::trim).filter(|text| !text.is_empty()).collect()),
+            Self::Toml(_) => None,
+        };
+        let read = texts.and_then(|texts| texts.iter().map(|text| text.parse().ok()).collect());
+        read.map_or_else(|| allowed("a list of networks, such as [\"10.0.0.0/8\", \"fd00::/8\"]"), Ok)
+    }
+
+    /// A runner's name.
+    pub fn hostname(&self) -> Result<String, Refused> {
+        let Some(text) = self.text() else { return allowed("a runner's name as text") };
+        check_hostname(text).map_or_else(|wrong| allowed(wrong.allowed), |()| Ok(text.to_owned()))
     }
 
     /// A shell script with placeholders, or nothing; every fault of it is told.

@@ -28,6 +28,12 @@ pub(super) const KEYS: &[&str] = &[
     "workspaces.runner_min_free_mib",
     "artifacts.max_mib",
     "enrolment.approval",
+    "outgoing.allow_http",
+    "outgoing.allow_networks",
+    "outgoing.ca_file",
+    "local.enabled",
+    "local.slots",
+    "local.name",
 ];
 
 const VARIABLE_PREFIX: &str = "SHUNTD_";

@@ -18,6 +18,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use shuntyard_domain::cidr::Cidr;
 use shuntyard_domain::command_template::CommandTemplate;
 use zeroize::Zeroizing;
 
@@ -39,6 +40,8 @@ pub struct Config {
     pub workspaces: WorkspacesConfig,
     pub artifacts: ArtifactsConfig,
     pub enrolment: EnrolmentConfig,
+    pub outgoing: OutgoingConfig,
+    pub local: LocalConfig,
 }
 
 /// `[server]`: the HTTP API.
@@ -135,6 +138,27 @@ pub struct ArtifactsConfig {
 pub struct EnrolmentConfig {
     /// They wait until a person approves them.
     pub approval: bool,
+}
+
+/// `[outgoing]`: signed calls to URLs that somebody gave.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OutgoingConfig {
+    /// Allows http:// beside https://.
+    pub allow_http: bool,
+    /// Networks that may be called although they are not public.
+    pub allow_networks: Vec<Cidr>,
+    /// Certificates that are trusted besides the system's; absolute.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// `[local]`: the dispatcher's own machine as a runner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalConfig {
+    pub enabled: bool,
+    /// Jobs at a time.
+    pub slots: u32,
+    /// What the inventory calls it.
+    pub name: String,
 }
 
 /// Declares an enum whose members are the words of a key.

@@ -1,5 +1,9 @@
 //! The configuration as a file that would say the same; passwords are masked.
 
+use std::path::Path;
+
+use shuntyard_domain::cidr::Cidr;
+
 use super::Config;
 
 const MASK: &str = "***";
@@ -8,8 +12,8 @@ impl Config {
     /// Every key with the value that is used, as TOML. A masked database address cannot be read again.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let Self { server, data, store, log, output, ssh, dispatch, pipelines, workspaces, artifacts, enrolment } =
-            self;
+        let Self { server, data, store, log, output, ssh, dispatch, .. } = self;
+        let Self { pipelines, workspaces, artifacts, enrolment, outgoing, local, .. } = self;
         let text = |text: &str| toml::Value::from(text).to_string();
         let sections = [
             (
@@ -48,6 +52,22 @@ impl Config {
             ),
             ("artifacts", vec![("max_mib", (artifacts.max_bytes >> 20).to_string())]),
             ("enrolment", vec![("approval", enrolment.approval.to_string())]),
+            (
+                "outgoing",
+                vec![
+                    ("allow_http", outgoing.allow_http.to_string()),
+                    ("allow_networks", list(&outgoing.allow_networks)),
+                    ("ca_file", text(&outgoing.ca_file.as_deref().unwrap_or(Path::new("")).to_string_lossy())),
+                ],
+            ),
+            (
+                "local",
+                vec![
+                    ("enabled", local.enabled.to_string()),
+                    ("slots", local.slots.to_string()),
+                    ("name", text(&local.name)),
+                ],
+            ),
         ];
         let section = |(name, keys): (&str, Vec<(&str, String)>)| {
             let keys: String = keys.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
@@ -55,6 +75,11 @@ impl Config {
         };
         sections.into_iter().map(section).collect()
     }
+}
+
+fn list(networks: &[Cidr]) -> String {
+    let texts: Vec<String> = networks.iter().map(ToString::to_string).collect();
+    toml::Value::from(texts).to_string()
 }
 
 /// The address of a database without its password, wherever it stands.

@@ -87,7 +87,7 @@ fn all_faults_of_all_sources_are_told_at_once() {
     let flags = FlagOverrides { log_format: Some("jsn".into()), ..FlagOverrides::default() };
     let mut faults = load(file, &env, flags).unwrap_err();
     faults.sort_unstable();
-    let sections = "[server], [data], [store], [log], [output], [ssh], [dispatch], [pipelines], [workspaces], [artifacts], [enrolment]";
+    let sections = "[server], [data], [store], [log], [output], [ssh], [dispatch], [pipelines], [workspaces], [artifacts], [enrolment], [outgoing], [local]";
     let mut expected = vec![
         "--log-format: found `jsn`; allowed: text, json (did you mean `json`?)".to_owned(),
         "SHUNTD_DATA_DIR: found `here`; allowed: an absolute path, or one that starts with ~/".to_owned(),
@@ -107,6 +107,23 @@ fn all_faults_of_all_sources_are_told_at_once() {
     ];
     expected.sort_unstable();
     assert_eq!(faults, expected);
+}
+
+#[test]
+fn networks_that_may_be_called_are_a_list_or_a_text_with_commas() {
+    let networks = |config: Config| config.outgoing.allow_networks.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let file = "[outgoing]\nallow_networks = ['10.0.0.0/8']\nca_file = '~/ca.pem'\n";
+    let config = load(file, &[], FlagOverrides::default()).unwrap();
+    assert_eq!(config.outgoing.ca_file, Some(PathBuf::from("/home/u/ca.pem")));
+    assert_eq!(networks(config), ["10.0.0.0/8"]);
+    let env = [("SHUNTD_OUTGOING_ALLOW_NETWORKS", "127.0.0.1, fd00::/8,"), ("SHUNTD_OUTGOING_CA_FILE", "")];
+    let config = load(file, &env, FlagOverrides::default()).unwrap();
+    assert_eq!(config.outgoing.ca_file, None);
+    assert_eq!(networks(config), ["127.0.0.1/32", "fd00::/8"]);
+    for bad in ["'10.0.0.0/8'", "['10.0.0.0/33']", "[10]", "['h']"] {
+        let file = format!("[outgoing]\nallow_networks = {bad}\n");
+        assert!(load(&file, &[], FlagOverrides::default()).is_err(), "{bad}");
+    }
 }
 
 #[test]
@@ -151,7 +168,8 @@ fn the_database_password_is_never_shown() {
 #[test]
 fn the_configuration_is_shown_as_a_file_that_says_the_same_without_passwords() {
     let file = "[server]\nlisten = '[::1]:7'\n[data]\ndir = '/a \"b\"'\n[store]\nurl = 'sqlite:/x/y.db'\n[ssh]\nkeepalive_s = 7\n\
-                [log]\nformat = 'json'\n[dispatch]\nplacement = 'pack'\n";
+                [log]\nformat = 'json'\n[dispatch]\nplacement = 'pack'\n\
+                [outgoing]\nallow_networks = ['10.0.0.0/8', 'fd00::/8']\nca_file = '/a/b.pem'\n";
     let config = load(file, &[], FlagOverrides::default()).unwrap();
     let shown = config.to_toml();
     assert_eq!(load(&shown, &[], FlagOverrides::default()), Ok(config), "{shown}");

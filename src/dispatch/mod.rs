@@ -26,6 +26,7 @@ mod inventory;
 mod keeper;
 mod lanes;
 mod limits;
+mod local;
 mod log_sink;
 mod pipelines;
 mod queue_clock;
@@ -56,6 +57,7 @@ use uuid::Uuid;
 use crate::blobs::BlobStore;
 use crate::clock::Clock;
 use crate::logs::LogStore;
+use crate::outgoing::Caller;
 use crate::sealed::Sealer;
 use crate::shutdown::Tasks;
 use crate::ssh::Pool;
@@ -66,6 +68,7 @@ pub use enrol::EnrolError;
 pub use feed::{Feed, JobPulse, News};
 pub use git_blob::git_blob_id;
 pub use inventory::Contact;
+pub use local::{Local, LocalHost, LocalRunner, local_runner};
 pub use pipelines::{Tenant, Trigger};
 pub use runner_patch::RunnerPatch;
 pub use secrets::SecretOwner;
@@ -97,6 +100,8 @@ pub struct Parts {
     pub sealer: Sealer,
     pub tasks: Tasks,
     pub pool: Pool,
+    /// Makes calls to URLs that people gave.
+    pub caller: Caller,
     pub placement: Placement,
     /// What a delivery leaves free on a runner's disk.
     pub runner_min_free_bytes: u64,
@@ -108,6 +113,7 @@ pub struct Parts {
     pub command_template: Option<CommandTemplate>,
     /// A host that enrols itself waits for a person.
     pub enrolment_approval: bool,
+    pub local: Local,
 }
 
 /// The engine; cheap to clone.
@@ -122,12 +128,14 @@ struct Engine {
     sealer: Sealer,
     tasks: Tasks,
     pool: Pool,
+    caller: Caller,
     spool_cap_bytes: u64,
     feed: Feed,
     inventory: Inventory,
     lanes: Lanes,
     claims: Claims,
     enrolments: Enrolments,
+    local: Local,
     deliveries: Deliveries,
     collections: Collections,
     uploads: Semaphore,
@@ -161,12 +169,14 @@ impl Dispatcher {
             sealer: parts.sealer,
             tasks: parts.tasks,
             pool: parts.pool,
+            caller: parts.caller,
             spool_cap_bytes: parts.spool_cap_bytes,
             feed: Feed::default(),
             inventory: Inventory::default(),
             lanes: Lanes::default(),
             claims: Claims::default(),
             enrolments: Enrolments::new(parts.enrolment_approval),
+            local: parts.local,
             deliveries: Deliveries::new(parts.runner_min_free_bytes),
             collections: Collections::new(parts.artifacts_max_bytes),
             uploads: Semaphore::new(UPLOADS_AT_A_TIME),
@@ -189,6 +199,7 @@ impl Dispatcher {
         dispatcher.0.tasks.spawn(info_span!("workspaces"), move |stop| workspaces::sweep_hourly(engine, stop));
         dispatcher.ensure_default_org().await?;
         pipelines::take_up(&dispatcher).await?;
+        local::settle(&dispatcher).await?;
         recover::take_up(&dispatcher).await?;
         pipelines::start(&dispatcher, asked);
         fan_outs::start(&dispatcher, fan_outs_asked);
@@ -216,6 +227,11 @@ impl Dispatcher {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.0.caller
     }
 
     #[must_use]

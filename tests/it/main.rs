@@ -6,6 +6,7 @@ mod blobs;
 mod chaos;
 mod cli;
 mod dispatch;
+mod outgoing;
 mod pipelines;
 mod ssh;
 mod store;

@@ -46,23 +46,68 @@ fn layers_import_downwards_only() {
     for (layer, forbidden, reason) in [
         (
             "src/store",
-            &["crate::ssh", "crate::logs", "crate::blobs", "crate::dispatch", "crate::http", "crate::demo"][..],
+            &[
+                "crate::ssh",
+                "crate::logs",
+                "crate::blobs",
+                "crate::outgoing",
+                "crate::dispatch",
+                "crate::http",
+                "crate::demo",
+            ][..],
             "the store knows SQL and nothing else",
         ),
         (
             "src/ssh",
-            &["crate::store", "crate::logs", "crate::blobs", "crate::dispatch", "crate::http", "crate::demo"],
+            &[
+                "crate::store",
+                "crate::logs",
+                "crate::blobs",
+                "crate::outgoing",
+                "crate::dispatch",
+                "crate::http",
+                "crate::demo",
+            ],
             "connections know nothing of jobs' records",
         ),
         (
             "src/logs",
-            &["crate::store", "crate::ssh", "crate::blobs", "crate::dispatch", "crate::http", "crate::demo"],
+            &[
+                "crate::store",
+                "crate::ssh",
+                "crate::blobs",
+                "crate::outgoing",
+                "crate::dispatch",
+                "crate::http",
+                "crate::demo",
+            ],
             "logs are files and nothing else",
         ),
         (
             "src/blobs",
-            &["crate::store", "crate::ssh", "crate::logs", "crate::dispatch", "crate::http", "crate::demo"],
+            &[
+                "crate::store",
+                "crate::ssh",
+                "crate::logs",
+                "crate::outgoing",
+                "crate::dispatch",
+                "crate::http",
+                "crate::demo",
+            ],
             "workspaces are files and nothing else",
+        ),
+        (
+            "src/outgoing",
+            &[
+                "crate::store",
+                "crate::ssh",
+                "crate::logs",
+                "crate::blobs",
+                "crate::dispatch",
+                "crate::http",
+                "crate::demo",
+            ],
+            "a call out knows what it sends and where, not why",
         ),
         (
             "src/demo",
@@ -71,17 +116,17 @@ fn layers_import_downwards_only() {
         ),
         (
             "src/dispatch",
-            &["crate::http", "crate::daemon", "crate::showcase", "crate::demo"],
+            &["crate::http", "crate::daemon", "crate::local", "crate::showcase", "crate::demo"],
             "the engine does not know who asks",
         ),
         (
             "src/http",
-            &["crate::daemon", "crate::showcase", "crate::ssh", "crate::demo"],
+            &["crate::daemon", "crate::local", "crate::showcase", "crate::ssh", "crate::outgoing", "crate::demo"],
             "the API talks to the engine, not to hosts",
         ),
         (
             "src/config",
-            &["crate::dispatch", "crate::http", "crate::daemon", "crate::demo"],
+            &["crate::dispatch", "crate::http", "crate::daemon", "crate::local", "crate::demo"],
             "configuration is read, not acted on",
         ),
     ] {
@@ -101,6 +146,7 @@ fn each_foreign_crate_has_its_place() {
     let files = rust_files("src");
     refuse(&files, &["diesel::", "diesel_migrations"], &["src/store/"], "only the store knows SQL");
     refuse(&files, &["russh::"], &["src/ssh/", "src/demo/"], "only ssh/ and demo/ name russh");
+    refuse(&files, &["reqwest"], &["src/outgoing/"], "the daemon's calls out are made in outgoing/");
     refuse(
         &files,
         &["tokio::spawn", "task::spawn(", "thread::spawn"],

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use shuntyard_domain::ids::JobId;
 
 use crate::client::Client;
-use crate::commands::{job_id, of_job};
+use crate::commands::of_job;
 use crate::failure::{EXIT_ERROR, Failure};
 use crate::pretty_json::pretty;
+use crate::short_id;
 use crate::terminal::{note, print, stdout_colour};
 
 /// Cancel jobs: a queued one never starts, a running one is stopped on its host
@@ -22,7 +23,7 @@ use crate::terminal::{note, print, stdout_colour};
 #[command(override_usage = "shunt cancel [OPTIONS] <ID>…\n       \
                             shunt cancel --all [--project <NAME>] [--filter <KEY=VALUE,…>]… [--state <STATE>] [--fan-out <ID>]")]
 pub struct CancelArgs {
-    /// Ids of the jobs
+    /// Ids of the jobs, or parts of their beginnings or ends
     #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "ID")]
     ids: Vec<String>,
     /// Every unfinished job that --project, --filter, --state and --fan-out leave
@@ -59,7 +60,10 @@ pub async fn run(client: &Client, args: CancelArgs) -> Result<u8, Failure> {
     if args.all {
         return chosen::run(client, args).await;
     }
-    let ids = args.ids.iter().map(|id| job_id(id)).collect::<Result<Vec<_>, _>>()?;
+    let mut ids = Vec::new();
+    for id in &args.ids {
+        ids.push(short_id::job(client, id).await?);
+    }
     let (mut code, mut jobs) = (0, Vec::new());
     for id in ids {
         match cancel(client, id, args.json).await {

@@ -9,17 +9,8 @@ use shuntyard_domain::wire::fan_out::FanOutBody;
 
 use crate::client::Client;
 use crate::client_error::ClientError;
-use crate::failure::{Failure, Usage};
+use crate::failure::Failure;
 use crate::run::watch::CANCEL_AGAIN;
-use crate::terminal::plain;
-
-/// Reads the id of a fan-out as a user gives it.
-///
-/// # Errors
-/// `Usage::BadFanOutId`
-pub fn fan_out_id(text: &str) -> Result<FanOutId, Usage> {
-    text.trim().parse().map_err(|_| Usage::BadFanOutId { found: plain(text) })
-}
 
 /// Reads one fan-out with its rows.
 ///

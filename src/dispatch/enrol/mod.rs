@@ -5,7 +5,6 @@
 //! only: after a restart the host is told so, takes everything back, and may begin again.
 
 mod approve;
-mod cidr;
 mod dial_back;
 mod error;
 mod limits;
@@ -16,6 +15,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use shuntyard_domain::cidr::Cidr;
 use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::runner::check_hostname;
 use shuntyard_domain::wire::enrolment::{Begin, Finish, HostAsks, HostRequest};
@@ -30,7 +30,6 @@ use super::{DispatchError, Dispatcher, new_id};
 use crate::ssh::bootstrap::nonce;
 use crate::ssh::{RunnerKey, generate_runner_key, load_private_key};
 use crate::store::{EnrolmentTokenRow, enrolment_token_find};
-use cidr::Cidr;
 use limits::Limits;
 
 pub use error::EnrolError;

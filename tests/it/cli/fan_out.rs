@@ -216,11 +216,21 @@ fn what_cannot_be_done_is_refused_before_anything_runs() {
     }
     house.shunt(&["run", "--canary", "1", "--", "true"]).expect(2, &["--all"]);
     house.shunt(&["run", "--all", "--phase", "unit"]).expect(2, &["cannot be used"]);
-    house.shunt(&["fan-out", "show", "xyz"]).expect(2, &["is not the id of a fan-out"]);
+    house.shunt(&["fan-out", "show", "xyz"]).expect(2, &["`xyz` is not", "shunt fan-out list"]);
     let unknown = "01890000-0000-7000-8000-000000000001";
     for verb in ["show", "follow", "cancel", "rerun"] {
         house.shunt(&["fan-out", verb, unknown]).expect(1, &["there is no fan-out", "shunt fan-out list"]);
     }
+    for (body, said) in [
+        (r#"{"job": {"script": "true"}, "canaries": 1}"#, "unknown field `canaries`"),
+        (r#"{"job": {"script": " "}}"#, "job.script"),
+        (r#"{"job": {"script": "true", "filter": {"labels": ["A B"]}}}"#, "job.filter.labels[0]"),
+        (r#"{"job": {"script": "true"}, "batch": "0%"}"#, "a batch of nothing"),
+        (r#"{"job": {"script": "true"}, "max_failures": -1}"#, "max_failures"),
+    ] {
+        house.shunt(&["api", "post", "fan_outs", "-d", body]).expect(1, &[said]);
+    }
+    house.shunt(&["api", "get", "fan_outs?status=ended"]).expect(1, &["there is no status `ended`"]);
     house.shunt(&["ctl", "disable", "h1"]).expect(0, &[]);
     run_all(&house, &[], WORK).expect(1, &["left out: h1 (disabled)"]);
     assert_eq!(ran(&hosts), [0]);

@@ -38,6 +38,7 @@ mod jobs;
 mod labels;
 mod large_matrix;
 mod limits;
+mod local;
 mod lost;
 mod never_lose;
 mod output_cap;

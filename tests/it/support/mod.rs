@@ -3,5 +3,6 @@
 pub mod git;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod receiver;
 pub mod sshd;
 pub mod trees;

@@ -8,9 +8,10 @@ use shuntyard_domain::wire::fan_out::{CancelJobs, CancelledJob, CancelledJobs};
 use super::CancelArgs;
 use crate::client::Client;
 use crate::failure::{Failure, Usage};
-use crate::fan_out::{fan_out_id, of_fan_out};
+use crate::fan_out::of_fan_out;
 use crate::pretty_json::pretty;
 use crate::run::filter_arg;
+use crate::short_id;
 use crate::terminal::{can_ask, confirm, note, plain, print, stdout_colour};
 
 /// Jobs that are shown before the question.
@@ -21,7 +22,10 @@ const SHOWN_MAX: usize = 10;
 /// # Errors
 /// `Usage::ConfirmationNeeded` without a terminal and without --yes; nothing was cancelled then.
 pub async fn run(client: &Client, args: CancelArgs) -> Result<u8, Failure> {
-    let fan_out = args.fan_out.as_deref().map(fan_out_id).transpose()?;
+    let fan_out = match &args.fan_out {
+        Some(id) => Some(short_id::fan_out(client, id).await?),
+        None => None,
+    };
     let runners = filter_arg::parse(&args.filter)?;
     let request = CancelJobs { project: args.project, state: args.state, runners, fan_out, dry_run: true };
     if !args.dry_run && !args.yes && !can_ask() {

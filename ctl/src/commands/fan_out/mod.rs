@@ -12,11 +12,12 @@ use crate::change::watch::OnInterrupt;
 use crate::client::{Client, parse};
 use crate::failure::{EXIT_INTERRUPTED, Failure};
 use crate::fan_out::shown::{end, hosts, who};
-use crate::fan_out::{cancel, fan_out_id, fetch, of_fan_out};
+use crate::fan_out::{cancel, fetch, of_fan_out};
 use crate::pretty_json::pretty;
 use crate::run::Flags;
 use crate::run::all::{follow, say_who, some_share, submitted};
 use crate::run::interrupts::{interrupts, unless_left};
+use crate::short_id;
 use crate::terminal::{note, plain, print, stdout_colour};
 
 #[derive(Subcommand, Debug)]
@@ -33,7 +34,7 @@ pub enum FanOutCommand {
 
 #[derive(Args, Debug)]
 pub struct OneArgs {
-    /// Id of the fan-out
+    /// Id of the fan-out, or a part of its beginning or end
     id: String,
     /// Print the server's JSON
     #[arg(long)]
@@ -42,7 +43,7 @@ pub struct OneArgs {
 
 #[derive(Args, Debug)]
 pub struct FollowArgs {
-    /// Id of the fan-out
+    /// Id of the fan-out, or a part of its beginning or end
     id: String,
     /// Print it as JSON when it has ended; the output goes to standard error
     #[arg(long)]
@@ -58,7 +59,7 @@ pub struct FollowArgs {
 /// here. Follows it; ends as `shunt run --all` does.
 #[derive(Args, Debug)]
 pub struct RerunArgs {
-    /// Id of the fan-out
+    /// Id of the fan-out, or a part of its beginning or end
     id: String,
     /// Let N runners go first [default: as before]
     #[arg(long, value_name = "N")]
@@ -87,13 +88,13 @@ pub async fn run(client: &Client, command: FanOutCommand) -> Result<u8, Failure>
         FanOutCommand::List(args) => list::run(client, args).await,
         FanOutCommand::Show(args) => show(client, &args).await,
         FanOutCommand::Follow(args) => {
-            let fan_out = fetch(client, fan_out_id(&args.id)?).await?;
+            let fan_out = fetch(client, short_id::fan_out(client, &args.id).await?).await?;
             let flags = Flags { detach: false, json: args.json, quiet: args.quiet };
             say_who(&fan_out, args.quiet);
             follow(client, fan_out, interrupts()?, false, OnInterrupt::Leave, &flags).await
         }
         FanOutCommand::Cancel(args) => {
-            let id = fan_out_id(&args.id)?;
+            let id = short_id::fan_out(client, &args.id).await?;
             cancel(client, id).await.map_err(|error| of_fan_out(id, error))?;
             if args.json {
                 return submitted(&fetch(client, id).await?, true);
@@ -106,7 +107,7 @@ pub async fn run(client: &Client, command: FanOutCommand) -> Result<u8, Failure>
 }
 
 async fn show(client: &Client, args: &OneArgs) -> Result<u8, Failure> {
-    let id = fan_out_id(&args.id)?;
+    let id = short_id::fan_out(client, &args.id).await?;
     if args.json {
         let url = client.url(&format!("fan_outs/{id}"), &[]);
         let answer = client.answer(Method::GET, &url, None).await.map_err(|error| of_fan_out(id, error))?;
@@ -126,7 +127,7 @@ fn text(fan_out: &FanOutBody) -> String {
 }
 
 async fn rerun(client: &Client, args: RerunArgs) -> Result<u8, Failure> {
-    let id = fan_out_id(&args.id)?;
+    let id = short_id::fan_out(client, &args.id).await?;
     let body = RerunFanOut { canary: args.canary, batch: args.batch, max_failures: args.max_failures };
     let flags = Flags { detach: args.detach, json: args.json, quiet: args.quiet };
     let path = format!("fan_outs/{id}/rerun");

@@ -1,22 +1,26 @@
-//! Networks that a token may be used from.
+//! Networks, and which addresses lie in them.
 
-use std::net::IpAddr;
+// An address is plain data in `core`; sockets, which the core must not know, are only in `std`.
+use core::net::IpAddr;
+use std::fmt;
 use std::str::FromStr;
 
 /// One network: `10.0.0.0/8`, `2001:db8::/32`; a single address is a network of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Cidr {
+pub struct Cidr {
     network: IpAddr,
     bits: u32,
 }
 
 /// Not a network.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct NotCidr;
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a network such as 10.0.0.0/8, 2001:db8::/32, or one address")]
+pub struct NotCidr;
 
 impl Cidr {
     /// Tells whether the address lies in it. An IPv4 address that came over an IPv6 socket counts as what it is.
-    pub(super) fn holds(&self, address: IpAddr) -> bool {
+    #[must_use]
+    pub fn holds(&self, address: IpAddr) -> bool {
         match (self.network, address.to_canonical()) {
             (IpAddr::V4(network), IpAddr::V4(address)) => {
                 let mask = u32::MAX.checked_shl(32 - self.bits).unwrap_or(0);
@@ -48,6 +52,12 @@ impl FromStr for Cidr {
     }
 }
 
+impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.network, self.bits)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +74,7 @@ mod tests {
             ("::1/128", &["::1"], &["::2"]),
         ] {
             let cidr: Cidr = network.parse().unwrap();
+            assert_eq!(cidr.to_string().parse(), Ok(cidr));
             for address in inside {
                 assert!(cidr.holds(address.parse().unwrap()), "{address} is not in {network}");
             }

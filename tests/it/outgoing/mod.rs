@@ -1,0 +1,4 @@
+//! Calls out, against a real receiver over TLS.
+
+mod calls;
+mod refused;
