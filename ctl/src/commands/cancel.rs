@@ -47,7 +47,7 @@ pub struct CancelArgs {
     /// Do not ask
     #[arg(short, long, requires = "all")]
     yes: bool,
-    /// Print the jobs as JSON, as they are after the request
+    /// Print the jobs as JSON, as they are after the request; with --all as they were before it
     #[arg(long)]
     json: bool,
 }

@@ -64,15 +64,11 @@ impl Dispatcher {
         check_filter("runners", &request.runners)?;
         let (engine, by) = (self.clone(), by.to_owned());
         self.to_the_end(async move {
-            if let Some(id) = request.fan_out {
-                let is_whole = request.state.is_none() && request.project.is_none() && is_any(&request.runners);
-                if is_whole && !request.dry_run {
-                    engine.cancel_fan_out(id, &by).await?;
-                } else {
-                    engine.fan_out_view(id).await?;
-                }
+            let chosen_by_more = request.state.is_some() || request.project.is_some() || !is_any(&request.runners);
+            let (fan_out, dry_run) = (request.fan_out, request.dry_run);
+            if let Some(id) = fan_out {
+                engine.fan_out_view(id).await?;
             }
-            let dry_run = request.dry_run;
             let (jobs, more) = engine.chosen_jobs(request, state).await?;
             let body = |job: &Job| CancelledJob {
                 id: job.id,
@@ -83,6 +79,10 @@ impl Dispatcher {
             };
             let answer = CancelledJobs { jobs: jobs.iter().map(body).collect(), more };
             if !dry_run {
+                // First, so that no row takes the place of one that is cancelled.
+                if let Some(id) = fan_out.filter(|_| !chosen_by_more) {
+                    engine.cancel_fan_out(id, &by).await?;
+                }
                 engine.cancel_each(jobs.iter().map(|job| job.id).collect(), &by).await?;
             }
             Ok(answer)
