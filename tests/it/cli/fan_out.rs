@@ -166,6 +166,11 @@ fn ctrl_c_ends_all_of_it_and_a_second_one_leaves() {
     run.await_note("Ctrl-C again to leave");
     run.interrupt();
     run.end().expect(130, &["shunt fan-out"]);
+    // A job that ends before the cancel reaches its host keeps its own result.
+    for host in &hosts {
+        let reached = || host.exec_inside("ls /home/deploy/.cache/shuntyard/j/*/cancel").status.success();
+        await_that("the cancel reaches the host", reached, || house.log());
+    }
     hosts.iter().for_each(|host| drop(host.run_inside("touch /home/deploy/go")));
     await_status(&house, &id, "cancelled");
 }
