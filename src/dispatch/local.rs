@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use shuntyard_domain::runner::{Endpoint, Runner, RunnerState, StateNote};
+use shuntyard_domain::via::Via;
 use shuntyard_domain::wire::api::StepEvent;
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
@@ -149,6 +150,7 @@ impl Dispatcher {
             capabilities: None,
             slots: Some(wanted.slots),
             scope: None,
+            via: Some(Via::Direct),
         })
         .map(Some)
     }

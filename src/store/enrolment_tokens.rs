@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use diesel::prelude::*;
 use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::runner::Scope;
+use shuntyard_domain::tenancy::Name;
 
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
@@ -33,6 +34,8 @@ pub struct EnrolmentTokenRow {
     pub labels: BTreeSet<String>,
     pub scope: Scope,
     pub slots: u32,
+    /// The jump host through which its host is reached.
+    pub jump: Option<Name>,
     pub used: Option<TokenUse>,
     pub revoked_at_ms: Option<i64>,
 }
@@ -65,6 +68,7 @@ struct Columns {
     runner_id: Option<String>,
     runner_hostname: Option<String>,
     revoked_at_ms: Option<i64>,
+    jump: Option<String>,
 }
 
 impl Columns {
@@ -90,6 +94,7 @@ impl Columns {
             runner_id: used.as_ref().map(|used| used.runner.to_string()),
             runner_hostname: used.map(|used| used.hostname),
             revoked_at_ms: token.revoked_at_ms,
+            jump: token.jump.as_ref().map(ToString::to_string),
         })
     }
 
@@ -115,6 +120,7 @@ impl Columns {
             labels: row.json("labels", &self.labels)?,
             scope: self.scope_org.map_or(Scope::Enterprise, Scope::Org),
             slots: u32::try_from(self.slots).map_err(|_| row.bad("slots", self.slots))?,
+            jump: row.parse_opt("jump", self.jump.as_deref())?,
             used,
             revoked_at_ms: self.revoked_at_ms,
         })

@@ -43,6 +43,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    jump_hosts (id) {
+        id -> Text,
+        name -> Text,
+        endpoint -> Text,
+        openssh_public_key -> Text,
+        sealed_private_key -> Text,
+        quarantine -> Nullable<Text>,
+        created_at_ms -> BigInt,
+        updated_at_ms -> BigInt,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
     phase_runs (id) {
         id -> Text,
         enterprise -> Text,
@@ -284,6 +298,7 @@ diesel::table! {
         runner_id -> Nullable<Text>,
         runner_hostname -> Nullable<Text>,
         revoked_at_ms -> Nullable<BigInt>,
+        jump -> Nullable<Text>,
     }
 }
 

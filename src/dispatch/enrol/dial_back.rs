@@ -12,6 +12,7 @@ use shuntyard_domain::wrapper::probe::ProbedHost;
 use shuntyard_domain::wrapper::{SYSTEM_USER, parse_facts, parse_install, wrapper_version};
 
 use super::{Candidate, EnrolError, Lines, check_network, check_token};
+use crate::dispatch::jump_hosts::check_via;
 use crate::dispatch::keeper::key_context;
 use crate::dispatch::steps::Steps;
 use crate::dispatch::test_runner::{Examined, Examinee};
@@ -40,7 +41,9 @@ impl Dispatcher {
         about: &Candidate,
         finish: Finish,
     ) -> Result<Lines, EnrolError> {
-        let said = read(peer, token, about, finish)?;
+        let mut said = read(peer, token, about, finish)?;
+        let via = Via::from(token.jump.clone());
+        said.dial.route = self.route(&via);
         let _claims = [self.0.claims.claim(&about.hostname)?, self.0.claims.claim(&said.dial.at())?];
         self.check_not_taken(about, &said)?;
         let enrolled = self.test_and_store(token, about, said).await;
@@ -115,7 +118,7 @@ impl Dispatcher {
                 port: said.dial.port,
                 user: said.dial.user,
                 host_keys: said.host_keys,
-                via: Via::Direct,
+                via: token.jump.clone().into(),
             },
             openssh_public_key: about.public_line.clone(),
             installation: Installation {
@@ -162,6 +165,7 @@ impl Dispatcher {
                 check_token(&token, IpAddr::from([0; 4]), used.at_ms)?;
                 return Err(EnrolError::Unknown);
             }
+            check_via(c, &runner.endpoint.via)?;
             match runner_insert(c, &runner, &sealed) {
                 Err(StoreError::Conflict { .. }) => Err(EnrolError::NameTaken(used.hostname)),
                 inserted => Ok(inserted?),

@@ -31,6 +31,7 @@ impl Dispatcher {
         by: &str,
     ) -> Result<NewEnrolmentToken, DispatchError> {
         check(&wanted)?;
+        wanted.jump.as_ref().map(|jump| self.jump_way(jump)).transpose()?;
         let text = token::make().ok_or(DispatchError::Random)?;
         let created_at_ms = self.0.clock.now_ms();
         let row = EnrolmentTokenRow {
@@ -46,6 +47,7 @@ impl Dispatcher {
             labels: wanted.labels,
             scope: wanted.scope,
             slots: wanted.slots,
+            jump: wanted.jump,
             used: None,
             revoked_at_ms: None,
         };
@@ -138,6 +140,7 @@ fn body(row: &EnrolmentTokenRow, now_ms: i64) -> EnrolmentTokenBody {
         labels: row.labels.clone(),
         scope: row.scope.clone(),
         slots: row.slots,
+        jump: row.jump.clone(),
         used_at: row.used.as_ref().map(|used| rfc3339(used.at_ms)),
         runner_id: row.used.as_ref().map(|used| used.runner),
         runner: row.used.as_ref().map(|used| used.hostname.clone()),

@@ -27,6 +27,7 @@ use crate::phase::{Phase, Stage};
 use crate::project_config::Fault;
 use crate::receipt::StopReceipt;
 use crate::runner::{Health, Runner, RunnerState, Scope};
+use crate::tenancy::Name;
 use crate::wire::time_text::{chef_duration, chef_time, rfc3339};
 
 pub use artifacts::ArtifactBody;
@@ -296,6 +297,9 @@ pub struct RunnerBody {
     pub address: String,
     pub port: u16,
     pub user: String,
+    /// The jump host through which it is reached.
+    #[serde(default)]
+    pub jump: Option<Name>,
     pub facts: Facts,
     pub labels: BTreeSet<String>,
     pub capabilities: BTreeSet<String>,
@@ -359,6 +363,7 @@ impl RunnerBody {
             address: runner.endpoint.address.clone(),
             port: runner.endpoint.port,
             user: runner.endpoint.user.clone(),
+            jump: runner.endpoint.via.jump().cloned(),
             facts: runner.facts.clone(),
             labels: runner.labels.clone(),
             capabilities: runner.capabilities.clone(),

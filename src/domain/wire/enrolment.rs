@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::RunnerId;
 use crate::runner::Scope;
+use crate::tenancy::Name;
 
 /// What `POST /enrolment-tokens` takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +31,9 @@ pub struct CreateEnrolmentToken {
     pub scope: Scope,
     #[serde(default = "default_slots")]
     pub slots: u32,
+    /// The jump host through which its host is reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jump: Option<Name>,
 }
 
 /// Seconds that a token is good for when nobody says it: an hour.
@@ -64,6 +68,8 @@ pub struct EnrolmentTokenBody {
     pub labels: BTreeSet<String>,
     pub scope: Scope,
     pub slots: u32,
+    #[serde(default)]
+    pub jump: Option<Name>,
     pub used_at: Option<String>,
     pub runner_id: Option<RunnerId>,
     /// The name of the runner that it was used for.

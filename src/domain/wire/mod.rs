@@ -8,6 +8,7 @@ pub mod control;
 pub mod enrolment;
 pub mod fan_out;
 pub mod frame;
+pub mod jump_host;
 pub mod object;
 pub mod pipelines;
 pub mod time_text;

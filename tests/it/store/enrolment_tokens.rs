@@ -33,6 +33,7 @@ fn token(number: u8) -> EnrolmentTokenRow {
         labels: ["gpu".to_owned(), "zone=eu".to_owned()].into(),
         scope: Scope::Org("acme".into()),
         slots: 3,
+        jump: Some("bastion-1".parse().unwrap()),
         used: None,
         revoked_at_ms: None,
     }
