@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::commands::artifacts::ArtifactsCommand;
 use crate::commands::change::ChangeCommand;
 use crate::commands::enrolment_tokens;
+use crate::commands::fan_out::FanOutCommand;
 use crate::commands::jump_hosts::JumpHostCommand;
 use crate::commands::pool::PoolCommand;
 use crate::commands::runners::{
@@ -43,6 +44,9 @@ pub enum Command {
     Logs(logs::LogsArgs),
     Cancel(cancel::CancelArgs),
     Explain(explain::ExplainArgs),
+    /// List, show, follow, end and repeat what `shunt run --all` has begun
+    #[command(subcommand)]
+    FanOut(FanOutCommand),
     Plan(plan::PlanArgs),
     /// Submit changes and move them through their pipelines
     #[command(subcommand)]

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use shuntyard_domain::ids::{ChangeId, JobId};
+use shuntyard_domain::ids::{ChangeId, FanOutId, JobId};
 use shuntyard_domain::phase::Stage;
 use shuntyard_domain::runner::BadName;
 use shuntyard_domain::wire::api::ErrorBody;
@@ -33,6 +33,8 @@ pub enum Failure {
     NoJob(JobId),
     #[error("there is no change {0}; `shunt change list` lists those that there are")]
     NoChange(ChangeId),
+    #[error("there is no fan-out {0}; `shunt fan-out list` lists those that there are")]
+    NoFanOut(FanOutId),
     #[error("{refused}\nallowed now:\n{steps}")]
     NotAllowed { refused: ClientError, steps: String },
     #[error("cannot start `git`: {0}")]
@@ -138,8 +140,6 @@ pub enum Usage {
     ClearTextToken { server: String },
     #[error("`{found}` is not a token's name: 1 to 100 characters")]
     BadTokenName { found: String },
-    #[error("say what to change: `--max N`, `--disable`, … (`shunt ctl pool update --help`)")]
-    NothingToChange,
     #[error("`{found}` is not an event; there are {known}")]
     UnknownEvent { found: String, known: String },
     #[error("`{found}` is not the id of a delivery; `shunt ctl webhook deliveries` prints them")]
@@ -152,8 +152,8 @@ pub enum Usage {
     TwoValues { key: String, values: String },
     #[error("`{label}` is both added and removed")]
     AddedAndRemoved { label: String },
-    #[error("say what to change: --address, --port, --user, --jump or --direct")]
-    NothingToChange,
+    #[error("say what to change: {flags}")]
+    NothingToChange { flags: &'static str },
     #[error("`direct` has no jump host: leave the name out, or write `jump NAME`")]
     DirectHasNoName,
     #[error("`enterprise` serves every organisation: leave the name out, or write `org NAME`")]

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use serde::Deserialize;
-use shuntyard_domain::ids::{ChangeId, JobId};
+use shuntyard_domain::ids::{ChangeId, FanOutId, JobId};
 
 use crate::client::Client;
 use crate::failure::{Failure, Usage};
@@ -23,6 +23,7 @@ struct Kind {
 
 const JOB: Kind = Kind { what: "job", list: "shunt jobs" };
 const CHANGE: Kind = Kind { what: "change", list: "shunt change list" };
+const FAN_OUT: Kind = Kind { what: "fan-out", list: "shunt fan-out list" };
 
 /// The only thing about a listed object that matters here.
 #[derive(Deserialize)]
@@ -59,6 +60,20 @@ pub async fn job(client: &Client, text: &str) -> Result<JobId, Failure> {
             jobs.sort_by_key(|job| job.id);
             jobs.dedup_by_key(|job| job.id);
             Ok(one_of(&JOB, &part, jobs.into_iter().map(|job| job.id))?)
+        }
+    }
+}
+
+/// Resolves the id of a fan-out.
+///
+/// # Errors
+/// As `change`.
+pub async fn fan_out(client: &Client, text: &str) -> Result<FanOutId, Failure> {
+    match read(&FAN_OUT, text)? {
+        Given::Whole(id) => Ok(id),
+        Given::Part(part) => {
+            let found: Vec<Listed<FanOutId>> = client.get_with("fan_outs", &[("limit", LOOKED_AT.to_string())]).await?;
+            Ok(one_of(&FAN_OUT, &part, found.into_iter().map(|fan_out| fan_out.id))?)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the engine answers when it cannot do what was asked.
 
-use shuntyard_domain::ids::{ChangeId, JobId};
+use shuntyard_domain::ids::{ChangeId, FanOutId, JobId};
 use shuntyard_domain::project_config::Fault;
 use shuntyard_domain::runner::BadName;
 use shuntyard_domain::stage::Refusal;
@@ -24,6 +24,10 @@ pub enum DispatchError {
     JumpHostUsed { name: String, by: Vec<String> },
     #[error("there is no change {0}")]
     NoChange(ChangeId),
+    #[error("there is no fan-out {0}")]
+    NoFanOut(FanOutId),
+    #[error("fan-out {0} has not ended; wait for its end, or cancel it first")]
+    FanOutRuns(FanOutId),
     /// An organisation, project or pipeline.
     #[error("there is no such {0}")]
     NoPlace(&'static str),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use shuntyard_domain::ids::{ChangeId, JobId, RunnerId};
+use shuntyard_domain::ids::{ChangeId, FanOutId, JobId, RunnerId};
 use tokio::sync::{broadcast, watch};
 
 /// How many changes a slow listener may be behind; beyond it, it is told so and reads everything again.
@@ -15,6 +15,7 @@ pub enum News {
     Job(JobId),
     Runner(RunnerId),
     Change(ChangeId),
+    FanOut(FanOutId),
     /// A limit on the jobs of a project.
     Limits,
 }
@@ -75,6 +76,10 @@ impl Feed {
 
     pub fn change_changed(&self, change: ChangeId) {
         let _ = self.changes.send(News::Change(change));
+    }
+
+    pub fn fan_out_changed(&self, fan_out: FanOutId) {
+        let _ = self.changes.send(News::FanOut(fan_out));
     }
 
     pub fn limits_changed(&self) {

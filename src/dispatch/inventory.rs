@@ -1,6 +1,6 @@
 //! The runners in memory: record, opened key, contact, and the keeper that holds the connection.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use shuntyard_domain::attempt::HostIdentity;
@@ -124,6 +124,12 @@ impl Inventory {
 
     pub(super) fn get(&self, id: RunnerId) -> Option<Known> {
         self.lock().known.get(&id).cloned()
+    }
+
+    /// Those of the ids that no runner has.
+    pub(super) fn missing(&self, ids: impl Iterator<Item = RunnerId>) -> BTreeSet<RunnerId> {
+        let entries = self.lock();
+        ids.filter(|id| !entries.known.contains_key(id)).collect()
     }
 
     pub(super) fn by_name(&self, hostname: &str) -> Option<Known> {

@@ -6,6 +6,7 @@
 
 mod accept_host_key;
 mod access;
+mod ask_queue;
 mod attend;
 mod claims;
 mod closing;
@@ -17,6 +18,7 @@ mod engine_error;
 mod enrol;
 mod event_loop;
 mod explain;
+mod fan_outs;
 mod feed;
 mod follow;
 mod git_blob;
@@ -86,6 +88,7 @@ use collect::Collections;
 use deliver::Deliveries;
 use enrol::Enrolments;
 use event_loop::LoopEvent;
+use fan_outs::FanOuts;
 use inventory::Inventory;
 use jump_hosts::JumpHosts;
 use lanes::Lanes;
@@ -157,6 +160,7 @@ struct Engine {
     queue_clock: QueueClock,
     pipelines: Pipelines,
     pools: Pools,
+    fan_outs: FanOuts,
     /// Held while a project's limit is stored and told to the board.
     limit_changes: tokio::sync::Mutex<()>,
     loop_events: mpsc::UnboundedSender<LoopEvent>,
@@ -173,6 +177,7 @@ impl Dispatcher {
         // Unbounded: senders are request handlers and job tasks, each of which waits for its own answer elsewhere.
         let (loop_events, inbox) = mpsc::unbounded_channel();
         let (asks, asked) = mpsc::unbounded_channel();
+        let (fan_out_asks, fan_outs_asked) = mpsc::unbounded_channel();
         let dispatcher = Self(Arc::new(Engine {
             store: parts.store,
             logs: parts.logs,
@@ -199,6 +204,7 @@ impl Dispatcher {
             queue_clock: QueueClock::default(),
             pipelines: Pipelines::new(asks, parts.command_template),
             pools: Pools::new(),
+            fan_outs: FanOuts::new(fan_out_asks),
             limit_changes: tokio::sync::Mutex::default(),
             loop_events,
             active: Mutex::default(),
@@ -220,6 +226,7 @@ impl Dispatcher {
         recover::take_up(&dispatcher).await?;
         pipelines::start(&dispatcher, asked);
         pools::start(&dispatcher);
+        fan_outs::start(&dispatcher, fan_outs_asked);
         Ok(dispatcher)
     }
 

@@ -11,6 +11,7 @@ use shuntyard_domain::runner::{Runner, RunnerState};
 use shuntyard_domain::wire::api::{ChangeRef, ContactBody, RunnerBody, RunnerLive};
 use shuntyard_domain::wire::time_text::rfc3339;
 
+use super::fan_outs::Ask;
 use super::inventory::{Contact, Known};
 use super::{DispatchError, Dispatcher};
 use crate::ssh;
@@ -139,6 +140,7 @@ impl Dispatcher {
         self.0.inventory.remove(id, || self.tell_board(BoardEvent::RunnerRemoved(id)));
         self.0.dial_out.tunnels.revoke(id);
         self.0.pool.forget(id);
+        self.ask_about_fan_outs(Ask::Open);
         self.0.feed.runner_changed(id);
         Ok(())
     }

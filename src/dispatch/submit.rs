@@ -18,10 +18,19 @@ use super::{DispatchError, Dispatcher, new_id};
 use crate::store::{
     ApplyError, Connection, Expected, GivenConfig, PhaseRunRow, job_apply, job_find, job_insert, phase_run_insert,
 };
+pub(super) use check::check_filter;
 use check::{check_concurrency, check_env, check_job, check_name, check_script};
 
 /// The tenant of jobs until there are others.
 pub const DEFAULT: &str = "default";
+
+/// A request for an ad-hoc job, checked.
+pub(super) struct Checked {
+    pub origin: JobOrigin,
+    pub spec: JobSpec,
+    pub filter: Filter,
+    pub priority: i32,
+}
 
 impl Dispatcher {
     /// Queues one ad-hoc job; it is stored when this answers.
@@ -29,6 +38,23 @@ impl Dispatcher {
     /// # Errors
     /// `BadRequest` names the offending key; nothing is stored then.
     pub async fn submit(&self, request: SubmitJob) -> Result<Job, DispatchError> {
+        let Checked { origin, spec, filter, priority } = self.checked(request).await?;
+        let job = self.new_job(origin, spec, filter, priority);
+        let engine = self.clone();
+        self.to_the_end(async move {
+            let stored = job.clone();
+            engine.0.store.write(move |c| job_insert(c, &stored)).await?;
+            engine.announce(&job);
+            Ok(job)
+        })
+        .await
+    }
+
+    /// What an ad-hoc job is made of.
+    ///
+    /// # Errors
+    /// `BadRequest` names the offending key.
+    pub(super) async fn checked(&self, request: SubmitJob) -> Result<Checked, DispatchError> {
         check_job(&request)?;
         self.check_workspace(request.workspace).await?;
         self.check_git((DEFAULT, DEFAULT, &request.project), request.git.as_ref(), request.workspace.is_some()).await?;
@@ -51,15 +77,7 @@ impl Dispatcher {
             ..JobSpec::shell(request.script)
         };
         let origin = JobOrigin { title, ..origin(request.project) };
-        let job = self.new_job(origin, spec, request.filter, request.priority);
-        let engine = self.clone();
-        self.to_the_end(async move {
-            let stored = job.clone();
-            engine.0.store.write(move |c| job_insert(c, &stored)).await?;
-            engine.announce(&job);
-            Ok(job)
-        })
-        .await
+        Ok(Checked { origin, spec, filter: request.filter, priority: request.priority })
     }
 
     /// Queues one job per row of a phase's matrix, all of them or none.

@@ -53,6 +53,10 @@ uuid_id!(
     /// Identifies one run of one stage of one change.
     StageRunId
 );
+uuid_id!(
+    /// Identifies one fan-out: the jobs of one command on every matching runner.
+    FanOutId
+);
 
 /// Names one placement of a job on a runner, as the wrapper's directory is called: `JOB-ATTEMPT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -15,6 +15,7 @@ pub mod command_template;
 pub mod digest;
 pub mod explain;
 pub mod facts;
+pub mod fan_out;
 pub mod filter;
 pub mod git_source;
 pub mod ids;

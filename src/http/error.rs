@@ -119,8 +119,10 @@ fn shown_dispatch(error: DispatchError) -> Shown {
         | E::NoJob(_)
         | E::NoRunner(_)
         | E::NoChange(_)
+        | E::NoFanOut(_)
         | E::NoPlace(_) => Shown::new(StatusCode::NOT_FOUND, "not_found", message),
         E::Raced(_) => Shown::new(StatusCode::CONFLICT, "raced", message),
+        E::FanOutRuns(_) => Shown::new(StatusCode::CONFLICT, "still_running", message),
         E::TokenUsed { .. } => Shown::new(StatusCode::CONFLICT, "token_used", message),
         E::JumpHostUsed { .. } => Shown::new(StatusCode::CONFLICT, "in_use", message),
         E::DialOutOff => Shown::new(StatusCode::CONFLICT, "dial_out_off", message),

@@ -10,10 +10,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use shuntyard_domain::attempt::AttemptRecord;
 use shuntyard_domain::explain::Explanation;
-use shuntyard_domain::ids::{JobId, PhaseRunId};
+use shuntyard_domain::ids::{FanOutId, JobId, PhaseRunId};
 use shuntyard_domain::job::Job;
 use shuntyard_domain::outcome::StopReason;
 use shuntyard_domain::wire::api::{AttemptBody, DeletedRunnerBody, JobBody, SubmitJob};
+use shuntyard_domain::wire::fan_out::{CancelJobs, CancelledJobs};
 use shuntyard_domain::wire::time_text::rfc3339;
 
 use super::Api;
@@ -36,6 +37,7 @@ pub(super) struct JobFilter {
     project: Option<String>,
     runner: Option<String>,
     phase_run: Option<PhaseRunId>,
+    fan_out: Option<FanOutId>,
     before: Option<JobId>,
     limit: Option<u32>,
 }
@@ -60,6 +62,7 @@ impl JobFilter {
             project: self.project.clone(),
             runner,
             phase_run: self.phase_run,
+            fan_out: self.fan_out,
             before: self.before,
             limit,
         })
@@ -161,6 +164,14 @@ pub(super) async fn submit(
 pub(super) async fn cancel(State(api): State<Api>, PathId(id): PathId<JobId>) -> Result<StatusCode, ApiError> {
     api.dispatcher.cancel(id, "admin", StopReason::User).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Many jobs at a time; the answer names them as they were.
+pub(super) async fn cancel_chosen(
+    State(api): State<Api>,
+    ApiJson(request): ApiJson<CancelJobs>,
+) -> Result<Json<CancelledJobs>, ApiError> {
+    Ok(Json(api.dispatcher.cancel_chosen_jobs(request, "admin").await?))
 }
 
 /// Why the job waits; 404 when it does not wait.

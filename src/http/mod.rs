@@ -7,6 +7,7 @@ mod changes;
 mod dial_out;
 mod enrolment;
 mod error;
+mod fan_outs;
 mod jobs;
 mod jump_hosts;
 mod limits;
@@ -70,6 +71,7 @@ pub fn router(api: Api) -> Router {
         .route("/pools/{pool}", get(pools::show).patch(pools::patch).delete(pools::delete))
         .route("/jobs", get(jobs::list).post(jobs::submit))
         .route("/jobs/streaming", get(jobs::streaming))
+        .route("/jobs/cancel", post(jobs::cancel_chosen))
         .route("/jobs/{id}", get(jobs::show).delete(jobs::cancel))
         .route("/jobs/{id}/explain", get(jobs::explain))
         .route("/jobs/{id}/explain/streaming", get(jobs::explain_streaming))
@@ -80,6 +82,11 @@ pub fn router(api: Api) -> Router {
         .route("/jobs/{id}/log/streaming", get(log::streaming))
         .route("/phase_runs", post(phase_runs::submit))
         .route("/phase_runs/{id}", get(phase_runs::show))
+        .route("/fan_outs", get(fan_outs::list).post(fan_outs::submit))
+        .route("/fan_outs/plan", post(fan_outs::plan))
+        .route("/fan_outs/{id}", get(fan_outs::show).delete(fan_outs::cancel))
+        .route("/fan_outs/{id}/rerun", post(fan_outs::rerun))
+        .route("/fan_outs/{id}/streaming", get(fan_outs::streaming))
         .route("/workspaces/{id}", get(workspaces::show).put(workspaces::submit))
         .route("/workspaces/{id}/files", put(workspaces::receive))
         .route("/changes", get(changes::list))

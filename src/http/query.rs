@@ -16,7 +16,7 @@ const CHEFS_KEYS: [&str; 2] = ["chef-delivery-token", "chef-delivery-user"];
 fn keys_of(method: &Method, route: &str) -> &'static [&'static str] {
     match *method {
         Method::GET | Method::HEAD if route.ends_with("/jobs") => {
-            &["state", "project", "runner", "phase_run", "before", "limit"]
+            &["state", "project", "runner", "phase_run", "fan_out", "before", "limit"]
         }
         // What the path says is not asked for again.
         Method::GET | Method::HEAD if route.ends_with("/{pipeline}/changes") => &["state", "before", "limit"],
@@ -26,6 +26,7 @@ fn keys_of(method: &Method, route: &str) -> &'static [&'static str] {
         Method::GET | Method::HEAD if route.ends_with("/changes") => {
             &["org", "project", "pipeline", "state", "before", "limit"]
         }
+        Method::GET | Method::HEAD if route.ends_with("/fan_outs") => &["status", "project", "before", "limit"],
         Method::GET | Method::HEAD if route.ends_with("/changes/{id}/plan") => &["stage"],
         Method::GET | Method::HEAD if route.ends_with("/phase_runs/{id}/log") => &["colorize"],
         Method::GET | Method::HEAD if route.ends_with("/deliveries") => &["before", "limit"],

@@ -2,13 +2,13 @@
 
 use diesel::prelude::*;
 
-use shuntyard_domain::ids::{JobId, PhaseRunId, RunnerId};
+use shuntyard_domain::ids::{FanOutId, JobId, PhaseRunId, RunnerId};
 use shuntyard_domain::job::Job;
 
 use super::connection::StoreConnection;
 use super::error::StoreError;
 use super::job_row::JobRow;
-use super::schema::jobs;
+use super::schema::{fan_out_rows, jobs};
 
 /// Which jobs are asked for. `None` asks for any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +18,7 @@ pub struct JobQuery {
     pub project: Option<String>,
     pub runner: Option<RunnerId>,
     pub phase_run: Option<PhaseRunId>,
+    pub fan_out: Option<FanOutId>,
     /// Older than this job: the last one of the page before.
     pub before: Option<JobId>,
     /// 1 to 500; taken to the nearer end otherwise.
@@ -63,6 +64,10 @@ pub fn job_page(c: &mut StoreConnection, query: &JobQuery) -> Result<Vec<Job>, S
     }
     if let Some(phase_run) = query.phase_run {
         found = found.filter(jobs::phase_run_id.eq(phase_run.to_string()));
+    }
+    if let Some(fan_out) = query.fan_out {
+        let rows = fan_out_rows::table.filter(fan_out_rows::fan_out_id.eq(fan_out.to_string()));
+        found = found.filter(jobs::id.nullable().eq_any(rows.select(fan_out_rows::job_id)));
     }
     if let Some(before) = query.before {
         found = found.filter(jobs::id.lt(before.to_string()));

@@ -12,6 +12,7 @@ use shuntyard_domain::job::{Job, JobSpec};
 use super::cached::Cached;
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
+use super::fan_outs::fan_out_workspaces;
 use super::job_events::{RecordedEvent, job_event_insert};
 use super::job_row::JobRow;
 use super::outbox;
@@ -61,7 +62,7 @@ pub fn jobs_unfinished(c: &mut StoreConnection) -> Result<Vec<Job>, StoreError> 
     Ok(found)
 }
 
-/// The workspaces of jobs that have not ended; one comes more than once when several jobs name it.
+/// The workspaces of jobs and fan-outs that have not ended; one comes more than once when several jobs name it.
 ///
 /// # Errors
 /// `List` when the database refuses; `StoreError` when a job's description cannot be read.
@@ -71,7 +72,7 @@ pub fn workspaces_in_use(c: &mut StoreConnection) -> Result<Vec<Digest>, StoreEr
         .filter(jobs::finished_at_ms.is_null())
         .filter(jobs::spec.like("%\"workspace\":\"%"))
         .select((jobs::id, jobs::spec));
-    let mut found = Vec::new();
+    let mut found = fan_out_workspaces(c)?;
     for named in named.load_iter::<(String, String), _>(c).map_err(list)? {
         let (id, spec) = named.map_err(list)?;
         let spec: JobSpec = Row { table: "jobs", key: &id }.json("spec", &spec)?;

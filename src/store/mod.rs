@@ -11,6 +11,8 @@ mod connection;
 mod dial_out_keys;
 mod enrolment_tokens;
 mod error;
+mod fan_out_rows;
+mod fan_outs;
 mod job_apply;
 mod job_attempts;
 mod job_collected;
@@ -53,6 +55,10 @@ pub use enrolment_tokens::{
     enrolment_token_list, enrolment_token_prune, enrolment_token_revoke, enrolment_token_use,
 };
 pub use error::{StoreError, article};
+pub use fan_out_rows::{
+    fan_out_counts, fan_out_row_start, fan_out_rows_insert, fan_out_rows_leave_out, fan_out_rows_of,
+};
+pub use fan_outs::{FanOutQuery, fan_out_find, fan_out_insert, fan_out_page, fan_out_update, fan_outs_open};
 pub use job_apply::{ApplyError, Expected, job_apply, job_apply_each};
 pub use job_attempts::{job_attempt_insert, job_attempt_lost, job_attempts};
 pub use job_collected::{

@@ -390,8 +390,44 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    fan_outs (id) {
+        id -> Text,
+        enterprise -> Text,
+        org -> Text,
+        project -> Text,
+        title -> Text,
+        spec -> Text,
+        filter -> Text,
+        priority -> Integer,
+        pace -> Text,
+        left_out -> Text,
+        repeats -> Nullable<Text>,
+        created_at_ms -> BigInt,
+        created_by -> Text,
+        cancel_at_ms -> Nullable<BigInt>,
+        cancel_by -> Nullable<Text>,
+        finished_at_ms -> Nullable<BigInt>,
+        status -> Nullable<Text>,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    fan_out_rows (fan_out_id, number) {
+        fan_out_id -> Text,
+        number -> BigInt,
+        runner_id -> Text,
+        hostname -> Text,
+        job_id -> Nullable<Text>,
+        not_run_reason -> Nullable<Text>,
+    }
+}
+
 diesel::joinable!(row_jobs -> jobs (job_id));
 diesel::joinable!(jobs -> phase_runs (phase_run_id));
 diesel::joinable!(phase_runs -> stage_runs (stage_run_id));
 diesel::joinable!(stage_runs -> changes (change_id));
+diesel::joinable!(fan_out_rows -> jobs (job_id));
 diesel::allow_tables_to_appear_in_same_query!(row_jobs, jobs, phase_runs, stage_runs, changes);
+diesel::allow_tables_to_appear_in_same_query!(fan_out_rows, jobs);

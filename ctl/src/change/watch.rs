@@ -25,7 +25,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
 use self::rows::Rows;
-use super::follower::{ChangeFollower, ChangeNews};
+use super::follower::{ChangeFollower, ChangeNews, follower};
 use super::standing::{is_settled, standing};
 use crate::client::Client;
 use crate::client_error::ClientError;
@@ -102,7 +102,7 @@ impl<'a> Watch<'a> {
         on_interrupt: OnInterrupt,
         display: Display,
     ) -> Self {
-        let follower = Box::new(ChangeFollower::new(change.id));
+        let follower = Box::new(follower(change.id));
         let watch = Self {
             client,
             change: Box::new(change),

@@ -29,7 +29,7 @@ const MAX_LISTED: i64 = 10_000;
 #[derive(Args, Debug)]
 pub struct JobsArgs {
     /// Id of one job, or a part of its beginning or end
-    #[arg(conflicts_with_all = ["all", "state", "project", "runner", "limit"])]
+    #[arg(conflicts_with_all = ["all", "state", "project", "runner", "fan_out", "limit"])]
     id: Option<String>,
     /// Finished jobs too
     #[arg(long, conflicts_with = "state")]
@@ -43,6 +43,9 @@ pub struct JobsArgs {
     /// Only jobs of this runner
     #[arg(long, value_name = "HOSTNAME")]
     runner: Option<String>,
+    /// Only jobs of this fan-out
+    #[arg(long, value_name = "ID")]
+    fan_out: Option<String>,
     /// At most this many, up to 10000; running ones go first, then the newest
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=MAX_LISTED))]
     limit: u32,
@@ -81,6 +84,9 @@ async fn one(client: &Client, id: JobId, json: bool) -> Result<u8, Failure> {
 
 async fn list(client: &Client, args: &JobsArgs) -> Result<u8, Failure> {
     let mut query = query(args)?;
+    if let Some(id) = &args.fan_out {
+        query.push(("fan_out", short_id::fan_out(client, id).await?.to_string()));
+    }
     let mut list = list_pages::newest(client, "jobs", &query, args.limit).await?;
     if list.more && args.state.is_none() {
         // The running ones are old by nature: a long queue would hide just them.
@@ -97,7 +103,7 @@ async fn list(client: &Client, args: &JobsArgs) -> Result<u8, Failure> {
     }
     if more {
         note(&format!(
-            "there are more than these {shown}: --limit N shows up to {MAX_LISTED}; --state, --project and --runner choose"
+            "there are more than these {shown}: --limit N shows up to {MAX_LISTED}; --state, --project, --runner and --fan-out choose"
         ));
     }
     Ok(0)

@@ -8,6 +8,7 @@ pub mod completions;
 pub mod config_check;
 pub mod enrolment_tokens;
 pub mod explain;
+pub mod fan_out;
 pub mod jobs;
 pub mod jump_hosts;
 mod list_pages;
@@ -43,6 +44,7 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Cancel(cancel) => cancel::run(&connect()?, cancel).await,
         Command::Explain(explain) => explain::run(&connect()?, explain).await,
         Command::Change(change) => change::run(connect, change).await,
+        Command::FanOut(command) => fan_out::run(&connect()?, command).await,
         Command::Plan(plan) => plan::run(connect, plan).await,
         Command::Artifacts(artifacts) => artifacts::run(&connect()?, artifacts).await,
         Command::Org(org) => tenancy::org(&connect()?, org).await,

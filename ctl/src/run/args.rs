@@ -10,6 +10,7 @@ use shuntyard_domain::phase::{Phase, Stage};
 use shuntyard_domain::tenancy::Name;
 
 use crate::commands::change::act::stage_parser;
+use crate::run::all::AllArgs;
 
 /// Run a stage or a phase of a project, or one command, and follow it
 ///
@@ -22,6 +23,10 @@ use crate::commands::change::act::stage_parser;
 /// platform=ubuntu -- uname -a` runs one command on a matching runner; its words reach the command as they are (for
 /// pipes and variables use `-- sh -c '…'` or --script).
 ///
+/// `shunt run --all --filter labels=web --canary 1 --batch 10% --max-failures 2 -- uptime` runs it once on every matching
+/// runner: one first, then a tenth of them at a time, and no further ones after the third failure. At the end there is a
+/// line for each host; `shunt fan-out rerun` repeats it where it has not succeeded.
+///
 /// Ends with the job's exit code; of several jobs, with the highest. A job that was cancelled, timed out, lost, expired
 /// or abandoned counts as at least 1. Ctrl-C cancels what runs and waits for the end (exit code 130); a second one leaves at once.
 #[derive(Args, Debug)]
@@ -31,7 +36,8 @@ use crate::commands::change::act::stage_parser;
     override_usage = "shunt run --stage <STAGE> [--project <DIR> | --change <ID>] [OPTIONS]\n       \
                       shunt run --phase <PHASE> [--project <DIR>] [OPTIONS]\n       \
                       shunt run [--filter <KEY=VALUE,…>]… [OPTIONS] -- <COMMAND>…\n       \
-                      shunt run [--filter <KEY=VALUE,…>]… [OPTIONS] --script <FILE>"
+                      shunt run [--filter <KEY=VALUE,…>]… [OPTIONS] --script <FILE>\n       \
+                      shunt run --all [--filter <KEY=VALUE,…>]… [--canary <N>] [--batch <N|P%>] [OPTIONS] -- <COMMAND>…"
 )]
 pub struct RunArgs {
     /// Stage to run: verify of a new change, or any of --change
@@ -136,6 +142,8 @@ pub struct RunArgs {
     /// Say nothing beside the jobs' output
     #[arg(short, long)]
     pub quiet: bool,
+    #[command(flatten)]
+    pub to_all: AllArgs,
     /// Command and its words
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,

@@ -1,8 +1,9 @@
 //! `shunt run`: a phase of a project, or one command; followed live to its end.
 
+pub mod all;
 mod args;
 mod clone;
-mod filter_arg;
+pub mod filter_arg;
 pub mod follower;
 pub mod interrupts;
 pub mod names;
@@ -13,7 +14,7 @@ mod shell_words;
 mod size_arg;
 mod stage;
 pub mod streams;
-mod view;
+pub mod view;
 pub mod watch;
 
 use std::path::PathBuf;
@@ -38,10 +39,10 @@ use crate::workspace::{self, Tree};
 pub use args::RunArgs;
 
 /// How to report.
-struct Flags {
-    detach: bool,
-    json: bool,
-    quiet: bool,
+pub struct Flags {
+    pub detach: bool,
+    pub json: bool,
+    pub quiet: bool,
 }
 
 /// Whose files are to be brought along.
@@ -78,7 +79,7 @@ pub async fn run(connect: impl Fn() -> Result<Client, Failure>, args: RunArgs) -
         return stage::run(connect, args, stage).await;
     }
     let flags = Flags { detach: args.detach, json: args.json, quiet: args.quiet };
-    let tree = TreeWanted::of(&args);
+    let (tree, to_all) = (TreeWanted::of(&args), args.to_all);
     let mut request = request::resolve(args)?;
     if matches!(request, Request::FaultyConfig) {
         return Ok(EXIT_USAGE);
@@ -88,6 +89,10 @@ pub async fn run(connect: impl Fn() -> Result<Client, Failure>, args: RunArgs) -
         // Ctrl-C ends it: nothing is submitted yet.
         request.start_in(tree.bring(&client, flags.quiet).await?);
     }
+    let request = match request {
+        Request::AdHoc(job) if to_all.all => return all::run(&client, *job, to_all, &flags).await,
+        request => request,
+    };
     if flags.detach {
         return print_ids(&submit(&client, &request).await?, flags.json);
     }

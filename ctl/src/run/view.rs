@@ -2,6 +2,8 @@
 
 use std::io::{IsTerminal, Write};
 
+use indicatif::{ProgressBar, ProgressStyle};
+
 use crate::failure::Failure;
 use crate::run::names;
 use crate::run::prefix::LinePrefix;
@@ -19,6 +21,8 @@ pub struct View {
     lost: bool,
     /// Raw output stopped in the middle of a line.
     mid_line: bool,
+    /// One line at the foot of the terminal.
+    live: Option<ProgressBar>,
 }
 
 impl View {
@@ -34,6 +38,34 @@ impl View {
             colour: stderr_colour(),
             lost: false,
             mid_line: false,
+            live: None,
+        }
+    }
+
+    /// Keeps a line about all of it at the foot of the terminal, if there is one.
+    #[must_use]
+    pub fn with_live_line(mut self) -> Self {
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        if !self.quiet && !is_dumb && std::io::stderr().is_terminal() {
+            let style = ProgressStyle::with_template("{spinner} {wide_msg}");
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+            self.live = Some(ProgressBar::new_spinner().with_style(style));
+        }
+        self
+    }
+
+    /// Time has passed; `text` is about all of it.
+    pub fn tick(&self, text: &str) {
+        if let Some(live) = &self.live {
+            live.set_message(plain(text));
+            live.tick();
+        }
+    }
+
+    /// Takes the live line away.
+    pub fn close(&self) {
+        if let Some(live) = &self.live {
+            live.finish_and_clear();
         }
     }
 
@@ -70,10 +102,32 @@ impl View {
         if bytes.is_empty() {
             return Ok(());
         }
-        if self.to_stderr {
-            return std::io::stderr().lock().write_all(bytes).map_err(Failure::Output);
+        let write = || {
+            if self.to_stderr {
+                return std::io::stderr().lock().write_all(bytes).map_err(Failure::Output);
+            }
+            print(bytes)
+        };
+        match &self.live {
+            Some(live) => live.suspend(write),
+            None => write(),
         }
-        print(bytes)
+    }
+
+    /// A word about all of it.
+    pub fn note(&self, said: &str) {
+        match &self.live {
+            Some(live) => live.suspend(|| note(said)),
+            None => note(said),
+        }
+    }
+
+    /// A line about one job, by name.
+    pub fn say(&self, row: usize, said: &str) {
+        if !self.quiet {
+            let name = self.names.get(row).map_or("", String::as_str);
+            self.note(&format!("{}: {said}", plain(name)));
+        }
     }
 
     /// Remarks on one job, by name when there are several.
@@ -83,20 +137,20 @@ impl View {
         }
         let name = if self.prefixes.is_empty() { "" } else { self.names.get(row).map_or("", String::as_str) };
         let line = if name.is_empty() { plain(text) } else { format!("{name}: {}", plain(text)) };
-        note(&paint(self.colour, style::DIM, &line));
+        self.note(&paint(self.colour, style::DIM, &line));
     }
 
     /// Says once that the server is away, whichever job noticed first.
     pub fn lost(&mut self, why: &str) {
         if !std::mem::replace(&mut self.lost, true) {
-            note(&format!("lost contact with the server ({}); the jobs go on, trying again", plain(why)));
+            self.note(&format!("lost contact with the server ({}); the jobs go on, trying again", plain(why)));
         }
     }
 
     /// Says once that the server is back.
     pub fn back(&mut self) {
         if std::mem::replace(&mut self.lost, false) {
-            note("the server is back");
+            self.note("the server is back");
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The task that asks what is to be done next, for one change at a time.
 
-use std::collections::{HashSet, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info_span;
 
 use super::waiting::{Waiting, turn};
+use crate::dispatch::ask_queue::AskQueue;
 use crate::dispatch::engine_error::told;
 use crate::dispatch::{DispatchError, Dispatcher};
 use crate::store::{StoreError, changes_under_way};
@@ -26,7 +26,7 @@ const ROUNDS_MAX: usize = 200;
 
 /// Runs until `stop`.
 pub(super) async fn run(engine: Dispatcher, mut inbox: mpsc::UnboundedReceiver<ChangeId>, stop: CancellationToken) {
-    let (mut queue, mut waiting) = (Queue::default(), Waiting::default());
+    let (mut queue, mut waiting) = (AskQueue::default(), Waiting::default());
     let Some(mut under_way) = under_way(&engine, &stop).await else { return };
     // Who was let in first goes first.
     under_way.sort_by_key(turn);
@@ -77,27 +77,6 @@ async fn under_way(engine: &Dispatcher, stop: &CancellationToken) -> Option<Vec<
             () = stop.cancelled() => return None,
             () = tokio::time::sleep(AGAIN) => {}
         }
-    }
-}
-
-/// Each change once, in the order of the asking.
-#[derive(Default)]
-struct Queue {
-    order: VecDeque<ChangeId>,
-    queued: HashSet<ChangeId>,
-}
-
-impl Queue {
-    fn push(&mut self, change: ChangeId) {
-        if self.queued.insert(change) {
-            self.order.push_back(change);
-        }
-    }
-
-    fn pop(&mut self) -> Option<ChangeId> {
-        let change = self.order.pop_front()?;
-        self.queued.remove(&change);
-        Some(change)
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn check_job(request: &SubmitJob) -> Result<(), DispatchError> {
     check_script("script", &request.script)?;
     check_name("title", request.title.as_deref().unwrap_or_default())?;
     check_name("project", &request.project)?;
-    check_filter(&request.filter)?;
+    check_filter("filter", &request.filter)?;
     check_env("env", &request.env)?;
     check_concurrency(request.concurrency.as_ref())?;
     check_artifacts("artifacts", &request.artifacts)?;
@@ -85,14 +85,14 @@ pub(super) fn check_name(path: &str, name: &str) -> Result<(), DispatchError> {
     Ok(())
 }
 
-fn check_filter(filter: &Filter) -> Result<(), DispatchError> {
+pub(in crate::dispatch) fn check_filter(path: &str, filter: &Filter) -> Result<(), DispatchError> {
     for (key, values) in filter.clauses() {
         for (n, value) in values.iter().enumerate() {
             check_value(key, value).map_err(|wrong| {
                 let meant =
                     wrong.nearest.iter().map(|nearest| format!("; did you mean `{nearest}`?")).collect::<String>();
                 let message = format!("no runner can have such a {}: found `{}`{meant}", wrong.what, wrong.found);
-                bad(format!("filter.{key}[{n}]"), message, &[wrong.allowed])
+                bad(format!("{path}.{key}[{n}]"), message, &[wrong.allowed])
             })?;
         }
     }

@@ -8,6 +8,7 @@ use super::Concurrency;
 use crate::digest::Digest;
 use crate::filter::Filter;
 use crate::git_source::GitSource;
+use crate::ids::FanOutId;
 use crate::runner::HAS_GIT;
 
 /// What a job does on its runner.
@@ -55,6 +56,9 @@ pub struct JobSpec {
     /// The group whose limit it counts under; `None` = none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<Concurrency>,
+    /// The fan-out that it is a row of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fan_out: Option<FanOutId>,
 }
 
 impl JobSpec {
@@ -109,6 +113,7 @@ impl JobSpec {
             git: None,
             retry_on_lost: false,
             concurrency: None,
+            fan_out: None,
         }
     }
 }

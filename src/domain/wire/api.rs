@@ -21,7 +21,7 @@ use crate::digest::Digest;
 use crate::facts::Facts;
 use crate::filter::Filter;
 use crate::git_source::GitSource;
-use crate::ids::{JobId, PhaseRunId, RunnerId};
+use crate::ids::{FanOutId, JobId, PhaseRunId, RunnerId};
 use crate::job::{Concurrency, Job, JobState};
 use crate::outcome::{LostEvidence, NotRunReason, Outcome, StopReason, TruncatedReason};
 use crate::output::head_bytes;
@@ -137,6 +137,9 @@ pub struct JobBody {
     /// The group under whose limit it counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<Concurrency>,
+    /// The fan-out that it is a row of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fan_out: Option<FanOutId>,
     /// Patterns of files to keep.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifact_patterns: Vec<String>,
@@ -223,6 +226,7 @@ impl JobBody {
             stop_after_disconnect_s: job.spec.orphan_grace_s,
             retry: Retry { on_lost: job.spec.retry_on_lost },
             concurrency: job.spec.concurrency.clone(),
+            fan_out: job.spec.fan_out,
             artifact_patterns: job.spec.artifacts.clone(),
             artifacts: 0,
             artifacts_fault: None,

@@ -7,6 +7,7 @@ pub mod collect;
 pub mod control;
 pub mod dial_out;
 pub mod enrolment;
+pub mod fan_out;
 pub mod frame;
 pub mod jump_host;
 pub mod object;

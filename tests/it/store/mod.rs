@@ -13,6 +13,7 @@ mod checks;
 mod collected;
 mod durability;
 mod enrolment_tokens;
+mod fan_outs;
 mod group_commit;
 mod inventory;
 mod job_apply;

@@ -50,7 +50,7 @@ pub async fn run(client: &Client, args: ChangeArgs) -> Result<u8, Failure> {
     let url = client.url(&path(&name), &[]);
     let body = PatchJumpHost { address: args.address, port: args.port, user: args.user, jump };
     if body == PatchJumpHost::default() {
-        return Err(Usage::NothingToChange.into());
+        return Err(Usage::NothingToChange { flags: "--address, --port, --user, --jump or --direct" }.into());
     }
     let json = encode(&url, &body)?;
     let host: JumpHostBody = parse(&url, &client.answer(Method::PATCH, &url, Some(json)).await?.bytes)?;

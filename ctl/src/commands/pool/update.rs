@@ -52,7 +52,7 @@ pub async fn run(client: &Client, args: UpdateArgs) -> Result<u8, Failure> {
         changes.insert("enabled".to_owned(), args.enable.into());
     }
     if changes.is_empty() && !args.new_secret {
-        return Err(Usage::NothingToChange.into());
+        return Err(Usage::NothingToChange { flags: "--max N, --disable … (`shunt ctl pool update --help`)" }.into());
     }
     if args.new_secret && client.connection().is_clear_text() {
         return Err(Usage::ClearTextToken { server: client.connection().server.to_string() }.into());

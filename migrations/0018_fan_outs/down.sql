@@ -1,0 +1,2 @@
+DROP TABLE fan_out_rows;
+DROP TABLE fan_outs;

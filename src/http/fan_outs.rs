@@ -1,0 +1,103 @@
+//! `/fan_outs`: one command on every matching runner.
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use shuntyard_domain::fan_out::FanOutStatus;
+use shuntyard_domain::ids::FanOutId;
+use shuntyard_domain::wire::fan_out::{FanOutBody, FanOutPlanBody, RerunFanOut, SubmitFanOut};
+
+use super::Api;
+use super::body::ApiJson;
+use super::error::ApiError;
+use super::pages;
+use super::path::PathId;
+use super::query::ApiQuery;
+use super::sse::{self, EventStream};
+use crate::dispatch::News;
+use crate::store::FanOutQuery;
+
+/// Who acts, until there are users.
+const ACTOR: &str = "admin";
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct FanOutFilter {
+    status: Option<String>,
+    project: Option<String>,
+    before: Option<FanOutId>,
+    limit: Option<u32>,
+}
+
+impl FanOutFilter {
+    fn query(self) -> Result<FanOutQuery, ApiError> {
+        let status = self.status.filter(|word| word != "all");
+        if let Some(word) = status.as_ref().filter(|word| word.parse::<FanOutStatus>().is_err()) {
+            let allowed: Vec<&str> = ["all"].into_iter().chain(FanOutStatus::ALL.iter().map(|s| s.as_str())).collect();
+            return Err(pages::bad("status", format!("there is no status `{word}`"), &allowed));
+        }
+        if self.project.iter().flat_map(|project| project.chars()).any(char::is_control) {
+            return Err(pages::bad("project", "the name holds a control character".into(), &["one line of text"]));
+        }
+        let limit = pages::limit(self.limit, "fan-outs")?;
+        Ok(FanOutQuery { status, project: self.project, before: self.before, limit })
+    }
+}
+
+pub(super) async fn submit(
+    State(api): State<Api>,
+    ApiJson(request): ApiJson<SubmitFanOut>,
+) -> Result<(StatusCode, Json<FanOutBody>), ApiError> {
+    let id = api.dispatcher.submit_fan_out(request, ACTOR).await?;
+    Ok((StatusCode::CREATED, Json(api.dispatcher.fan_out_body(id).await?)))
+}
+
+/// What would become of it; nothing is stored.
+pub(super) async fn plan(
+    State(api): State<Api>,
+    ApiJson(request): ApiJson<SubmitFanOut>,
+) -> Result<Json<FanOutPlanBody>, ApiError> {
+    Ok(Json(api.dispatcher.plan_fan_out(request).await?))
+}
+
+/// The rows that have not succeeded, as a new fan-out.
+pub(super) async fn rerun(
+    State(api): State<Api>,
+    PathId(id): PathId<FanOutId>,
+    ApiJson(request): ApiJson<RerunFanOut>,
+) -> Result<(StatusCode, Json<FanOutBody>), ApiError> {
+    let id = api.dispatcher.rerun_fan_out(id, request, ACTOR).await?;
+    Ok((StatusCode::CREATED, Json(api.dispatcher.fan_out_body(id).await?)))
+}
+
+/// Newest first, without rows; a full page carries `Link: <…before=ID>; rel="next"`.
+pub(super) async fn list(
+    State(api): State<Api>,
+    ApiQuery(filter): ApiQuery<FanOutFilter>,
+    Query(words): Query<Vec<(String, String)>>,
+) -> Result<Response, ApiError> {
+    let query = filter.query()?;
+    let limit = query.limit as usize;
+    let page = api.dispatcher.fan_out_bodies(query).await?;
+    let next = page.last().filter(|_| page.len() == limit);
+    let headers = next.map(|last| pages::next_page("fan_outs", &words, last.id)).unwrap_or_default();
+    Ok((headers, Json(page)).into_response())
+}
+
+pub(super) async fn show(State(api): State<Api>, PathId(id): PathId<FanOutId>) -> Result<Json<FanOutBody>, ApiError> {
+    Ok(Json(api.dispatcher.fan_out_body(id).await?))
+}
+
+/// `fan_out`: the whole of it at once, and again after every change of it or of one of its jobs.
+pub(super) async fn streaming(State(api): State<Api>, PathId(id): PathId<FanOutId>) -> Result<EventStream, ApiError> {
+    api.dispatcher.fan_out_body(id).await?;
+    let matters = move |news| news == News::FanOut(id);
+    Ok(sse::snapshots(api, "fan_out", matters, move |api| async move { Ok(api.dispatcher.fan_out_body(id).await?) }))
+}
+
+/// In whatever state it is: 204.
+pub(super) async fn cancel(State(api): State<Api>, PathId(id): PathId<FanOutId>) -> Result<StatusCode, ApiError> {
+    api.dispatcher.cancel_fan_out(id, ACTOR).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
