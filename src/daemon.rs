@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::{Config, PlacementRule};
 use crate::dispatch::{Dispatcher, Parts};
 use crate::http::{self, AdminToken, Api};
+use crate::local::LocalMachine;
 use crate::logs::LogStore;
 use crate::outgoing::{Caller, CallerSettings};
 use crate::sealed::Sealer;
@@ -32,6 +33,7 @@ const HTTP_DEADLINE: Duration = Duration::from_secs(5);
 pub struct Daemon {
     dispatcher: Dispatcher,
     store: Store,
+    local: Option<LocalMachine>,
     server: Tasks,
     address: SocketAddr,
     /// Held while the daemon runs: two daemons on one data directory would fight over its files.
@@ -61,6 +63,8 @@ impl Daemon {
             .await
             .with_context(|| format!("cannot listen on {} ([server] listen)", config.server.listen))?;
         let address = listener.local_addr()?;
+        // Before the engine, which connects to it at once.
+        let (local, machine) = LocalMachine::prepare(config, &store).await?;
         let tasks = Tasks::new();
         // Not a child of `tasks`: connections outlive the jobs' tasks, which say goodbye over them.
         let pool = Pool::with_settings(&Tasks::new(), connection_settings(config));
@@ -79,14 +83,18 @@ impl Daemon {
             artifacts_max_bytes: config.artifacts.max_bytes,
             command_template: config.pipelines.command.clone(),
             enrolment_approval: config.enrolment.approval,
+            local,
         })
         .await
         .context("cannot take up what is in the store")?;
+        if let Some(machine) = &machine {
+            machine.enrol(&dispatcher).await;
+        }
         let server = Tasks::new();
         let api = Api { dispatcher: dispatcher.clone() };
         server.spawn(info_span!("http"), |stop| http::serve(listener, api, stop));
         tracing::info!(%address, data_dir = %paths.data_dir.display(), "ready");
-        Ok(Self { dispatcher, store, server, address, _lock: lock })
+        Ok(Self { dispatcher, store, local: machine, server, address, _lock: lock })
     }
 
     /// Where the API listens.
@@ -106,6 +114,10 @@ impl Daemon {
         let http = self.server.stop(HTTP_DEADLINE);
         let engine = self.dispatcher.stop();
         tokio::join!(http, engine);
+        // After the goodbyes, which go over it.
+        if let Some(local) = &self.local {
+            local.stop().await;
+        }
         self.store.close().await;
     }
 }

@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod demo;
 pub mod dispatch;
 pub mod http;
+pub mod local;
 pub mod logs;
 pub mod outgoing;
 pub mod sealed;

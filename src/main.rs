@@ -5,9 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use shuntyard::config::{Config, ConfigSources, FlagOverrides, LogConfig, default_file, process_environment};
 use shuntyard::{daemon, showcase, telemetry};
 use tokio_util::sync::CancellationToken;
+
+/// As the systemd unit has it.
+const OPEN_FILES: u64 = 65_536;
 
 /// The dispatcher of Shuntyard: pushes phase jobs to runners over SSH.
 #[derive(Parser)]
@@ -65,6 +69,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => {
             let Some((config, _)) = load(args) else { return Ok(ExitCode::from(2)) };
             start_log(config.log)?;
+            raise_open_files();
             runtime.block_on(daemon::serve(&config, CancellationToken::new()))?;
             Ok(ExitCode::SUCCESS)
         }
@@ -86,6 +91,16 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             }
             Ok(if shown? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
+    }
+}
+
+/// Takes more open files than the 1,024 that a login has: each runner's connection is one, each client of the API another.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(OPEN_FILES, |maximum| maximum.min(OPEN_FILES));
+    if limit.current.is_some_and(|current| current < wanted) {
+        // Where it is refused, what there is must do; a connection too many is then an error of its own.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum });
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use shuntyard::blobs::{BlobLimits, BlobStore};
 use shuntyard::clock::Clock;
-use shuntyard::dispatch::{Dispatcher, Parts};
+use shuntyard::dispatch::{Dispatcher, Local, Parts};
 use shuntyard::logs::LogStore;
 use shuntyard::outgoing::{Caller, CallerSettings};
 use shuntyard::sealed::Sealer;
@@ -169,6 +169,7 @@ async fn start_engine(data: &TempDir) -> Dispatcher {
         spool_cap_bytes: 8 << 30,
         artifacts_max_bytes: 1 << 30,
         enrolment_approval: false,
+        local: Local::default(),
         command_template: None,
     };
     Dispatcher::start(parts).await.expect("an engine")

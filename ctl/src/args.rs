@@ -7,7 +7,7 @@ use crate::commands::change::ChangeCommand;
 use crate::commands::enrolment_tokens;
 use crate::commands::pool::PoolCommand;
 use crate::commands::runners::{
-    accept_host_key, apply, approve, delete, export, install, label, list, scope, state, test,
+    accept_host_key, apply, approve, delete, export, install, label, list, scope, show, state, test,
 };
 use crate::commands::secret::SecretCommand;
 use crate::commands::tenancy::{OrgCommand, PipelineCommand, ProjectCommand};
@@ -79,6 +79,7 @@ pub enum CtlCommand {
     InstallRunner(install::InstallArgs),
     DeleteRunner(delete::DeleteArgs),
     ListRunners(list::ListArgs),
+    ShowRunner(show::ShowArgs),
     TestRunner(test::TestArgs),
     AcceptHostKey(accept_host_key::AcceptArgs),
     Approve(approve::ApproveArgs),

@@ -104,8 +104,6 @@ pub enum Usage {
     BadDuration { found: String, why: String },
     #[error("`{found}` is not a size: {why}. Write it as 64KiB, 512MiB, 100MB or 2GiB")]
     BadSize { found: String, why: String },
-    #[error("`{found}` is not a job id: give the whole id, as `shunt jobs` prints it")]
-    BadJobId { found: String },
     #[error("`{found}` is not a fingerprint: write it as `ssh-keygen -lf` does, SHA256: and 43 characters")]
     BadFingerprint { found: String },
     #[error("say how to log in for the bootstrap: a key (-i FILE) or a password (-P, or --password-stdin)")]
@@ -167,12 +165,14 @@ pub enum Usage {
     NoRemote { name: &'static str, dir: PathBuf, said: String },
     #[error("{bad}. The project is called as its directory, {dir}: name it with --name")]
     OddProjectName { dir: PathBuf, bad: BadName },
-    #[error("`{found}` is not a change id: give it, or at least 4 characters of its beginning or end")]
-    BadChangeId { found: String },
-    #[error("no change has an id that begins or ends with `{found}`; `shunt change list` lists them")]
-    UnknownChange { found: String },
-    #[error("{count} changes have an id that begins or ends with `{found}`: give more of it")]
-    AmbiguousChange { found: String, count: usize },
+    #[error(
+        "`{found}` is not a {what} id: give it, or at least 4 characters of its beginning or end; `{list}` lists them"
+    )]
+    BadId { what: &'static str, list: &'static str, found: String },
+    #[error("no {what} has an id that begins or ends with `{found}`; `{list}` lists them")]
+    UnknownId { what: &'static str, list: &'static str, found: String },
+    #[error("{count} {what}s have an id that begins or ends with `{found}`: give more of it")]
+    AmbiguousId { what: &'static str, found: String, count: usize },
     #[error(
         "a new change begins in verify: `shunt run --stage verify` submits one. To run {stage} of a change that there \
          is: shunt run --stage {stage} --change ID"

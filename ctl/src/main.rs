@@ -12,6 +12,7 @@ mod git;
 mod pretty_json;
 mod project;
 mod run;
+mod short_id;
 mod sse;
 mod steps;
 mod table;

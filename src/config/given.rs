@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use shuntyard_domain::cidr::Cidr;
 use shuntyard_domain::command_template::CommandTemplate;
+use shuntyard_domain::runner::check_hostname;
 use zeroize::Zeroizing;
 
 use super::fault::nearest;
@@ -109,6 +110,12 @@ impl Given {
         };
         let read = texts.and_then(|texts| texts.iter().map(|text| text.parse().ok()).collect());
         read.map_or_else(|| allowed("a list of networks, such as [\"10.0.0.0/8\", \"fd00::/8\"]"), Ok)
+    }
+
+    /// A runner's name.
+    pub fn hostname(&self) -> Result<String, Refused> {
+        let Some(text) = self.text() else { return allowed("a runner's name as text") };
+        check_hostname(text).map_or_else(|wrong| allowed(wrong.allowed), |()| Ok(text.to_owned()))
     }
 
     /// A shell script with placeholders, or nothing; every fault of it is told.

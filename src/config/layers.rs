@@ -31,6 +31,9 @@ pub(super) const KEYS: &[&str] = &[
     "outgoing.allow_http",
     "outgoing.allow_networks",
     "outgoing.ca_file",
+    "local.enabled",
+    "local.slots",
+    "local.name",
 ];
 
 const VARIABLE_PREFIX: &str = "SHUNTD_";

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use shuntyard_domain::runner::MAX_SLOTS;
 use zeroize::Zeroizing;
 
 use super::fault::{ConfigFault, ConfigFaults};
 use super::layers::{FILE_VARIABLE, Layers};
 use super::{
-    ArtifactsConfig, Config, DataConfig, DataPaths, DispatchConfig, EnrolmentConfig, LogConfig, LogFormat, LogLevel,
-    OutgoingConfig, OutputConfig, PipelinesConfig, PlacementRule, ServerConfig, SshConfig, StoreConfig,
+    ArtifactsConfig, Config, DataConfig, DataPaths, DispatchConfig, EnrolmentConfig, LocalConfig, LogConfig, LogFormat,
+    LogLevel, OutgoingConfig, OutputConfig, PipelinesConfig, PlacementRule, ServerConfig, SshConfig, StoreConfig,
     WorkspacesConfig,
 };
 
@@ -32,6 +33,9 @@ pub struct FlagOverrides {
     /// Allow an address that is not loopback although HTTP is not encrypted
     #[arg(long)]
     pub insecure_http: bool,
+    /// Run jobs on this machine too, under the account of the dispatcher
+    #[arg(long)]
+    pub local: bool,
     /// Directory of the daemon's own files
     #[arg(long, value_name = "DIRECTORY")]
     pub data_dir: Option<PathBuf>,
@@ -53,6 +57,7 @@ impl FlagOverrides {
         let flags = [
             ("server.listen", "--listen", self.listen.clone()),
             ("server.insecure_http", "--insecure-http", self.insecure_http.then(|| "true".to_owned())),
+            ("local.enabled", "--local", self.local.then(|| "true".to_owned())),
             ("data.dir", "--data-dir", data_dir.map(|dir| dir.to_string_lossy().into_owned())),
             ("store.url", "--store-url", self.store_url.clone()),
             ("log.level", "--log-level", self.log_level.clone()),
@@ -128,6 +133,11 @@ impl Config {
                 approval: layers.read("enrolment.approval", |given| given.boolean()).unwrap_or(false),
             },
             outgoing: read_outgoing(layers, env),
+            local: LocalConfig {
+                enabled: layers.read("local.enabled", |given| given.boolean()).unwrap_or(false),
+                slots: layers.read("local.slots", |given| given.whole(1..=MAX_SLOTS, "jobs")).unwrap_or(1),
+                name: layers.read("local.name", |given| given.hostname()).unwrap_or_else(|| "local".to_owned()),
+            },
         }
     }
 }

@@ -41,6 +41,7 @@ pub struct Config {
     pub artifacts: ArtifactsConfig,
     pub enrolment: EnrolmentConfig,
     pub outgoing: OutgoingConfig,
+    pub local: LocalConfig,
 }
 
 /// `[server]`: the HTTP API.
@@ -148,6 +149,16 @@ pub struct OutgoingConfig {
     pub allow_networks: Vec<Cidr>,
     /// Certificates that are trusted besides the system's; absolute.
     pub ca_file: Option<PathBuf>,
+}
+
+/// `[local]`: the dispatcher's own machine as a runner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalConfig {
+    pub enabled: bool,
+    /// Jobs at a time.
+    pub slots: u32,
+    /// What the inventory calls it.
+    pub name: String,
 }
 
 /// Declares an enum whose members are the words of a key.

@@ -21,6 +21,8 @@ pub struct DataPaths {
     pub master_key: PathBuf,
     /// By this file `shunt` on the same machine logs in.
     pub admin_token: PathBuf,
+    /// The local runner's host: its home with jobs and spools, its host key.
+    pub local: PathBuf,
     /// Held while a daemon uses the directory.
     pub lock: PathBuf,
 }
@@ -50,6 +52,7 @@ impl DataPaths {
             blobs: dir.join("blobs"),
             master_key: dir.join("master.key"),
             admin_token: dir.join("admin.token"),
+            local: dir.join("local"),
             lock: dir.join("shuntd.lock"),
         }
     }

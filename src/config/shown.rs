@@ -12,20 +12,8 @@ impl Config {
     /// Every key with the value that is used, as TOML. A masked database address cannot be read again.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let Self {
-            server,
-            data,
-            store,
-            log,
-            output,
-            ssh,
-            dispatch,
-            pipelines,
-            workspaces,
-            artifacts,
-            enrolment,
-            outgoing,
-        } = self;
+        let Self { server, data, store, log, output, ssh, dispatch, .. } = self;
+        let Self { pipelines, workspaces, artifacts, enrolment, outgoing, local, .. } = self;
         let text = |text: &str| toml::Value::from(text).to_string();
         let sections = [
             (
@@ -70,6 +58,14 @@ impl Config {
                     ("allow_http", outgoing.allow_http.to_string()),
                     ("allow_networks", list(&outgoing.allow_networks)),
                     ("ca_file", text(&outgoing.ca_file.as_deref().unwrap_or(Path::new("")).to_string_lossy())),
+                ],
+            ),
+            (
+                "local",
+                vec![
+                    ("enabled", local.enabled.to_string()),
+                    ("slots", local.slots.to_string()),
+                    ("name", text(&local.name)),
                 ],
             ),
         ];

@@ -1,6 +1,6 @@
 //! Runs one command on one channel.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt as _;
@@ -84,26 +84,35 @@ impl Exec {
 
     fn environment(&self) -> Vec<(&'static str, OsString)> {
         let (host, peer) = (&self.host, self.peer);
-        let mut path = host.root.bin.clone().into_os_string();
-        path.push(":");
-        path.push(SYSTEM_PATH);
         let mut variables = vec![
-            ("PATH", path),
+            ("PATH", self.path()),
             ("HOME", host.root.home.clone().into()),
             ("USER", host.spec.user.clone().into()),
             ("LOGNAME", host.spec.user.clone().into()),
             ("SHELL", "/bin/sh".into()),
             ("SSH_CLIENT", format!("{} {} {}", peer.ip(), peer.port(), host.port).into()),
             ("SSH_CONNECTION", format!("{} {} 127.0.0.1 {}", peer.ip(), peer.port(), host.port).into()),
-            ("SHUNT_OS_RELEASE", host.root.os_release.clone().into()),
-            (COOKIE_VARIABLE, host.processes.cookie().into()),
         ];
+        variables.extend(host.root.pretence.iter().map(|p| ("SHUNT_OS_RELEASE", p.os_release.clone().into())));
+        variables.extend(host.processes.iter().map(|processes| (COOKIE_VARIABLE, processes.cookie().into())));
         variables.extend(self.program.original.clone().map(|original| ("SSH_ORIGINAL_COMMAND", original)));
         variables
     }
 
+    fn path(&self) -> OsString {
+        let host = &self.host;
+        let mut path = OsString::new();
+        if let Some(pretence) = &host.root.pretence {
+            path.push(&pretence.bin);
+            path.push(":");
+        }
+        path.push(host.spec.path.as_deref().unwrap_or(OsStr::new(SYSTEM_PATH)));
+        path
+    }
+
     async fn attend(self, mut child: Child) {
-        let started = child.id().map(|leader| self.host.processes.started(leader));
+        let processes = self.host.processes.as_ref();
+        let started = processes.zip(child.id()).map(|(processes, leader)| processes.started(leader));
         let Self { channel, handle, input, closed, slot, .. } = self;
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let exited = closed.child_token();
@@ -182,7 +191,7 @@ async fn report_end(channel: &ChannelWriteHalf<Msg>, handle: &Handle, status: io
             let name = signal_name(signal.unwrap_or_default());
             let _ = handle.exit_signal_request(channel.id(), name, core_dumped, String::new(), String::new()).await;
         }
-        Err(error) => tracing::warn!(%error, "the end of a demo host's command is not known"),
+        Err(error) => tracing::warn!(%error, "the end of an embedded host's command is not known"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! One embedded host: listens, serves connections, and takes everything down with it.
+//! One embedded host: listens, serves connections, and takes everything down with it, unless it is to leave jobs alone.
 
 use std::borrow::Cow;
 use std::io;
@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use russh::keys::{HashAlg, PrivateKey, ssh_key};
@@ -17,7 +18,7 @@ use tracing::debug_span;
 use super::processes::Processes;
 use super::root::HostRoot;
 use super::session::{Client, methods};
-use super::spec::{HostSpec, random_text};
+use super::spec::{AtStop, HostSpec, random_text};
 use super::uncorked::{drain, uncorked};
 use crate::shutdown::Tasks;
 
@@ -25,6 +26,8 @@ use crate::shutdown::Tasks;
 const LOGIN_GRACE: Duration = Duration::from_secs(120);
 /// Time for connections and commands to end at stop, after everything was killed.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
+/// The same when nothing is killed: nobody depends on it.
+const LET_GO_DEADLINE: Duration = Duration::from_secs(1);
 const KILL_INTERVAL: Duration = Duration::from_millis(20);
 /// What a refused attempt costs the client.
 const REJECTION_TIME: Duration = Duration::from_millis(100);
@@ -32,19 +35,19 @@ const REJECTION_TIME: Duration = Duration::from_millis(100);
 /// A demo host could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    #[error("cannot prepare {} for a demo host", path.display())]
+    #[error("cannot prepare {} for an embedded host", path.display())]
     Root {
         path: PathBuf,
         #[source]
         source: io::Error,
     },
-    #[error("cannot read or make the demo host key {}", path.display())]
+    #[error("cannot read or make the embedded host's key {}", path.display())]
     HostKey {
         path: PathBuf,
         #[source]
         source: ssh_key::Error,
     },
-    #[error("a demo host cannot listen on 127.0.0.1:{port}")]
+    #[error("an embedded host cannot listen on 127.0.0.1:{port}")]
     Listen {
         port: u16,
         #[source]
@@ -61,7 +64,10 @@ pub(super) struct Host {
     pub port: u16,
     /// Gives a command a session of its own, as sshd does; without it, a process group.
     pub setsid: Option<PathBuf>,
-    pub processes: Arc<Processes>,
+    /// What it kills at its end; `None` when it leaves its processes alone.
+    pub processes: Option<Arc<Processes>>,
+    /// Keys alone open it from here on.
+    pub passwords_refused: AtomicBool,
     /// Connections and commands.
     pub tasks: Tasks,
 }
@@ -70,6 +76,7 @@ pub(super) struct Host {
 pub struct DemoHost {
     host: Arc<Host>,
     fingerprint: String,
+    host_key_line: String,
     gone: CancellationToken,
 }
 
@@ -82,18 +89,23 @@ impl DemoHost {
         let root = HostRoot::prepare(root, &spec)?;
         let key = root.host_key()?;
         let fingerprint = key.public_key().fingerprint(HashAlg::Sha256).to_string();
+        let host_key_line = key_line(&key).map_err(|source| root.key_failed(source))?;
         let asked = spec.port;
         let listen = |source| DemoError::Listen { port: asked, source };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, asked)).await.map_err(listen)?;
         let port = listener.local_addr().map_err(listen)?.port();
-        let processes = Processes::new(&random_text()?, &root.home);
+        let processes = match spec.at_stop {
+            AtStop::Kill => Some(Processes::new(&random_text()?, &root.home)),
+            AtStop::LeaveAlone => None,
+        };
         let setsid = ["/usr/bin/setsid", "/bin/setsid"].into_iter().map(PathBuf::from).find(|path| path.exists());
-        let host = Arc::new(Host { spec, root, port, setsid, processes, tasks: tasks.child() });
+        let passwords_refused = AtomicBool::new(false);
+        let host = Arc::new(Host { spec, root, port, setsid, processes, passwords_refused, tasks: tasks.child() });
         let gone = CancellationToken::new();
         let span = debug_span!("demo_host", host.name = %host.spec.name, host.port = port);
         let serve = serve(Arc::clone(&host), listener, Arc::new(server_config(key)), gone.clone());
         tasks.spawn(span, |_| serve);
-        Ok(Self { host, fingerprint, gone })
+        Ok(Self { host, fingerprint, host_key_line, gone })
     }
 
     #[must_use]
@@ -107,6 +119,17 @@ impl DemoHost {
         self.fingerprint.clone()
     }
 
+    /// The host key as an `ALGORITHM BASE64` line.
+    #[must_use]
+    pub fn host_key_line(&self) -> String {
+        self.host_key_line.clone()
+    }
+
+    /// From here on only keys open the host.
+    pub fn refuse_passwords(&self) {
+        self.host.passwords_refused.store(true, Ordering::Release);
+    }
+
     /// HOME of its user.
     #[must_use]
     pub fn home(&self) -> &Path {
@@ -118,7 +141,8 @@ impl DemoHost {
         &self.host.spec
     }
 
-    /// Cuts every connection, kills every process that it started, and returns when they are gone.
+    /// Cuts every connection, kills every process that it started unless they are to be left alone, and returns when
+    /// connections and killed processes are gone.
     pub async fn stop(&self) {
         self.host.tasks.stop_signal().cancel();
         self.gone.cancelled().await;
@@ -129,6 +153,12 @@ impl Drop for DemoHost {
     fn drop(&mut self) {
         self.host.tasks.stop_signal().cancel();
     }
+}
+
+/// `ALGORITHM BASE64`, without a comment.
+fn key_line(key: &PrivateKey) -> Result<String, ssh_key::Error> {
+    let text = key.public_key().to_openssh()?;
+    Ok(text.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
 }
 
 fn server_config(key: PrivateKey) -> server::Config {
@@ -165,13 +195,16 @@ async fn serve(host: Arc<Host>, listener: TcpListener, config: Arc<server::Confi
             }
             // Out of file descriptors, most likely: what exists may end.
             Err(error) => {
-                tracing::warn!(%error, "a demo host cannot accept a connection");
+                tracing::warn!(%error, "an embedded host cannot accept a connection");
                 tokio::time::sleep(KILL_INTERVAL).await;
             }
         }
     }
     drop(listener);
-    take_down(&host).await;
+    match &host.processes {
+        Some(processes) => take_down(&host, processes).await,
+        None => let_go(&host).await,
+    }
 }
 
 /// Serves one client until it goes, the host stops, or nobody logs in.
@@ -184,7 +217,7 @@ async fn connection(
 ) {
     let (socket, cut) = match split_off_cut(socket) {
         Ok(both) => both,
-        Err(error) => return tracing::debug!(%error, "a demo host's client was gone at once"),
+        Err(error) => return tracing::debug!(%error, "an embedded host's client was gone at once"),
     };
     let authenticated = CancellationToken::new();
     let client = Client::new(host, peer, authenticated.clone());
@@ -218,18 +251,25 @@ fn split_off_cut(socket: TcpStream) -> io::Result<(TcpStream, std::net::TcpStrea
     Ok((TcpStream::from_std(socket)?, cut))
 }
 
+/// Waits for the ends of connections. What runs has lost its pipes; the commands that wait for us end by that.
+async fn let_go(host: &Host) {
+    if !host.tasks.stop(LET_GO_DEADLINE).await {
+        tracing::debug!(host.name = %host.spec.name, "commands go on without their host");
+    }
+}
+
 /// Kills until no task and no process is left: a command may have been starting a moment ago.
-async fn take_down(host: &Host) {
+async fn take_down(host: &Host, processes: &Processes) {
     let mut ended = pin!(host.tasks.stop(STOP_DEADLINE));
     loop {
-        host.processes.kill_all();
+        processes.kill_all();
         tokio::select! {
             ended = &mut ended => break if !ended { tracing::warn!("a demo host's tasks did not end") },
             () = tokio::time::sleep(KILL_INTERVAL) => {}
         }
     }
     let no_process_left = async {
-        while host.processes.kill_all() > 0 {
+        while processes.kill_all() > 0 {
             tokio::time::sleep(KILL_INTERVAL).await;
         }
     };

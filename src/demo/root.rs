@@ -1,25 +1,31 @@
-//! A demo host's directory: home, pretended platform, host key.
+//! An embedded host's directory: home, host key, and the platform that it pretends to be.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use russh::keys::ssh_key::LineEnding;
+use russh::keys::ssh_key::{self, LineEnding};
 use russh::keys::{Algorithm, PrivateKey};
 
 use super::host::DemoError;
-use super::spec::HostSpec;
+use super::spec::{HostSpec, Platform};
 
 /// Where a host's files are.
 #[derive(Clone, Debug)]
 pub(super) struct HostRoot {
     /// HOME of the user and work directory of every command.
     pub home: PathBuf,
+    pub pretence: Option<Pretence>,
+    host_key: PathBuf,
+}
+
+/// By which files a host looks like another machine.
+#[derive(Clone, Debug)]
+pub(super) struct Pretence {
     /// First in PATH: the pretended `uname`.
     pub bin: PathBuf,
     pub os_release: PathBuf,
-    host_key: PathBuf,
 }
 
 impl HostRoot {
@@ -28,26 +34,24 @@ impl HostRoot {
         make_dir(root)?;
         // The programs that the host runs see these paths from another work directory.
         let root = root.canonicalize().map_err(|source| DemoError::Root { path: root.to_owned(), source })?;
-        let paths = Self {
-            home: root.join("home"),
-            bin: root.join("bin"),
-            os_release: root.join("os-release"),
-            host_key: root.join("host_key"),
-        };
-        make_dir(&paths.home)?;
-        make_dir(&paths.bin)?;
-        write(&paths.os_release, 0o644, &spec.os_release)?;
-        write(&paths.bin.join("uname"), 0o755, &uname_program(spec))?;
-        Ok(paths)
+        let home = root.join("home");
+        make_dir(&home)?;
+        let pretend = |platform| Pretence::write(&root, &spec.name, platform);
+        let pretence = spec.platform.as_ref().map(pretend).transpose()?;
+        Ok(Self { home, pretence, host_key: root.join("host_key") })
     }
 
     pub fn authorized_keys(&self) -> PathBuf {
         self.home.join(".ssh/authorized_keys")
     }
 
+    pub fn key_failed(&self, source: ssh_key::Error) -> DemoError {
+        DemoError::HostKey { path: self.host_key.clone(), source }
+    }
+
     /// Reads the host key, or makes an ed25519 one: a restarted host keeps its identity.
     pub fn host_key(&self) -> Result<PrivateKey, DemoError> {
-        let failed = |source| DemoError::HostKey { path: self.host_key.clone(), source };
+        let failed = |source| self.key_failed(source);
         match fs::read_to_string(&self.host_key) {
             Ok(text) => PrivateKey::from_openssh(&text).map_err(failed),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -58,6 +62,16 @@ impl HostRoot {
             }
             Err(source) => Err(DemoError::Root { path: self.host_key.clone(), source }),
         }
+    }
+}
+
+impl Pretence {
+    fn write(root: &Path, name: &str, platform: &Platform) -> Result<Self, DemoError> {
+        let (bin, os_release) = (root.join("bin"), root.join("os-release"));
+        make_dir(&bin)?;
+        write(&os_release, 0o644, &platform.os_release)?;
+        write(&bin.join("uname"), 0o755, &uname_program(name, platform))?;
+        Ok(Self { bin, os_release })
     }
 }
 
@@ -77,12 +91,12 @@ fn write(path: &Path, mode: u32, text: &str) -> Result<(), DemoError> {
 }
 
 /// A `uname` that knows -s -n -r -v -m -o and -a, alone and combined, for the pretended facts.
-fn uname_program(spec: &HostSpec) -> String {
+fn uname_program(name: &str, platform: &Platform) -> String {
     let facts = format!(
         "n={}\nr={}\nm={}\n",
-        single_quoted(&spec.name),
-        single_quoted(&spec.kernel),
-        single_quoted(&spec.machine)
+        single_quoted(name),
+        single_quoted(&platform.kernel),
+        single_quoted(&platform.machine)
     );
     format!(
         r#"#!/bin/sh

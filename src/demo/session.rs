@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStringExt as _;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use russh::keys::PublicKey;
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey};
@@ -56,6 +57,15 @@ impl Client {
         find_grant(&text, key)
     }
 
+    /// Refuses one attempt; the client may try every method again, as with sshd.
+    fn refused(&self) -> Auth {
+        let mut methods = methods();
+        if self.host.passwords_refused.load(Ordering::Acquire) {
+            methods.remove(MethodKind::Password);
+        }
+        Auth::Reject { proceed_with_methods: Some(methods), partial_success: false }
+    }
+
     /// Starts the command, or what the key forces instead.
     fn start(&mut self, id: ChannelId, asked: Option<OsString>, session: &mut Session) -> Result<(), russh::Error> {
         let Some(open) = self.channels.get_mut(&id) else { return session.channel_failure(id) };
@@ -83,11 +93,6 @@ impl Client {
     }
 }
 
-/// Refuses one attempt; the client may try every method again, as with sshd.
-fn refused() -> Auth {
-    Auth::Reject { proceed_with_methods: Some(methods()), partial_success: false }
-}
-
 pub(super) fn methods() -> MethodSet {
     MethodSet::from([MethodKind::PublicKey, MethodKind::Password].as_slice())
 }
@@ -96,22 +101,25 @@ impl Handler for Client {
     type Error = russh::Error;
 
     async fn auth_none(&mut self, _: &str) -> Result<Auth, Self::Error> {
-        Ok(refused())
+        Ok(self.refused())
     }
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, Self::Error> {
+        if self.host.passwords_refused.load(Ordering::Acquire) {
+            return Ok(self.refused());
+        }
         let spec = &self.host.spec;
         let right = spec.password.as_bytes().ct_eq(password.as_bytes()) & user.as_bytes().ct_eq(spec.user.as_bytes());
-        Ok(if right.into() { Auth::Accept } else { refused() })
+        Ok(if right.into() { Auth::Accept } else { self.refused() })
     }
 
     async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Self::Error> {
         let known = self.grant_of(user, offer.public_key).await.is_some();
-        Ok(if known { Auth::Accept } else { refused() })
+        Ok(if known { Auth::Accept } else { self.refused() })
     }
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
-        let Some(grant) = self.grant_of(user, key.public_key).await else { return Ok(refused()) };
+        let Some(grant) = self.grant_of(user, key.public_key).await else { return Ok(self.refused()) };
         self.grant = grant;
         Ok(Auth::Accept)
     }

@@ -13,7 +13,7 @@ impl Known {
         let endpoint = &self.runner.endpoint;
         Target {
             runner: self.runner.id,
-            dial: Dial { address: endpoint.address.clone(), port: endpoint.port, user: endpoint.user.clone() },
+            dial: Dial::direct(endpoint.address.clone(), endpoint.port, endpoint.user.clone()),
             host_keys: endpoint.host_keys.clone(),
             key: self.key.clone(),
         }

@@ -39,6 +39,14 @@ pub enum DispatchError {
     BadConfig(Vec<Fault>),
     #[error("{path}: {message}")]
     BadRequest { path: String, message: String, allowed: Vec<String> },
+    /// `instead` says what to do.
+    #[error("`{hostname}` is the dispatcher's own machine: {instead}")]
+    IsLocal { hostname: String, instead: &'static str },
+    #[error(
+        "there is already a runner `{0}`, which was installed by hand; give the local one another name ([local] name), \
+         or turn it off and delete that runner first"
+    )]
+    LocalNameTaken(String),
     #[error("another installation or removal of `{0}` is under way")]
     UnderWay(String),
     #[error("runner `{hostname}` has {running} running job(s); cancel them first, or use force")]

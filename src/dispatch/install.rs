@@ -27,8 +27,7 @@ use super::test_runner::Examinee;
 use super::{DispatchError, Dispatcher, new_id};
 use crate::ssh::bootstrap::Rights;
 use crate::ssh::{Dial, RunnerKey, Session, Target, fingerprint};
-use plan::Checked;
-pub(super) use plan::{connect_advice, is_fingerprint};
+pub(super) use plan::{Checked, connect_advice, is_fingerprint};
 use undo::Undone;
 
 const AGAIN: &str = "run the same command again; if it stays, see the daemon's log at debug level";
@@ -55,6 +54,16 @@ impl Dispatcher {
             }
             checked => checked?,
         };
+        self.not_local(&checked.hostname)?;
+        self.install_checked(checked)
+    }
+
+    /// As `install`, with what may be used.
+    pub(super) fn install_checked(
+        &self,
+        checked: Checked,
+    ) -> Result<mpsc::UnboundedReceiver<StepEvent>, DispatchError> {
+        let (steps, listener) = Steps::new();
         // The address, too: two names for one host share its base directory.
         let claims = [self.0.claims.claim(&checked.hostname)?, self.0.claims.claim(&checked.dial.at())?];
         let span = info_span!("install", runner.name = %checked.hostname);

@@ -95,6 +95,10 @@ async fn keep_warm(engine: &Dispatcher, id: RunnerId) {
             unreachable(engine, id, format!("nothing is sent to a {} runner", known.runner.state), tries, None);
             return;
         }
+        if let Some(why) = engine.turned_off(&known.runner) {
+            unreachable(engine, id, why.into(), tries, None);
+            return;
+        }
         let delay = match engine.0.pool.warm(&known.target()).await {
             Ok(_) => {
                 let began = Instant::now();

@@ -24,6 +24,7 @@ mod inventory;
 mod keeper;
 mod lanes;
 mod limits;
+mod local;
 mod log_sink;
 mod one_off;
 mod pipelines;
@@ -67,6 +68,7 @@ pub use enrol::EnrolError;
 pub use feed::{Feed, JobPulse, News};
 pub use git_blob::git_blob_id;
 pub use inventory::Contact;
+pub use local::{Local, LocalHost, LocalRunner, local_runner};
 pub use pipelines::{Tenant, Trigger};
 pub use pools::Keep;
 pub use runner_patch::RunnerPatch;
@@ -112,6 +114,7 @@ pub struct Parts {
     pub command_template: Option<CommandTemplate>,
     /// A host that enrols itself waits for a person.
     pub enrolment_approval: bool,
+    pub local: Local,
 }
 
 /// The engine; cheap to clone.
@@ -133,6 +136,7 @@ struct Engine {
     lanes: Lanes,
     claims: Claims,
     enrolments: Enrolments,
+    local: Local,
     deliveries: Deliveries,
     collections: Collections,
     uploads: Semaphore,
@@ -172,6 +176,7 @@ impl Dispatcher {
             lanes: Lanes::default(),
             claims: Claims::default(),
             enrolments: Enrolments::new(parts.enrolment_approval),
+            local: parts.local,
             deliveries: Deliveries::new(parts.runner_min_free_bytes),
             collections: Collections::new(parts.artifacts_max_bytes),
             uploads: Semaphore::new(UPLOADS_AT_A_TIME),
@@ -194,6 +199,7 @@ impl Dispatcher {
         dispatcher.0.tasks.spawn(info_span!("workspaces"), move |stop| workspaces::sweep_hourly(engine, stop));
         dispatcher.ensure_default_org().await?;
         pipelines::take_up(&dispatcher).await?;
+        local::settle(&dispatcher).await?;
         recover::take_up(&dispatcher).await?;
         pipelines::start(&dispatcher, asked);
         pools::start(&dispatcher);

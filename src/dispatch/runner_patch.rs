@@ -144,7 +144,7 @@ fn shown(runner: &Runner) -> BTreeMap<&'static str, Value> {
     ])
 }
 
-fn difference(before: &Runner, after: &Runner) -> BTreeMap<String, ValueChange> {
+pub(super) fn difference(before: &Runner, after: &Runner) -> BTreeMap<String, ValueChange> {
     let (before, mut after) = (shown(before), shown(after));
     let pairs = before.into_iter().filter_map(|(key, before)| Some((key, before, after.remove(key)?)));
     let changed = pairs.filter(|(_, before, after)| before != after);
@@ -162,7 +162,7 @@ impl Dispatcher {
         patch.check()?;
         let id = self.known_by_name(hostname)?.runner.id;
         let (engine, by, now_ms) = (self.clone(), by.to_owned(), self.0.clock.now_ms());
-        let name = hostname.to_owned();
+        let (name, owner) = (hostname.to_owned(), self.clone());
         self.to_the_end(async move {
             let write = move |c: &mut Connection| -> Result<Option<Runner>, DispatchError> {
                 let before = runner_by_id(c, id)?.ok_or(DispatchError::NoRunner(name))?;
@@ -172,6 +172,7 @@ impl Dispatcher {
                 }
                 let reason = patch.reason.clone();
                 patch.apply(&mut after, now_ms, &by)?;
+                owner.may_change_to(&before, &after)?;
                 let changes = difference(&before, &after);
                 if changes.is_empty() {
                     return Ok(None);

@@ -47,6 +47,7 @@ impl Dispatcher {
     /// `NoRunner` for an unknown name; `Store` when the health cannot be stored.
     pub async fn test(&self, hostname: &str) -> Result<mpsc::UnboundedReceiver<StepEvent>, DispatchError> {
         let known = self.known_by_name(hostname)?;
+        self.may_be_tested(&known.runner)?;
         let id = known.runner.id;
         self.change_record(id, |runner| runner.health = Health::Pending).await?;
         let (steps, listener) = Steps::new();

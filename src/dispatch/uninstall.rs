@@ -58,6 +58,7 @@ impl Dispatcher {
     ) -> Result<mpsc::UnboundedReceiver<StepEvent>, DispatchError> {
         let name = self.0.claims.claim(hostname)?;
         let known = self.known_by_name(hostname)?;
+        self.may_be_removed(&known)?;
         // The address, too: another name may stand for the same host.
         let address = self.0.claims.claim(&known.target().dial.at())?;
         let (steps, listener) = Steps::new();
@@ -92,6 +93,11 @@ impl Dispatcher {
 
     async fn uninstall_in_steps(&self, known: &Known, removal: Removal, by: &str, closed: Closed, steps: &Steps) {
         let force = removal == Removal::Forced;
+        if self.turned_off(&known.runner).is_some() {
+            // There is no host to be cleaned: its files are the dispatcher's own.
+            let left = whatever_is_left(known);
+            return self.forget_in_steps(known, by, closed, left, steps).await;
+        }
         steps.began("clean", "removing key, wrapper and work directory on the host");
         let left = match self.clean_host(known, force).await {
             Ok(answer) => {
@@ -107,6 +113,10 @@ impl Dispatcher {
                 return steps.failed("clean", Failure::new(error, try_next), Vec::new(), whatever_is_left(known));
             }
         };
+        self.forget_in_steps(known, by, closed, left, steps).await;
+    }
+
+    async fn forget_in_steps(&self, known: &Known, by: &str, closed: Closed, left: Vec<String>, steps: &Steps) {
         closed.for_good();
         steps.began("forget", "removing the runner from the inventory");
         if let Err(error) = self.give_up_jobs(known).await {
@@ -177,6 +187,9 @@ fn by_hand(known: &Known) -> String {
 /// What a host that was not cleaned still has.
 pub(super) fn whatever_is_left(known: &Known) -> Vec<String> {
     let (runner, installation) = (&known.runner, &known.runner.installation);
+    if installation.local {
+        return vec![format!("the work directory {} in the dispatcher's data directory", installation.base_dir)];
+    }
     let mut left = vec![
         format!("the wrapper {}", installation.wrapper_path),
         format!("the work directory {}", installation.base_dir),

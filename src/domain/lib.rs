@@ -36,6 +36,7 @@ pub mod runner;
 pub mod secret;
 pub mod stage;
 pub mod tenancy;
+pub mod via;
 pub mod wire;
 pub mod workspace;
 pub mod wrapper;

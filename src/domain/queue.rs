@@ -1,6 +1,6 @@
 //! Waiting jobs of one class in order.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::ids::JobId;
 
@@ -33,49 +33,100 @@ impl Rank {
     }
 }
 
-/// The waiting jobs of one class; every change costs the logarithm of their number.
+/// Ranks in one block, at most: moving half as many costs less than a cache miss or two.
+const BLOCK_MAX: usize = 256;
+
+/// The waiting jobs of one lane, in order.
+///
+/// Sorted blocks under a lower bound of what each holds: a change costs the logarithm of their number and a move
+/// within one block, and a place in the queue is counted block by block.
 #[derive(Clone, Debug, Default)]
-pub struct JobQueue(BTreeSet<Rank>);
+pub struct JobQueue {
+    /// No block is empty; every rank is at or above its block's key and below the next one's.
+    blocks: BTreeMap<Rank, Vec<Rank>>,
+    len: usize,
+}
 
 impl JobQueue {
     /// The job that goes first.
     #[must_use]
     pub fn head(&self) -> Option<Rank> {
-        self.0.first().copied()
+        self.blocks.first_key_value().and_then(|(_, block)| block.first().copied())
     }
 
     /// Adds a job; one that waits already is left alone.
     pub fn push(&mut self, rank: Rank) {
-        self.0.insert(rank);
+        let Some(key) = self.key_of(rank) else {
+            // In front of all: the first block takes it, under a bound that holds again.
+            let mut block = self.blocks.pop_first().map(|(_, block)| block).unwrap_or_default();
+            block.insert(0, rank);
+            self.len += 1;
+            self.settle(rank, block);
+            return;
+        };
+        let block = self.blocks.entry(key).or_default();
+        if let Err(place) = block.binary_search(&rank) {
+            block.insert(place, rank);
+            self.len += 1;
+            if block.len() > BLOCK_MAX {
+                let block = std::mem::take(block);
+                self.settle(key, block);
+            }
+        }
     }
 
     /// Takes a job out wherever it stands; tells whether it was there.
     pub fn remove(&mut self, rank: Rank) -> bool {
-        self.0.remove(&rank)
+        let Some(key) = self.key_of(rank) else { return false };
+        let block = self.blocks.entry(key).or_default();
+        let found = block.binary_search(&rank).map(|place| block.remove(place)).is_ok();
+        if block.is_empty() {
+            self.blocks.remove(&key);
+        }
+        self.len -= usize::from(found);
+        found
     }
 
     /// How many jobs go before `rank`, which itself need not wait here.
-    ///
-    /// Counts them one by one: meant for a person's question, not for placing.
     #[must_use]
     pub fn ahead_of(&self, rank: Rank) -> usize {
-        self.0.range(..rank).count()
+        let mut blocks = self.blocks.range(..=rank);
+        let last = blocks.next_back().map_or(0, |(_, block)| block.partition_point(|other| *other < rank));
+        last + blocks.map(|(_, block)| block.len()).sum::<usize>()
     }
 
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.len()
+    pub const fn len(&self) -> usize {
+        self.len
     }
 
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The key of the block in which the rank is, or would be; `None` when it goes in front of all.
+    fn key_of(&self, rank: Rank) -> Option<Rank> {
+        self.blocks.range(..=rank).next_back().map(|(key, _)| *key)
+    }
+
+    /// Stores a block, in halves when it has grown too long.
+    fn settle(&mut self, key: Rank, mut block: Vec<Rank>) {
+        if block.len() > BLOCK_MAX {
+            let upper = block.split_off(block.len() / 2);
+            if let Some(first) = upper.first() {
+                self.blocks.insert(*first, upper);
+            }
+        }
+        self.blocks.insert(key, block);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
     use uuid::Uuid;
 
     fn rank(priority: i32, job: u128) -> Rank {
@@ -108,5 +159,33 @@ mod tests {
             assert!(!queue.remove(rank));
         }
         assert!(queue.is_empty());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn it_does_what_an_ordered_set_does(
+            steps in proptest::collection::vec((0..4_u8, 0..3000_u128), 1..4000),
+            asked in 0..3000_u128,
+        ) {
+            let (mut queue, mut set) = (JobQueue::default(), BTreeSet::new());
+            for (step, job) in steps {
+                if step == 0 {
+                    prop_assert_eq!(queue.remove(rank(0, job)), set.remove(&rank(0, job)));
+                } else {
+                    queue.push(rank(0, job));
+                    set.insert(rank(0, job));
+                }
+                prop_assert_eq!(queue.len(), set.len());
+                prop_assert_eq!(queue.head(), set.first().copied());
+            }
+            let ahead = |job| set.range(..rank(0, job)).count();
+            prop_assert_eq!(queue.ahead_of(rank(0, asked)), ahead(asked));
+            while let Some(head) = queue.head() {
+                prop_assert_eq!(Some(head), set.pop_first());
+                prop_assert!(queue.remove(head));
+            }
+            prop_assert!(set.is_empty() && queue.is_empty());
+        }
     }
 }

@@ -11,6 +11,7 @@ use crate::facts::Facts;
 use crate::filter::Attributes;
 use crate::ids::{JobId, RunnerId};
 use crate::tenancy::Name;
+use crate::via::Via;
 use crate::wire::time_text::rfc3339;
 
 pub use crate::label::check_label;
@@ -143,6 +144,9 @@ pub struct Endpoint {
     pub user: String,
     /// Pinned host keys as `ALGORITHM BASE64` lines; never empty for an enrolled runner.
     pub host_keys: Vec<String>,
+    /// What carries the connections to it.
+    #[serde(default)]
+    pub via: Via,
 }
 
 /// What the bootstrap left on the host, and what it learnt about it.
@@ -159,11 +163,19 @@ pub struct Installation {
     pub boot_id: String,
     /// `job_runner` with a root-owned keys file, made with root's rights; else the login user.
     pub system_mode: bool,
+    /// The host is the one that the dispatcher runs itself, on its own machine; nobody installs or removes it by hand.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub local: bool,
     /// Programs found on the host: `setsid`, `tail`, `git` …
     pub tools: BTreeSet<String>,
     /// By which means a job's processes are found when it is stopped, strongest first; empty: not asked yet.
     #[serde(default)]
     pub stop_means: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// What a runner that takes one job only has of it.

@@ -132,6 +132,7 @@ fn shown_dispatch(error: DispatchError) -> Shown {
         }
         E::BadName(_) => Shown::new(StatusCode::BAD_REQUEST, "bad_request", message),
         E::RunnerBusy { .. } => Shown::new(StatusCode::CONFLICT, "runner_busy", message),
+        E::IsLocal { .. } | E::LocalNameTaken(_) => Shown::new(StatusCode::CONFLICT, "local_runner", message),
         E::UnderWay(_) => Shown::new(StatusCode::CONFLICT, "under_way", message),
         E::Connect(_) => Shown::new(StatusCode::BAD_GATEWAY, "runner_unreachable", message),
         E::Random | E::Key(_) | E::Apply(_) | E::Store(_) | E::Log(_) | E::Seal(_) | E::Interrupted => {

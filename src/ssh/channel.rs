@@ -3,13 +3,16 @@
 //! An unread russh channel stops its whole connection. So every channel has a follower, a task that only receives
 //! and hands off: without a limit on the number of events, with one on their bytes.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use tokio::io::AsyncWrite;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -54,6 +57,15 @@ impl ChannelReader {
         self.queued.fetch_sub(cost(&event), Ordering::Relaxed);
         Some(event)
     }
+
+    /// As `recv`, for streams.
+    pub(super) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<ChannelEvent>> {
+        let polled = self.events.poll_recv(cx);
+        if let Poll::Ready(Some(event)) = &polled {
+            self.queued.fetch_sub(cost(event), Ordering::Relaxed);
+        }
+        polled
+    }
 }
 
 /// The input of a channel.
@@ -89,6 +101,11 @@ impl ChannelWriter {
     pub async fn eof(&mut self) -> Result<(), ChannelGone> {
         let writer = Arc::clone(&self.writer);
         self.within(async move { writer.eof().await }).await
+    }
+
+    /// The same as a stream, without the limit on a write that waits; it does not keep the channel open.
+    pub(super) fn stream(&self) -> Pin<Box<dyn AsyncWrite + Send>> {
+        Box::pin(self.writer.make_writer())
     }
 
     /// russh wakes a waiting write neither at the channel's close nor at the connection's end.

@@ -18,9 +18,10 @@ use super::credentials::Credential;
 use super::error::{ConnectError, Phase};
 use super::events::{SeenHostKeys, ServerEvents, SessionError};
 use super::host_keys::HostKeyPolicy;
+use super::route::Route;
 use super::session::{Dial, Inner, Session};
 use super::settings::Settings;
-use super::socket::Socket;
+use super::socket::{Socket, Wire};
 use crate::shutdown::Tasks;
 
 /// The one deadline, and what to say when it passes.
@@ -68,7 +69,7 @@ impl Session {
         check(dial)?;
         let length = settings.connect_deadline;
         let limit = Limit { at: dial.at(), until: Instant::now() + length, length };
-        let stream = reach(dial, &limit, settings.tcp_try).await?;
+        let wire = reach(dial, &limit, settings.tcp_try).await?;
         let cut = CancellationToken::new();
         let cut_on_drop = cut.clone().drop_guard();
         let closed = CancellationToken::new();
@@ -79,7 +80,7 @@ impl Session {
             seen: seen_sender,
             _closed: closed.clone().drop_guard(),
         };
-        let socket = Socket::new(stream, &cut, settings.write_stall);
+        let socket = Socket::new(wire, &cut, settings.write_stall);
         let config = settings.client_config(&policy.algorithms());
         let exchange = russh::client::connect_stream(config, socket, events);
         let mut handle = limit
@@ -130,8 +131,17 @@ fn check(dial: &Dial) -> Result<(), ConnectError> {
     Ok(())
 }
 
+async fn reach(dial: &Dial, limit: &Limit, tcp_try: Duration) -> Result<Wire, ConnectError> {
+    match &dial.route {
+        Route::Direct => reach_directly(dial, limit, tcp_try).await.map(Wire::Tcp),
+        Route::Carried(carrier) => {
+            limit.hold(Phase::Tcp, carrier.open(&dial.address, dial.port)).await?.map(Wire::Carried)
+        }
+    }
+}
+
 /// Connects to the first address that answers. Addresses that are silent are tried in turn until the deadline.
-async fn reach(dial: &Dial, limit: &Limit, tcp_try: Duration) -> Result<TcpStream, ConnectError> {
+async fn reach_directly(dial: &Dial, limit: &Limit, tcp_try: Duration) -> Result<TcpStream, ConnectError> {
     let found = limit.hold(Phase::Resolve, lookup_host((dial.address.as_str(), dial.port))).await?;
     let unresolved = |reason: String| ConnectError::Resolve { at: limit.at.clone(), reason };
     let addresses: Vec<SocketAddr> = found.map_err(|error| unresolved(plain(&error)))?.collect();

@@ -31,6 +31,15 @@ pub enum ConnectError {
     Resolve { at: String, reason: String },
     #[error("cannot reach {at}: {reason}")]
     Tcp { at: String, reason: String },
+    /// Something that should carry us to the host could not.
+    #[error("{carrier} does not reach {at}: {reason}")]
+    Carried { at: String, carrier: String, reason: String },
+    /// What should carry us is not connected itself.
+    #[error("{carrier} is not connected: {why}")]
+    CarrierDown { carrier: String, why: Box<ConnectError> },
+    /// What should carry us is not to be used; somebody has to change that.
+    #[error("{carrier} {why}")]
+    CarrierClosed { carrier: String, why: &'static str },
     #[error("{at} did not finish the {phase} within {} s", limit.as_secs_f32())]
     Deadline { at: String, phase: Phase, limit: Duration },
     /// Nothing was sent beyond the key exchange.
@@ -60,15 +69,28 @@ impl ConnectError {
     /// True when the host, or something in its place, has answered: every try costs it something.
     #[must_use]
     pub const fn was_answered(&self) -> bool {
-        !matches!(self, Self::Tcp { .. } | Self::Deadline { phase: Phase::Tcp, .. })
+        !matches!(
+            self,
+            Self::Tcp { .. }
+                | Self::Carried { .. }
+                | Self::CarrierDown { .. }
+                | Self::CarrierClosed { .. }
+                | Self::Deadline { phase: Phase::Tcp, .. }
+        )
     }
 
     /// True when the same attempt may succeed later without anybody changing anything.
     #[must_use]
-    pub const fn may_pass_later(&self) -> bool {
+    pub fn may_pass_later(&self) -> bool {
         match self {
-            Self::Resolve { .. } | Self::Tcp { .. } | Self::Deadline { .. } | Self::Protocol { .. } => true,
+            Self::CarrierDown { why, .. } => why.may_pass_later(),
+            Self::Resolve { .. }
+            | Self::Tcp { .. }
+            | Self::Carried { .. }
+            | Self::Deadline { .. }
+            | Self::Protocol { .. } => true,
             Self::BadAddress { .. }
+            | Self::CarrierClosed { .. }
             | Self::HostKeyUnconfirmed { .. }
             | Self::HostKeyMismatch { .. }
             | Self::AuthRefused { .. }
@@ -95,6 +117,23 @@ pub enum ExecError {
     Deadline { at: String, limit: Duration },
     #[error("the command on {at} wrote more than {limit_bytes} bytes")]
     TooMuchOutput { at: String, limit_bytes: usize },
+}
+
+/// A jump host did not open a connection to a host for us.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ForwardError {
+    #[error(
+        "it may not forward connections there (AllowTcpForwarding or PermitOpen in its sshd's configuration, or an option of our key)"
+    )]
+    Prohibited,
+    #[error("it cannot connect there: nothing listens, there is no route, or it does not know the name")]
+    NotConnected,
+    #[error("it has no room for a further connection")]
+    NoRoom,
+    #[error("it did not connect within {} s", limit.as_secs_f32())]
+    Deadline { limit: Duration },
+    #[error("its connection was lost")]
+    ConnectionLost,
 }
 
 /// Bytes were not taken by a channel, or not all of them; it takes no more.

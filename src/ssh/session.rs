@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use russh::ChannelOpenFailure;
 use russh::client::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
@@ -11,8 +12,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::debug_span;
 
 use super::channel::{self, Channel};
-use super::error::ExecError;
+use super::error::{ExecError, ForwardError};
 use super::events::{SeenHostKeys, ServerEvents};
+use super::route::Route;
 use super::settings::Settings;
 use crate::shutdown::Tasks;
 
@@ -23,16 +25,24 @@ pub struct Dial {
     pub address: String,
     pub port: u16,
     pub user: String,
+    pub route: Route,
 }
 
 impl Dial {
-    /// `HOST:PORT`, with brackets around an IPv6 address.
+    /// A host that we connect to ourselves.
+    #[must_use]
+    pub fn direct(address: String, port: u16, user: String) -> Self {
+        Self { address, port, user, route: Route::Direct }
+    }
+
+    /// `HOST:PORT`, with brackets around an IPv6 address; ` by CARRIER` behind it when it is not reached directly.
     #[must_use]
     pub fn at(&self) -> String {
-        if self.address.contains(':') {
-            format!("[{}]:{}", self.address, self.port)
-        } else {
-            format!("{}:{}", self.address, self.port)
+        let Self { address, port, route, .. } = self;
+        let address = if address.contains(':') { format!("[{address}]") } else { address.clone() };
+        match route {
+            Route::Direct => format!("{address}:{port}"),
+            Route::Carried(carrier) => format!("{address}:{port} by {}", carrier.name()),
         }
     }
 }
@@ -95,6 +105,37 @@ impl Session {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(ExecError::ConnectionLost { at: self.inner.at.clone() }),
             Err(_) => Err(ExecError::OpenDeadline { at: self.inner.at.clone(), limit }),
+        }
+    }
+
+    /// Has the peer connect to a host for us; `held` is dropped when that connection is over.
+    ///
+    /// # Errors
+    /// `ForwardError` says what the peer said.
+    pub(super) async fn open_direct<T: Send + 'static>(
+        &self,
+        address: &str,
+        port: u16,
+        held: T,
+    ) -> Result<Channel, ForwardError> {
+        let (answer, opened) = oneshot::channel();
+        let (inner, address) = (Arc::clone(&self.inner), address.to_owned());
+        // In a task of its own, as `open_holding`.
+        self.inner.tasks.spawn(debug_span!("forward", ssh.host = self.inner.at), |_stop| async move {
+            let _held = held;
+            match forward(&inner, address, port).await {
+                Err(error) => drop(answer.send(Err(error))),
+                Ok((channel, follower)) => {
+                    drop(answer.send(Ok(channel)));
+                    follower.run(&inner.spent).await;
+                }
+            }
+        });
+        let limit = self.inner.settings.open_deadline;
+        match timeout(limit, opened).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(ForwardError::ConnectionLost),
+            Err(_) => Err(ForwardError::Deadline { limit }),
         }
     }
 
@@ -174,5 +215,18 @@ async fn start(inner: &Arc<Inner>, command: Vec<u8>) -> Result<(Channel, channel
     })?;
     let (reader, writer) = opened.split();
     writer.exec(true, command).await.map_err(|_| lost())?;
+    Ok(channel::assemble(reader, writer, &inner.settings))
+}
+
+async fn forward(inner: &Arc<Inner>, address: String, port: u16) -> Result<(Channel, channel::Follower), ForwardError> {
+    // The originator is only logged there.
+    let opened = inner.handle.channel_open_direct_tcpip(address, u32::from(port), "127.0.0.1", 0).await;
+    let opened = opened.map_err(|error| match error {
+        russh::Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited) => ForwardError::Prohibited,
+        russh::Error::ChannelOpenFailure(ChannelOpenFailure::ResourceShortage) => ForwardError::NoRoom,
+        russh::Error::ChannelOpenFailure(_) => ForwardError::NotConnected,
+        _ => ForwardError::ConnectionLost,
+    })?;
+    let (reader, writer) = opened.split();
     Ok(channel::assemble(reader, writer, &inner.settings))
 }

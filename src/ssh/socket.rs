@@ -1,4 +1,4 @@
-//! The TCP stream under a connection: it can be cut from outside, and it notices a peer that stops reading.
+//! The stream under a connection: it can be cut from outside, and it notices a peer that stops reading.
 
 use std::future::Future as _;
 use std::io;
@@ -11,15 +11,32 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use super::route::{ByteStream, CarriedStream};
+
 /// Reads at or below this many bytes are answered with an immediate ACK.
 const QUICK_ACK_BYTES: usize = 4096;
 
-/// A TCP stream with a cut switch and a limit on writes that make no progress.
+/// What a connection is made over.
+pub(super) enum Wire {
+    Tcp(TcpStream),
+    Carried(CarriedStream),
+}
+
+impl Wire {
+    fn stream(&mut self) -> Pin<&mut dyn ByteStream> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream),
+            Self::Carried(stream) => Pin::new(stream),
+        }
+    }
+}
+
+/// A stream with a cut switch and a limit on writes that make no progress.
 ///
 /// russh has no way to end a session whose peer is silent (its task outlives a dropped connect) or whose socket
 /// buffer is full (keepalives wait behind the write), hence both.
 pub(super) struct Socket {
-    stream: TcpStream,
+    wire: Wire,
     cut_read: Pin<Box<WaitForCancellationFutureOwned>>,
     cut_write: Pin<Box<WaitForCancellationFutureOwned>>,
     write_stall: Duration,
@@ -27,9 +44,9 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, cut: &CancellationToken, write_stall: Duration) -> Self {
+    pub(super) fn new(wire: Wire, cut: &CancellationToken, write_stall: Duration) -> Self {
         Self {
-            stream,
+            wire,
             cut_read: Box::pin(cut.clone().cancelled_owned()),
             cut_write: Box::pin(cut.clone().cancelled_owned()),
             write_stall,
@@ -57,11 +74,13 @@ impl AsyncRead for Socket {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        ready!(self.wire.stream().poll_read(cx, buf))?;
         // sshd's first answers wait for our ACK (Nagle), which the kernel would hold back for 40 ms.
         #[cfg(target_os = "linux")]
-        if buf.filled().len() - before <= QUICK_ACK_BYTES {
-            let _ = self.stream.set_quickack(true);
+        if let Wire::Tcp(stream) = &self.wire
+            && buf.filled().len() - before <= QUICK_ACK_BYTES
+        {
+            let _ = stream.set_quickack(true);
         }
         Poll::Ready(Ok(()))
     }
@@ -69,15 +88,15 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        let polled = self.wire.stream().poll_write(cx, buf);
         self.check_write_progress(cx, polled)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        self.wire.stream().poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        self.wire.stream().poll_shutdown(cx)
     }
 }

@@ -172,6 +172,13 @@ pub fn enrolment_token_list(c: &mut StoreConnection) -> Result<Vec<EnrolmentToke
     rows.into_iter().map(Columns::into_row).collect()
 }
 
+/// Forgets the tokens, used ones included, that could have been used until then at the latest.
+pub fn enrolment_token_prune(c: &mut StoreConnection, expired_before_ms: i64) -> Result<usize, StoreError> {
+    diesel::delete(enrolment_tokens::table.filter(enrolment_tokens::expires_at_ms.lt(expired_before_ms)))
+        .execute(c)
+        .map_err(|source| About { what: TOKEN, key: "(expired ones)" }.update(source))
+}
+
 /// Uses a token up. Tells whether it was there to be used: neither used, revoked nor expired.
 pub fn enrolment_token_use(c: &mut StoreConnection, id: &str, used: &TokenUse) -> Result<bool, StoreError> {
     let target = enrolment_tokens::table

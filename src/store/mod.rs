@@ -43,7 +43,7 @@ pub use changes::{GivenConfig, change_find, change_given, change_insert, change_
 pub use connection::StoreConnection as Connection;
 pub use enrolment_tokens::{
     EnrolmentTokenRow, TokenUse, enrolment_token_by_id, enrolment_token_find, enrolment_token_insert,
-    enrolment_token_list, enrolment_token_revoke, enrolment_token_use,
+    enrolment_token_list, enrolment_token_prune, enrolment_token_revoke, enrolment_token_use,
 };
 pub use error::{StoreError, article};
 pub use job_apply::{ApplyError, Expected, job_apply, job_apply_each};

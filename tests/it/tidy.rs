@@ -116,17 +116,17 @@ fn layers_import_downwards_only() {
         ),
         (
             "src/dispatch",
-            &["crate::http", "crate::daemon", "crate::showcase", "crate::demo"],
+            &["crate::http", "crate::daemon", "crate::local", "crate::showcase", "crate::demo"],
             "the engine does not know who asks",
         ),
         (
             "src/http",
-            &["crate::daemon", "crate::showcase", "crate::ssh", "crate::outgoing", "crate::demo"],
+            &["crate::daemon", "crate::local", "crate::showcase", "crate::ssh", "crate::outgoing", "crate::demo"],
             "the API talks to the engine, not to hosts",
         ),
         (
             "src/config",
-            &["crate::dispatch", "crate::http", "crate::daemon", "crate::demo"],
+            &["crate::dispatch", "crate::http", "crate::daemon", "crate::local", "crate::demo"],
             "configuration is read, not acted on",
         ),
     ] {

@@ -2,7 +2,6 @@
 
 pub mod action;
 pub mod follower;
-pub mod id;
 pub mod place;
 pub mod shown;
 pub mod source;

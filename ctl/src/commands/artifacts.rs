@@ -12,9 +12,10 @@ use shuntyard_domain::digest::Digest;
 use shuntyard_domain::ids::JobId;
 
 use crate::client::{Client, parse, unknown_shape};
-use crate::commands::{job_id, of_job};
+use crate::commands::of_job;
 use crate::failure::{EXIT_ERROR, Failure, Usage};
 use crate::pretty_json::pretty;
+use crate::short_id;
 use crate::table;
 use crate::terminal::{note, plain, print, stdout_colour};
 
@@ -29,7 +30,7 @@ pub enum ArtifactsCommand {
 
 #[derive(Args, Debug)]
 pub struct ListArgs {
-    /// Id of the job
+    /// Id of the job, or a part of its beginning or end
     job: String,
     /// Print the server's JSON
     #[arg(long)]
@@ -39,7 +40,7 @@ pub struct ListArgs {
 /// Fetch files that a job has kept, and check their digests
 #[derive(Args, Debug)]
 pub struct GetArgs {
-    /// Id of the job
+    /// Id of the job, or a part of its beginning or end
     job: String,
     /// Which files: a path, or a pattern such as 'target/*.log' or '**/*.xml' [default: all]
     pattern: Option<String>,
@@ -96,7 +97,7 @@ fn read(client: &Client, job: JobId, list: &Value) -> Result<Vec<Artifact>, Fail
 }
 
 async fn list(client: &Client, args: &ListArgs) -> Result<u8, Failure> {
-    let job = job_id(&args.job)?;
+    let job = short_id::job(client, &args.job).await?;
     let list = listed(client, job).await?;
     if args.json {
         print(pretty(&list, stdout_colour()).as_bytes())?;
@@ -112,7 +113,7 @@ async fn list(client: &Client, args: &ListArgs) -> Result<u8, Failure> {
 }
 
 async fn get(client: &Client, args: GetArgs) -> Result<u8, Failure> {
-    let job = job_id(&args.job)?;
+    let job = short_id::job(client, &args.job).await?;
     let pattern = args.pattern.as_deref().map(glob).transpose()?;
     let all = read(client, job, &listed(client, job).await?)?;
     let wanted = |file: &&Artifact| {

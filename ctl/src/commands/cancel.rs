@@ -6,15 +6,16 @@ use serde_json::{Value, json};
 use shuntyard_domain::ids::JobId;
 
 use crate::client::Client;
-use crate::commands::{job_id, of_job};
+use crate::commands::of_job;
 use crate::failure::{EXIT_ERROR, Failure};
 use crate::pretty_json::pretty;
+use crate::short_id;
 use crate::terminal::{note, print, stdout_colour};
 
 /// Cancel jobs: a queued one never starts, a running one is stopped on its host
 #[derive(Args, Debug)]
 pub struct CancelArgs {
-    /// Ids of the jobs
+    /// Ids of the jobs, or parts of their beginnings or ends
     #[arg(required = true, value_name = "ID")]
     ids: Vec<String>,
     /// Print the jobs as JSON, as they are after the request
@@ -27,7 +28,10 @@ pub struct CancelArgs {
 /// # Errors
 /// `Failure` for a bad id, before anything is sent; or when standard output fails.
 pub async fn run(client: &Client, args: CancelArgs) -> Result<u8, Failure> {
-    let ids = args.ids.iter().map(|id| job_id(id)).collect::<Result<Vec<_>, _>>()?;
+    let mut ids = Vec::new();
+    for id in &args.ids {
+        ids.push(short_id::job(client, id).await?);
+    }
     let (mut code, mut jobs) = (0, Vec::new());
     for id in ids {
         match cancel(client, id, args.json).await {

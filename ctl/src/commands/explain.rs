@@ -12,15 +12,16 @@ use shuntyard_domain::wire::api::JobBody;
 
 use crate::client::{Client, parse};
 use crate::commands::jobs::how_it_went;
-use crate::commands::{job_id, of_job};
+use crate::commands::of_job;
 use crate::failure::Failure;
 use crate::pretty_json::pretty;
+use crate::short_id;
 use crate::terminal::{paint, plain, print, stdout_colour, style};
 
 /// Say why a job waits: what each clause of its filter excludes, and what would let it start
 #[derive(Args, Debug)]
 pub struct ExplainArgs {
-    /// Id of the job
+    /// Id of the job, or a part of its beginning or end
     id: String,
     /// Go on until it waits no more: say it again whenever it changes
     #[arg(short, long)]
@@ -33,7 +34,7 @@ pub struct ExplainArgs {
 /// # Errors
 /// `Failure` for a bad id, or when the server or standard output fails.
 pub async fn run(client: &Client, args: ExplainArgs) -> Result<u8, Failure> {
-    let id = job_id(&args.id)?;
+    let id = short_id::job(client, &args.id).await?;
     let job: JobBody = client.get(&format!("jobs/{id}")).await.map_err(|error| of_job(id, error))?;
     if args.follow && job.state == "queued" {
         return follow::run(client, id, args.json).await;

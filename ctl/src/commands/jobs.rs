@@ -13,9 +13,11 @@ use shuntyard_domain::runner::check_hostname;
 use shuntyard_domain::wire::api::JobBody;
 
 use crate::client::{Client, parse, unknown_shape};
-use crate::commands::{job_id, list_pages, of_job};
+use crate::client_error::ClientError;
+use crate::commands::{list_pages, of_job};
 use crate::failure::{Failure, Usage};
 use crate::pretty_json::pretty;
+use crate::short_id;
 use crate::table;
 use crate::terminal::{note, plain, print, stdout_colour};
 
@@ -26,7 +28,7 @@ const MAX_LISTED: i64 = 10_000;
 /// List jobs; without flags the unfinished ones. With an ID that job, and how it was stopped
 #[derive(Args, Debug)]
 pub struct JobsArgs {
-    /// Id of one job
+    /// Id of one job, or a part of its beginning or end
     #[arg(conflicts_with_all = ["all", "state", "project", "runner", "limit"])]
     id: Option<String>,
     /// Finished jobs too
@@ -59,8 +61,8 @@ fn states() -> Vec<&'static str> {
 /// # Errors
 /// `Failure` for a bad flag, or when the server or standard output fails.
 pub async fn run(client: &Client, args: JobsArgs) -> Result<u8, Failure> {
-    match args.id.as_deref().map(job_id).transpose()? {
-        Some(id) => one(client, id, args.json).await,
+    match &args.id {
+        Some(id) => one(client, short_id::job(client, id).await?, args.json).await,
         None => list(client, &args).await,
     }
 }
@@ -91,10 +93,7 @@ async fn list(client: &Client, args: &JobsArgs) -> Result<u8, Failure> {
     if args.json {
         print(pretty(&Value::Array(list.items), stdout_colour()).as_bytes())?;
     } else {
-        let url = client.url("jobs", &[]);
-        let read = |job| JobBody::deserialize(job).map_err(|error| unknown_shape(&url, error));
-        let jobs: Vec<JobBody> = list.items.into_iter().map(read).collect::<Result<_, _>>()?;
-        show(&jobs, list.server_time)?;
+        show(&read(client, list.items)?, list.server_time)?;
     }
     if more {
         note(&format!(
@@ -104,9 +103,27 @@ async fn list(client: &Client, args: &JobsArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
+/// The newest jobs that a query asks for, as a table; empty when there are none.
+///
+/// # Errors
+/// `ClientError`
+pub async fn listed(client: &Client, query: &[(&str, String)], limit: u32) -> Result<String, ClientError> {
+    let list = list_pages::newest(client, "jobs", query, limit).await?;
+    let jobs = read(client, list.items)?;
+    Ok(if jobs.is_empty() { String::new() } else { table_of(&jobs, list.server_time) })
+}
+
+fn read(client: &Client, items: Vec<Value>) -> Result<Vec<JobBody>, ClientError> {
+    let url = client.url("jobs", &[]);
+    items.into_iter().map(|job| JobBody::deserialize(job).map_err(|error| unknown_shape(&url, error))).collect()
+}
+
+fn table_of(jobs: &[JobBody], server_time: Option<SystemTime>) -> String {
+    table::render(&HEADER, jobs.iter().map(|job| row(job, server_time)).collect())
+}
+
 fn show(jobs: &[JobBody], server_time: Option<SystemTime>) -> Result<(), Failure> {
-    let rows = jobs.iter().map(|job| row(job, server_time)).collect();
-    print(table::render(&HEADER, rows).as_bytes())?;
+    print(table_of(jobs, server_time).as_bytes())?;
     print(jobs.iter().map(how_it_went).collect::<String>().as_bytes())
 }
 

@@ -10,9 +10,10 @@ use shuntyard_domain::wire::api::LogChunk;
 
 use crate::client::Client;
 use crate::client_error::ClientError;
-use crate::commands::{job_id, of_job};
+use crate::commands::of_job;
 use crate::failure::Failure;
 use crate::run::follower::{Followed, Follower};
+use crate::short_id;
 use crate::terminal::{note, print};
 
 /// Print a job's output
@@ -24,14 +25,14 @@ pub struct LogsArgs {
     /// Print each piece as one line of JSON: its offset, and its bytes in base64
     #[arg(long)]
     json: bool,
-    /// Id of the job
+    /// Id of the job, or a part of its beginning or end
     id: String,
 }
 
 /// # Errors
 /// `Failure` for a bad id, or when the server or standard output fails.
 pub async fn run(client: &Client, args: LogsArgs) -> Result<u8, Failure> {
-    let id = job_id(&args.id)?;
+    let id = short_id::job(client, &args.id).await?;
     match (args.follow, args.json) {
         (true, json) => follow(client, id, Printer { json, ..Printer::default() }).await,
         (false, true) => print_pieces(client, id).await,

@@ -26,7 +26,7 @@ use crate::args::{Args, Command, ConfigCommand, CtlCommand};
 use crate::client::Client;
 use crate::client_error::ClientError;
 use crate::connection::Connection;
-use crate::failure::{Failure, Usage};
+use crate::failure::Failure;
 
 /// Does what the command line says and returns the exit code.
 ///
@@ -51,6 +51,7 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Ctl(CtlCommand::InstallRunner(install)) => runners::install::run(&connect()?, install).await,
         Command::Ctl(CtlCommand::DeleteRunner(delete)) => runners::delete::run(&connect()?, delete).await,
         Command::Ctl(CtlCommand::ListRunners(list)) => runners::list::run(&connect()?, list).await,
+        Command::Ctl(CtlCommand::ShowRunner(show)) => runners::show::run(&connect()?, show).await,
         Command::Ctl(CtlCommand::TestRunner(test)) => runners::test::run(&connect()?, test).await,
         Command::Ctl(CtlCommand::AcceptHostKey(accept)) => runners::accept_host_key::run(&connect()?, accept).await,
         Command::Ctl(CtlCommand::Approve(approve)) => runners::approve::run(&connect()?, approve).await,
@@ -68,14 +69,6 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Api(api) => api::run(&connect()?, api).await,
         Command::Completions(completions) => completions::run(&completions),
     }
-}
-
-/// Reads a job's id as a user gives it.
-///
-/// # Errors
-/// `Usage::BadJobId`
-pub fn job_id(text: &str) -> Result<JobId, Usage> {
-    text.parse().map_err(|_| Usage::BadJobId { found: crate::terminal::plain(text) })
 }
 
 /// Turns "not found" about one job into a sentence that names the next step.

@@ -12,13 +12,14 @@ use shuntyard_domain::ids::ChangeId;
 use shuntyard_domain::phase::Stage;
 use shuntyard_domain::wire::pipelines::{PlanBody, PlanRequest};
 
+use crate::change::of_change;
 use crate::change::place::PlaceArgs;
-use crate::change::{id, of_change};
 use crate::client::{Client, encode, parse};
 use crate::commands::change::act::stage_parser;
 use crate::failure::{EXIT_ERROR, EXIT_USAGE, Failure};
 use crate::pretty_json::pretty;
 use crate::project::{InDirectory, settings};
+use crate::short_id;
 use crate::terminal::{note, print, stdout_colour};
 
 const WARN_WITHIN: Duration = Duration::from_secs(5);
@@ -53,7 +54,7 @@ pub struct PlanArgs {
 pub async fn run(connect: impl Fn() -> Result<Client, Failure>, args: PlanArgs) -> Result<u8, Failure> {
     if let Some(change) = &args.change {
         let client = connect()?;
-        let id = id::resolve(&client, change).await?;
+        let id = short_id::change(&client, change).await?;
         let query: Vec<_> = args.stage.iter().map(|stage| ("stage", stage.to_string())).collect();
         let url = client.url(&format!("changes/{id}/plan"), &query);
         let answer = client.answer(Method::GET, &url, None).await.map_err(|error| of_change(id, error))?;

@@ -15,13 +15,14 @@ use crate::change::place::PlaceArgs;
 use crate::change::source::{SourceArgs, submit};
 use crate::change::standing::standing;
 use crate::change::watch::{Display, OnInterrupt, Until, Watch, Watched};
-use crate::change::{action, fetch, id};
+use crate::change::{action, fetch};
 use crate::client::Client;
 use crate::commands::change::act::refused;
 use crate::commands::change::{ended_runs, stands};
 use crate::commands::plan::warn_of_obstacles;
 use crate::failure::{EXIT_ERROR, EXIT_INTERRUPTED, EXIT_USAGE, Failure, Usage};
 use crate::pretty_json::pretty;
+use crate::short_id;
 use crate::terminal::{note, print, stdout_colour};
 
 /// What is followed.
@@ -82,7 +83,7 @@ pub async fn run(connect: impl Fn() -> Result<Client, Failure>, args: RunArgs, s
 
 /// Finds the run of the stage that is open or about to begin; else has the stage run again.
 async fn join(client: &Client, change: &str, stage: Stage, failed_only: bool) -> Result<Begun, Failure> {
-    let id = id::resolve(client, change).await?;
+    let id = short_id::change(client, change).await?;
     let before = fetch(client, id).await?;
     let past = ended_runs(&before);
     let is_here = match standing(&before) {

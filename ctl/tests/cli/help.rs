@@ -44,6 +44,7 @@ fn the_help_of_every_command_is_as_recorded() {
         "ctl install-runner",
         "ctl delete-runner",
         "ctl list-runners",
+        "ctl show-runner",
         "ctl test-runner",
         "ctl accept-host-key",
         "ctl approve",

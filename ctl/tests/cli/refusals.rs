@@ -86,7 +86,7 @@ fn bad_flags_are_exit_code_two_and_say_what_is_allowed() {
         (&["jobs", "--state", "sleeping"], "possible values: queued"),
         (&["jobs", "--limit", "0"], "--limit"),
         (&["cancel", "not-an-id"], "is not a job id"),
-        (&["explain", "0189"], "is not a job id"),
+        (&["explain", "018"], "is not a job id"),
         (&["api", "get", "http://elsewhere/"], "name the server with --server"),
         (&["api", "post", "jobs", "-d", "{oops"], "the body is not JSON"),
         (&["api", "steal", "jobs"], "possible values: get, post, put, patch, delete"),

@@ -6,6 +6,7 @@ use shuntyard_domain::facts::facts_from;
 use shuntyard_domain::runner::{
     Endpoint, Health, Installation, OneOff, Runner, RunnerState, check_hostname, check_user,
 };
+use shuntyard_domain::via::Via;
 use shuntyard_domain::wire::api::StepEvent;
 use shuntyard_domain::wire::enrolment::Finish;
 use shuntyard_domain::wrapper::install::Installed;
@@ -54,7 +55,7 @@ impl Dispatcher {
 
     /// Two runners of one base directory would remove each other's jobs.
     fn check_not_taken(&self, about: &Candidate, said: &Said) -> Result<(), EnrolError> {
-        if self.0.inventory.by_name(&about.hostname).is_some() {
+        if self.0.inventory.by_name(&about.hostname).is_some() || self.not_local(&about.hostname).is_err() {
             return Err(EnrolError::NameTaken(about.hostname.clone()));
         }
         let instance = &said.installed.instance_id;
@@ -117,6 +118,7 @@ impl Dispatcher {
                 port: said.dial.port,
                 user: said.dial.user,
                 host_keys: said.host_keys,
+                via: Via::Direct,
             },
             openssh_public_key: about.public_line.clone(),
             installation: Installation {
@@ -125,6 +127,7 @@ impl Dispatcher {
                 wrapper_version: wrapper_version(),
                 instance_id: said.installed.instance_id,
                 boot_id: said.installed.boot_id,
+                local: false,
                 system_mode: about.system_mode,
                 tools: said.host.tools,
                 stop_means: examined.stop_means,
@@ -204,7 +207,7 @@ fn read(peer: IpAddr, token: &EnrolmentTokenRow, about: &Candidate, finish: Fini
     let address = finish.address.unwrap_or_else(|| peer.to_canonical().to_string());
     check_hostname(&address).map_err(|bad| EnrolError::BadValue(bad.to_string()))?;
     check_network(token, &address, address.parse().ok())?;
-    Ok(Said { host, installed, dial: Dial { address, port: finish.port, user }, host_keys })
+    Ok(Said { host, installed, dial: Dial::direct(address, finish.port, user), host_keys })
 }
 
 /// What the host's owner can do when the dispatcher does not get in.
@@ -224,6 +227,9 @@ fn unreachable_step(error: &ConnectError, dial: &Dial) -> EnrolError {
         ConnectError::BadAddress { .. }
         | ConnectError::Resolve { .. }
         | ConnectError::Tcp { .. }
+        | ConnectError::Carried { .. }
+        | ConnectError::CarrierDown { .. }
+        | ConnectError::CarrierClosed { .. }
         | ConnectError::Deadline { .. }
         | ConnectError::Protocol { .. } => format!(
             "see that sshd runs and that the dispatcher reaches {}; else name the place with SHUNT_ENROL_ADDRESS and \

@@ -13,10 +13,12 @@ use crate::dispatch::engine_error::bad;
 use crate::dispatch::{DispatchError, Dispatcher, RunnerPatch, new_id};
 use crate::store::{
     EnrolmentTokenRow, StoreError, enrolment_token_by_id, enrolment_token_insert, enrolment_token_list,
-    enrolment_token_revoke, org_since,
+    enrolment_token_prune, enrolment_token_revoke, org_since,
 };
 
 const MAX_NAME: usize = 100;
+/// For how long the list tells of a token after it could be used for the last time: 90 days.
+const KEPT_AFTER_EXPIRY_MS: i64 = 90 * 24 * 3600 * 1000;
 
 impl Dispatcher {
     /// Makes a token, which is told this once. `by` is who asked.
@@ -60,6 +62,8 @@ impl Dispatcher {
                     return Ok(false);
                 }
             }
+            // Here and nowhere else: without new ones the old ones do not become more.
+            enrolment_token_prune(c, stored.created_at_ms - KEPT_AFTER_EXPIRY_MS)?;
             enrolment_token_insert(c, &stored)?;
             Ok::<_, StoreError>(true)
         });
@@ -104,7 +108,7 @@ impl Dispatcher {
         Ok((row, text))
     }
 
-    /// Every token, newest first.
+    /// Every token that is good or was 90 days ago, newest first.
     ///
     /// # Errors
     /// `Store`

@@ -14,12 +14,14 @@ use crate::ssh::{ConnectError, Credential, Dial, HostKeyPolicy, KeyError, load_p
 const PRIVATE_KEYS: &str = "a whole private key as ssh-keygen writes it: ed25519, ecdsa or rsa";
 
 /// A request whose every value may be used.
-pub(super) struct Checked {
+pub(in crate::dispatch) struct Checked {
     pub hostname: String,
     pub dial: Dial,
     pub credential: Credential,
     pub policy: HostKeyPolicy,
     pub no_sudo: bool,
+    /// The host is the dispatcher's own.
+    pub local: bool,
     pub labels: Option<BTreeSet<String>>,
     pub capabilities: Option<BTreeSet<String>>,
     pub slots: Option<u32>,
@@ -66,13 +68,14 @@ pub(super) fn check(hostname: String, request: InstallRunner) -> Result<Checked,
             return Err(bad("password", "the login has two credentials", &["password or private_key"]));
         }
     };
-    let dial = Dial { address, port: request.port, user: request.user };
+    let dial = Dial::direct(address, request.port, request.user);
     Ok(Checked {
         hostname,
         dial,
         credential,
         policy,
         no_sudo: request.no_sudo,
+        local: false,
         labels: request.labels,
         capabilities: request.capabilities,
         slots: request.slots,
@@ -94,6 +97,10 @@ pub(in crate::dispatch) fn connect_advice(error: &ConnectError) -> &'static str 
             "see that the name is right and resolves on the dispatcher's machine, or name the address with --address"
         }
         ConnectError::Tcp { .. } => "see that sshd runs there, and that the port (--port) and the firewall are right",
+        ConnectError::Carried { .. } => "see that what carries the connection is well and reaches the host's sshd",
+        ConnectError::CarrierDown { .. } | ConnectError::CarrierClosed { .. } => {
+            "`shunt ctl jump-host test` says where the way to the jump host ends"
+        }
         ConnectError::Deadline { .. } => "see that the port is sshd's and that the network path is good",
         ConnectError::HostKeyUnconfirmed { .. } | ConnectError::HostKeyMismatch { .. } => {
             "compare with `ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub` on the host; \

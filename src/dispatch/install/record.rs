@@ -3,6 +3,7 @@
 use shuntyard_domain::facts::facts_from;
 use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::runner::{Endpoint, Health, Installation, OneOff, Runner, RunnerState, StateNote};
+use shuntyard_domain::via::Via;
 use shuntyard_domain::wrapper::wrapper_version;
 
 use super::{AGAIN, Install, Placed};
@@ -27,6 +28,7 @@ impl Install<'_> {
                 port: target.dial.port,
                 user: target.dial.user.clone(),
                 host_keys: target.host_keys.clone(),
+                via: Via::Direct,
             },
             openssh_public_key: placed.key.public_line.clone(),
             installation: Installation {
@@ -36,6 +38,7 @@ impl Install<'_> {
                 instance_id: placed.installed.instance_id.clone(),
                 boot_id: placed.installed.boot_id.clone(),
                 system_mode: placed.system_mode,
+                local: checked.local,
                 tools: placed.host.tools.clone(),
                 stop_means: examined.stop_means,
             },

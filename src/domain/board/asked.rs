@@ -16,11 +16,13 @@ impl Board {
         let rank = Rank::new(waiting.priority, job);
         let mut rivals = ClassSet::default();
         rivals.insert(lane.class);
+        // Only the first of a lane that no limit closes can be the next; most need not be compared at every runner.
+        let first = lane.listed && lane.queue.head() == Some(rank);
         let mut next = false;
         for entry in self.runners.iter().filter(|e| class.key.accepts(&e.runner.attributes, &e.runner.scope)) {
             rivals.extend(&entry.classes);
             let may_free_a_slot = entry.runner.availability == Availability::Ready && entry.runner.slots > 0;
-            next |= lane.listed && may_free_a_slot && self.classes.best(&entry.classes) == Some(rank);
+            next = next || first && may_free_a_slot && self.classes.best(&entry.classes) == Some(rank);
         }
         let in_lane = |lane: &u32| self.lanes[*lane].queue.ahead_of(rank);
         let takes_part = |other: &&u32| self.lanes[**other].listed || **other == waiting.lane;

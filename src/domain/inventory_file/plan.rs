@@ -76,9 +76,14 @@ pub fn plan(file: &InventoryFile, inventory: &[RunnerBody], prune: bool) -> Plan
         PlanStep { hostname: hostname.clone(), action, changes }
     };
     let mut steps: Vec<PlanStep> = file.runners.iter().map(step).collect();
-    let strangers = known.keys().filter(|hostname| prune && !file.runners.contains_key(**hostname));
-    let delete =
-        |hostname: &&str| PlanStep { hostname: (*hostname).to_owned(), action: Action::Delete, changes: Vec::new() };
+    // The dispatcher's own machine is turned off in its configuration, not deleted.
+    let stranger = |runner: &&RunnerBody| prune && !runner.local && !file.runners.contains_key(&runner.hostname);
+    let strangers = known.values().copied().filter(stranger);
+    let delete = |runner: &RunnerBody| PlanStep {
+        hostname: runner.hostname.clone(),
+        action: Action::Delete,
+        changes: Vec::new(),
+    };
     steps.extend(strangers.map(delete));
     Plan { steps }
 }

@@ -14,7 +14,8 @@ use crate::wire::api::{RunnerBody, default_ssh_port};
 #[must_use]
 pub fn write(inventory: &[RunnerBody]) -> String {
     let mut text = String::from("# Runners of Shuntyard; `shunt ctl apply -f` makes the inventory like this.\n");
-    for runner in inventory {
+    // The dispatcher's own machine is turned on in its configuration; elsewhere it would be another one.
+    for runner in inventory.iter().filter(|runner| !runner.local) {
         // Formatting into a string cannot fail.
         let _ = write_runner(&mut text, runner);
     }

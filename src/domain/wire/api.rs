@@ -321,6 +321,9 @@ pub struct RunnerBody {
     pub wrapper_version: String,
     pub base_dir: String,
     pub system_mode: bool,
+    /// It is the dispatcher's own machine, which its configuration turns on and off.
+    #[serde(default)]
+    pub local: bool,
     /// By which means the processes of a job are found when it is stopped, strongest first: `cgroup`, `environment`,
     /// `log`, `session`, `group`; `children` without /proc.
     #[serde(default)]
@@ -376,6 +379,7 @@ impl RunnerBody {
             wrapper_version: runner.installation.wrapper_version.clone(),
             base_dir: runner.installation.base_dir.clone(),
             system_mode: runner.installation.system_mode,
+            local: runner.installation.local,
             stop_means: runner.installation.stop_means.clone(),
             last_seen_at: runner.last_seen_at_ms.map(rfc3339),
             created_at: rfc3339(runner.created_at_ms),

@@ -19,6 +19,7 @@ use shuntyard_domain::ids::RunnerId;
 pub use lease::Lease;
 
 use super::error::{ConnectError, Phase};
+use super::jump::{Jump, JumpLogin};
 use super::session::{Dial, Session};
 use super::settings::Settings;
 use crate::shutdown::Tasks;
@@ -76,6 +77,12 @@ impl Pool {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.shared.settings
+    }
+
+    /// A jump host whose connection ends with those of the pool.
+    #[must_use]
+    pub fn jump_host(&self, login: JumpLogin) -> Jump {
+        Jump::new(login, &self.shared.tasks, &self.shared.settings)
     }
 
     /// Takes a slot for a job, connecting when needed and waiting while every slot is taken.

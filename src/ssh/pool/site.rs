@@ -15,6 +15,7 @@ use crate::shutdown::Tasks;
 use crate::ssh::credentials::Credential;
 use crate::ssh::error::ConnectError;
 use crate::ssh::host_keys::HostKeyPolicy;
+use crate::ssh::route::Route;
 use crate::ssh::session::{Dial, Session};
 use crate::ssh::settings::Settings;
 
@@ -196,6 +197,10 @@ impl Site {
 async fn connect(target: &Target, tasks: &Tasks, settings: &Settings, pace: &Pace) -> Result<Session, ConnectError> {
     let credential = Credential::Key(Arc::clone(&target.key));
     let policy = HostKeyPolicy::Pinned(target.host_keys.clone());
+    // Before it is its turn: many runners behind a jump host that is silent must not keep others from theirs.
+    if let Route::Carried(carrier) = &target.dial.route {
+        carrier.ready().await?;
+    }
     pace.paced(&target.dial.at(), Session::connect_with(&target.dial, &credential, &policy, tasks, settings)).await
 }
 

@@ -95,6 +95,11 @@ impl House {
         house
     }
 
+    /// Other settings from the next start on.
+    pub fn set(&mut self, settings: &'static [(&'static str, &'static str)]) {
+        self.settings = settings;
+    }
+
     /// Starts a dispatcher with these runners, each with so many slots, named as the hosts are.
     pub fn with(hosts: &[(&TestHost, u32)]) -> Self {
         let house = Self::start();

@@ -70,6 +70,9 @@ fn jobs_lists_unfinished_ones_history_and_json() {
     let json: serde_json::Value = serde_json::from_slice(&house.shunt(&["jobs", "--json"]).stdout).unwrap();
     let ids: BTreeSet<&str> = json.as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap()).collect();
     assert_eq!(ids, BTreeSet::from([running.as_str(), queued.as_str()]));
+    // The end of an id is enough; the beginning is the time, which they share.
+    house.shunt(&["jobs", &done[done.len() - 12..]]).expect(0, &[&done, "failed"]);
+    house.shunt(&["jobs", &done[..4]]).expect(2, &["3 jobs have an id that begins"]);
     house.shunt(&["logs", "01890000-0000-7000-8000-000000000001"]).expect(1, &["error"]);
 }
 

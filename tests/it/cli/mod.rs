@@ -36,6 +36,7 @@ mod jobs;
 mod labels;
 mod large_matrix;
 mod limits;
+mod local;
 mod lost;
 mod never_lose;
 mod one_off;

@@ -39,6 +39,10 @@ fn a_drained_runner_ends_its_job_takes_no_more_and_says_who_wanted_it_and_why() 
         events.as_array().unwrap().iter().map(|event| event["changes"]["state"]["after"].clone()).collect();
     assert_eq!(json!(states), json!(["draining", "disabled", "enrolled"]), "{events}");
     assert_eq!((&events[0]["reason"], &events[0]["by"]), (&json!("new kernel"), &json!("admin")));
+    let shown =
+        ["ubuntu 22.04", "2 of 2 free", "SHA256:", "its last jobs", "changed by admin, ", "\"draining\": new kernel"];
+    house.shunt(&["ctl", "show-runner", "h1"]).expect(0, &shown);
+    house.shunt(&["ctl", "show-runner", "h9"]).expect(1, &["h9"]);
     house.shunt(&["ctl", "drain", "h1", "h9"]).expect(1, &["h9"]);
     assert_eq!(house.api("runners/h1")["state"], "enrolled");
 }
@@ -58,6 +62,7 @@ fn deleting_with_drain_waits_for_the_jobs_and_their_history_keeps_what_the_runne
     h1.run_inside("touch /home/deploy/go");
     deleting.end().expect(0, &["waiting for 1 job", "0 jobs left", "removed key", "runner h1 is removed"]);
     house.shunt(&["jobs", &job]).expect(0, &["runner h1 (ubuntu 22.04, ", ", gpu) was deleted at "]);
+    house.shunt(&["ctl", "show-runner", "h1"]).expect(0, &["h1: deleted", "deleted by admin"]);
     let job = house.job(&job);
     assert_eq!((&job["state"], &job["runner"]), (&json!("succeeded"), &json!("h1")), "{job}");
     let kept = &job["deleted_runner"];

@@ -27,6 +27,7 @@ fn an_unknown_id_a_bad_id_and_no_server_are_sentences_that_name_the_next_step() 
             let ran = house.shunt(&[words, &[bad]].concat());
             ran.expect(2, &[&format!("`{bad}` is not a job id"), "`shunt jobs`"]);
         }
+        house.shunt(&[words, &["beef"]].concat()).expect(2, &["no job has an id", "`beef`", "`shunt jobs`"]);
         house.shunt(words).expect(2, &["<ID>", "--help"]);
     }
     house.kill();

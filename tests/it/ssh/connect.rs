@@ -117,7 +117,7 @@ async fn all_host_keys_of_the_server_are_announced() {
 #[tokio::test]
 async fn a_port_where_nothing_listens_and_names_that_mean_nothing_are_said_plainly() {
     let key = Credential::Key(Arc::new(load_private_key(&generate_runner_key("x").unwrap().0, None).unwrap()));
-    let dial = |address: &str, port, user: &str| Dial { address: address.to_owned(), port, user: user.to_owned() };
+    let dial = |address: &str, port, user: &str| Dial::direct(address.to_owned(), port, user.to_owned());
     let port = free_port();
     let error = refused(&dial("127.0.0.1", port, "deploy"), &key, &HostKeyPolicy::Unknown).await;
     assert!(matches!(error, ConnectError::Tcp { .. }) && error.to_string().contains(&port.to_string()), "{error}");

@@ -51,7 +51,7 @@ async fn broken_server(peer: Peer) -> (u16, tokio::task::JoinHandle<bool>) {
 async fn one_deadline_ends_every_way_of_stalling_a_connection() {
     for peer in [Peer::Silent, Peer::DripsBanner, Peer::DripsIgnores] {
         let (port, server) = broken_server(peer).await;
-        let dial = Dial { address: "127.0.0.1".to_owned(), port, user: "deploy".to_owned() };
+        let dial = Dial::direct("127.0.0.1".to_owned(), port, "deploy".to_owned());
         let settings = Settings { connect_deadline: Duration::from_secs(1), ..Settings::default() };
         let credential = Credential::Password("x".to_owned().into());
         let began = Instant::now();

@@ -3,7 +3,7 @@
 use diesel::result::{DatabaseErrorKind, Error as SqlError};
 use shuntyard::store::{
     EnrolmentTokenRow, StoreError, TokenUse, enrolment_token_by_id, enrolment_token_find, enrolment_token_insert,
-    enrolment_token_list, enrolment_token_revoke, enrolment_token_use,
+    enrolment_token_list, enrolment_token_prune, enrolment_token_revoke, enrolment_token_use,
 };
 use shuntyard_domain::runner::Scope;
 use uuid::Uuid;
@@ -15,6 +15,7 @@ on_both_databases!(
     an_enrolment_token_is_read_as_it_was_written,
     an_enrolment_token_is_used_once_and_only_while_it_is_good,
     an_enrolment_token_that_was_used_is_not_revoked,
+    enrolment_tokens_are_forgotten_when_they_are_long_past_use,
     a_forged_enrolment_token_is_refused,
 );
 
@@ -102,6 +103,18 @@ async fn an_enrolment_token_that_was_used_is_not_revoked(db: Database) {
     store.write(|c| enrolment_token_insert(c, &token(2))).await.unwrap();
     assert!(store.write(|c| enrolment_token_use(c, &token(2).id, &use_at(9))).await.unwrap());
     assert!(!store.write(|c| enrolment_token_revoke(c, &token(2).id, 50)).await.unwrap());
+}
+
+async fn enrolment_tokens_are_forgotten_when_they_are_long_past_use(db: Database) {
+    let store = db.open();
+    let good = EnrolmentTokenRow { expires_at_ms: 200, ..token(3) };
+    for row in [token(1), token(2), good.clone()] {
+        store.write(move |c| enrolment_token_insert(c, &row)).await.unwrap();
+    }
+    assert!(store.write(|c| enrolment_token_use(c, &token(1).id, &use_at(50))).await.unwrap());
+    assert_eq!(store.write(|c| enrolment_token_prune(c, 100)).await.unwrap(), 0);
+    assert_eq!(store.write(|c| enrolment_token_prune(c, 200)).await.unwrap(), 2);
+    assert_eq!(store.read(enrolment_token_list).await.unwrap(), [good]);
 }
 
 async fn a_forged_enrolment_token_is_refused(db: Database) {

@@ -10,6 +10,7 @@ use shuntyard_domain::job::{Job, JobEvent, JobOrigin, JobSpec, JobState};
 use shuntyard_domain::outcome::{LogSummary, LostEvidence, StopReason};
 use shuntyard_domain::phase::{Phase, Stage};
 use shuntyard_domain::runner::{Endpoint, Health, Installation, OneOff, Runner, RunnerState, Scope, StateNote};
+use shuntyard_domain::via::Via;
 use uuid::Uuid;
 
 pub const RUNNER: RunnerId = RunnerId(Uuid::from_u128(0x77));
@@ -56,6 +57,7 @@ pub fn runner(number: u128, hostname: &str) -> Runner {
             port: 2222,
             user: "job_runner".into(),
             host_keys: vec!["ssh-ed25519 AAAA".into()],
+            via: Via::default(),
         },
         openssh_public_key: format!("ssh-ed25519 AAAB job_runner@{hostname}\n"),
         installation: Installation {
@@ -66,6 +68,7 @@ pub fn runner(number: u128, hostname: &str) -> Runner {
             boot_id: "b-1".into(),
             system_mode: true,
             tools: BTreeSet::from(["tail".into(), "setsid".into()]),
+            local: false,
             stop_means: vec!["cgroup".into(), "group".into()],
         },
         facts: Facts {

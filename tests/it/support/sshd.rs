@@ -137,7 +137,7 @@ impl TestHost {
 
     /// The host's login for `user`.
     pub fn dial(&self, user: &str) -> Dial {
-        Dial { address: self.address.clone(), port: self.port, user: user.to_owned() }
+        Dial::direct(self.address.clone(), self.port, user.to_owned())
     }
 
     /// Trust in exactly this host's keys.

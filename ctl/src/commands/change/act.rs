@@ -11,12 +11,13 @@ use shuntyard_domain::wire::change::ChangeBody;
 
 use crate::change::standing::latest;
 use crate::change::words::{failed_jobs, next_steps};
-use crate::change::{action, fetch, id, of_change};
+use crate::change::{action, fetch, of_change};
 use crate::client::Client;
 use crate::client_error::{ClientError, Refusal};
 use crate::commands::change::{done, ended_runs, follow, show, stands};
 use crate::failure::Failure;
 use crate::pretty_json::pretty;
+use crate::short_id;
 use crate::terminal::{print, stdout_colour};
 
 #[derive(Args, Debug)]
@@ -67,7 +68,7 @@ pub fn stage_parser() -> impl TypedValueParser<Value = Stage> {
 /// # Errors
 /// `Failure`, with the server's sentence when the action is not allowed.
 pub async fn open_gate(client: &Client, args: ActArgs, action: Action) -> Result<u8, Failure> {
-    let id = id::resolve(client, &args.id).await?;
+    let id = short_id::change(client, &args.id).await?;
     let before = fetch(client, id).await?;
     if let Err(error) = action::send(client, &before, action).await {
         return Err(refused(client, &before, error).await);
@@ -79,7 +80,7 @@ pub async fn open_gate(client: &Client, args: ActArgs, action: Action) -> Result
 /// # Errors
 /// As `open_gate`.
 pub async fn retrigger(client: &Client, args: RetriggerArgs) -> Result<u8, Failure> {
-    let id = id::resolve(client, &args.id).await?;
+    let id = short_id::change(client, &args.id).await?;
     let before = fetch(client, id).await?;
     let stage = args.stage.unwrap_or_else(|| latest(&before).map_or(Stage::Verify, |run| run.stage));
     let action = if args.failed_only { Action::RerunFailed } else { Action::Trigger };
@@ -92,7 +93,7 @@ pub async fn retrigger(client: &Client, args: RetriggerArgs) -> Result<u8, Failu
 /// # Errors
 /// As `open_gate`.
 pub async fn end(client: &Client, args: EndArgs, action: Action) -> Result<u8, Failure> {
-    let id = id::resolve(client, &args.id).await?;
+    let id = short_id::change(client, &args.id).await?;
     let before = fetch(client, id).await?;
     if let Err(error) = action::send(client, &before, action).await {
         return Err(refused(client, &before, error).await);

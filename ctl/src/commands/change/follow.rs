@@ -7,10 +7,11 @@ use shuntyard_domain::ids::StageRunId;
 use shuntyard_domain::wire::change::ChangeBody;
 
 use super::{ended_runs, follow};
+use crate::change::fetch;
 use crate::change::standing::latest;
-use crate::change::{fetch, id};
 use crate::client::Client;
 use crate::failure::Failure;
+use crate::short_id;
 
 /// Follow a change until it waits for a person or ends; starts nothing, and Ctrl-C leaves it as it is
 ///
@@ -28,7 +29,7 @@ pub struct FollowArgs {
 /// # Errors
 /// `Failure` for an unknown id, or when the server or standard output fails.
 pub async fn run(client: &Client, args: FollowArgs) -> Result<u8, Failure> {
-    let id = id::resolve(client, &args.id).await?;
+    let id = short_id::change(client, &args.id).await?;
     let change = fetch(client, id).await?;
     let past = before_the_latest(&change);
     follow(client, change, past, args.json).await

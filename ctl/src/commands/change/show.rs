@@ -9,10 +9,11 @@ use serde_json::Value;
 use shuntyard_domain::ids::JobId;
 use shuntyard_domain::wire::api::JobBody;
 
-use crate::change::{fetch, id, of_change, shown};
+use crate::change::{fetch, of_change, shown};
 use crate::client::{Client, parse};
 use crate::failure::Failure;
 use crate::pretty_json::pretty;
+use crate::short_id;
 use crate::terminal::{print, stdout_colour};
 
 /// Jobs that are asked for at a time, and at most.
@@ -32,7 +33,7 @@ pub struct ShowArgs {
 /// # Errors
 /// `Failure` for an unknown id, or when the server or standard output fails.
 pub async fn run(client: &Client, args: ShowArgs) -> Result<u8, Failure> {
-    let id = id::resolve(client, &args.id).await?;
+    let id = short_id::change(client, &args.id).await?;
     if args.json {
         let url = client.url(&format!("changes/{id}"), &[]);
         let answer = client.answer(Method::GET, &url, None).await.map_err(|error| of_change(id, error))?;

@@ -1,4 +1,4 @@
-//! `shunt ctl`: enrol, list, change, test and remove runners, and accept their new host keys.
+//! `shunt ctl`: enrol, list, show, change, test and remove runners, and accept their new host keys.
 
 pub mod accept_host_key;
 pub mod apply;
@@ -10,6 +10,7 @@ pub mod install;
 pub mod label;
 pub mod list;
 pub mod scope;
+pub mod show;
 pub mod state;
 pub mod test;
 
