@@ -97,6 +97,7 @@ async fn install(daemon: &Daemon, spec: &HostSpec, host: &DemoHost, screen: &Scr
         labels: None,
         capabilities: None,
         scope: None,
+        jump: None,
         slots: Some(spec.slots_hint),
     };
     screen.title(&format!("install-runner {} {} --port {} --no-sudo", spec.name, spec.user, host.port()));

@@ -82,6 +82,7 @@ impl Ground {
             labels: None,
             capabilities: None,
             scope: None,
+            jump: None,
             slots: Some(SLOTS as u32),
         };
         let mut steps = self.dispatcher.install("bench-host".to_owned(), request).expect("a good request");

@@ -75,6 +75,7 @@ async fn fill(data: &TempDir, crowd: &Crowd) {
         capabilities: None,
         scope: None,
         slots: Some(1),
+        jump: None,
     };
     let mut steps = dispatcher.install("first".to_owned(), request).expect("a good request");
     let mut last = None;

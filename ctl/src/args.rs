@@ -5,9 +5,10 @@ use clap::{Parser, Subcommand};
 use crate::commands::artifacts::ArtifactsCommand;
 use crate::commands::change::ChangeCommand;
 use crate::commands::enrolment_tokens;
+use crate::commands::jump_hosts::JumpHostCommand;
 use crate::commands::pool::PoolCommand;
 use crate::commands::runners::{
-    accept_host_key, apply, approve, delete, export, install, label, list, scope, show, state, test,
+    accept_host_key, apply, approve, delete, export, install, label, list, scope, show, state, test, via,
 };
 use crate::commands::secret::SecretCommand;
 use crate::commands::tenancy::{OrgCommand, PipelineCommand, ProjectCommand};
@@ -91,6 +92,10 @@ pub enum CtlCommand {
     Pool(PoolCommand),
     Label(label::LabelArgs),
     Scope(scope::ScopeArgs),
+    Via(via::ViaArgs),
+    /// Manage jump hosts, through which runners are reached
+    #[command(subcommand)]
+    JumpHost(JumpHostCommand),
     /// Let runners finish their jobs and take no more
     Drain(state::StateArgs),
     /// Let runners take no jobs; those that run there go on

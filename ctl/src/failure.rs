@@ -142,6 +142,8 @@ pub enum Usage {
     TwoValues { key: String, values: String },
     #[error("`{label}` is both added and removed")]
     AddedAndRemoved { label: String },
+    #[error("`direct` has no jump host: leave the name out, or write `jump NAME`")]
+    DirectHasNoName,
     #[error("`enterprise` serves every organisation: leave the name out, or write `org NAME`")]
     EnterpriseHasNoName,
     #[error(

@@ -79,7 +79,7 @@ impl Dispatcher {
         steps.done("connect", "the host shows the named key");
         // Beside the runner's own connection; the id keeps the pool from mixing them up.
         let tested_as = RunnerId(new_id());
-        let target = Target { runner: tested_as, host_keys: vec![line.clone()], ..known.target() };
+        let target = Target { runner: tested_as, host_keys: vec![line.clone()], ..self.target(known) };
         let examinee = Examinee {
             target,
             wrapper_path: &known.runner.installation.wrapper_path,
@@ -100,7 +100,7 @@ impl Dispatcher {
     async fn shown_key(&self, known: &Known, policy: &HostKeyPolicy) -> Result<String, ConnectError> {
         let (tasks, settings): (&Tasks, _) = (&self.0.tasks, self.0.pool.settings());
         let credential = Credential::Key(Arc::clone(&known.key));
-        let session = Session::connect_with(&known.target().dial, &credential, policy, tasks, settings).await?;
+        let session = Session::connect_with(&self.target(known).dial, &credential, policy, tasks, settings).await?;
         let line = session.host_key_line();
         session.close().await;
         Ok(line)

@@ -5,30 +5,17 @@ use shuntyard_domain::ids::RunnerId;
 
 use super::inventory::Known;
 use super::{DispatchError, Dispatcher};
-use crate::ssh::{ConnectError, Dial, Lease, Target};
-
-impl Known {
-    /// How the pool reaches this runner.
-    pub(super) fn target(&self) -> Target {
-        let endpoint = &self.runner.endpoint;
-        Target {
-            runner: self.runner.id,
-            dial: Dial::direct(endpoint.address.clone(), endpoint.port, endpoint.user.clone()),
-            host_keys: endpoint.host_keys.clone(),
-            key: self.key.clone(),
-        }
-    }
-}
+use crate::ssh::{ConnectError, Lease};
 
 impl Dispatcher {
     /// A place for one job's channel.
     pub(super) async fn lease_job(&self, known: &Known) -> Result<Lease, ConnectError> {
-        self.0.pool.lease_job(&known.target()).await
+        self.0.pool.lease_job(&self.target(known)).await
     }
 
     /// A place for a short call that is not a job.
     pub(super) async fn lease_service(&self, known: &Known) -> Result<Lease, ConnectError> {
-        self.0.pool.lease_service(&known.target()).await
+        self.0.pool.lease_service(&self.target(known)).await
     }
 
     pub(super) fn known(&self, id: RunnerId) -> Result<Known, DispatchError> {

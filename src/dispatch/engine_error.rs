@@ -18,6 +18,10 @@ pub enum DispatchError {
     NoJob(JobId),
     #[error("there is no runner `{0}`")]
     NoRunner(String),
+    #[error("there is no jump host `{0}`")]
+    NoJumpHost(String),
+    #[error("jump host `{name}` leads to {}; remove them, or change their way, first", by.join(", "))]
+    JumpHostUsed { name: String, by: Vec<String> },
     #[error("there is no change {0}")]
     NoChange(ChangeId),
     /// An organisation, project or pipeline.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::runner::RunnerState;
+use shuntyard_domain::via::Via;
 use shuntyard_domain::wire::api::{InstallRunner, StepEvent};
 use shuntyard_domain::wrapper::install::Installed;
 use shuntyard_domain::wrapper::probe::ProbedHost;
@@ -27,12 +28,13 @@ use super::test_runner::Examinee;
 use super::{DispatchError, Dispatcher, new_id};
 use crate::ssh::bootstrap::Rights;
 use crate::ssh::{Dial, RunnerKey, Session, Target, fingerprint};
-pub(super) use plan::{Checked, connect_advice, is_fingerprint};
+pub(super) use plan::{Checked, connect_advice, credential_of, is_fingerprint, policy_of};
 use undo::Undone;
 
 const AGAIN: &str = "run the same command again; if it stays, see the daemon's log at debug level";
 
-const UNLOCK: &str = "run the command on a terminal, which asks for the passphrase, or use a key without one";
+pub(super) const CREDENTIAL_ADVICE: &str =
+    "run the command on a terminal, which asks for the passphrase, or use a key without one";
 
 impl Dispatcher {
     /// Bootstraps a host, or refreshes one that is enrolled. The operation goes on when the listener leaves.
@@ -49,7 +51,7 @@ impl Dispatcher {
         let (steps, listener) = Steps::new();
         let checked = match plan::check(hostname, request) {
             Err(DispatchError::Key(error)) => {
-                steps.failed("credential", Failure::new(error, UNLOCK), Vec::new(), Vec::new());
+                steps.failed("credential", Failure::new(error, CREDENTIAL_ADVICE), Vec::new(), Vec::new());
                 return Ok(listener);
             }
             checked => checked?,
@@ -61,19 +63,31 @@ impl Dispatcher {
     /// As `install`, with what may be used.
     pub(super) fn install_checked(
         &self,
-        checked: Checked,
+        mut checked: Checked,
     ) -> Result<mpsc::UnboundedReceiver<StepEvent>, DispatchError> {
         let (steps, listener) = Steps::new();
+        let via = self.way_to(&checked)?;
+        checked.dial.route = self.route(&via);
         // The address, too: two names for one host share its base directory.
         let claims = [self.0.claims.claim(&checked.hostname)?, self.0.claims.claim(&checked.dial.at())?];
         let span = info_span!("install", runner.name = %checked.hostname);
         let engine = self.clone();
         self.0.tasks.spawn(span, move |_| async move {
             let before = engine.0.inventory.by_name(&checked.hostname);
-            Install { engine: &engine, steps: &steps, checked: &checked, before: before.as_ref() }.run().await;
+            Install { engine: &engine, steps: &steps, checked: &checked, via, before: before.as_ref() }.run().await;
             drop(claims);
         });
         Ok(listener)
+    }
+
+    /// The way that was named, or that of an earlier bootstrap.
+    fn way_to(&self, checked: &Checked) -> Result<Via, DispatchError> {
+        let earlier = || self.0.inventory.by_name(&checked.hostname).map(|known| known.runner.endpoint.via.clone());
+        match &checked.via {
+            Some(Via::Jump(jump)) => self.jump_way(jump),
+            Some(way @ (Via::Direct | Via::DialOut)) => Ok(way.clone()),
+            None => Ok(earlier().unwrap_or_default()),
+        }
     }
 }
 
@@ -82,6 +96,7 @@ struct Install<'i> {
     engine: &'i Dispatcher,
     steps: &'i Steps,
     checked: &'i Checked,
+    via: Via,
     /// The record of an earlier bootstrap.
     before: Option<&'i Known>,
 }

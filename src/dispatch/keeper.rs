@@ -26,6 +26,8 @@ const STEADY: Duration = Duration::from_secs(10);
 const GREET_EVERY: Duration = Duration::from_secs(12 * 3600);
 /// A host that refused the login is not asked again soon: it counts refusals against our address.
 const REFUSED_PAUSE: Duration = Duration::from_secs(300);
+/// Until a jump host is asked for again that a person has to see to.
+const CARRIER_PAUSE: Duration = Duration::from_secs(15);
 
 /// Doubling delays with jitter, back to the first after a success.
 pub(super) struct Backoff {
@@ -99,7 +101,7 @@ async fn keep_warm(engine: &Dispatcher, id: RunnerId) {
             unreachable(engine, id, why.into(), tries, None);
             return;
         }
-        let delay = match engine.0.pool.warm(&known.target()).await {
+        let delay = match engine.0.pool.warm(&engine.target(&known)).await {
             Ok(_) => {
                 let began = Instant::now();
                 on_connected(engine, &known).await;
@@ -147,12 +149,18 @@ async fn stay_connected(engine: &Dispatcher, known: &Known) {
 
 /// Leaves a host alone that has given its final word.
 async fn refused(engine: &Dispatcher, known: &Known, error: &ConnectError, tries: u32) {
-    let minutes = REFUSED_PAUSE.as_secs() / 60;
-    let why = format!("{error}; tried again after a Test or a change of the runner, and every {minutes} minutes");
-    unreachable(engine, known.runner.id, why, tries, Some(REFUSED_PAUSE));
-    tracing::warn!(%error, pause_s = REFUSED_PAUSE.as_secs(), "not connecting again soon");
+    let (pause, why) = if matches!(error, ConnectError::CarrierDown { .. } | ConnectError::CarrierClosed { .. }) {
+        // Nothing is sent for it: what carries us has its own pause.
+        (CARRIER_PAUSE, error.to_string())
+    } else {
+        let minutes = REFUSED_PAUSE.as_secs() / 60;
+        let told = format!("{error}; tried again after a Test or a change of the runner, and every {minutes} minutes");
+        (REFUSED_PAUSE, told)
+    };
+    unreachable(engine, known.runner.id, why, tries, Some(pause));
+    tracing::warn!(%error, pause_s = pause.as_secs(), "not connecting again soon");
     // A Test or a change of the record wakes us: somebody may have mended it.
-    let _ = tokio::time::timeout(REFUSED_PAUSE, known.changed.notified()).await;
+    let _ = tokio::time::timeout(pause, known.changed.notified()).await;
 }
 
 async fn on_connected(engine: &Dispatcher, known: &Known) {

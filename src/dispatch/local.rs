@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use shuntyard_domain::runner::{Endpoint, Runner, RunnerState, StateNote};
+use shuntyard_domain::via::Via;
 use shuntyard_domain::wire::api::StepEvent;
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
@@ -147,8 +148,10 @@ impl Dispatcher {
             local: true,
             labels: None,
             capabilities: None,
+            one_off: false,
             slots: Some(wanted.slots),
             scope: None,
+            via: Some(Via::Direct),
         })
         .map(Some)
     }

@@ -21,6 +21,7 @@ mod follow;
 mod git_blob;
 mod install;
 mod inventory;
+mod jump_hosts;
 mod keeper;
 mod lanes;
 mod limits;
@@ -83,6 +84,7 @@ use deliver::Deliveries;
 use enrol::Enrolments;
 use event_loop::LoopEvent;
 use inventory::Inventory;
+use jump_hosts::JumpHosts;
 use lanes::Lanes;
 use pipelines::Pipelines;
 use pools::Pools;
@@ -133,6 +135,7 @@ struct Engine {
     spool_cap_bytes: u64,
     feed: Feed,
     inventory: Inventory,
+    jump_hosts: JumpHosts,
     lanes: Lanes,
     claims: Claims,
     enrolments: Enrolments,
@@ -173,6 +176,7 @@ impl Dispatcher {
             spool_cap_bytes: parts.spool_cap_bytes,
             feed: Feed::default(),
             inventory: Inventory::default(),
+            jump_hosts: JumpHosts::default(),
             lanes: Lanes::default(),
             claims: Claims::default(),
             enrolments: Enrolments::new(parts.enrolment_approval),

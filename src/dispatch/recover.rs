@@ -15,6 +15,7 @@ use crate::store::{StoreError, jobs_unfinished, runner_list, runner_sealed_key};
 
 /// Loads everything that is not finished. Slots are taken before the first waiting job is queued.
 pub(super) async fn take_up(engine: &Dispatcher) -> Result<(), DispatchError> {
+    engine.load_jump_hosts().await?;
     load_runners(engine).await?;
     engine.load_limits().await?;
     let unfinished = engine.0.store.read(jobs_unfinished).await?;

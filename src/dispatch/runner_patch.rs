@@ -9,6 +9,7 @@ use shuntyard_domain::tenancy::Name;
 use shuntyard_domain::wire::api::PatchRunner;
 
 use super::engine_error::bad;
+use super::jump_hosts::{check_via, via_of};
 use super::{DispatchError, Dispatcher};
 use crate::store::{
     Connection, RunnerChanged, RunnerEvent, ValueChange, org_since, runner_by_id, runner_event_insert, runner_update,
@@ -23,6 +24,8 @@ pub struct RunnerPatch {
     pub edit_capabilities: LabelEdit,
     pub slots: Option<u32>,
     pub scope: Option<Scope>,
+    /// The jump host through which it is reached; `""`: none.
+    pub jump: Option<String>,
     pub state: Option<RunnerState>,
     pub reason: Option<String>,
 }
@@ -36,6 +39,7 @@ impl From<PatchRunner> for RunnerPatch {
             edit_capabilities: LabelEdit { add: body.add_capabilities, remove: body.remove_capabilities },
             slots: body.slots,
             scope: body.scope,
+            jump: body.jump,
             state: body.state,
             reason: body.reason,
         }
@@ -68,6 +72,9 @@ impl RunnerPatch {
         change_words("capabilities", &mut runner.capabilities, self.capabilities, &self.edit_capabilities)?;
         runner.slots = self.slots.unwrap_or(runner.slots);
         runner.scope = self.scope.unwrap_or_else(|| runner.scope.clone());
+        if let Some(jump) = &self.jump {
+            runner.endpoint.via = via_of(jump)?;
+        }
         let Some(state) = self.state else { return Ok(()) };
         if runner.state == RunnerState::Pending {
             return Err(bad("state", "the runner waits for its approval", &["`shunt ctl approve` lets it take jobs"]));
@@ -139,6 +146,7 @@ fn shown(runner: &Runner) -> BTreeMap<&'static str, Value> {
         ("capabilities", json!(runner.capabilities)),
         ("slots", json!(runner.slots)),
         ("scope", json!(runner.scope)),
+        ("jump", json!(runner.endpoint.via.jump())),
         ("state", json!(runner.state)),
         ("reason", json!(runner.state_note.as_ref().and_then(|note| note.reason.as_ref()))),
     ])
@@ -164,7 +172,7 @@ impl Dispatcher {
         let (engine, by, now_ms) = (self.clone(), by.to_owned(), self.0.clock.now_ms());
         let (name, owner) = (hostname.to_owned(), self.clone());
         self.to_the_end(async move {
-            let write = move |c: &mut Connection| -> Result<Option<Runner>, DispatchError> {
+            let write = move |c: &mut Connection| -> Result<Option<(Runner, bool)>, DispatchError> {
                 let before = runner_by_id(c, id)?.ok_or(DispatchError::NoRunner(name))?;
                 let mut after = before.clone();
                 if let Some(scope) = &patch.scope {
@@ -177,13 +185,21 @@ impl Dispatcher {
                 if changes.is_empty() {
                     return Ok(None);
                 }
+                let other_way = before.endpoint.via != after.endpoint.via;
+                if other_way {
+                    check_via(c, &after.endpoint.via)?;
+                }
                 let after = runner_update(c, &after)?;
                 let event = RunnerEvent::Changed(RunnerChanged { by, reason, changes });
                 runner_event_insert(c, &after, now_ms, &event)?;
-                Ok(Some(after))
+                Ok(Some((after, other_way)))
             };
-            if let Some(stored) = engine.0.store.write(write).await? {
+            if let Some((stored, other_way)) = engine.0.store.write(write).await? {
                 engine.record_changed(stored);
+                if other_way {
+                    // Its keeper connects again by the new one, and its jobs are followed on.
+                    engine.0.pool.forget(id);
+                }
             }
             Ok(())
         })

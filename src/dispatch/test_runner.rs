@@ -55,7 +55,7 @@ impl Dispatcher {
         let span = info_span!("test", runner.name = hostname);
         self.0.tasks.spawn(span, move |_| async move {
             let examinee = Examinee {
-                target: known.target(),
+                target: engine.target(&known),
                 wrapper_path: &known.runner.installation.wrapper_path,
                 wrapper_version: &known.runner.installation.wrapper_version,
             };

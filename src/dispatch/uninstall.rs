@@ -60,7 +60,7 @@ impl Dispatcher {
         let known = self.known_by_name(hostname)?;
         self.may_be_removed(&known)?;
         // The address, too: another name may stand for the same host.
-        let address = self.0.claims.claim(&known.target().dial.at())?;
+        let address = self.0.claims.claim(&self.target(&known).dial.at())?;
         let (steps, listener) = Steps::new();
         let engine = self.clone();
         self.to_the_end(async move {

@@ -37,6 +37,10 @@ uuid_id!(
     RunnerId
 );
 uuid_id!(
+    /// Identifies one inventory record of a jump host.
+    JumpHostId
+);
+uuid_id!(
     /// Identifies one phase run: the jobs of one phase that were submitted together.
     PhaseRunId
 );

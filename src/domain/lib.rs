@@ -20,6 +20,7 @@ pub mod git_source;
 pub mod ids;
 pub mod inventory_file;
 pub mod job;
+pub mod jump_host;
 pub mod label;
 pub mod outcome;
 pub mod output;

@@ -111,11 +111,16 @@ fn shown_dispatch(error: DispatchError) -> Shown {
     let message = error.to_string();
     match error {
         E::Blob(error) => shown_blob(&error, message),
-        E::NoToken(_) | E::NoPool(_) | E::NoJob(_) | E::NoRunner(_) | E::NoChange(_) | E::NoPlace(_) => {
-            Shown::new(StatusCode::NOT_FOUND, "not_found", message)
-        }
+        E::NoToken(_)
+        | E::NoPool(_)
+        | E::NoJumpHost(_)
+        | E::NoJob(_)
+        | E::NoRunner(_)
+        | E::NoChange(_)
+        | E::NoPlace(_) => Shown::new(StatusCode::NOT_FOUND, "not_found", message),
         E::Raced(_) => Shown::new(StatusCode::CONFLICT, "raced", message),
         E::TokenUsed { .. } => Shown::new(StatusCode::CONFLICT, "token_used", message),
+        E::JumpHostUsed { .. } => Shown::new(StatusCode::CONFLICT, "in_use", message),
         E::Taken { .. } => Shown::new(StatusCode::CONFLICT, "conflict", message),
         E::NotAllowed(_) => Shown::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", message),
         E::BadConfig(faults) => {

@@ -7,6 +7,7 @@ mod changes;
 mod enrolment;
 mod error;
 mod jobs;
+mod jump_hosts;
 mod limits;
 mod log;
 mod pages;
@@ -60,6 +61,8 @@ pub fn router(api: Api) -> Router {
         .route("/enrolment-tokens/{id}", delete(enrolment::revoke))
         .route("/pools", get(pools::list).post(pools::create))
         .route("/pools/{pool}", get(pools::show).patch(pools::patch).delete(pools::delete))
+        .route("/jump-hosts", get(jump_hosts::list).post(jump_hosts::create))
+        .nest("/jump-hosts/{jump_host}", jump_host_routes())
         .route("/jobs", get(jobs::list).post(jobs::submit))
         .route("/jobs/streaming", get(jobs::streaming))
         .route("/jobs/{id}", get(jobs::show).delete(jobs::cancel))
@@ -105,6 +108,14 @@ fn open_routes() -> Router<Api> {
         .layer(from_fn(query::known_keys))
         .layer(from_fn(path::known_enterprise))
         .route("/saml/enabled", get(status::saml))
+}
+
+fn jump_host_routes() -> Router<Api> {
+    Router::new()
+        .route("/", get(jump_hosts::show).patch(jump_hosts::patch).delete(jump_hosts::delete))
+        .route("/install", post(jump_hosts::install))
+        .route("/health", post(jump_hosts::test))
+        .route("/accept-host-key", post(jump_hosts::accept_host_key))
 }
 
 /// One change, by its id alone or in its project.

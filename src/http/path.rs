@@ -175,6 +175,17 @@ impl<S: Send + Sync> FromRequestParts<S> for PathRest {
     }
 }
 
+/// The `{jump_host}` of a path.
+pub(super) struct PathJump(pub Name);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathJump {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        path_word(parts, state, "jump_host").await.map(Self)
+    }
+}
+
 /// The `{hostname}` of a path.
 pub(super) struct PathHost(pub String);
 

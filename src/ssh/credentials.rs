@@ -39,10 +39,18 @@ impl Credential {
 /// # Errors
 /// `KeyError::Random` when the system's random source fails, `KeyError::Encode` never in practice.
 pub fn generate_runner_key(hostname: &str) -> Result<(Zeroizing<String>, String), KeyError> {
+    generate_key(&format!("job_runner@{hostname}"))
+}
+
+/// As `generate_runner_key`, with another comment at the end of the public line.
+///
+/// # Errors
+/// As `generate_runner_key`.
+pub fn generate_key(comment: &str) -> Result<(Zeroizing<String>, String), KeyError> {
     let mut seed = Zeroizing::new([0_u8; 32]);
     getrandom::fill(seed.as_mut_slice()).map_err(|_| KeyError::Random)?;
     let pair = KeypairData::Ed25519(Ed25519Keypair::from_seed(&seed));
-    let key = PrivateKey::new(pair, format!("job_runner@{hostname}")).map_err(|_| KeyError::Encode)?;
+    let key = PrivateKey::new(pair, comment).map_err(|_| KeyError::Encode)?;
     let private = key.to_openssh(LineEnding::LF).map_err(|_| KeyError::Encode)?;
     let public = key.public_key().to_openssh().map_err(|_| KeyError::Encode)?;
     Ok((Zeroizing::new(private.to_string()), format!("{public}\n")))

@@ -21,7 +21,7 @@ mod settings;
 mod socket;
 
 pub use channel::{Channel, ChannelEvent, ChannelReader, ChannelWriter};
-pub use credentials::{Credential, generate_runner_key, load_private_key};
+pub use credentials::{Credential, generate_key, generate_runner_key, load_private_key};
 pub use error::{ChannelGone, ConnectError, ExecError, ForwardError, KeyError, Phase};
 pub use exec::{ExecLimits, ExecOutput};
 pub use host_keys::{HostKeyPolicy, fingerprint};

@@ -139,6 +139,14 @@ impl Session {
         }
     }
 
+    /// Has the peer connect to a host, and ends that connection at once.
+    ///
+    /// # Errors
+    /// As `open_direct`.
+    pub async fn try_forward(&self, address: &str, port: u16) -> Result<(), ForwardError> {
+        self.open_direct(address, port, ()).await.map(drop)
+    }
+
     /// `HOST:PORT` of the peer.
     #[must_use]
     pub fn at(&self) -> &str {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use diesel::prelude::*;
 use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::runner::Scope;
+use shuntyard_domain::tenancy::Name;
 
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
@@ -38,6 +39,8 @@ pub struct EnrolmentTokenRow {
     pub capabilities: BTreeSet<String>,
     /// The instance of a pool that it is for; `None`: a person made it.
     pub pool_instance: Option<String>,
+    /// The jump host through which its host is reached.
+    pub jump: Option<Name>,
     pub used: Option<TokenUse>,
     pub revoked_at_ms: Option<i64>,
 }
@@ -73,6 +76,7 @@ struct Columns {
     one_off: bool,
     capabilities: String,
     pool_instance: Option<String>,
+    jump: Option<String>,
 }
 
 impl Columns {
@@ -101,6 +105,7 @@ impl Columns {
             one_off: token.one_off,
             capabilities: About { what: TOKEN, key: &token.id }.json("capabilities", &token.capabilities)?,
             pool_instance: token.pool_instance.clone(),
+            jump: token.jump.as_ref().map(ToString::to_string),
         })
     }
 
@@ -129,6 +134,7 @@ impl Columns {
             one_off: self.one_off,
             capabilities: row.json("capabilities", &self.capabilities)?,
             pool_instance: self.pool_instance,
+            jump: row.parse_opt("jump", self.jump.as_deref())?,
             used,
             revoked_at_ms: self.revoked_at_ms,
         })

@@ -18,6 +18,7 @@ mod job_page;
 mod job_receipts;
 mod job_row;
 mod jobs;
+mod jump_hosts;
 mod migrate;
 mod open;
 mod phase_runs;
@@ -56,6 +57,9 @@ pub use job_page::{JobQuery, job_page};
 pub use job_receipts::{job_receipt_find, job_receipt_insert};
 pub use jobs::{
     job_find, job_insert, jobs_on_runner, jobs_placed, jobs_runner_hostnames, jobs_unfinished, workspaces_in_use,
+};
+pub use jump_hosts::{
+    jump_host_delete, jump_host_find, jump_host_insert, jump_host_list, jump_host_replace_key, jump_host_update,
 };
 pub use open::{Store, StoreOptions, StoreStats};
 pub use phase_runs::{PhaseRunRow, phase_run_find, phase_run_insert};

@@ -45,6 +45,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    jump_hosts (id) {
+        id -> Text,
+        name -> Text,
+        endpoint -> Text,
+        openssh_public_key -> Text,
+        sealed_private_key -> Text,
+        quarantine -> Nullable<Text>,
+        created_at_ms -> BigInt,
+        updated_at_ms -> BigInt,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
     phase_runs (id) {
         id -> Text,
         enterprise -> Text,
@@ -286,6 +300,7 @@ diesel::table! {
         runner_id -> Nullable<Text>,
         runner_hostname -> Nullable<Text>,
         revoked_at_ms -> Nullable<BigInt>,
+        jump -> Nullable<Text>,
         one_off -> Bool,
         capabilities -> Text,
         pool_instance -> Nullable<Text>,

@@ -9,6 +9,7 @@ pub mod config_check;
 pub mod enrolment_tokens;
 pub mod explain;
 pub mod jobs;
+pub mod jump_hosts;
 mod list_pages;
 pub mod logs;
 pub mod plan;
@@ -61,6 +62,8 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Ctl(CtlCommand::Pool(command)) => pool::run(&connect()?, command).await,
         Command::Ctl(CtlCommand::Label(label)) => runners::label::run(&connect()?, label).await,
         Command::Ctl(CtlCommand::Scope(scope)) => runners::scope::run(&connect()?, scope).await,
+        Command::Ctl(CtlCommand::Via(via)) => runners::via::run(&connect()?, via).await,
+        Command::Ctl(CtlCommand::JumpHost(command)) => jump_hosts::run(&connect()?, command).await,
         Command::Ctl(CtlCommand::Drain(args)) => runners::state::run(&connect()?, RunnerState::Draining, args).await,
         Command::Ctl(CtlCommand::Disable(args)) => runners::state::run(&connect()?, RunnerState::Disabled, args).await,
         Command::Ctl(CtlCommand::Enable(args)) => runners::state::run(&connect()?, RunnerState::Enrolled, args).await,

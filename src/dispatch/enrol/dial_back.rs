@@ -14,6 +14,7 @@ use shuntyard_domain::wrapper::probe::ProbedHost;
 use shuntyard_domain::wrapper::{SYSTEM_USER, parse_facts, parse_install, wrapper_version};
 
 use super::{Candidate, EnrolError, Lines, check_network, check_token};
+use crate::dispatch::jump_hosts::check_via;
 use crate::dispatch::keeper::key_context;
 use crate::dispatch::pools::enrol_instance;
 use crate::dispatch::steps::Steps;
@@ -43,7 +44,9 @@ impl Dispatcher {
         about: &Candidate,
         finish: Finish,
     ) -> Result<Lines, EnrolError> {
-        let said = read(peer, token, about, finish)?;
+        let mut said = read(peer, token, about, finish)?;
+        let via = Via::from(token.jump.clone());
+        said.dial.route = self.route(&via);
         let _claims = [self.0.claims.claim(&about.hostname)?, self.0.claims.claim(&said.dial.at())?];
         self.check_not_taken(about, &said)?;
         let enrolled = self.test_and_store(token, about, said).await;
@@ -118,7 +121,7 @@ impl Dispatcher {
                 port: said.dial.port,
                 user: said.dial.user,
                 host_keys: said.host_keys,
-                via: Via::Direct,
+                via: token.jump.clone().into(),
             },
             openssh_public_key: about.public_line.clone(),
             installation: Installation {
@@ -177,6 +180,7 @@ impl Dispatcher {
                 Some(instance) => Some(enrol_instance(c, instance, runner.id, used.at_ms)?.ok_or(EnrolError::Unknown)?),
             };
             let runner = Runner { pool: pool.as_ref().map(|pool| pool.name.to_string()), ..runner };
+            check_via(c, &runner.endpoint.via)?;
             match runner_insert(c, &runner, &sealed) {
                 Err(StoreError::Conflict { .. }) => Err(EnrolError::NameTaken(used.hostname)),
                 inserted => Ok(inserted.map(|()| (runner, pool.map(|pool| pool.id)))?),

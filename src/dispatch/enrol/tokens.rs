@@ -33,6 +33,7 @@ impl Dispatcher {
         by: &str,
     ) -> Result<NewEnrolmentToken, DispatchError> {
         check(&wanted)?;
+        wanted.jump.as_ref().map(|jump| self.jump_way(jump)).transpose()?;
         let text = token::make().ok_or(DispatchError::Random)?;
         let created_at_ms = self.0.clock.now_ms();
         let row = EnrolmentTokenRow {
@@ -51,6 +52,7 @@ impl Dispatcher {
             one_off: wanted.one_off,
             capabilities: wanted.capabilities,
             pool_instance: None,
+            jump: wanted.jump,
             used: None,
             revoked_at_ms: None,
         };
@@ -102,6 +104,7 @@ impl Dispatcher {
             scope: spec.scope.clone(),
             slots: spec.slots,
             one_off: spec.one_off,
+            jump: None,
             used: None,
             revoked_at_ms: None,
         };
@@ -179,6 +182,7 @@ fn body(row: &EnrolmentTokenRow, now_ms: i64) -> EnrolmentTokenBody {
         scope: row.scope.clone(),
         slots: row.slots,
         one_off: row.one_off,
+        jump: row.jump.clone(),
         used_at: row.used.as_ref().map(|used| rfc3339(used.at_ms)),
         runner_id: row.used.as_ref().map(|used| used.runner),
         runner: row.used.as_ref().map(|used| used.hostname.clone()),

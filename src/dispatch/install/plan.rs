@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use shuntyard_domain::runner::{Scope, check_hostname, check_user};
+use shuntyard_domain::via::Via;
 use shuntyard_domain::wire::api::InstallRunner;
 use zeroize::Zeroizing;
 
 use crate::dispatch::engine_error::bad;
+use crate::dispatch::jump_hosts::via_of;
 use crate::dispatch::{DispatchError, RunnerPatch};
 use crate::ssh::{ConnectError, Credential, Dial, HostKeyPolicy, KeyError, load_private_key};
 
@@ -27,6 +29,8 @@ pub(in crate::dispatch) struct Checked {
     pub slots: Option<u32>,
     pub one_off: bool,
     pub scope: Option<Scope>,
+    /// The way that was named.
+    pub via: Option<Via>,
 }
 
 /// # Errors
@@ -42,32 +46,8 @@ pub(super) fn check(hostname: String, request: InstallRunner) -> Result<Checked,
     if request.port == 0 {
         return Err(bad("port", "0 is not a port", &["1 to 65535"]));
     }
-    let policy = match request.host_key {
-        None => HostKeyPolicy::Unknown,
-        Some(text) if is_fingerprint(&text) => HostKeyPolicy::Fingerprint(text),
-        Some(_) => {
-            return Err(bad(
-                "host_key",
-                "not a fingerprint",
-                &["SHA256: and 43 base64 characters, as ssh-keygen -l prints it"],
-            ));
-        }
-    };
-    let credential = match (request.password, request.private_key) {
-        (Some(password), None) => Credential::Password(Zeroizing::new(password)),
-        (None, Some(text)) => {
-            let (text, passphrase) = (Zeroizing::new(text), request.passphrase.map(Zeroizing::new));
-            match load_private_key(&text, passphrase.as_ref().map(|p| p.as_str())) {
-                Ok(key) => Credential::Key(Arc::new(key)),
-                Err(error @ (KeyError::PassphraseMissing | KeyError::PassphraseWrong)) => return Err(error.into()),
-                Err(error) => return Err(bad("private_key", error.to_string(), &[PRIVATE_KEYS])),
-            }
-        }
-        (None, None) => return Err(bad("password", "the login has no credential", &["password or private_key"])),
-        (Some(_), Some(_)) => {
-            return Err(bad("password", "the login has two credentials", &["password or private_key"]));
-        }
-    };
+    let policy = policy_of(request.host_key)?;
+    let credential = credential_of(request.password, request.private_key, request.passphrase)?;
     let dial = Dial::direct(address, request.port, request.user);
     Ok(Checked {
         hostname,
@@ -81,6 +61,51 @@ pub(super) fn check(hostname: String, request: InstallRunner) -> Result<Checked,
         slots: request.slots,
         one_off: request.one_off,
         scope: request.scope,
+        via: request.jump.as_deref().map(via_of).transpose()?,
+    })
+}
+
+/// What a host must show at a login of a person.
+///
+/// # Errors
+/// `BadRequest` for what is no fingerprint.
+pub(in crate::dispatch) fn policy_of(host_key: Option<String>) -> Result<HostKeyPolicy, DispatchError> {
+    Ok(match host_key {
+        None => HostKeyPolicy::Unknown,
+        Some(text) if is_fingerprint(&text) => HostKeyPolicy::Fingerprint(text),
+        Some(_) => {
+            return Err(bad(
+                "host_key",
+                "not a fingerprint",
+                &["SHA256: and 43 base64 characters, as ssh-keygen -l prints it"],
+            ));
+        }
+    })
+}
+
+/// How a person logs in.
+///
+/// # Errors
+/// As `check`.
+pub(in crate::dispatch) fn credential_of(
+    password: Option<String>,
+    private_key: Option<String>,
+    passphrase: Option<String>,
+) -> Result<Credential, DispatchError> {
+    Ok(match (password, private_key) {
+        (Some(password), None) => Credential::Password(Zeroizing::new(password)),
+        (None, Some(text)) => {
+            let (text, passphrase) = (Zeroizing::new(text), passphrase.map(Zeroizing::new));
+            match load_private_key(&text, passphrase.as_ref().map(|p| p.as_str())) {
+                Ok(key) => Credential::Key(Arc::new(key)),
+                Err(error @ (KeyError::PassphraseMissing | KeyError::PassphraseWrong)) => return Err(error.into()),
+                Err(error) => return Err(bad("private_key", error.to_string(), &[PRIVATE_KEYS])),
+            }
+        }
+        (None, None) => return Err(bad("password", "the login has no credential", &["password or private_key"])),
+        (Some(_), Some(_)) => {
+            return Err(bad("password", "the login has two credentials", &["password or private_key"]));
+        }
     })
 }
 

@@ -3,16 +3,16 @@
 use shuntyard_domain::facts::facts_from;
 use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::runner::{Endpoint, Health, Installation, OneOff, Runner, RunnerState, StateNote};
-use shuntyard_domain::via::Via;
 use shuntyard_domain::wrapper::wrapper_version;
 
 use super::{AGAIN, Install, Placed};
 use crate::dispatch::DispatchError;
+use crate::dispatch::jump_hosts::check_via;
 use crate::dispatch::keeper::key_context;
 use crate::dispatch::steps::Failure;
 use crate::dispatch::test_runner::Examined;
 use crate::ssh::Target;
-use crate::store::{StoreError, runner_by_id, runner_insert, runner_replace_key, runner_update};
+use crate::store::{runner_by_id, runner_insert, runner_replace_key, runner_update};
 
 impl Install<'_> {
     /// The runner as it is stored; what an earlier enrolment set by hand stays.
@@ -28,7 +28,7 @@ impl Install<'_> {
                 port: target.dial.port,
                 user: target.dial.user.clone(),
                 host_keys: target.host_keys.clone(),
-                via: Via::Direct,
+                via: self.via.clone(),
             },
             openssh_public_key: placed.key.public_line.clone(),
             installation: Installation {
@@ -75,6 +75,7 @@ impl Install<'_> {
             .0
             .store
             .write(move |c| {
+                check_via(c, &runner.endpoint.via)?;
                 let Some(current) = runner_by_id(c, runner.id)? else {
                     runner_insert(c, &runner, &sealed)?;
                     return Ok(runner);
@@ -100,7 +101,7 @@ impl Install<'_> {
                 Ok(runner)
             })
             .await;
-        stored.map_err(|error: StoreError| failure(error.into()))
+        stored.map_err(failure)
     }
 }
 

@@ -145,7 +145,7 @@ impl Install<'_> {
         let (runner, earlier) = (&known.runner, &known.runner.installation);
         let (was, is) = (&runner.endpoint, &self.checked.dial);
         let same_user = was.user == is.user;
-        let same_host = (&was.address, was.port) == (&is.address, is.port);
+        let same_host = (&was.address, was.port, &was.via) == (&is.address, is.port, &self.via);
         let same_account = earlier.system_mode == placed.system_mode && (placed.system_mode || same_user);
         let result = if (same_host && same_account) || earlier.instance_id == placed.installed.instance_id {
             let (base, line) = (&placed.installed.base_dir, &runner.openssh_public_key);

@@ -22,6 +22,8 @@ closed_list!(
         /// Where to connect, when it is not the runner's name.
         Address = "address",
         Port = "port",
+        /// The jump host through which it is reached; `""`: none.
+        Jump = "jump",
         /// The login that does the bootstrap.
         User = "user",
         /// Jobs run as that login.
@@ -50,6 +52,7 @@ pub struct InventoryFile {
 pub struct Entry {
     pub address: Option<String>,
     pub port: Option<u16>,
+    pub jump: Option<String>,
     pub user: Option<String>,
     pub no_sudo: Option<bool>,
     pub identity_file: Option<String>,

@@ -98,6 +98,10 @@ fn changes(entry: &Entry, runner: Option<&RunnerBody>) -> Vec<KeyChange> {
     let text = |text: &String| format!("{text:?}");
     note(InventoryKey::Address, runner.map(|r| text(&r.address)), entry.address.as_ref().map(text));
     note(InventoryKey::Port, runner.map(|r| r.port.to_string()), entry.port.as_ref().map(ToString::to_string));
+    let jump = runner.map(|r| text(&r.jump.as_ref().map(ToString::to_string).unwrap_or_default()));
+    // A new runner without one is reached directly anyway.
+    let is_news = |jump: &&String| runner.is_some() || !jump.is_empty();
+    note(InventoryKey::Jump, jump, entry.jump.as_ref().filter(is_news).map(text));
     if runner.is_none() {
         // Of the bootstrap alone: nothing to compare with later.
         note(InventoryKey::User, None, entry.user.as_ref().map(text));

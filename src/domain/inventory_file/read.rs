@@ -11,6 +11,7 @@ use crate::label::{MAX_LABELS, check_capability, check_label, two_values};
 use crate::project_config::fault::{Faults, Path};
 use crate::project_config::{Fault, toml_kind};
 use crate::runner::{BadName, MAX_SLOTS, RunnerState, Scope, check_hostname, check_reason, check_user};
+use crate::tenancy::Name;
 
 /// The largest file, in bytes.
 pub const MAX_INVENTORY_BYTES: usize = 4 * 1024 * 1024;
@@ -80,6 +81,7 @@ fn set(entry: &mut Entry, key: InventoryKey, value: &Spanned<DeValue<'_>>, path:
     match key {
         InventoryKey::Address => entry.address = checked(value, path, faults, check_hostname),
         InventoryKey::Port => entry.port = whole(value, path, faults, u32::from(u16::MAX)).map(|n| n as u16),
+        InventoryKey::Jump => entry.jump = checked(value, path, faults, check_jump),
         InventoryKey::User => entry.user = checked(value, path, faults, check_user),
         InventoryKey::NoSudo => match value.get_ref() {
             DeValue::Boolean(given) => entry.no_sudo = Some(*given),
@@ -147,6 +149,11 @@ fn check(checked: Result<(), BadName>, path: &Path<'_>, span: &Range<usize>, fau
     let Err(bad) = checked else { return true };
     faults.refused(path, span, format!("not a {}", bad.what), bad.allowed, bad.nearest.as_deref());
     false
+}
+
+/// The name of a jump host, or nothing.
+fn check_jump(text: &str) -> Result<(), BadName> {
+    if text.is_empty() { Ok(()) } else { text.parse::<Name>().map(drop) }
 }
 
 fn check_file(text: &str) -> Result<(), BadName> {

@@ -31,6 +31,9 @@ fn write_runner(text: &mut String, runner: &RunnerBody) -> std::fmt::Result {
     if runner.port != default_ssh_port() {
         line(InventoryKey::Port, runner.port.to_string())?;
     }
+    if let Some(jump) = &runner.jump {
+        line(InventoryKey::Jump, quoted(jump.as_str()))?;
+    }
     if !runner.system_mode {
         line(InventoryKey::User, quoted(&runner.user))?;
         line(InventoryKey::NoSudo, "true".into())?;

@@ -8,6 +8,7 @@ mod attempts;
 mod bootstrap;
 mod log_chunk;
 mod patch;
+mod runner_live;
 mod submit;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,7 @@ use crate::phase::{Phase, Stage};
 use crate::project_config::Fault;
 use crate::receipt::StopReceipt;
 use crate::runner::{Health, OneOff, Runner, RunnerState, Scope};
+use crate::tenancy::Name;
 use crate::wire::time_text::{chef_duration, chef_time, rfc3339};
 
 pub use artifacts::ArtifactBody;
@@ -34,6 +36,7 @@ pub use attempts::{AttemptBody, LossBody, Retry};
 pub use bootstrap::{AcceptHostKey, InstallRunner, StepEvent, default_ssh_port};
 pub use log_chunk::LogChunk;
 pub use patch::{DeletedRunnerBody, PatchRunner, StateNoteBody};
+pub use runner_live::RunnerLive;
 pub use submit::{ProjectLimits, SubmitJob, SubmitPhaseRun};
 
 /// Every error answer.
@@ -292,6 +295,9 @@ pub struct RunnerBody {
     pub address: String,
     pub port: u16,
     pub user: String,
+    /// The jump host through which it is reached.
+    #[serde(default)]
+    pub jump: Option<Name>,
     pub facts: Facts,
     pub labels: BTreeSet<String>,
     pub capabilities: BTreeSet<String>,
@@ -332,18 +338,6 @@ pub struct RunnerBody {
     pub created_at: String,
 }
 
-/// What a runner's answer needs beside its record.
-#[derive(Clone, Debug)]
-pub struct RunnerLive {
-    pub contact: ContactBody,
-    pub connections: usize,
-    pub max_sessions: Option<usize>,
-    pub running_jobs: Vec<JobId>,
-    /// Chef's `job` object of one of them; empty when idle.
-    pub job: Map<String, Value>,
-    pub host_keys: Vec<String>,
-}
-
 impl RunnerBody {
     #[must_use]
     pub fn of(runner: &Runner, live: RunnerLive) -> Self {
@@ -361,6 +355,7 @@ impl RunnerBody {
             address: runner.endpoint.address.clone(),
             port: runner.endpoint.port,
             user: runner.endpoint.user.clone(),
+            jump: runner.endpoint.via.jump().cloned(),
             facts: runner.facts.clone(),
             labels: runner.labels.clone(),
             capabilities: runner.capabilities.clone(),

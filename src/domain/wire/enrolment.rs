@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::RunnerId;
 use crate::runner::Scope;
+use crate::tenancy::Name;
 
 /// What `POST /enrolment-tokens` takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,9 @@ pub struct CreateEnrolmentToken {
     /// Its runner takes one job and is then removed.
     #[serde(default)]
     pub one_off: bool,
+    /// The jump host through which its host is reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jump: Option<Name>,
 }
 
 /// Seconds that a token is good for when nobody says it: an hour.
@@ -73,6 +77,8 @@ pub struct EnrolmentTokenBody {
     pub slots: u32,
     #[serde(default)]
     pub one_off: bool,
+    #[serde(default)]
+    pub jump: Option<Name>,
     pub used_at: Option<String>,
     pub runner_id: Option<RunnerId>,
     /// The name of the runner that it was used for.

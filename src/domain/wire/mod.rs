@@ -7,6 +7,7 @@ pub mod collect;
 pub mod control;
 pub mod enrolment;
 pub mod frame;
+pub mod jump_host;
 pub mod object;
 pub mod pipelines;
 pub mod pools;

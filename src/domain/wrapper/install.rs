@@ -269,7 +269,7 @@ fn key_comment(hostname: &str) -> Result<String, BadPlan> {
     Ok(format!("{SYSTEM_USER}@{hostname}"))
 }
 
-fn key_words(line: &str) -> Result<(&str, &str), BadPlan> {
+pub(super) fn key_words(line: &str) -> Result<(&str, &str), BadPlan> {
     let bad = || BadPlan::Key(line.chars().take(200).collect());
     let kind = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'@' | b'.');
     let base64 = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');

@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod enrol;
 pub mod install;
+pub mod jump_key;
 pub mod probe;
 
 use crc::{CRC_64_XZ, Crc};
@@ -16,6 +17,7 @@ pub use install::{
     BadPlan, Begun, InstallFault, InstallPlan, Installed, UninstallPlan, Uninstalled, drop_key_script, install_script,
     parse_install, parse_uninstall, retire_request, uninstall_script,
 };
+pub use jump_key::{JumpKeyAnswer, jump_key_comment, jump_key_script, parse_jump_key};
 pub use probe::{ProbedHost, Sudo, facts_script, parse_facts, parse_sudo, sudo_probe_script};
 
 /// The wrapper, as it is installed (the bootstrap puts one line with the host's paths in front).

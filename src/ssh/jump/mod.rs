@@ -34,8 +34,8 @@ const SILENT_CAP: Duration = Duration::from_secs(1);
 const ANSWERED_CAP: Duration = Duration::from_secs(3);
 /// After a final word, a refused login say: sshd counts it against our address.
 const FINAL_PAUSE: Duration = Duration::from_secs(300);
-/// What may wait for a carried connection to take it: its own windows limit what its host sends ahead, 8 MiB a channel.
-const MAX_QUEUED_BYTES: usize = 64 << 20;
+/// What may wait for a carried connection to take it, in what may wait for one channel: it has several of them.
+const QUEUED_CHANNELS: usize = 4;
 
 /// How to log in to a jump host.
 #[derive(Clone)]
@@ -87,8 +87,14 @@ struct State {
     failed: Option<Failed>,
     /// Connections that were carried so far.
     carried: u64,
-    /// It is not to be used any more: why.
-    closed: Option<&'static str>,
+    closed: Option<Closed>,
+}
+
+/// Why no connection is made any more.
+#[derive(Clone, Copy)]
+enum Closed {
+    Retired,
+    Barred(&'static str),
 }
 
 struct Failed {
@@ -105,7 +111,7 @@ impl Jump {
         let settings = Settings {
             connect_deadline: settings.connect_deadline.mul_f64(f64::from(hops + 2) / f64::from(hops + 3)),
             open_deadline: OPEN_LIMIT.min(settings.open_deadline),
-            max_queued_bytes: MAX_QUEUED_BYTES,
+            max_queued_bytes: QUEUED_CHANNELS * settings.max_queued_bytes,
             ..settings.clone()
         };
         let (state, status) = (Mutex::default(), watch::Sender::default());
@@ -139,10 +145,19 @@ impl Jump {
         self.lock().failed = None;
     }
 
-    /// Ends its connection, with everything that it carries, and makes no other; `why` is told to whoever asks.
-    pub fn close(&self, why: &'static str) {
+    /// Ends its connection, with everything that it carries, and makes no other: another takes its place.
+    pub fn retire(&self) {
+        self.close(Closed::Retired);
+    }
+
+    /// As `retire`, because it is not to be used: `why` is told to whoever asks.
+    pub fn bar(&self, why: &'static str) {
+        self.close(Closed::Barred(why));
+    }
+
+    fn close(&self, closed: Closed) {
         let mut state = self.lock();
-        state.closed = Some(why);
+        state.closed = Some(closed);
         let session = state.session.take();
         drop(state);
         if let Some(session) = session {
@@ -153,8 +168,12 @@ impl Jump {
     async fn session(&self) -> Result<Session, ConnectError> {
         let mut outcome = {
             let mut state = self.lock();
-            if let Some(why) = state.closed {
-                return Err(ConnectError::CarrierClosed { carrier: self.name(), why });
+            match state.closed {
+                Some(Closed::Barred(why)) => {
+                    return Err(ConnectError::CarrierClosed { carrier: self.name(), why });
+                }
+                Some(Closed::Retired) => return Err(ConnectError::Stopped { at: self.shared.login.dial.at() }),
+                None => (),
             }
             if let Some(session) = state.session.as_ref().filter(|session| !session.is_closed()) {
                 return Ok(session.clone());

@@ -5,6 +5,7 @@ mod channels;
 mod connect;
 mod faults;
 mod hosts;
+mod jump;
 mod pool;
 
 use std::time::Duration;

@@ -36,6 +36,7 @@ fn token(number: u8) -> EnrolmentTokenRow {
         one_off: true,
         capabilities: ["docker".to_owned()].into(),
         pool_instance: Some("cloud-1".into()),
+        jump: Some("bastion-1".parse().unwrap()),
         used: None,
         revoked_at_ms: None,
     }

@@ -59,6 +59,8 @@ pub struct HostSpec {
     pub sshd_lines: Vec<String>,
     /// A network of its own behind a cable that can be cut, instead of the machine's loopback.
     pub own_network: bool,
+    /// The network of another host, by `TestHost::network`: its loopback is reached from there only.
+    pub network_of: Option<u32>,
     /// Directories of the machine that the host has, read-only, in the home of `deploy`; with the names that they have there.
     pub lent: Vec<(PathBuf, &'static str)>,
 }
@@ -73,6 +75,7 @@ impl Default for HostSpec {
             host_key_types: vec!["ed25519", "rsa", "ecdsa"],
             sshd_lines: Vec::new(),
             own_network: false,
+            network_of: None,
             lent: Vec::new(),
         }
     }
@@ -138,6 +141,11 @@ impl TestHost {
     /// The host's login for `user`.
     pub fn dial(&self, user: &str) -> Dial {
         Dial::direct(self.address.clone(), self.port, user.to_owned())
+    }
+
+    /// For `HostSpec::network_of`.
+    pub fn network(&self) -> u32 {
+        self.machine.id()
     }
 
     /// Trust in exactly this host's keys.
@@ -231,7 +239,8 @@ impl TestHost {
     }
 
     fn inside(&self) -> Command {
-        inside(self.machine.id(), self.spec.own_network)
+        let own = self.spec.own_network.then(|| self.machine.id());
+        inside(self.machine.id(), own.or(self.spec.network_of))
     }
 
     fn start_sshd(&self) -> bool {

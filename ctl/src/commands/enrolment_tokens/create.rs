@@ -6,6 +6,7 @@ use shuntyard_domain::runner::{MAX_SLOTS, Scope, check_hostname, check_label, ch
 use shuntyard_domain::wire::enrolment::{CreateEnrolmentToken, MAX_TTL_S, NewEnrolmentToken};
 
 use crate::client::Client;
+use crate::commands::jump_hosts::checked_name;
 use crate::failure::{Failure, Usage};
 use crate::run::request::parse_duration;
 use crate::terminal::{note, plain, print};
@@ -36,6 +37,9 @@ pub struct CreateArgs {
     /// Organisation that alone is served; without it all are
     #[arg(long = "scope", value_name = "ORG")]
     org: Option<String>,
+    /// Jump host through which the host is reached
+    #[arg(long, value_name = "NAME")]
+    jump: Option<String>,
     /// Jobs that may run at a time
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SLOTS)))]
     slots: u32,
@@ -100,5 +104,6 @@ fn resolve(args: CreateArgs) -> Result<CreateEnrolmentToken, Failure> {
         scope: args.org.map_or(Scope::Enterprise, Scope::Org),
         slots: args.slots,
         one_off: args.one_off,
+        jump: args.jump.as_deref().map(checked_name).transpose()?,
     })
 }

@@ -12,8 +12,8 @@ use crate::pretty_json::pretty;
 use crate::table;
 use crate::terminal::{print, stdout_colour};
 
-const HEADER: [&str; 10] =
-    ["NAME", "PREFIX", "STATE", "EXPIRES", "HOSTNAME", "CIDR", "LABELS", "ORG", "SLOTS", "RUNNER"];
+const HEADER: [&str; 11] =
+    ["NAME", "PREFIX", "STATE", "EXPIRES", "HOSTNAME", "CIDR", "LABELS", "ORG", "SLOTS", "JUMP", "RUNNER"];
 
 /// List enrolment tokens, used ones too, newest first
 #[derive(Args, Debug)]
@@ -50,6 +50,7 @@ fn row(token: &EnrolmentTokenBody) -> Vec<String> {
         token.labels.iter().cloned().collect::<Vec<_>>().join(","),
         scope(&token.scope),
         token.slots.to_string(),
+        token.jump.as_ref().map(ToString::to_string).unwrap_or_default(),
         or_empty(&token.runner),
     ]
 }

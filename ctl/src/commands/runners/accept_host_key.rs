@@ -38,16 +38,31 @@ pub async fn run(client: &Client, args: AcceptArgs) -> Result<u8, Failure> {
         note(&format!("error: runner {hostname} is {}: there is no key to accept", runner.state));
         return Ok(EXIT_ERROR);
     }
-    for key in &runner.host_keys {
+    let path = format!("runners/{hostname}");
+    accept(client, &path, &format!("runner {hostname}"), &runner.host_keys, args.host_key).await
+}
+
+/// Has the new host key of what has this path confirmed; `what` is what people call it.
+///
+/// # Errors
+/// As `run`.
+pub async fn accept(
+    client: &Client,
+    path: &str,
+    what: &str,
+    pinned: &[String],
+    host_key: Option<String>,
+) -> Result<u8, Failure> {
+    for key in pinned {
         note(&format!("pinned:    {}", plain(key)));
     }
-    let mut body = AcceptHostKey { host_key: args.host_key };
-    let url = client.url(&format!("runners/{hostname}/accept-host-key"), &[]);
+    let mut body = AcceptHostKey { host_key };
+    let url = client.url(&format!("{path}/accept-host-key"), &[]);
     loop {
         let json = Some(encode(&url, &body)?);
         match steps::follow(client, Method::POST, &url, json, "Run the command again: that is safe").await? {
             StepsEnd::Finished { .. } => {
-                print(format!("runner {hostname} has left its quarantine\n").as_bytes())?;
+                print(format!("{what} has left its quarantine\n").as_bytes())?;
                 return Ok(0);
             }
             StepsEnd::HostKeyUnconfirmed { fingerprint, key_type } => {

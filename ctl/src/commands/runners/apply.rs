@@ -137,7 +137,10 @@ impl Apply<'_> {
         if matches!(step.action, Action::Create | Action::Move) {
             let mut body = self.bootstrap(hostname, entry)?;
             note(&format!("bootstrap of {hostname}"));
-            if install::bootstrap(self.client, hostname, &mut body, self.accept).await?.is_none() {
+            if install::bootstrap(self.client, &format!("runners/{hostname}"), hostname, &mut body, self.accept)
+                .await?
+                .is_none()
+            {
                 return Ok(false);
             }
         }
@@ -146,6 +149,7 @@ impl Apply<'_> {
             capabilities: entry.capabilities.clone(),
             slots: entry.slots,
             scope: entry.scope.clone(),
+            jump: entry.jump.clone(),
             state: entry.state,
             reason: entry.reason.clone(),
             ..PatchRunner::default()
@@ -183,6 +187,7 @@ impl Apply<'_> {
             slots: entry.slots,
             one_off: false,
             scope: entry.scope.clone(),
+            jump: entry.jump.clone(),
         })
     }
 }

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 use reqwest::Method;
+use serde::Serialize;
 use shuntyard_domain::label::{check_capability, check_label};
 use shuntyard_domain::runner::{MAX_SLOTS, check_hostname, check_user};
 use shuntyard_domain::wire::api::{InstallRunner, RunnerBody, default_ssh_port};
 
 use crate::client::{Client, encode};
+use crate::commands::jump_hosts::checked_name;
 use crate::commands::runners::credential::{Credential, CredentialArgs};
 use crate::commands::runners::{checked_hostname, scope};
 use crate::failure::{EXIT_ERROR, Failure, Usage};
@@ -35,6 +37,9 @@ pub struct InstallArgs {
     /// Where to connect, when it is not the runner's name
     #[arg(long, value_name = "HOST")]
     address: Option<String>,
+    /// Jump host through which it is reached, now and later; --address is then as that host sees it
+    #[arg(long, value_name = "NAME")]
+    jump: Option<String>,
     /// Fingerprint that the host must show
     #[arg(long, value_name = "SHA256:…")]
     host_key: Option<String>,
@@ -67,7 +72,7 @@ pub async fn run(client: &Client, args: InstallArgs) -> Result<u8, Failure> {
     let hostname = checked_hostname(&args.hostname)?.to_owned();
     let accept_shown = args.yes;
     let mut body = resolve(args)?;
-    let end = bootstrap(client, &hostname, &mut body, accept_shown).await?;
+    let end = bootstrap(client, &format!("runners/{hostname}"), &hostname, &mut body, accept_shown).await?;
     match end {
         Some((runner, left_behind)) => finished(&hostname, runner.as_deref(), &left_behind),
         None => Ok(EXIT_ERROR),
@@ -77,35 +82,52 @@ pub async fn run(client: &Client, args: InstallArgs) -> Result<u8, Failure> {
 /// What a bootstrap ended with: the runner, and what is left behind on the host.
 pub type Enrolled = (Option<Box<RunnerBody>>, Vec<String>);
 
-/// Does one bootstrap, shows its steps and asks what must be asked; `None` when a step failed, which is told.
+/// A request for a bootstrap, which may have to be sent again with what a person has said.
+pub trait Bootstrap: Serialize {
+    fn host_key(&mut self) -> &mut Option<String>;
+    fn passphrase(&mut self) -> &mut Option<String>;
+}
+
+impl Bootstrap for InstallRunner {
+    fn host_key(&mut self) -> &mut Option<String> {
+        &mut self.host_key
+    }
+
+    fn passphrase(&mut self) -> &mut Option<String> {
+        &mut self.passphrase
+    }
+}
+
+/// Does one bootstrap of what has this path, shows its steps and asks what must be asked; `None` when a step failed, which is told.
 ///
 /// # Errors
 /// `Failure`
 pub async fn bootstrap(
     client: &Client,
-    hostname: &str,
-    body: &mut InstallRunner,
+    path: &str,
+    name: &str,
+    body: &mut impl Bootstrap,
     accept_shown: bool,
 ) -> Result<Option<Enrolled>, Failure> {
     if client.connection().is_clear_text() {
         return Err(Usage::ClearText { server: client.connection().server.to_string() }.into());
     }
-    let url = client.url(&format!("runners/{hostname}/install"), &[]);
+    let url = client.url(&format!("{path}/install"), &[]);
     let mut asked_passphrase = false;
     loop {
         let json = Some(encode(&url, body)?);
         match steps::follow(client, Method::POST, &url, json, "Run the command again: that is safe").await? {
             StepsEnd::Finished { runner, left_behind } => return Ok(Some((runner, left_behind))),
             StepsEnd::HostKeyUnconfirmed { fingerprint, key_type } => {
-                if let Some(first) = body.host_key.take() {
+                if let Some(first) = body.host_key().take() {
                     return Err(Failure::HostKeyDiffers { first, second: fingerprint });
                 }
-                confirm_host_key(hostname, &fingerprint, &key_type, accept_shown)?;
-                body.host_key = Some(fingerprint);
+                confirm_host_key(name, &fingerprint, &key_type, accept_shown)?;
+                *body.host_key() = Some(fingerprint);
             }
             StepsEnd::Failed(failed) if needs_passphrase(&failed) && can_ask() && !asked_passphrase => {
                 asked_passphrase = true;
-                body.passphrase = Some(ask_secret("passphrase of the key", "a key without one")?);
+                *body.passphrase() = Some(ask_secret("passphrase of the key", "a key without one")?);
             }
             StepsEnd::Failed(failed) => {
                 failed.report();
@@ -127,6 +149,7 @@ fn resolve(args: InstallArgs) -> Result<InstallRunner, Failure> {
     for capability in args.capabilities.iter().flatten() {
         check_capability(capability).map_err(Usage::BadName)?;
     }
+    let jump = args.jump.as_deref().map(checked_name).transpose()?.map(|name| name.to_string());
     let scope = args.org.as_deref().map(scope::org).transpose()?;
     if let Some(found) = args.host_key.as_ref().filter(|key| !is_fingerprint(key)) {
         return Err(Usage::BadFingerprint { found: plain(found) }.into());
@@ -149,6 +172,7 @@ fn resolve(args: InstallArgs) -> Result<InstallRunner, Failure> {
         slots: args.slots,
         one_off: args.one_off,
         scope,
+        jump,
     })
 }
 
@@ -163,7 +187,11 @@ fn needs_passphrase(failed: &FailedStep) -> bool {
     failed.step == "credential" && failed.why.contains("passphrase")
 }
 
-fn confirm_host_key(hostname: &str, fingerprint: &str, key_type: &str, accept_shown: bool) -> Result<(), Failure> {
+/// Asks whether the key that a host shows is its own.
+///
+/// # Errors
+/// `Failure::HostKeyDeclined`, or `Usage::HostKeyUnconfirmed` without a terminal.
+pub fn confirm_host_key(hostname: &str, fingerprint: &str, key_type: &str, accept_shown: bool) -> Result<(), Failure> {
     if accept_shown {
         note(&format!("accepting the key that {hostname} shows: {key_type} {fingerprint}"));
         return Ok(());

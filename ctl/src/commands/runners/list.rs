@@ -15,9 +15,9 @@ use crate::terminal::{print, stdout_colour};
 
 /// SINCE, TRIES and NEXT-TRY say something of runners that are not connected only, REASON also of those whose state
 /// somebody has changed.
-const HEADER: [&str; 13] = [
-    "NAME", "PLATFORM", "STATE", "CONTACT", "SLOTS", "LABELS", "SCOPE", "HEALTH", "JOBS", "SINCE", "TRIES", "NEXT-TRY",
-    "REASON",
+const HEADER: [&str; 14] = [
+    "NAME", "PLATFORM", "STATE", "CONTACT", "SLOTS", "LABELS", "SCOPE", "JUMP", "HEALTH", "JOBS", "SINCE", "TRIES",
+    "NEXT-TRY", "REASON",
 ];
 
 /// List the runners
@@ -55,6 +55,7 @@ fn row(runner: &RunnerBody) -> Vec<String> {
         format!("{}/{}", runner.slots.saturating_sub(runner.slots_free), runner.slots),
         runner.labels.iter().cloned().collect::<Vec<_>>().join(","),
         runner.scope.to_string(),
+        runner.jump.as_ref().map(ToString::to_string).unwrap_or_default(),
         runner.health.status.clone().unwrap_or_else(|| "untested".into()),
         runner.running_jobs.len().to_string(),
         away(&contact.since),

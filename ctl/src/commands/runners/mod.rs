@@ -13,6 +13,7 @@ pub mod scope;
 pub mod show;
 pub mod state;
 pub mod test;
+pub mod via;
 
 use reqwest::Method;
 use shuntyard_domain::runner::check_hostname;

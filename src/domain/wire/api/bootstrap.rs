@@ -46,6 +46,9 @@ pub struct InstallRunner {
     /// `"enterprise"`, or `{"org": "NAME"}` of an organisation that exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
+    /// The jump host through which it is reached, now and later; `""`: none. Absent: none, or as an earlier enrolment set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jump: Option<String>,
 }
 
 /// `POST /runners/:hostname/accept-host-key`.

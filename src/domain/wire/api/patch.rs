@@ -34,6 +34,9 @@ pub struct PatchRunner {
     pub scope: Option<Scope>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<RunnerState>,
+    /// The jump host through which it is reached; `""`: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jump: Option<String>,
     /// Why the state is changed; one line. Only beside `state`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

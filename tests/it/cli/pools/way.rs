@@ -21,7 +21,7 @@ fn a_waiting_job_gets_a_machine_that_goes_when_it_has_nothing_to_do() {
     assert_eq!(ended["state"], "succeeded", "{ended}\n{}", house.log());
     let name = ended["runner"].as_str().unwrap().to_owned();
     assert!(name.starts_with("cloud-"), "{name}");
-    assert_eq!(provider.asked("start"), [name.clone()]);
+    assert_eq!(provider.asked("start"), [name.as_str()]);
 
     let call = &provider.calls("start")[0];
     let body = call.json();
@@ -34,7 +34,7 @@ fn a_waiting_job_gets_a_machine_that_goes_when_it_has_nothing_to_do() {
     let gone = await_pool(&house, "the machine is gone", |pool| machine(pool, 0)["state"] == "stopped");
     assert_eq!(machine(&gone, 0)["reason"], "idle", "{gone}");
     assert_eq!(machine(&gone, 0)["provider_id"], json!(format!("i-{name}")));
-    assert_eq!(provider.asked("stop"), [name.clone()]);
+    assert_eq!(provider.asked("stop"), [name.as_str()]);
     assert_eq!(house.api("runners"), json!([]));
     let events = house.api(&format!("runners/{name}/events"));
     let last = events.as_array().unwrap().last().unwrap();

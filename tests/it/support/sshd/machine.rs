@@ -34,13 +34,13 @@ fn tied(program: &str) -> Command {
     command
 }
 
-pub(super) fn inside(machine: u32, own_network: bool) -> Command {
+pub(super) fn inside(machine: u32, network_of: Option<u32>) -> Command {
     let mut command = tied("nsenter");
     command.arg(format!("--mount=/proc/{machine}/ns/mnt"));
     command.arg(format!("--uts=/proc/{machine}/ns/uts"));
     command.arg(format!("--pid=/proc/{machine}/ns/pid_for_children"));
-    if own_network {
-        command.arg(format!("--net=/proc/{machine}/ns/net"));
+    if let Some(network_of) = network_of {
+        command.arg(format!("--net=/proc/{network_of}/ns/net"));
     }
     command.arg("--");
     command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");

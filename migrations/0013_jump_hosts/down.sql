@@ -1,0 +1,2 @@
+ALTER TABLE enrolment_tokens DROP COLUMN jump;
+DROP TABLE jump_hosts;
