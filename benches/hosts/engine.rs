@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use shuntyard::blobs::{BlobLimits, BlobStore};
 use shuntyard::clock::Clock;
-use shuntyard::dispatch::{Dispatcher, Local, Parts};
+use shuntyard::dispatch::{DialOut, Dispatcher, Local, Parts};
 use shuntyard::logs::LogStore;
 use shuntyard::outgoing::{Caller, CallerSettings};
 use shuntyard::sealed::Sealer;
 use shuntyard::shutdown::Tasks;
+use shuntyard::ssh::inbound::Tunnels;
 use shuntyard::ssh::{Pool, fingerprint};
 use shuntyard::store::{Store, StoreError, StoreOptions, StoreUrl, runner_insert};
 use shuntyard_domain::board::Placement;
@@ -70,6 +71,7 @@ async fn fill(data: &TempDir, crowd: &Crowd) {
         passphrase: None,
         host_key: fingerprint(&first.host_keys[0]),
         no_sudo: true,
+        one_off: false,
         labels: None,
         capabilities: None,
         scope: None,
@@ -123,6 +125,7 @@ async fn greeted(dispatcher: &Dispatcher) -> usize {
 async fn start(data: &TempDir) -> (Dispatcher, Pool) {
     let url = StoreUrl::parse(&format!("sqlite:{}", data.path().join("bench.sqlite").display())).expect("a url");
     let pool = Pool::new(&Tasks::new());
+    let tunnels = Tunnels::new(&Tasks::new(), Clock::system(), pool.settings());
     let parts = Parts {
         store: Store::open(&url, StoreOptions::default()).expect("a store"),
         logs: LogStore::open(&data.path().join("logs")).expect("a log directory"),
@@ -138,6 +141,7 @@ async fn start(data: &TempDir) -> (Dispatcher, Pool) {
         enrolment_approval: false,
         check_every: None,
         local: Local::default(),
+        dial_out: DialOut { tunnels, endpoint: None },
         caller: Caller::new(&CallerSettings::default()).expect("a client"),
         command_template: None,
     };

@@ -59,7 +59,7 @@ pub(super) struct DeleteQuery {
     keep: bool,
 }
 
-/// 204 when it is gone, 202 when it goes with its last machine.
+/// 204 when it is gone; when it goes with its last machine, how many are to be stopped.
 pub(super) async fn delete(
     State(api): State<Api>,
     PathPool(name): PathPool,
@@ -70,5 +70,5 @@ pub(super) async fn delete(
     if left == 0 {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    Ok((StatusCode::ACCEPTED, Json(json!({"machines_to_stop": left}))).into_response())
+    Ok(Json(json!({"machines_to_stop": left})).into_response())
 }

@@ -9,6 +9,7 @@ mod bootstrap;
 mod contact;
 mod log_chunk;
 mod patch;
+mod runner_live;
 mod submit;
 mod test;
 
@@ -39,6 +40,7 @@ pub use bootstrap::{AcceptHostKey, InstallRunner, StepEvent, default_ssh_port};
 pub use contact::ContactBody;
 pub use log_chunk::LogChunk;
 pub use patch::{DeletedRunnerBody, PatchRunner, StateNoteBody};
+pub use runner_live::RunnerLive;
 pub use submit::{ProjectLimits, SubmitJob, SubmitPhaseRun};
 pub use test::{HealthBody, LastTestBody};
 
@@ -311,19 +313,6 @@ pub struct RunnerBody {
     /// In `GET /runners/:hostname` of a runner that was tested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_test: Option<LastTestBody>,
-}
-
-/// What a runner's answer needs beside its record.
-#[derive(Clone, Debug)]
-pub struct RunnerLive {
-    pub contact: ContactBody,
-    pub connections: usize,
-    pub max_sessions: Option<usize>,
-    pub running_jobs: Vec<JobId>,
-    /// Chef's `job` object of one of them; empty when idle.
-    pub job: Map<String, Value>,
-    pub host_keys: Vec<String>,
-    pub dial_out: Option<TunnelBody>,
 }
 
 impl RunnerBody {

@@ -20,7 +20,7 @@ use crate::support::sshd::{HostSpec, TestHost};
 const RUNNER: RunnerId = RunnerId(Uuid::from_u128(7));
 
 /// OpenSSH's client, which ends with the test.
-struct Dialling(Child, TempDir);
+struct Dialling(Child, #[expect(dead_code, reason = "removed when it is dropped")] TempDir);
 
 impl Drop for Dialling {
     fn drop(&mut self) {

@@ -37,7 +37,7 @@ fn token(number: u8) -> EnrolmentTokenRow {
         one_off: true,
         capabilities: ["docker".to_owned()].into(),
         pool_instance: Some("cloud-1".into()),
-        dial_out: number % 2 == 0,
+        dial_out: number.is_multiple_of(2),
         used: None,
         revoked_at_ms: None,
     }

@@ -25,7 +25,7 @@ pub async fn run(client: &Client, args: DeleteArgs) -> Result<u8, Failure> {
     let query: &[(&str, String)] = if args.keep { &[("keep", "true".to_owned())] } else { &[] };
     let url = client.url(&path(&args.name), query);
     let answer = client.answer(Method::DELETE, &url, None).await?;
-    // Only an answer that it goes later has a body.
+    // An answer without a body: it is gone.
     let told = if !answer.bytes.is_empty() {
         format!("pool {} goes when its machines are stopped: `shunt ctl pool show {0}`\n", args.name)
     } else {
