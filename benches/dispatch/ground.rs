@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use shuntyard::blobs::{BlobLimits, BlobStore};
 use shuntyard::clock::Clock;
-use shuntyard::dispatch::{Dispatcher, Local, Parts};
+use shuntyard::dispatch::{DialOut, Dispatcher, Local, Parts};
 use shuntyard::logs::LogStore;
 use shuntyard::outgoing::{Caller, CallerSettings};
 use shuntyard::sealed::Sealer;
 use shuntyard::shutdown::Tasks;
+use shuntyard::ssh::inbound::Tunnels;
 use shuntyard::ssh::{Pool, Target, fingerprint, generate_runner_key, load_private_key};
 use shuntyard::store::{Store, StoreOptions, StoreUrl};
 use shuntyard_domain::board::Placement;
@@ -156,13 +157,16 @@ impl Ground {
 async fn start_engine(data: &TempDir) -> Dispatcher {
     let url = StoreUrl::parse(&format!("sqlite:{}", data.path().join("bench.sqlite").display())).expect("a url");
     let tasks = Tasks::new();
+    let pool = Pool::new(&tasks.child());
+    let tunnels = Tunnels::new(&tasks, Clock::system(), pool.settings());
     let parts = Parts {
         store: Store::open(&url, StoreOptions::default()).expect("a store"),
         logs: LogStore::open(&data.path().join("logs")).expect("a log directory"),
         blobs: BlobStore::open(&data.path().join("blobs"), BLOBS).expect("a directory of workspaces"),
         clock: Clock::system(),
         sealer: Sealer::from_key_file(&data.path().join("master.key")).expect("a key"),
-        pool: Pool::new(&tasks.child()),
+        pool,
+        dial_out: DialOut { tunnels, endpoint: None },
         caller: Caller::new(&CallerSettings::default()).expect("a client"),
         tasks,
         placement: Placement::LeastLoaded,
