@@ -6,12 +6,14 @@ use shuntyard::blobs::{BlobLimits, BlobStore};
 use shuntyard::clock::Clock;
 use shuntyard::dispatch::{Dispatcher, Local, Parts};
 use shuntyard::logs::LogStore;
+use shuntyard::outgoing::{Caller, CallerSettings};
 use shuntyard::sealed::Sealer;
 use shuntyard::shutdown::Tasks;
 use shuntyard::ssh::{Pool, fingerprint};
 use shuntyard::store::{Store, StoreError, StoreOptions, StoreUrl, runner_insert};
 use shuntyard_domain::board::Placement;
 use shuntyard_domain::runner::{Endpoint, Runner};
+use shuntyard_domain::via::Via;
 use shuntyard_domain::wire::api::{InstallRunner, StepEvent};
 use shuntyard_domain::workspace::Limits;
 use tempfile::TempDir;
@@ -90,6 +92,7 @@ async fn fill(data: &TempDir, crowd: &Crowd) {
                 port: target.dial.port,
                 user: USER.to_owned(),
                 host_keys: target.host_keys.clone(),
+                via: Via::Direct,
             };
             let (id, hostname) = (target.runner, format!("h{}", target.dial.port));
             let context = format!("runner:{id}:private_key");
@@ -133,6 +136,7 @@ async fn start(data: &TempDir) -> (Dispatcher, Pool) {
         artifacts_max_bytes: 1 << 30,
         enrolment_approval: false,
         local: Local::default(),
+        caller: Caller::new(&CallerSettings::default()).expect("a client"),
         command_template: None,
     };
     (Dispatcher::start(parts).await.expect("an engine"), pool)
