@@ -69,6 +69,7 @@ fn one_machine_needs_one_flag_and_its_runner_is_like_any_other_but_not_made_or_r
         (&true.into(), &2.into(), &"127.0.0.1".into())
     );
     house.shunt(&["ctl", "list-runners"]).expect(0, &["local"]);
+    house.shunt(&["ctl", "show-runner", "local"]).expect(0, &["the dispatcher's own machine"]);
     house.shunt(&["ctl", "test-runner", "local"]).expect(0, &[]);
     house.shunt(&["ctl", "label", "local", "+gpu"]).expect(0, &["gpu"]);
     house.shunt(&["run", "--quiet", "--filter", "labels=gpu", "--", "true"]).expect(0, &[]);

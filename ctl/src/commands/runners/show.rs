@@ -69,7 +69,11 @@ fn about(runner: &RunnerBody) -> String {
     let contact = &runner.contact;
     let reason = contact.reason.iter().map(|reason| format!(": {reason}")).collect::<String>();
     let health = runner.health.command_output.as_deref().unwrap_or_default().trim_end().replace('\n', "\n    ");
-    let account = if runner.system_mode { "system account" } else { "login user" };
+    let account = match (runner.local, runner.system_mode) {
+        (true, _) => "the dispatcher's own machine",
+        (false, true) => "system account",
+        (false, false) => "login user",
+    };
     let known = [
         ("name", runner.hostname.clone()),
         ("state", described(runner)),
