@@ -65,6 +65,8 @@ pub enum Failure {
     HostKeyDiffers { first: String, second: String },
     #[error("the host key was not confirmed; nothing was changed")]
     HostKeyDeclined,
+    #[error("it was changed after the plan was made; apply the file again to see what that means now")]
+    PlanIsOld,
     #[error("not confirmed; nothing was changed")]
     Declined,
     #[error("the server ended the stream before the last step. {0}")]

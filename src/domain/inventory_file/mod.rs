@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::closed::closed_list;
 use crate::runner::{RunnerState, Scope};
 
-pub use plan::{Action, KeyChange, Plan, PlanStep, plan};
+pub use plan::{Action, KeyChange, Plan, PlanStep, plan, step};
 pub use read::{MAX_INVENTORY_BYTES, parse};
 pub use write::write;
 

@@ -63,19 +63,8 @@ impl Plan {
 pub fn plan(file: &InventoryFile, inventory: &[RunnerBody], prune: bool) -> Plan {
     let known: BTreeMap<&str, &RunnerBody> =
         inventory.iter().map(|runner| (runner.hostname.as_str(), runner)).collect();
-    let step = |(hostname, entry): (&String, &Entry)| {
-        let runner = known.get(hostname.as_str()).copied();
-        let changes = changes(entry, runner);
-        let moved = |change: &KeyChange| matches!(change.key, InventoryKey::Address | InventoryKey::Port);
-        let action = match runner {
-            None => Action::Create,
-            Some(_) if changes.is_empty() => Action::None,
-            Some(_) if changes.iter().any(moved) => Action::Move,
-            Some(_) => Action::Change,
-        };
-        PlanStep { hostname: hostname.clone(), action, changes }
-    };
-    let mut steps: Vec<PlanStep> = file.runners.iter().map(step).collect();
+    let of_file = |(hostname, entry): (&String, &Entry)| step(hostname, entry, known.get(hostname.as_str()).copied());
+    let mut steps: Vec<PlanStep> = file.runners.iter().map(of_file).collect();
     // The dispatcher's own machine is turned off in its configuration, not deleted.
     let stranger = |runner: &&RunnerBody| prune && !runner.local && !file.runners.contains_key(&runner.hostname);
     let strangers = known.values().copied().filter(stranger);
@@ -86,6 +75,20 @@ pub fn plan(file: &InventoryFile, inventory: &[RunnerBody], prune: bool) -> Plan
     };
     steps.extend(strangers.map(delete));
     Plan { steps }
+}
+
+/// What a file's entry means for the runner as it is now; `None`: there is none.
+#[must_use]
+pub fn step(hostname: &str, entry: &Entry, runner: Option<&RunnerBody>) -> PlanStep {
+    let changes = changes(entry, runner);
+    let moved = |change: &KeyChange| matches!(change.key, InventoryKey::Address | InventoryKey::Port);
+    let action = match runner {
+        None => Action::Create,
+        Some(_) if changes.is_empty() => Action::None,
+        Some(_) if changes.iter().any(moved) => Action::Move,
+        Some(_) => Action::Change,
+    };
+    PlanStep { hostname: hostname.to_owned(), action, changes }
 }
 
 fn changes(entry: &Entry, runner: Option<&RunnerBody>) -> Vec<KeyChange> {

@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use super::house::{House, host};
+use super::terminal::Terminal;
 use crate::support::sshd::{DEPLOY_PASSWORD, UBUNTU_2204};
 
 #[test]
@@ -65,4 +66,21 @@ fn a_faulty_file_shows_every_fault_and_nothing_is_sent() {
     );
     fs::write(&file, "[runners.h1]\nslots = 1\n").unwrap();
     house.shunt(&["ctl", "apply", "--yes", "-f", file.to_str().unwrap()]).expect(2, &["h1 is new", "--user"]);
+}
+
+#[test]
+fn what_somebody_changed_after_the_plan_is_not_overwritten() {
+    let h1 = host("h1", UBUNTU_2204);
+    let house = House::with(&[(&h1, 1)]);
+    let file = house.home().join("inventory.toml");
+    fs::write(&file, "[runners.h1]\nlabels = [\"gpu\"]\n").unwrap();
+    let mut command = house.shunt_command();
+    command.args(["ctl", "apply", "-f", file.to_str().unwrap()]);
+    let mut terminal = Terminal::start(&command);
+    terminal.await_text("Do this?");
+    house.shunt(&["ctl", "label", "h1", "+new"]).expect(0, &[]);
+    terminal.answer("Do this?", "y");
+    let (code, screen) = terminal.end();
+    assert!(code == 1 && screen.contains("h1: it was changed after the plan was made"), "{code}: {screen}");
+    assert_eq!(house.api("runners/h1")["labels"], json!(["new"]));
 }

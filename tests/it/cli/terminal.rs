@@ -40,9 +40,14 @@ impl Terminal {
         String::from_utf8_lossy(&fs::read(self.dir.path().join("screen")).unwrap_or_default()).into_owned()
     }
 
+    /// Waits until the screen holds `prompt`.
+    pub fn await_text(&self, prompt: &str) {
+        await_that(&format!("it asks {prompt:?}"), || self.screen().contains(prompt), || self.screen());
+    }
+
     /// Waits until the screen holds `prompt`, then types a line.
     pub fn answer(&mut self, prompt: &str, line: &str) {
-        await_that(&format!("it asks {prompt:?}"), || self.screen().contains(prompt), || self.screen());
+        self.await_text(prompt);
         writeln!(self.keyboard, "{line}").expect("the keyboard");
     }
 

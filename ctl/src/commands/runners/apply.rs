@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use shuntyard_domain::inventory_file::{Action, Entry, InventoryFile, Plan, PlanStep, parse, plan};
+use reqwest::StatusCode;
+use shuntyard_domain::inventory_file::{self, Action, Entry, InventoryFile, Plan, PlanStep, parse, plan};
 use shuntyard_domain::wire::api::{InstallRunner, PatchRunner, RunnerBody, default_ssh_port};
 
 use crate::client::Client;
+use crate::client_error::ClientError;
 use crate::commands::runners::credential::{Credential, CredentialArgs};
 use crate::commands::runners::{delete, install, patch};
 use crate::failure::{EXIT_ERROR, EXIT_USAGE, Failure, Usage};
@@ -134,6 +136,7 @@ impl Apply<'_> {
         let Some(entry) = self.file.runners.get(hostname) else {
             return Ok(delete::remove(self.client, hostname, &[]).await? == 0);
         };
+        self.check_still_so(step, entry).await?;
         if matches!(step.action, Action::Create | Action::Move) {
             let mut body = self.bootstrap(hostname, entry)?;
             note(&format!("bootstrap of {hostname}"));
@@ -159,6 +162,17 @@ impl Apply<'_> {
         }
         print(format!("{hostname}: done\n").as_bytes())?;
         Ok(true)
+    }
+
+    /// Refuses a step that somebody's change since the plan has made another one than was agreed to.
+    async fn check_still_so(&self, planned: &PlanStep, entry: &Entry) -> Result<(), Failure> {
+        let hostname = &planned.hostname;
+        let now = match self.client.get::<RunnerBody>(&format!("runners/{hostname}")).await {
+            Ok(runner) => Some(runner),
+            Err(ClientError::Refused(refusal)) if refusal.status == StatusCode::NOT_FOUND => None,
+            Err(error) => return Err(error.into()),
+        };
+        if inventory_file::step(hostname, entry, now.as_ref()) == *planned { Ok(()) } else { Err(Failure::PlanIsOld) }
     }
 
     /// What the file does not say of a runner that moves stays as it is.
