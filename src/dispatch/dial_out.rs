@@ -74,6 +74,7 @@ impl Dispatcher {
         self.dial_out_endpoint()?;
         let _claim = self.0.claims.claim(hostname)?;
         let known = self.known_by_name(hostname)?;
+        self.may_go_by(&known.runner, &Via::DialOut)?;
         if let Via::Jump(jump) = &known.runner.endpoint.via {
             let message = format!("the runner is reached through jump host {jump}; take that away first");
             return Err(bad("public_key", message, &["a runner that is reached directly"]));

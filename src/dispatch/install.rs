@@ -22,6 +22,7 @@ use tracing::info_span;
 use zeroize::Zeroizing;
 
 use super::closing::Closed;
+use super::engine_error::bad;
 use super::inventory::Known;
 use super::steps::{Failure, Steps};
 use super::test_runner::Examinee;
@@ -86,11 +87,15 @@ impl Dispatcher {
 
     /// The way that was named, or that of an earlier bootstrap.
     fn way_to(&self, checked: &Checked) -> Result<Via, DispatchError> {
-        let earlier = || self.0.inventory.by_name(&checked.hostname).map(|known| known.runner.endpoint.via.clone());
-        match &checked.via {
-            Some(Via::Jump(jump)) => self.jump_way(jump),
-            Some(way @ (Via::Direct | Via::DialOut)) => Ok(way.clone()),
-            None => Ok(earlier().unwrap_or_default()),
+        let earlier = self.0.inventory.by_name(&checked.hostname).map(|known| known.runner.endpoint.via.clone());
+        match (&checked.via, earlier) {
+            (Some(Via::Direct | Via::Jump(_)), Some(Via::DialOut)) => {
+                let message = format!("the host dials out; `shunt ctl dial-out {} --stop` ends that", checked.hostname);
+                Err(bad("jump", message, &["no jump: the runner is reached as before"]))
+            }
+            (Some(Via::Jump(jump)), _) => self.jump_way(jump),
+            (Some(way @ (Via::Direct | Via::DialOut)), _) => Ok(way.clone()),
+            (None, earlier) => Ok(earlier.unwrap_or_default()),
         }
     }
 }

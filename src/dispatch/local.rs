@@ -188,6 +188,7 @@ impl Dispatcher {
         if !before.installation.local {
             return Ok(());
         }
+        self.may_go_by(before, &after.endpoint.via)?;
         if before.slots != after.slots {
             return Err(is_local(&before.hostname, "its slots are [local] slots of the dispatcher's configuration"));
         }
@@ -195,6 +196,15 @@ impl Dispatcher {
             return Err(is_local(&before.hostname, TURN_ON));
         }
         Ok(())
+    }
+
+    /// Refuses another way to the local runner.
+    ///
+    /// # Errors
+    /// `IsLocal`
+    pub(super) fn may_go_by(&self, runner: &Runner, via: &Via) -> Result<(), DispatchError> {
+        let elsewhere = runner.installation.local && *via != runner.endpoint.via;
+        if elsewhere { Err(is_local(&runner.hostname, "nothing lies between it and the dispatcher")) } else { Ok(()) }
     }
 
     /// Refuses to test the local runner while it has no host.

@@ -8,7 +8,7 @@ mod small_job;
 use shuntyard_domain::facts::facts_from;
 use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::probe::{Report, TestKind, TestRecord};
-use shuntyard_domain::runner::{Health, Runner};
+use shuntyard_domain::runner::{Health, Runner, RunnerState};
 use shuntyard_domain::wire::api::StepEvent;
 use shuntyard_domain::wrapper::ProbedHost;
 use tokio::sync::mpsc;
@@ -90,6 +90,10 @@ impl Dispatcher {
             let record = TestRecord { at_ms: engine.0.clock.now_ms(), kind: TestKind::Test, report };
             if let Err(error) = engine.keep_test(id, record, change).await {
                 tracing::error!(%error, "the result of the Test could not be stored");
+            }
+            if matches!(known.runner.state, RunnerState::Pending | RunnerState::Quarantined) {
+                // Nothing is kept open to a host that nobody trusts.
+                engine.0.pool.forget(id);
             }
             match failed {
                 None => steps.finished(engine.runner_body(&known.runner.hostname).await.ok(), Vec::new()),

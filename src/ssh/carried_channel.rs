@@ -25,6 +25,8 @@ use crate::shutdown::Tasks;
 
 /// How long the far end may take to close a channel after its end of input.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
+/// What a piece costs beside its bytes: its place in the queue. So many small ones count, too.
+const PLACE: usize = 96;
 
 /// Makes a stream of `channel`; it is closed when the stream is dropped, and given up when `max_queued_bytes` wait for its
 /// reader.
@@ -97,7 +99,8 @@ impl<S: From<(ChannelId, ChannelMsg)> + Send + Sync + 'static> Intake<S> {
         while let Some(message) = self.reader.wait().await {
             match message {
                 ChannelMsg::Data { data } => {
-                    let waiting = self.queued.fetch_add(data.len(), Ordering::Relaxed) + data.len();
+                    let cost = data.len() + PLACE;
+                    let waiting = self.queued.fetch_add(cost, Ordering::Relaxed) + cost;
                     if waiting > self.max_queued_bytes {
                         tracing::warn!(waiting, "a carried connection is not read; given up");
                         return false;
@@ -137,6 +140,7 @@ impl AsyncRead for ChannelStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         while self.rest.is_empty() {
             let Some(bytes) = ready!(self.received.poll_recv(cx)) else { return Poll::Ready(Ok(())) };
+            self.queued.fetch_sub(PLACE, Ordering::Relaxed);
             self.rest = bytes;
         }
         let count = buf.remaining().min(self.rest.len());

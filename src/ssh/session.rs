@@ -73,6 +73,8 @@ pub(super) struct Inner {
 
 /// How long the announcement of host keys is waited for; OpenSSH sends it right after authentication.
 const ANNOUNCEMENT_WAIT: Duration = Duration::from_secs(1);
+/// A connection that has leaked this often in russh (3 KiB each) is replaced.
+const MAX_SPENT: u32 = 500;
 /// How long a farewell may take before the socket is cut.
 const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
@@ -203,9 +205,9 @@ impl Session {
         self.inner.close().await;
     }
 
-    /// How often this connection has leaked a little in russh; the pool replaces it after some hundreds.
-    pub(super) fn spent(&self) -> u32 {
-        self.inner.spent.load(Ordering::Relaxed)
+    /// True when it should be given no more work: it has ended, or has leaked a little in russh too often.
+    pub(super) fn is_worn(&self) -> bool {
+        self.is_closed() || self.inner.spent.load(Ordering::Relaxed) > MAX_SPENT
     }
 }
 
@@ -238,6 +240,9 @@ async fn start(inner: &Arc<Inner>, command: Vec<u8>) -> Result<(Channel, channel
 async fn forward(inner: &Arc<Inner>, address: String, port: u16) -> Result<(Channel, channel::Follower), ForwardError> {
     // The originator is only logged there.
     let opened = inner.handle.channel_open_direct_tcpip(address, u32::from(port), "127.0.0.1", 0).await;
+    if matches!(opened, Err(russh::Error::ChannelOpenFailure(_))) {
+        inner.spent.fetch_add(1, Ordering::Relaxed);
+    }
     let opened = opened.map_err(|error| match error {
         russh::Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited) => ForwardError::Prohibited,
         russh::Error::ChannelOpenFailure(ChannelOpenFailure::ResourceShortage) => ForwardError::NoRoom,

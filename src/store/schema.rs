@@ -1,5 +1,9 @@
 //! The tables as diesel sees them; `migrations/` is the truth.
 
+mod inventory;
+
+pub use inventory::*;
+
 diesel::table! {
     settings (name) {
         name -> Text,
@@ -17,44 +21,6 @@ diesel::table! {
         created_at_ms -> BigInt,
         created_by -> Text,
         updated_at_ms -> BigInt,
-    }
-}
-
-diesel::table! {
-    runners (id) {
-        id -> Text,
-        hostname -> Text,
-        endpoint -> Text,
-        openssh_public_key -> Text,
-        sealed_private_key -> Text,
-        installation -> Text,
-        facts -> Text,
-        labels -> Text,
-        capabilities -> Text,
-        scope_org -> Nullable<Text>,
-        slots -> BigInt,
-        state -> Text,
-        health -> Text,
-        created_at_ms -> BigInt,
-        last_seen_at_ms -> Nullable<BigInt>,
-        version -> BigInt,
-        state_note -> Nullable<Text>,
-        one_off -> Nullable<Text>,
-        pool -> Nullable<Text>,
-    }
-}
-
-diesel::table! {
-    jump_hosts (id) {
-        id -> Text,
-        name -> Text,
-        endpoint -> Text,
-        openssh_public_key -> Text,
-        sealed_private_key -> Text,
-        quarantine -> Nullable<Text>,
-        created_at_ms -> BigInt,
-        updated_at_ms -> BigInt,
-        version -> BigInt,
     }
 }
 
@@ -92,15 +58,6 @@ diesel::table! {
         project -> Text,
         running -> BigInt,
         set_at_ms -> BigInt,
-    }
-}
-
-diesel::table! {
-    runner_tests (runner_id) {
-        runner_id -> Text,
-        at_ms -> BigInt,
-        made_as -> Text,
-        probes -> Text,
     }
 }
 
@@ -268,17 +225,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    runner_events (runner_id, version) {
-        runner_id -> Text,
-        version -> BigInt,
-        hostname -> Text,
-        at_ms -> BigInt,
-        kind -> Text,
-        body -> Text,
-    }
-}
-
-diesel::table! {
     tokens (id) {
         id -> Text,
         name -> Text,
@@ -288,64 +234,6 @@ diesel::table! {
         last_used_at_ms -> Nullable<BigInt>,
         expires_at_ms -> Nullable<BigInt>,
         revoked_at_ms -> Nullable<BigInt>,
-    }
-}
-
-diesel::table! {
-    enrolment_tokens (id) {
-        id -> Text,
-        name -> Text,
-        prefix -> Text,
-        sha256 -> Text,
-        created_at_ms -> BigInt,
-        created_by -> Text,
-        expires_at_ms -> BigInt,
-        cidr -> Nullable<Text>,
-        hostname -> Nullable<Text>,
-        labels -> Text,
-        scope_org -> Nullable<Text>,
-        slots -> BigInt,
-        used_at_ms -> Nullable<BigInt>,
-        runner_id -> Nullable<Text>,
-        runner_hostname -> Nullable<Text>,
-        revoked_at_ms -> Nullable<BigInt>,
-        jump -> Nullable<Text>,
-        one_off -> Bool,
-        capabilities -> Text,
-        pool_instance -> Nullable<Text>,
-        dial_out -> BigInt,
-    }
-}
-
-diesel::table! {
-    pools (id) {
-        id -> Text,
-        name -> Text,
-        spec -> Text,
-        sealed_secret -> Text,
-        deleting -> Bool,
-        created_at_ms -> BigInt,
-        created_by -> Text,
-        version -> BigInt,
-    }
-}
-
-diesel::table! {
-    pool_instances (id) {
-        id -> Text,
-        pool_id -> Text,
-        state -> Text,
-        reason -> Nullable<Text>,
-        note -> Nullable<Text>,
-        provider_id -> Nullable<Text>,
-        token_id -> Text,
-        sealed_token -> Nullable<Text>,
-        runner_id -> Nullable<Text>,
-        created_at_ms -> BigInt,
-        state_at_ms -> BigInt,
-        accepted_at_ms -> Nullable<BigInt>,
-        enrolled_at_ms -> Nullable<BigInt>,
-        version -> BigInt,
     }
 }
 
@@ -379,14 +267,6 @@ diesel::table! {
         last_at_ms -> Nullable<BigInt>,
         last_status -> Nullable<BigInt>,
         last_error -> Nullable<Text>,
-    }
-}
-
-diesel::table! {
-    dial_out_keys (runner_id) {
-        runner_id -> Text,
-        public_key -> Text,
-        created_at_ms -> BigInt,
     }
 }
 

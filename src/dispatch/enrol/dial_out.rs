@@ -44,10 +44,13 @@ impl Dispatcher {
         let about = &known.about;
         let tunnels = self.0.dial_out.tunnels.clone();
         tunnels.admit(about.id, &about.hostname, &key).map_err(|taken| bad(&taken.to_string()))?;
-        known.dial_out_key = Some(key);
         let (id, engine) = (about.id, self.clone());
+        let span = info_span!("enrol", runner.name = %about.hostname);
+        if known.dial_out_key.replace(key).is_some() {
+            return Ok(Lines::new());
+        }
         // A host that never comes back has no tunnel for ever.
-        self.0.tasks.spawn(info_span!("enrol", runner.name = %about.hostname), |stop| async move {
+        self.0.tasks.spawn(span, |stop| async move {
             let lapse = Duration::from_millis(BEGUN_MS.unsigned_abs());
             let lapsed = tokio::time::timeout(lapse, stop.cancelled()).await.is_err();
             if lapsed && engine.0.inventory.get(id).is_none() {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use shuntyard_domain::via::Via;
 use shuntyard_domain::wrapper::{
     Begun, SYSTEM_HOME, SYSTEM_USER, UninstallPlan, drop_key_script, parse_uninstall, uninstall_script,
 };
@@ -150,12 +151,12 @@ impl Install<'_> {
         let result = if (same_host && same_account) || earlier.instance_id == placed.installed.instance_id {
             let (base, line) = (&placed.installed.base_dir, &runner.openssh_public_key);
             self.drop_key(&placed.session, &placed.rights, placed.system_mode, base, line).await
-        } else if same_host && same_user && !earlier.system_mode {
+        } else if same_host && same_user && !earlier.system_mode && self.via != Via::DialOut {
             let paths = (earlier.base_dir.as_str(), earlier.wrapper_path.as_str());
             let (key, made) = (&runner.openssh_public_key, BTreeSet::new());
             self.uninstall(&placed.session, &Rights::Login, false, paths, key, &made).await
         } else {
-            // Another account's files, or root's, whose rights were not to be used.
+            // Another account's files, or root's, whose rights were not to be used; or those that keep the tunnel up.
             return whatever_is_left(known);
         };
         match result {

@@ -27,7 +27,8 @@ pub(super) struct Client {
     /// Until it has a tunnel.
     pub place: Option<Place>,
     pub signals: Signals,
-    pub post: Option<Arc<Post>>,
+    /// The key that was proved, and whose tunnel it opens.
+    pub post: Option<(PublicKey, Arc<Post>)>,
     pub live: Option<Arc<Live>>,
 }
 
@@ -65,7 +66,7 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         self.signals.ended.cancel();
-        if let (Some(post), Some(live)) = (&self.post, &self.live) {
+        if let (Some((_, post)), Some(live)) = (&self.post, &self.live) {
             post.lose(live);
         }
     }
@@ -83,7 +84,7 @@ impl Handler for Client {
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
         let Some(post) = self.find(user, key.public_key) else { return Ok(self.refuse(user)) };
-        self.post = Some(post);
+        self.post = Some((key.public_key.clone(), post));
         Ok(Auth::Accept)
     }
 
@@ -93,7 +94,7 @@ impl Handler for Client {
         port: &mut u32,
         session: &mut Session,
     ) -> Result<bool, Self::Error> {
-        let Some(post) = self.post.clone().filter(|_| self.live.is_none()) else { return Ok(false) };
+        let Some((key, post)) = self.post.clone().filter(|_| self.live.is_none()) else { return Ok(false) };
         if *port == 0 {
             *port = NAMED_PORT;
         }
@@ -107,6 +108,12 @@ impl Handler for Client {
             ended: self.signals.ended.clone(),
         });
         if !post.offer(&live).await {
+            return Ok(false);
+        }
+        // Since the login another key may have taken its place. It is looked at after the offer: whoever changes the key
+        // cuts what has been offered before.
+        if !self.find(DIAL_OUT_USER, &key).is_some_and(|now| Arc::ptr_eq(&now, &post)) {
+            post.lose(&live);
             return Ok(false);
         }
         self.live = Some(live);

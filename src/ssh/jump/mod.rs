@@ -175,7 +175,8 @@ impl Jump {
                 Some(Closed::Retired) => return Err(ConnectError::Stopped { at: self.shared.login.dial.at() }),
                 None => (),
             }
-            if let Some(session) = state.session.as_ref().filter(|session| !session.is_closed()) {
+            // A worn one is replaced; what it carries keeps it until that ends.
+            if let Some(session) = state.session.as_ref().filter(|session| !session.is_worn()) {
                 return Ok(session.clone());
             }
             if let Some(failed) = state.failed.as_ref().filter(|failed| Instant::now() < failed.until) {
@@ -260,8 +261,11 @@ impl Jump {
             }
             let Some(shared) = weak.upgrade() else { return };
             info!("the connection to the jump host has ended");
-            shared.status.send_if_modified(|status| {
-                let was_up = *status == JumpStatus::Connected;
+            let jump = Self { shared };
+            // Another may have taken its place.
+            let other_is_up = jump.lock().session.as_ref().is_some_and(|session| !session.is_closed());
+            jump.shared.status.send_if_modified(|status| {
+                let was_up = *status == JumpStatus::Connected && !other_is_up;
                 if was_up {
                     *status = JumpStatus::Idle;
                 }

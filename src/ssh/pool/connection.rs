@@ -16,8 +16,6 @@ pub(super) enum Kind {
 
 const JOB_SLOTS: usize = 8;
 const SERVICE_SLOTS: usize = 2;
-/// A connection that has leaked this often in russh (3 KiB each) is replaced.
-const MAX_SPENT: u32 = 500;
 
 /// A connection with a count of the sessions in use on it.
 pub(super) struct Connection {
@@ -80,7 +78,7 @@ impl Connection {
 
     /// True when it should be given no more work.
     pub(super) fn is_worn(&self) -> bool {
-        self.session.is_closed() || self.session.spent() > MAX_SPENT
+        self.session.is_worn()
     }
 
     pub(super) fn try_slot(self: &Arc<Self>, kind: Kind, freed: &Arc<Notify>) -> Option<Arc<Slot>> {

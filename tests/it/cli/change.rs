@@ -74,7 +74,10 @@ fn a_change_that_nobody_waits_for_goes_on_and_can_be_given_up() {
     follow.end().expect(130, &["the change goes on without this command: shunt change show"]);
     let id = newest_change(&house);
     assert_eq!(house.api(&format!("changes/{id}"))["stages"][0]["status"], "running");
-    house.shunt(&["change", "show", &id]).expect(0, &["Blocks", "● verify: running", "running on u1", "follow it"]);
+    // Its output may come before it is stored that it runs.
+    let shown = || house.shunt(&["change", "show", &id]).text();
+    await_that("it runs", || shown().contains("running on u1"), shown);
+    house.shunt(&["change", "show", &id]).expect(0, &["Blocks", "● verify: running", "follow it"]);
     house.shunt(&["change", "approve", &id]).expect(1, &["stage verify has not ended"]);
     house.shunt(&["change", "close", &id]).expect(0, &["closed; what runs is being stopped"]);
     let closed = || house.api(&format!("changes/{id}"));
