@@ -70,7 +70,7 @@ impl Dispatcher {
         let (mut backoff, began) = (Backoff::new(TRY_FIRST, TRY_CAP), Instant::now());
         loop {
             let Ok(known) = self.known(id) else { return };
-            // Bootstrapped once more, it is a new one.
+            // What is stored by now decides.
             if known.runner.spent_by().is_none() {
                 return;
             }

@@ -13,7 +13,7 @@ use super::keeper::key_context;
 use super::limits::account;
 use super::{DispatchError, Dispatcher, attend};
 use crate::ssh::load_private_key;
-use crate::store::{StoreError, jobs_unfinished, runner_list, runner_sealed_key};
+use crate::store::{StoreError, jobs_unfinished, runner_list, runner_sealed_key, runner_update};
 
 /// Loads everything that is not finished. Slots are taken before the first waiting job is queued.
 pub(super) async fn take_up(engine: &Dispatcher) -> Result<(), DispatchError> {
@@ -49,10 +49,11 @@ async fn load_runners(engine: &Dispatcher) -> Result<(), DispatchError> {
     let runners: Vec<Runner> = stored.iter().map(|(_, runner)| runner.clone()).collect();
     engine.load_dial_out_keys(&runners).await?;
     for (sealed, mut runner) in stored {
-        // A Test that the end of the last daemon broke off; the next check or Test stores another word.
+        // A Test that the end of the last daemon broke off. It is stored: a check leaves a Test that runs its word.
         if let Health::Pending { unhealthy } = runner.health {
             let why = "the Test was broken off by a restart of the dispatcher".to_owned();
             runner.health = if unhealthy { Health::Error { command_output: why } } else { Health::Untested };
+            runner = engine.0.store.write(move |c| runner_update(c, &runner)).await?;
         }
         let key = engine.open_key(runner.id, &sealed)?;
         engine.keep(runner, key);

@@ -23,7 +23,8 @@ use super::{DispatchError, Dispatcher};
 use crate::ssh::Lease;
 use crate::ssh::attempt::{self, Attempt};
 use crate::store::{
-    ApplyError, Expected, job_apply, job_apply_each, job_attempt_insert, job_attempts, job_find, runner_state,
+    ApplyError, Expected, job_apply, job_apply_each, job_attempt_insert, job_attempts, job_find, runner_by_id,
+    runner_state,
 };
 
 pub(super) const RETRY_FIRST: Duration = Duration::from_secs(1);
@@ -154,6 +155,14 @@ impl Attendant {
     }
 }
 
+/// What the commit of a placement came to.
+enum Intended {
+    /// With the runner when this has spent it.
+    Placed(Box<Job>, Option<Runner>),
+    /// The runner takes no jobs any more; as it is stored, when the board does not know that it is spent.
+    Refused(Option<Runner>),
+}
+
 /// Commits the placement, and the start of a job that needs no tree of files; `None` when the runner takes no jobs any more, which is decided in the same transaction.
 ///
 /// Who the host is by now is stored with it: only its present boot can prove later that the job never started.
@@ -161,12 +170,12 @@ async fn intend(engine: &Dispatcher, id: JobId, known: &Known) -> Result<Option<
     let (now_ms, closed) = (engine.0.clock.now_ms(), engine.clone());
     let one_off = known.runner.one_off.is_some();
     let (runner, hostname, host) = (known.runner.id, known.runner.hostname.clone(), known.identity.clone());
-    let job = engine
+    let intended = engine
         .0
         .store
-        .write(move |c| -> Result<Option<(Job, Option<Runner>)>, ApplyError> {
+        .write(move |c| -> Result<Intended, ApplyError> {
             if closed.is_closed(runner) || runner_state(c, runner)? != Some(RunnerState::Enrolled) {
-                return Ok(None);
+                return Ok(Intended::Refused(None));
             }
             let steps = [(&JobEvent::Assigned { runner }, now_ms), (&JobEvent::StartIntended, now_ms)];
             // A job with a tree of files is assigned only, until the tree is laid ready.
@@ -174,22 +183,27 @@ async fn intend(engine: &Dispatcher, id: JobId, known: &Known) -> Result<Option<
             let spent = match one_off {
                 true => match spend(c, runner, id, now_ms)? {
                     Some(spent) => Some(spent),
-                    None => return Ok(None),
+                    None => return Ok(Intended::Refused(runner_by_id(c, runner)?)),
                 },
                 false => None,
             };
             let job = job_apply_each(c, id, Expected::Anything, if has_tree { &steps[..1] } else { &steps })?;
             job_attempt_insert(c, job.attempt_id(), (runner, &hostname), now_ms, &host)?;
-            Ok(Some((job, spent)))
+            Ok(Intended::Placed(Box::new(job), spent))
         })
         .await?;
-    let Some((job, spent)) = job else { return Ok(None) };
-    if let Some(spent) = spent {
-        // Before the job's slot can be free again.
-        engine.record_changed(spent);
+    let (job, changed) = match intended {
+        Intended::Placed(job, spent) => (Some(*job), spent),
+        Intended::Refused(stored) => (None, stored),
+    };
+    if let Some(changed) = changed {
+        // Before the job's slot can be free again, or the board offers it once more.
+        engine.record_changed(changed);
     }
-    engine.job_changed(&job);
-    Ok(Some(job))
+    if let Some(job) = &job {
+        engine.job_changed(job);
+    }
+    Ok(job)
 }
 
 /// Puts a job with proof of no start back into the queue, or ends it after too many placements.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use shuntyard_domain::label::{LabelEdit, MAX_LABELS, check_capability, check_label, two_values};
+use shuntyard_domain::pool::instance::InstanceState;
 use shuntyard_domain::runner::{BadName, MAX_SLOTS, Runner, RunnerState, Scope, StateNote, check_reason};
 use shuntyard_domain::tenancy::Name;
 use shuntyard_domain::via::Via;
@@ -13,7 +14,8 @@ use super::engine_error::bad;
 use super::jump_hosts::{check_via, via_of};
 use super::{DispatchError, Dispatcher};
 use crate::store::{
-    Connection, RunnerChanged, RunnerEvent, ValueChange, org_since, runner_by_id, runner_event_insert, runner_update,
+    Connection, RunnerChanged, RunnerEvent, ValueChange, instance_find, org_since, runner_by_id, runner_event_insert,
+    runner_update,
 };
 
 /// What may be changed by hand; absent values stay.
@@ -183,6 +185,9 @@ impl Dispatcher {
                 if let Some(scope) = &patch.scope {
                     org_exists(c, scope)?;
                 }
+                if patch.state.is_some() {
+                    stays(c, &before)?;
+                }
                 let reason = patch.reason.clone();
                 patch.apply(&mut after, now_ms, &by)?;
                 owner.may_change_to(&before, &after)?;
@@ -218,6 +223,15 @@ impl Dispatcher {
     pub async fn check_scope(&self, scope: Scope) -> Result<(), DispatchError> {
         self.0.store.read(move |c| org_exists(c, &scope)).await
     }
+}
+
+/// Refuses a machine that its pool is about to stop. Its name is the runner's.
+fn stays(c: &mut Connection, runner: &Runner) -> Result<(), DispatchError> {
+    let instance = if runner.pool.is_some() { instance_find(c, &runner.hostname)? } else { None };
+    if instance.is_some_and(|row| row.instance.state == InstanceState::Draining) {
+        return Err(bad("state", "its pool stops this machine when its jobs have ended", &["a machine that stays"]));
+    }
+    Ok(())
 }
 
 fn org_exists(c: &mut Connection, scope: &Scope) -> Result<(), DispatchError> {

@@ -12,6 +12,7 @@ use shuntyard_domain::wire::enrolment::Finish;
 use shuntyard_domain::wrapper::install::Installed;
 use shuntyard_domain::wrapper::probe::ProbedHost;
 use shuntyard_domain::wrapper::{SYSTEM_USER, parse_facts, parse_install, wrapper_version};
+use uuid::Uuid;
 
 use super::{Candidate, EnrolError, Lines, check_network, check_token};
 use crate::dispatch::jump_hosts::check_via;
@@ -113,12 +114,15 @@ impl Dispatcher {
         }
         let runner = self.candidate_record(token, about, said, examined);
         let state = runner.state;
-        let runner = self.store_enrolled(token, about, dial_out_key, runner).await?;
+        let (runner, pool) = self.store_enrolled(token, about, dial_out_key, runner).await?;
         if state == RunnerState::Pending {
             // Nothing is kept open to a host that nobody has approved.
             self.0.pool.forget(about.id);
         }
         self.keep(runner, about.key.clone());
+        if let Some(pool) = pool {
+            self.instance_enrolled(pool);
+        }
         tracing::info!(token.name = token.name, %state, "a host has enrolled itself");
         lines.extend([("name", about.hostname.clone()), ("state", state.to_string())]);
         Ok(lines)
@@ -170,14 +174,14 @@ impl Dispatcher {
         }
     }
 
-    /// Uses the token up and stores the runner with its sealed key, in one transaction.
+    /// Uses the token up and stores the runner with its sealed key, in one transaction; returns it with its pool.
     async fn store_enrolled(
         &self,
         token: &EnrolmentTokenRow,
         about: &Candidate,
         dial_out_key: Option<String>,
         runner: Runner,
-    ) -> Result<Runner, EnrolError> {
+    ) -> Result<(Runner, Option<Uuid>), EnrolError> {
         let sealed =
             self.0.sealer.seal(&key_context(about.id), about.private.as_bytes()).map_err(DispatchError::from)?;
         let (token_id, instance) = (token.id.clone(), token.pool_instance.clone());
@@ -204,11 +208,7 @@ impl Dispatcher {
                 inserted => Ok(inserted.map(|()| (runner, pool.map(|pool| pool.id)))?),
             }
         });
-        let (runner, pool) = stored.await?;
-        if let Some(pool) = pool {
-            self.instance_enrolled(pool);
-        }
-        Ok(runner)
+        stored.await
     }
 }
 

@@ -35,6 +35,7 @@ use crate::store::{EnrolmentTokenRow, enrolment_token_find};
 use limits::Limits;
 
 pub use error::EnrolError;
+pub(super) use tokens::store_token;
 
 /// Enrolments that are remembered between a host's two questions; each holds a key pair.
 const MAX_BEGUN: usize = 256;

@@ -12,7 +12,7 @@ use super::token;
 use crate::dispatch::engine_error::bad;
 use crate::dispatch::{DispatchError, Dispatcher, RunnerPatch, new_id};
 use crate::store::{
-    EnrolmentTokenRow, StoreError, enrolment_token_by_id, enrolment_token_insert, enrolment_token_list,
+    Connection, EnrolmentTokenRow, StoreError, enrolment_token_by_id, enrolment_token_insert, enrolment_token_list,
     enrolment_token_prune, enrolment_token_revoke, org_since,
 };
 
@@ -75,9 +75,7 @@ impl Dispatcher {
                     return Ok(false);
                 }
             }
-            // Here and nowhere else: without new ones the old ones do not become more.
-            enrolment_token_prune(c, stored.created_at_ms - KEPT_AFTER_EXPIRY_MS)?;
-            enrolment_token_insert(c, &stored)?;
+            store_token(c, &stored)?;
             Ok::<_, StoreError>(true)
         });
         if !there.await? {
@@ -152,6 +150,12 @@ impl Dispatcher {
             (false, None) => Err(DispatchError::NoToken(id.to_owned())),
         }
     }
+}
+
+/// Stores a new token, and forgets those that nobody asks about any more: without new ones the old ones do not become more.
+pub(in crate::dispatch) fn store_token(c: &mut Connection, row: &EnrolmentTokenRow) -> Result<(), StoreError> {
+    enrolment_token_prune(c, row.created_at_ms - KEPT_AFTER_EXPIRY_MS)?;
+    enrolment_token_insert(c, row)
 }
 
 fn check(wanted: &CreateEnrolmentToken) -> Result<(), DispatchError> {

@@ -47,7 +47,7 @@ impl Install<'_> {
             capabilities: checked.capabilities.clone().or(earlier.map(|r| r.capabilities.clone())).unwrap_or_default(),
             scope: checked.scope.clone().or(earlier.map(|r| r.scope.clone())).unwrap_or_default(),
             slots: checked.slots.or(earlier.map(|r| r.slots)).unwrap_or(1),
-            one_off: checked.one_off.then(OneOff::default).or(earlier.and_then(|r| r.one_off)),
+            one_off: earlier.and_then(|r| r.one_off).or(checked.one_off.then(OneOff::default)),
             pool: earlier.and_then(|r| r.pool.clone()),
             state: earlier.map_or(RunnerState::Enrolled, |r| state_after(r.state)),
             state_note: earlier.and_then(note_after),
@@ -69,6 +69,7 @@ impl Install<'_> {
             .map_err(|error| failure(error.into()))?;
         let checked = self.checked;
         let (labels_given, slots_given) = (checked.labels.is_some(), checked.slots.is_some());
+        let one_off_given = checked.one_off;
         let (capabilities_given, scope_given) = (checked.capabilities.is_some(), checked.scope.is_some());
         let stored = self
             .engine
@@ -84,6 +85,9 @@ impl Install<'_> {
                 runner.version = current.version;
                 runner.state = state_after(current.state);
                 runner.state_note = note_after(&current);
+                runner.pool = current.pool;
+                // One that has had its job has had it.
+                runner.one_off = current.one_off.or(one_off_given.then(OneOff::default));
                 if !capabilities_given {
                     runner.capabilities = current.capabilities;
                 }

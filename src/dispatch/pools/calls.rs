@@ -52,7 +52,12 @@ impl Dispatcher {
             match self.pool_and_instance(id).await {
                 Ok(Some((pool, row))) if wanted(&row) == Some(action) => {
                     tries += 1;
-                    match self.call_once(&pool, &row, action).await {
+                    // A call that is left is made again after the start, with the same name.
+                    let tried = tokio::select! {
+                        () = stop.cancelled() => return,
+                        tried = self.call_once(&pool, &row, action) => tried,
+                    };
+                    match tried {
                         Tried::Over => return self.0.pools.memory().went_well(pool.id, action),
                         Tried::Failed(failed) => self.note_failure(&pool, &row, (action, tries, delay), &failed),
                     }

@@ -17,7 +17,7 @@ use super::hook::HookFailed;
 use crate::dispatch::engine_error::told;
 use crate::dispatch::inventory::Contact;
 use crate::dispatch::{DispatchError, Dispatcher};
-use crate::store::{InstanceRow, PoolRow, instances_of};
+use crate::store::{Connection, InstanceRow, PoolRow, StoreError, instances_of, pool_by_id};
 
 impl Dispatcher {
     /// Has the provider asked what it has, when that is due.
@@ -64,8 +64,13 @@ impl Dispatcher {
 
     async fn settle_differences(&self, pool: &PoolRow, listed: &Listed, asked_at_ms: i64) -> Result<(), DispatchError> {
         let id = pool.id;
-        // Read behind the answer: whatever it names was stored before.
-        let rows = self.0.store.read(move |c| instances_of(c, id)).await?;
+        // Read behind the answer: whatever it names was stored before. The pool is read last: one that has let its machines
+        // go meanwhile has no rows, and they are runners of their own.
+        let read = move |c: &mut Connection| -> Result<Option<Vec<InstanceRow>>, StoreError> {
+            let rows = instances_of(c, id)?;
+            Ok(pool_by_id(c, id)?.map(|_| rows))
+        };
+        let Some(rows) = self.0.store.read(read).await? else { return Ok(()) };
         let ours: HashMap<&str, &InstanceRow> = rows.iter().map(|row| (row.id.as_str(), row)).collect();
         let prefix = instance_prefix(pool.name.as_str(), pool.id);
         for there in listed.instances.iter().filter(|there| there.instance.starts_with(&prefix)) {

@@ -24,11 +24,14 @@ impl Dispatcher {
     ) -> Result<(), DispatchError> {
         let (id, runner, now_ms, by) = (row.id.clone(), row.instance.runner, self.0.clock.now_ms(), by(&pool.name));
         let write = move |c: &mut Connection| -> Result<Option<Runner>, StoreError> {
+            // It has enrolled in this moment, and is about to be in the inventory.
+            let found = runner.map(|runner| runner_by_id(c, runner)).transpose()?.flatten();
+            if reason == LeaveReason::RunnerGone && found.is_some() {
+                return Ok(None);
+            }
             if instance_apply(c, &id, &InstanceEvent::Left { reason }, note.as_deref(), now_ms)?.is_none() {
                 return Ok(None);
             }
-            let Some(runner) = runner else { return Ok(None) };
-            let found = runner_by_id(c, runner)?;
             found
                 .filter(|runner| runner.state == RunnerState::Enrolled)
                 .map(|r| drain(c, r, reason, &by, now_ms))

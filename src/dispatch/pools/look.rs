@@ -10,19 +10,20 @@ use shuntyard_domain::pool::instance::{Instance, InstanceEvent, InstanceState, L
 use shuntyard_domain::pool::name::instance_name;
 use shuntyard_domain::pool::scale::{Contact as Reached, Live, Plan, Seen, View, plan, room};
 use shuntyard_domain::pool::{ClassDemand, Template, share};
-use shuntyard_domain::runner::{Health, RunnerState};
+use shuntyard_domain::runner::RunnerState;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::token_context;
 use crate::dispatch::engine_error::told;
+use crate::dispatch::enrol::store_token;
 use crate::dispatch::event_loop::{Demand, LoopEvent};
 use crate::dispatch::inventory::{Contact, Known};
 use crate::dispatch::{DispatchError, Dispatcher};
 use crate::store::{
-    Connection, InstanceRow, PoolRow, StoreError, enrolment_token_insert, enrolment_token_revoke, instance_apply,
-    instance_find, instance_insert, instances_live, instances_of, pool_by_id, pool_list,
+    Connection, InstanceRow, PoolRow, StoreError, enrolment_token_revoke, instance_apply, instance_find,
+    instance_insert, instances_live, instances_of, pool_by_id, pool_list,
 };
 
 /// Events of a moment are looked at together.
@@ -160,7 +161,7 @@ impl Dispatcher {
         let now_ms = self.0.clock.now_ms();
         let mut memory = self.0.pools.memory();
         let idle_since_ms = memory.idle_since_ms(&row.id, used, now_ms);
-        let is_unhealthy = matches!(known.runner.health, Health::Error { .. });
+        let is_unhealthy = known.runner.health.keeps_jobs_away();
         let unhealthy_since_ms = memory.unhealthy_since_ms(&row.id, is_unhealthy, now_ms);
         let contact = match (&known.contact, unhealthy_since_ms) {
             (Contact::Unreachable { since_ms, .. }, _) => Reached::Away { since_ms: *since_ms },
@@ -235,7 +236,7 @@ impl Dispatcher {
             if pool_by_id(c, of.0)?.is_none_or(|pool| pool.version != of.1) {
                 return Ok(false);
             }
-            enrolment_token_insert(c, &token)?;
+            store_token(c, &token)?;
             instance_insert(c, &row)?;
             Ok(true)
         };

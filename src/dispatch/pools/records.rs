@@ -9,6 +9,7 @@ use shuntyard_domain::pool::{BadPool, PoolSpec};
 use shuntyard_domain::runner::Runner;
 use shuntyard_domain::wire::pools::{InstanceBody, NewPool, PatchPool, PoolBody, PoolCounts};
 use shuntyard_domain::wire::time_text::rfc3339;
+use uuid::Uuid;
 
 use super::secret_context;
 use crate::dispatch::engine_error::bad;
@@ -56,9 +57,8 @@ impl Dispatcher {
             version: 1,
         };
         let stored = row.clone();
-        self.0.store.write(move |c| pool_insert(c, &stored)).await.map_err(|error| taken(error, &row.name))?;
+        self.commit_pool(move |c| pool_insert(c, &stored).map_err(|error| taken(error, &stored.name))).await?;
         tracing::info!(pool.name = %row.name, "a pool is made");
-        self.pools_changed();
         Ok(NewPool { secret: secret.text().to_string(), about: self.pool_shown(&row, &[], false) })
     }
 
@@ -111,9 +111,8 @@ impl Dispatcher {
             None => before.sealed_secret.clone(),
         };
         let next = PoolRow { spec, sealed_secret, ..before };
-        let stored = self.0.store.write(move |c| pool_update(c, &next)).await?;
+        let stored = self.commit_pool(move |c| Ok(pool_update(c, &next)?)).await?;
         tracing::info!(pool.name = name, "a pool is changed");
-        self.pools_changed();
         Ok((self.pool_shown(&stored, &rows, true), secret.map(|secret| secret.text().to_string())))
     }
 
@@ -124,40 +123,37 @@ impl Dispatcher {
     /// `NoPool`; `BadRequest` when runners are to be kept while machines are being started or stopped.
     pub async fn delete_pool(&self, name: &str, keep: Keep) -> Result<u32, DispatchError> {
         let (pool, rows) = self.pool_and_rows(name).await?;
-        let counts = counts(&rows);
-        if keep == Keep::Nothing {
-            if !pool.deleting {
-                let next = PoolRow { deleting: true, ..pool };
-                self.0.store.write(move |c| pool_update(c, &next)).await?;
-            }
-            self.pools_changed();
-            return Ok(counts.live());
+        if keep == Keep::Runners {
+            let (engine, id) = (self.clone(), pool.id);
+            let let_go = async move {
+                let kept = engine.0.store.write(move |c| let_go(c, id)).await?;
+                kept.into_iter().for_each(|runner| engine.record_changed(runner));
+                // What takes one job is removed as any other from now on.
+                engine.retire_the_spent();
+                engine.pools_changed();
+                Ok(0)
+            };
+            return self.to_the_end(let_go).await;
         }
-        if counts.live() > counts.enrolled {
-            let moving = counts.live() - counts.enrolled;
-            let message =
-                format!("{moving} machine(s) are being started or stopped, and are no runners that could stay");
-            return Err(bad("keep", message, &["a pool whose machines are all enrolled", "a deletion without `keep`"]));
+        if !pool.deleting {
+            let next = PoolRow { deleting: true, ..pool };
+            self.commit_pool(move |c| Ok(pool_update(c, &next)?)).await?;
         }
-        let id = pool.id;
-        let let_go = move |c: &mut Connection| -> Result<Vec<Runner>, StoreError> {
-            let mut kept = Vec::new();
-            for row in instances_of(c, id)? {
-                let runner = row.instance.runner.map(|runner| runner_by_id(c, runner)).transpose()?.flatten();
-                if let Some(runner) = runner {
-                    kept.push(runner_update(c, &Runner { pool: None, ..runner })?);
-                }
-            }
-            instances_delete(c, id)?;
-            pool_delete(c, id)?;
-            Ok(kept)
+        Ok(counts(&rows).live())
+    }
+
+    /// Stores a change of a pool and has the pools looked at, also when the caller goes away half-way.
+    async fn commit_pool<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&mut Connection) -> Result<T, DispatchError> + Send + 'static,
+    ) -> Result<T, DispatchError> {
+        let engine = self.clone();
+        let commit = async move {
+            let stored = engine.0.store.write(write).await?;
+            engine.pools_changed();
+            Ok(stored)
         };
-        let kept = self.0.store.write(let_go).await?;
-        kept.into_iter().for_each(|runner| self.record_changed(runner));
-        // What takes one job is removed as any other from now on.
-        self.retire_the_spent();
-        self.pools_changed();
-        Ok(0)
+        self.to_the_end(commit).await
     }
 
     async fn pool_and_rows(&self, name: &str) -> Result<(PoolRow, Vec<InstanceRow>), DispatchError> {
@@ -212,6 +208,26 @@ impl Dispatcher {
             instances: with_instances.then(|| live.chain(ended).map(instance_shown).collect()),
         }
     }
+}
+
+/// Deletes a pool and makes its machines ordinary runners; nothing when one of them is not enrolled.
+fn let_go(c: &mut Connection, pool: Uuid) -> Result<Vec<Runner>, DispatchError> {
+    let (rows, mut kept) = (instances_of(c, pool)?, Vec::new());
+    let counts = counts(&rows);
+    if counts.live() > counts.enrolled {
+        let moving = counts.live() - counts.enrolled;
+        let message = format!("{moving} machine(s) are being started or stopped, and are no runners that could stay");
+        return Err(bad("keep", message, &["a pool whose machines are all enrolled", "a deletion without `keep`"]));
+    }
+    for row in rows {
+        let runner = row.instance.runner.map(|runner| runner_by_id(c, runner)).transpose()?.flatten();
+        if let Some(runner) = runner {
+            kept.push(runner_update(c, &Runner { pool: None, ..runner })?);
+        }
+    }
+    instances_delete(c, pool)?;
+    pool_delete(c, pool)?;
+    Ok(kept)
 }
 
 fn new_secret() -> Result<SigningSecret, DispatchError> {
