@@ -5,7 +5,7 @@ mod list;
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::Value;
-use shuntyard_domain::fan_out::Share;
+use shuntyard_domain::fan_out::{FanOutStatus, Share};
 use shuntyard_domain::wire::fan_out::{FanOutBody, RerunFanOut};
 
 use crate::change::watch::OnInterrupt;
@@ -95,11 +95,16 @@ pub async fn run(client: &Client, command: FanOutCommand) -> Result<u8, Failure>
         }
         FanOutCommand::Cancel(args) => {
             let id = short_id::fan_out(client, &args.id).await?;
+            let before = fetch(client, id).await?.status;
             cancel(client, id).await.map_err(|error| of_fan_out(id, error))?;
             if args.json {
                 return submitted(&fetch(client, id).await?, true);
             }
-            print(format!("fan-out {id}: cancel requested\n").as_bytes())?;
+            let said = match before {
+                FanOutStatus::Running => "cancel requested".to_owned(),
+                ended => format!("had ended already: {ended}"),
+            };
+            print(format!("fan-out {id}: {said}\n").as_bytes())?;
             Ok(0)
         }
         FanOutCommand::Rerun(args) => rerun(client, args).await,
