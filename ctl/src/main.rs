@@ -24,7 +24,7 @@ mod workspace;
 
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
 
 use crate::args::Args;
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         Ok(args) => args,
         // clap shows the help only when the environment says nothing either.
         Err(error) if error.kind() == ErrorKind::MissingSubcommand => {
-            terminal::note(Args::command().render_help().to_string().trim_end());
+            terminal::note(help_of_group(&error).trim_end());
             return ExitCode::from(failure::EXIT_USAGE);
         }
         Err(error) => error.exit(),
@@ -50,6 +50,20 @@ fn main() -> ExitCode {
         Err(Failure::Output(source)) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failure) => report(&failure),
     }
+}
+
+/// The help of the group whose command is missing; clap names it as a whole, `shunt ctl pool`.
+fn help_of_group(error: &clap::Error) -> String {
+    let mut group = Args::command();
+    group.build();
+    if let Some(ContextValue::String(called)) = error.get(ContextKind::InvalidSubcommand) {
+        for word in called.split_whitespace().skip(1) {
+            if let Some(inner) = group.find_subcommand(word).cloned() {
+                group = inner;
+            }
+        }
+    }
+    group.render_help().to_string()
 }
 
 fn report(failure: &Failure) -> ExitCode {

@@ -7,6 +7,8 @@ use clap::builder::PossibleValuesParser;
 use reqwest::Method;
 use serde_json::{Value, json};
 use shuntyard_domain::ids::JobId;
+use shuntyard_domain::outcome::Outcome;
+use shuntyard_domain::wire::api::JobBody;
 
 use crate::client::Client;
 use crate::commands::of_job;
@@ -67,8 +69,9 @@ pub async fn run(client: &Client, args: CancelArgs) -> Result<u8, Failure> {
     let (mut code, mut jobs) = (0, Vec::new());
     for id in ids {
         match cancel(client, id, args.json).await {
-            Ok(job) if args.json => jobs.push(job),
-            Ok(_) => print(format!("job {id}: cancel requested\n").as_bytes())?,
+            Ok((_, job)) if args.json => jobs.push(job),
+            Ok((Some(outcome), _)) => print(format!("job {id}: had ended already: {outcome}\n").as_bytes())?,
+            Ok((None, _)) => print(format!("job {id}: cancel requested\n").as_bytes())?,
             Err(failure) => {
                 note(&format!("error: job {id}: {failure}"));
                 code = EXIT_ERROR;
@@ -81,9 +84,10 @@ pub async fn run(client: &Client, args: CancelArgs) -> Result<u8, Failure> {
     Ok(code)
 }
 
-/// Cancels one job and, with `show`, returns what the server says of it then.
-async fn cancel(client: &Client, id: JobId, show: bool) -> Result<Value, Failure> {
+/// Cancels one job. Returns how it had ended, if it had, and with `show` what the server says of it then.
+async fn cancel(client: &Client, id: JobId, show: bool) -> Result<(Option<Outcome>, Value), Failure> {
     let path = format!("jobs/{id}");
+    let job: JobBody = client.get(&path).await.map_err(|error| of_job(id, error))?;
     client.answer(Method::DELETE, &client.url(&path, &[]), None).await.map_err(|error| of_job(id, error))?;
-    if show { Ok(client.get(&path).await?) } else { Ok(Value::Null) }
+    Ok((job.outcome, if show { client.get(&path).await? } else { Value::Null }))
 }

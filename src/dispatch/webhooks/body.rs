@@ -9,9 +9,9 @@ use crate::dispatch::DispatchError;
 use crate::dispatch::engine_error::bad;
 use crate::store::{Backlog, DeliveryRow, WebhookRow};
 
+/// A webhook is named as an organisation is: what `shunt` prints of it can be typed again.
 pub(super) fn check_name(name: &str) -> Result<(), DispatchError> {
-    let good = (1..=100).contains(&name.chars().count()) && !name.chars().any(char::is_control);
-    if good { Ok(()) } else { Err(bad("name", "not a name", &["1 to 100 characters"])) }
+    name.parse::<Name>().map(|_| ()).map_err(|wrong| bad("name", wrong.to_string(), &[wrong.allowed]))
 }
 
 /// Reads the words; each counts once.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CreateWebhook {
-    /// Unique; 1 to 100 characters.
+    /// Unique; as the name of an organisation.
     pub name: String,
     pub url: String,
     /// Words of `WebhookEvent`; at least one.

@@ -40,6 +40,7 @@ fn mistakes_are_told_with_the_next_step() {
     create(&["a", "--events", "job"]).expect(2, &["--url"]);
     create(&["a", "--url", "example.com", "--events", "job"]).expect(1, &["not a URL"]);
     create(&["a", "--url", "https://example.com/", "--events", "job", "--org", "a/b"]).expect(1, &["org"]);
+    create(&["a b", "--url", "https://example.com/", "--events", "job"]).expect(1, &["`a b`", "at name"]);
     create(&["a", "--url", "https://example.com/", "--events", "job"]).expect(0, &[]);
     create(&["a", "--url", "https://example.com/", "--events", "job"]).expect(1, &["already a webhook `a`"]);
     for command in ["show", "test", "deliveries", "rotate", "delete"] {

@@ -1,13 +1,16 @@
 //! `shunt ctl doctor`: the Test of runners, probe by probe, with what was seen and what to do.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use shuntyard_domain::probe::{Probe, Report, Verdict};
 use shuntyard_domain::wire::api::{RunnerBody, StepEvent};
 
 use crate::client::Client;
+use crate::client_error::ClientError;
 use crate::commands::runners::{checked_hostname, that_exist};
 use crate::failure::{EXIT_ERROR, Failure};
 use crate::pretty_json::pretty;
@@ -28,6 +31,7 @@ const NAME_WIDTH: usize = 20;
 ///
 /// Exit code: 0 when every probe is ok or warns, 1 when one fails or, with --strict, warns.
 #[derive(Args, Debug)]
+#[command(override_usage = "shunt ctl doctor [OPTIONS] <HOSTNAME>…\n       shunt ctl doctor [OPTIONS] --all")]
 #[command(after_long_help = "Examples:
   shunt ctl doctor build-1              one runner, every probe
   shunt ctl doctor --all --quiet        what is not ok, of all
@@ -58,7 +62,7 @@ pub struct DoctorArgs {
 #[derive(Debug, Serialize)]
 struct Examined {
     hostname: String,
-    /// The worst of its probes; `skipped`: there was no Test yet.
+    /// The worst of its probes; `skipped`: there was no Test yet, or it was not examined.
     verdict: Verdict,
     /// When a stored Test was made.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,6 +70,9 @@ struct Examined {
     /// Why it can run no jobs.
     #[serde(skip_serializing_if = "Option::is_none")]
     failed: Option<String>,
+    /// Why it was not examined.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
     probes: Report,
 }
 
@@ -89,9 +96,11 @@ struct Answer<'a> {
 /// `Failure`; what is wrong with a runner is an exit code, not a failure.
 pub async fn run(client: &Client, args: DoctorArgs) -> Result<u8, Failure> {
     let hostnames = wanted(client, &args).await?;
-    let (colour, quiet, last) = (stdout_colour(), args.quiet, args.last);
+    let (colour, quiet, last, all) = (stdout_colour(), args.quiet, args.last, args.all);
     let one = |hostname: String| async move {
-        if last { stored(client, hostname).await } else { examine(client, hostname).await }
+        let name = hostname.clone();
+        let found = if last { stored(client, hostname).await } else { examine(client, hostname).await };
+        found.or_else(|failure| if all { not_examined(name, failure) } else { Err(failure) })
     };
     // In the order of the names, each as soon as those before it are there.
     let mut examined = stream::iter(hostnames.into_iter().map(one)).buffered(AT_A_TIME);
@@ -123,7 +132,22 @@ async fn wanted(client: &Client, args: &DoctorArgs) -> Result<Vec<String>, Failu
         checked_hostname(hostname)?;
     }
     that_exist(client, &args.hostnames).await?;
-    Ok(args.hostnames.clone())
+    let mut seen = BTreeSet::new();
+    Ok(args.hostnames.iter().filter(|hostname| seen.insert(*hostname)).cloned().collect())
+}
+
+/// Of all runners, one that cannot be examined, or was deleted meanwhile, does not keep the others from it.
+fn not_examined(hostname: String, failure: Failure) -> Result<Examined, Failure> {
+    match failure {
+        Failure::Client(ClientError::Refused(refusal))
+            if matches!(refusal.status, StatusCode::NOT_FOUND | StatusCode::CONFLICT) =>
+        {
+            let error = Some(refusal.to_string());
+            let (verdict, probes) = (Verdict::Skipped, Report::default());
+            Ok(Examined { hostname, verdict, at: None, failed: None, error, probes })
+        }
+        failure => Err(failure),
+    }
 }
 
 async fn examine(client: &Client, hostname: String) -> Result<Examined, Failure> {
@@ -143,18 +167,19 @@ async fn examine(client: &Client, hostname: String) -> Result<Examined, Failure>
         StepsEnd::HostKeyUnconfirmed { fingerprint, .. } => Some(format!("host key: {fingerprint} is not pinned")),
     };
     let verdict = if failed.is_some() { Verdict::Fail } else { probes.verdict() };
-    Ok(Examined { hostname, verdict, at: None, failed, probes })
+    Ok(Examined { hostname, verdict, at: None, failed, error: None, probes })
 }
 
 async fn stored(client: &Client, hostname: String) -> Result<Examined, Failure> {
     let runner: RunnerBody = client.get(&format!("runners/{hostname}")).await?;
     let Some(test) = runner.last_test else {
-        return Ok(Examined { hostname, verdict: Verdict::Skipped, at: None, failed: None, probes: Report::default() });
+        let (verdict, probes) = (Verdict::Skipped, Report::default());
+        return Ok(Examined { hostname, verdict, at: None, failed: None, error: None, probes });
     };
     let failed = (runner.health.status.as_deref() == Some("error"))
         .then(|| runner.health.command_output.unwrap_or_default().lines().next().unwrap_or_default().to_owned());
     let verdict = if failed.is_some() { Verdict::Fail } else { test.verdict };
-    Ok(Examined { hostname, verdict, at: Some(test.at), failed, probes: test.probes })
+    Ok(Examined { hostname, verdict, at: Some(test.at), failed, error: None, probes: test.probes })
 }
 
 fn count(all: &[Examined]) -> Numbers {
@@ -175,6 +200,9 @@ fn text(runner: &Examined, quiet: bool, colour: bool) -> String {
         return String::new();
     }
     let hostname = plain(&runner.hostname);
+    if let Some(why) = &runner.error {
+        return format!("{hostname}: not examined: {}\n", plain(why));
+    }
     let mut text = match (&runner.at, runner.verdict) {
         (_, Verdict::Skipped) => format!("{hostname}: there was no Test yet\n"),
         (Some(at), verdict) => format!("{hostname}: {verdict}, at {}\n", plain(at)),
@@ -213,7 +241,7 @@ mod tests {
 
     fn examined(probes: Vec<Probe>) -> Examined {
         let probes = Report { probes };
-        Examined { hostname: "h1".into(), verdict: probes.verdict(), at: None, failed: None, probes }
+        Examined { hostname: "h1".into(), verdict: probes.verdict(), at: None, failed: None, error: None, probes }
     }
 
     #[test]
@@ -233,5 +261,21 @@ mod tests {
         assert_eq!(text(&well, true, false), "");
         assert_eq!(summary(&count(&[bad, well])), "2 runners: 1 ok, 1 warn, 0 fail");
         assert!(ProbeName::ALL.iter().all(|name| name.as_str().len() <= NAME_WIDTH));
+    }
+
+    #[test]
+    fn of_all_runners_one_that_is_refused_is_passed_over() {
+        let refusal = |status: StatusCode| {
+            let body = serde_json::from_str(r#"{"error":"conflict","message":"it is turned off."}"#).unwrap();
+            let json = serde_json::Value::Null;
+            let refusal = crate::client_error::Refusal { status, path: "/x".into(), body, json };
+            not_examined("local".into(), ClientError::Refused(Box::new(refusal)).into())
+        };
+        for status in [StatusCode::CONFLICT, StatusCode::NOT_FOUND] {
+            let passed = refusal(status).unwrap();
+            assert!(text(&passed, true, false).starts_with("local: not examined: it is turned off ("));
+            assert_eq!(summary(&count(&[passed])), "1 runner: 0 ok, 0 warn, 0 fail, 1 untested");
+        }
+        assert!(refusal(StatusCode::INTERNAL_SERVER_ERROR).is_err());
     }
 }
