@@ -1,6 +1,8 @@
 //! `shunt ctl doctor`: what a Test finds on real hosts, what it costs, and what becomes of a runner that fails it.
 
 use serde_json::{Value, json};
+use shuntyard::store::{Connection, Store, StoreError, StoreOptions, StoreUrl, runner_list, runner_update};
+use shuntyard_domain::runner::{Health, Runner};
 
 use super::house::{House, await_that, host};
 use crate::support::sshd::{HostSpec, LoginShell, TestHost, UBUNTU_2204};
@@ -190,7 +192,7 @@ fn a_runner_that_is_not_reached_says_at_which_layer_and_what_worked_below_it() {
 fn checks_ride_on_the_connection_and_two_in_a_row_decide() {
     let host = host("u1", UBUNTU_2204);
     host.run_inside(OWN_DISK);
-    let house = House::start_set("info", &[("SHUNTD_HEALTH_CHECK_EVERY_S", "1")]);
+    let mut house = House::start_set("info", &[("SHUNTD_HEALTH_CHECK_EVERY_S", "1")]);
     house.enrol(&host, 1);
     house.await_contact(&host, "connected");
     let runner = || house.api("runners/u1");
@@ -205,6 +207,25 @@ fn checks_ride_on_the_connection_and_two_in_a_row_decide() {
     assert_eq!(house.await_end(&job)["state"], "succeeded");
     assert_eq!(runner()["health"]["status"], "ok");
     assert_eq!(connections(&host), before, "a check has made a connection:\n{}", host.log());
+
+    house.kill();
+    leave_a_test_under_way(&house);
+    house.start_again();
+    let runner = || house.api("runners/u1");
+    await_that("checks go on", || runner()["health"]["status"] == "ok", || runner().to_string());
+}
+
+/// What a crash in the middle of an unhealthy runner's Test leaves.
+fn leave_a_test_under_way(house: &House) {
+    let url = StoreUrl::parse(&format!("sqlite:{}", house.data_dir().join("shuntyard.db").display())).unwrap();
+    let store = Store::open(&url, StoreOptions::default()).unwrap();
+    let begin = |c: &mut Connection| {
+        let runner = runner_list(c)?.remove(0);
+        runner_update(c, &Runner { health: Health::Pending { unhealthy: true }, ..runner })
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let begun: Result<Runner, StoreError> = runtime.block_on(store.write(begin));
+    begun.unwrap();
 }
 
 #[test]

@@ -56,6 +56,10 @@ fn a_deleted_pool_stops_its_machines_first_and_lets_their_jobs_end() {
     await_pool(&house, "the machine drains", |pool| pool["counts"]["draining"] == 1 && pool["deleting"] == true);
     assert_eq!(provider.asked("stop"), Vec::<String>::new(), "a machine with a job was stopped");
     let name = house.job(&job)["runner"].as_str().unwrap().to_owned();
+    house.shunt(&["ctl", "enable", &name]).expect(1, &["its pool stops this machine"]);
+    house
+        .shunt(&["ctl", "pool", "delete", "cloud", "--keep"])
+        .expect(1, &["1 machine(s) are being started or stopped"]);
     provider.host(&name).unwrap().run_inside("touch /tmp/go");
     assert_eq!(house.await_end(&job)["state"], "succeeded");
     await_that("the pool is gone", || house.api("pools") == json!([]), || house.api("pools").to_string());
