@@ -69,7 +69,7 @@ pub enum Command {
     /// Keep secrets of projects
     #[command(subcommand)]
     Secret(SecretCommand),
-    /// Manage runners
+    /// Manage runners, jump hosts, pools and webhooks
     #[command(subcommand)]
     Ctl(CtlCommand),
     Api(api::ApiArgs),

@@ -140,6 +140,8 @@ pub enum Usage {
          forward its port: ssh -L 8920:127.0.0.1:8920 HOST"
     )]
     ClearTextToken { server: String },
+    #[error("`{found}` is too long: a token is good for 30 days at most")]
+    TokenTooLong { found: String },
     #[error("`{found}` is not a token's name: 1 to 100 characters")]
     BadTokenName { found: String },
     #[error("`{found}` is not an event; there are {known}")]

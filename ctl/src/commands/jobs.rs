@@ -196,7 +196,9 @@ fn state(job: &JobBody) -> String {
     }
 }
 
-fn shortened(title: &str) -> String {
+/// A title as lists have it; one that is cut ends in `…`.
+#[must_use]
+pub fn shortened(title: &str) -> String {
     let mut short: String = title.chars().take(TITLE_MAX_CHARS).collect();
     if short.len() < title.len() {
         short.push('…');

@@ -32,6 +32,20 @@ pub fn of_fan_out(id: FanOutId, error: ClientError) -> Failure {
     }
 }
 
+/// Names the flag where the server names a key of its body: what the user has typed.
+pub fn with_flag(error: ClientError) -> ClientError {
+    let ClientError::Refused(mut refusal) = error else { return error };
+    let flag = match refusal.body.path.as_deref() {
+        Some("canary") => "--canary",
+        Some("batch") => "--batch",
+        Some("max_failures") => "--max-failures",
+        Some(path) if path.starts_with("job.filter") => "--filter",
+        _ => return ClientError::Refused(refusal),
+    };
+    refusal.body.path = Some(flag.to_owned());
+    ClientError::Refused(refusal)
+}
+
 /// Asks for its end until the server has answered: it may be restarting just now.
 ///
 /// # Errors

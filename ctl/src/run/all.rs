@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde_json::json;
-use shuntyard_domain::fan_out::Share;
+use shuntyard_domain::fan_out::{BadShare, Share};
 use shuntyard_domain::wire::api::SubmitJob;
 use shuntyard_domain::wire::fan_out::{FanOutBody, FanOutPlanBody, SubmitFanOut};
 
@@ -12,6 +12,7 @@ use crate::client::Client;
 use crate::failure::{EXIT_INTERRUPTED, Failure};
 use crate::fan_out::shown::{end, exit_code, hosts, who};
 use crate::fan_out::watch::{Watch, Watched};
+use crate::fan_out::with_flag;
 use crate::pretty_json::pretty;
 use crate::run::interrupts::{interrupts, unless_left};
 use crate::terminal::{note, print, stdout_colour};
@@ -39,7 +40,7 @@ pub struct AllArgs {
 
 /// A share that is not nothing.
 pub fn some_share(text: &str) -> Result<Share, String> {
-    let share: Share = text.parse().map_err(|error: shuntyard_domain::fan_out::BadShare| error.to_string())?;
+    let share: Share = text.parse().map_err(|error: BadShare| format!("{error}; a part is 1% to 100%"))?;
     if share.is_nothing() {
         Err("a batch of nothing would never end: 1 or more, or 1% to 100%".into())
     } else {
@@ -52,13 +53,14 @@ pub(super) async fn run(client: &Client, job: SubmitJob, all: AllArgs, flags: &F
     let AllArgs { canary, batch, max_failures, dry_run, .. } = all;
     let body = SubmitFanOut { job, canary: canary.unwrap_or_default(), batch, max_failures };
     if dry_run {
-        return plan(&client.post("fan_outs/plan", &body).await?, flags.json);
+        return plan(&client.post("fan_outs/plan", &body).await.map_err(with_flag)?, flags.json);
     }
     if flags.detach {
-        return submitted(&client.post("fan_outs", &body).await?, flags.json);
+        return submitted(&client.post("fan_outs", &body).await.map_err(with_flag)?, flags.json);
     }
     let mut interrupts = interrupts()?;
-    let answer = unless_left(client.post::<FanOutBody>("fan_outs", &body), &mut interrupts).await?;
+    let asking = async { client.post::<FanOutBody>("fan_outs", &body).await.map_err(with_flag) };
+    let answer = unless_left(asking, &mut interrupts).await?;
     let Some((fan_out, interrupted)) = answer else {
         note("left before the server answered: `shunt fan-out list` shows what it has accepted");
         return Ok(EXIT_INTERRUPTED);

@@ -19,7 +19,6 @@ use crate::table;
 use crate::terminal::{note, print, stdout_colour};
 
 const HEADER: [&str; 6] = ["ID", "STATE", "STANDS", "PROJECT", "AGE", "TITLE"];
-const TITLE_MAX_CHARS: usize = 60;
 const MAX_LISTED: i64 = 10_000;
 
 /// List changes, newest first
@@ -82,6 +81,6 @@ fn row(change: &ChangeBody, server_time: Option<SystemTime>) -> Vec<String> {
         sentence(change),
         format!("{org}{}/{}", change.project, change.pipeline),
         age.map(jobs::short_duration).unwrap_or_default(),
-        change.title.chars().take(TITLE_MAX_CHARS).collect(),
+        jobs::shortened(&change.title),
     ]
 }

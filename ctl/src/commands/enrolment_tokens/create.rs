@@ -79,8 +79,7 @@ fn resolve(args: CreateArgs) -> Result<CreateEnrolmentToken, Failure> {
     }
     let ttl_s = parse_duration(&args.ttl)?;
     if ttl_s > MAX_TTL_S {
-        let why = "a token is good for 30 days at most".to_owned();
-        return Err(Usage::BadDuration { found: plain(&args.ttl), why }.into());
+        return Err(Usage::TokenTooLong { found: plain(&args.ttl) }.into());
     }
     if let Some(hostname) = &args.hostname {
         check_hostname(hostname).map_err(Usage::BadName)?;

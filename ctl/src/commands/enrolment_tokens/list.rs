@@ -12,8 +12,21 @@ use crate::pretty_json::pretty;
 use crate::table;
 use crate::terminal::{print, stdout_colour};
 
-const HEADER: [&str; 12] =
-    ["NAME", "PREFIX", "STATE", "EXPIRES", "HOSTNAME", "CIDR", "LABELS", "ORG", "SLOTS", "JUMP", "DIALS-OUT", "RUNNER"];
+const HEADER: [&str; 13] = [
+    "NAME",
+    "PREFIX",
+    "STATE",
+    "EXPIRES",
+    "HOSTNAME",
+    "CIDR",
+    "LABELS",
+    "ORG",
+    "SLOTS",
+    "ONE-OFF",
+    "JUMP",
+    "DIALS-OUT",
+    "RUNNER",
+];
 
 /// List enrolment tokens, used ones too, newest first
 #[derive(Args, Debug)]
@@ -39,6 +52,7 @@ pub async fn run(client: &Client, args: ListArgs) -> Result<u8, Failure> {
 }
 
 fn row(token: &EnrolmentTokenBody) -> Vec<String> {
+    let mark = |set: bool| if set { "yes".to_owned() } else { String::new() };
     let or_empty = |text: &Option<String>| text.clone().unwrap_or_default();
     vec![
         token.name.clone(),
@@ -50,8 +64,9 @@ fn row(token: &EnrolmentTokenBody) -> Vec<String> {
         token.labels.iter().cloned().collect::<Vec<_>>().join(","),
         scope(&token.scope),
         token.slots.to_string(),
+        mark(token.one_off),
         token.jump.as_ref().map(ToString::to_string).unwrap_or_default(),
-        if token.dial_out { "yes".into() } else { String::new() },
+        mark(token.dial_out),
         or_empty(&token.runner),
     ]
 }

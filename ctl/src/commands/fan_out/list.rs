@@ -18,7 +18,6 @@ use crate::table;
 use crate::terminal::{note, print, stdout_colour};
 
 const HEADER: [&str; 5] = ["ID", "STATUS", "HOSTS", "AGE", "TITLE"];
-const TITLE_MAX_CHARS: usize = 60;
 const MAX_LISTED: i64 = 10_000;
 
 /// List fan-outs, newest first
@@ -52,7 +51,9 @@ pub async fn run(client: &Client, args: ListArgs) -> Result<u8, Failure> {
         let read = |body| FanOutBody::deserialize(body).map_err(|error| unknown_shape(&url, error));
         let fan_outs: Vec<FanOutBody> = list.items.into_iter().map(read).collect::<Result<_, _>>()?;
         print(table::render(&HEADER, fan_outs.iter().map(|body| row(body, list.server_time)).collect()).as_bytes())?;
-        if fan_outs.is_empty() {
+        if fan_outs.is_empty() && !query.is_empty() {
+            note("no fan-outs match");
+        } else if fan_outs.is_empty() {
             note("no fan-outs; `shunt run --all -- COMMAND` makes one");
         }
     }
@@ -70,6 +71,6 @@ fn row(body: &FanOutBody, server_time: Option<SystemTime>) -> Vec<String> {
         body.status.to_string(),
         counted(&body.counts),
         age.map(jobs::short_duration).unwrap_or_default(),
-        body.title.chars().take(TITLE_MAX_CHARS).collect(),
+        jobs::shortened(&body.title),
     ]
 }

@@ -12,7 +12,7 @@ use crate::change::watch::OnInterrupt;
 use crate::client::{Client, parse};
 use crate::failure::{EXIT_INTERRUPTED, Failure};
 use crate::fan_out::shown::{end, hosts, who};
-use crate::fan_out::{cancel, fetch, of_fan_out};
+use crate::fan_out::{cancel, fetch, of_fan_out, with_flag};
 use crate::pretty_json::pretty;
 use crate::run::Flags;
 use crate::run::all::{follow, say_who, some_share, submitted};
@@ -137,14 +137,14 @@ async fn rerun(client: &Client, args: RerunArgs) -> Result<u8, Failure> {
     let flags = Flags { detach: args.detach, json: args.json, quiet: args.quiet };
     let path = format!("fan_outs/{id}/rerun");
     if flags.detach {
-        let fan_out = client.post(&path, &body).await.map_err(|error| of_fan_out(id, error))?;
+        let fan_out = client.post(&path, &body).await.map_err(|error| of_fan_out(id, with_flag(error)))?;
         return submitted(&fan_out, flags.json);
     }
     // A mistyped id is no fan-out to wait for.
     fetch(client, id).await?;
     let mut interrupts = interrupts()?;
-    let Some((fan_out, interrupted)) = unless_left(client.post::<FanOutBody>(&path, &body), &mut interrupts).await?
-    else {
+    let asking = async { client.post::<FanOutBody>(&path, &body).await.map_err(with_flag) };
+    let Some((fan_out, interrupted)) = unless_left(asking, &mut interrupts).await? else {
         note("left before the server answered: `shunt fan-out list` shows what it has accepted");
         return Ok(EXIT_INTERRUPTED);
     };

@@ -13,10 +13,13 @@ use crate::terminal::{note, plain, print, stdout_colour};
 
 /// Make a pool: machines that your provider starts when jobs wait for them
 ///
-/// The URL is called with signed POST requests to start, list and stop machines. The secret by which the provider checks them
-/// goes to standard output, and is shown this once.
+/// The URL is called with signed POST requests to start, list and stop machines. The secret by
+/// which the provider checks them goes to standard output, and is shown this once.
 ///
-///   shunt ctl pool create cloud --url https://provider.example/hook --max 10 --fact platform=ubuntu --labels cloud
+/// What is not said: --enrol-url as the server of this command, --min 0, --max 1, --warm 0,
+/// --slots 1, --idle 10m, --start-limit 10m, --lifetime none.
+///
+///   shunt ctl pool create cloud --url https://provider.example/hook --max 10 --labels cloud
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub struct CreateArgs {

@@ -13,7 +13,7 @@ const FACTS: [&str; 6] = ["os", "platform", "platform_family", "platform_version
 
 #[derive(Args, Debug)]
 pub struct PoolFlags {
-    /// Server's URL as its machines reach it, to enrol [default: the server of this command]
+    /// Server's URL as its machines reach it, to enrol
     #[arg(long, value_name = "URL")]
     enrol_url: Option<String>,
     /// Machines that are there always

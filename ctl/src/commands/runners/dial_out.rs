@@ -19,7 +19,7 @@ const EXAMPLES: &str = "\
 Examples:
   shunt ctl dial-out                              where hosts dial, and the key that they find there
   ssh-keygen -q -t ed25519 -N '' -f key           on the host: its key
-  shunt ctl dial-out build-1 --key-file key.pub   let it open build-1's tunnel; prints what to type on the host
+  shunt ctl dial-out build-1 --key-file key.pub   let it open build-1's tunnel; prints how
   shunt ctl dial-out build-1 --stop               connect to build-1 directly again";
 
 /// Reach a runner through a tunnel that its host opens, or show where hosts dial

@@ -80,6 +80,7 @@ fn about(runner: &RunnerBody) -> String {
         ("contact", format!("{} since {}{reason}", contact.status, contact.since)),
         ("last seen", runner.last_seen_at.clone().unwrap_or_default()),
         ("reached at", format!("{}@{} port {} ({account})", runner.user, runner.address, runner.port)),
+        ("reached through", runner.jump.iter().map(|name| format!("jump host {name}")).collect()),
         ("dials out", runner.dial_out.as_ref().map(tunnel).unwrap_or_default()),
         (
             "platform",
@@ -90,6 +91,7 @@ fn about(runner: &RunnerBody) -> String {
         ("capabilities", list(&runner.capabilities)),
         ("scope", runner.scope.to_string()),
         ("slots", format!("{} of {} free", runner.slots_free, runner.slots)),
+        ("takes", if runner.one_off.is_some() { "one job".into() } else { String::new() }),
         ("stops jobs by", runner.stop_means.join(", ")),
         ("base directory", runner.base_dir.clone()),
         ("wrapper", runner.wrapper_version.clone()),
