@@ -57,6 +57,9 @@ pub(super) struct DeleteQuery {
     /// Its machines stay as ordinary runners.
     #[serde(default)]
     keep: bool,
+    /// As `keep`; machines on the way in or out are forgotten.
+    #[serde(default)]
+    force: bool,
 }
 
 /// 204 when it is gone; when it goes with its last machine, how many are to be stopped.
@@ -65,7 +68,11 @@ pub(super) async fn delete(
     PathPool(name): PathPool,
     ApiQuery(query): ApiQuery<DeleteQuery>,
 ) -> Result<Response, ApiError> {
-    let keep = if query.keep { Keep::Runners } else { Keep::Nothing };
+    let keep = match (query.keep, query.force) {
+        (_, true) => Keep::RunnersByForce,
+        (true, false) => Keep::Runners,
+        (false, false) => Keep::Nothing,
+    };
     let left = api.dispatcher.delete_pool(&name, keep).await?;
     if left == 0 {
         return Ok(StatusCode::NO_CONTENT.into_response());

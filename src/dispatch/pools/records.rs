@@ -31,6 +31,8 @@ pub enum Keep {
     Nothing,
     /// They stay as ordinary runners, which nobody stops.
     Runners,
+    /// As `Runners`; what is being started or stopped is forgotten, whatever the provider has of it.
+    RunnersByForce,
 }
 
 impl Dispatcher {
@@ -116,17 +118,17 @@ impl Dispatcher {
         Ok((self.pool_shown(&stored, &rows, true), secret.map(|secret| secret.text().to_string())))
     }
 
-    /// Deletes a pool: at once with `Keep::Runners`, else when its last machine is gone; until then it is shown as `deleting`.
+    /// Deletes a pool: at once when its runners are kept, else when its last machine is gone; until then it is shown as `deleting`.
     /// Returns how many machines are to be stopped first.
     ///
     /// # Errors
     /// `NoPool`; `BadRequest` when runners are to be kept while machines are being started or stopped.
     pub async fn delete_pool(&self, name: &str, keep: Keep) -> Result<u32, DispatchError> {
         let (pool, rows) = self.pool_and_rows(name).await?;
-        if keep == Keep::Runners {
+        if keep != Keep::Nothing {
             let (engine, id) = (self.clone(), pool.id);
             let let_go = async move {
-                let kept = engine.0.store.write(move |c| let_go(c, id)).await?;
+                let kept = engine.0.store.write(move |c| let_go(c, id, keep)).await?;
                 kept.into_iter().for_each(|runner| engine.record_changed(runner));
                 // What takes one job is removed as any other from now on.
                 engine.retire_the_spent();
@@ -210,14 +212,18 @@ impl Dispatcher {
     }
 }
 
-/// Deletes a pool and makes its machines ordinary runners; nothing when one of them is not enrolled.
-fn let_go(c: &mut Connection, pool: Uuid) -> Result<Vec<Runner>, DispatchError> {
+/// Deletes a pool and makes its machines ordinary runners; nothing when one of them is not enrolled, unless by force.
+fn let_go(c: &mut Connection, pool: Uuid, keep: Keep) -> Result<Vec<Runner>, DispatchError> {
     let (rows, mut kept) = (instances_of(c, pool)?, Vec::new());
     let counts = counts(&rows);
-    if counts.live() > counts.enrolled {
+    if keep != Keep::RunnersByForce && counts.live() > counts.enrolled {
         let moving = counts.live() - counts.enrolled;
         let message = format!("{moving} machine(s) are being started or stopped, and are no runners that could stay");
-        return Err(bad("keep", message, &["a pool whose machines are all enrolled", "a deletion without `keep`"]));
+        return Err(bad(
+            "keep",
+            message,
+            &["a pool whose machines are all enrolled", "a deletion without `keep`", "`force`"],
+        ));
     }
     for row in rows {
         let runner = row.instance.runner.map(|runner| runner_by_id(c, runner)).transpose()?.flatten();

@@ -17,13 +17,18 @@ pub struct DeleteArgs {
     /// Let its machines stay as ordinary runners, which nobody stops
     #[arg(long)]
     keep: bool,
+    /// Forget it at once, when its provider does not answer: machines that are runners stay, and what is on its way in or
+    /// out is for you to stop
+    #[arg(long, conflicts_with = "keep")]
+    force: bool,
 }
 
 /// # Errors
 /// `Failure` when there is no such pool, or the server refuses.
 pub async fn run(client: &Client, args: DeleteArgs) -> Result<u8, Failure> {
-    let query: &[(&str, String)] = if args.keep { &[("keep", "true".to_owned())] } else { &[] };
-    let url = client.url(&path(&args.name), query);
+    let given = [("keep", args.keep), ("force", args.force)].into_iter().filter(|(_, given)| *given);
+    let query: Vec<(&str, String)> = given.map(|(key, _)| (key, "true".to_owned())).collect();
+    let url = client.url(&path(&args.name), &query);
     let answer = client.answer(Method::DELETE, &url, None).await?;
     // An answer without a body: it is gone.
     let told = if !answer.bytes.is_empty() {

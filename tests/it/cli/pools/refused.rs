@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::house;
 use super::provider::Provider;
+use crate::cli::house::await_that;
 
 #[test]
 fn what_cannot_be_is_refused_with_its_path() {
@@ -43,4 +44,18 @@ fn what_cannot_be_is_refused_with_its_path() {
     house.shunt(&["ctl", "pool", "update", "cloud", "--max", "4", "--new-secret"]).expect(0, &["whsec_"]);
     assert_eq!(house.api("pools/cloud")["max"], 4);
     house.shunt(&["ctl", "pool", "delete", "cloud"]).expect(0, &[]);
+}
+
+#[test]
+fn a_pool_whose_provider_is_gone_can_be_forgotten() {
+    let house = house();
+    let words = ["ctl", "pool", "create", "gone", "--url", "http://127.0.0.1:1/", "--min", "1"];
+    house.shunt(&words).expect(0, &["whsec_"]);
+    let machines = || house.api("pools/gone")["instances"].as_array().map_or(0, Vec::len);
+    await_that("a machine is wanted", || machines() > 0, || house.api("pools/gone").to_string());
+    house.shunt(&["ctl", "pool", "delete", "gone"]).expect(0, &["goes when its machines are stopped"]);
+    house.shunt(&["ctl", "pool", "delete", "gone", "--keep"]).expect(1, &["being started or stopped"]);
+    house.shunt(&["ctl", "pool", "delete", "gone", "--force"]).expect(0, &["pool gone is deleted"]);
+    assert_eq!(house.api("pools"), json!([]));
+    house.shunt(&words).expect(0, &["whsec_"]);
 }
