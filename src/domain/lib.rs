@@ -4,6 +4,7 @@
 //! Nothing here reads a clock, a file, a socket or the environment; `clippy.toml` beside this file
 //! forbids it. Time and identifiers are arguments.
 
+pub mod access;
 pub mod artifacts;
 pub mod attempt;
 pub mod board;
