@@ -12,6 +12,7 @@ mod jobs;
 mod jump_hosts;
 mod limits;
 mod log;
+mod openapi;
 mod pages;
 mod path;
 mod phase_runs;
@@ -104,6 +105,9 @@ pub fn router(api: Api) -> Router {
         .route("/enrol.sh", get(enrolment::script))
         .route("/api/_status", get(status::status))
         .route("/healthz", get(status::healthz))
+        .route("/api/openapi.json", get(openapi::json))
+        .route("/api/docs", get(openapi::docs))
+        .route("/api/docs/style.css", get(openapi::style))
         .fallback(error::invalid_route)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

@@ -2,37 +2,26 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde_json::{Value, json};
+use shuntyard_domain::wire::status::{SamlBody, StatusBody, Verified, VerifiedBody};
 
 use super::Api;
 use crate::store::setting_find;
 
 /// Chef's status; `postgres` stands for whichever store this daemon has.
-pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
+pub(super) async fn status(State(api): State<Api>) -> Json<StatusBody> {
     let asked = api.dispatcher.store().read(|c| setting_find(c, "status")).await;
-    let store = if asked.is_ok() { "pong" } else { "fail" };
-    Json(json!({
-        "status": store,
-        "configuration_mode": "standalone",
-        "fips_mode": false,
-        "upstreams": [{
-            "postgres": {"status": store},
-            "lsyncd": {"status": "not_running"},
-            "rabbitmq": {"status": "not_running"},
-        }],
-        "a2_mode": false,
-    }))
+    Json(StatusBody::of(asked.is_ok()))
 }
 
 pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-pub(super) async fn saml() -> Json<Value> {
-    Json(json!({"enabled": false}))
+pub(super) async fn saml() -> Json<SamlBody> {
+    Json(SamlBody { enabled: false })
 }
 
 /// The token was checked on the way here.
-pub(super) async fn verify_token() -> Json<Value> {
-    Json(json!({"status": "ok"}))
+pub(super) async fn verify_token() -> Json<VerifiedBody> {
+    Json(VerifiedBody { status: Verified::Ok })
 }

@@ -13,6 +13,11 @@ pub mod jump_host;
 pub mod object;
 pub mod pipelines;
 pub mod pools;
+#[cfg(feature = "openapi")]
+pub mod schema;
+pub mod secret;
+pub mod status;
+pub mod tenancy;
 pub mod time_text;
 pub mod webhook;
 pub mod workspace;

@@ -8,6 +8,7 @@ use crate::wire::time_text::rfc3339;
 
 /// What the last Test found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct LastTestBody {
     /// When it had ended.
     pub at: String,
@@ -26,8 +27,10 @@ impl From<TestRecord> for LastTestBody {
 
 /// Chef's health: `{}` when never tested.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct HealthBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(extend("enum" = ["pending", "ok", "error"])))]
     pub status: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command_output: Option<String>,

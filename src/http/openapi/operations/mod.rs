@@ -1,0 +1,33 @@
+//! Every operation of the API, in the order of the document.
+
+mod changes;
+mod enrolment;
+mod fan_outs;
+mod jobs;
+mod jump_hosts;
+mod open;
+mod pools;
+mod runners;
+mod tenancy;
+mod webhooks;
+mod workspaces;
+
+use super::operation::Operation;
+
+pub(super) fn all() -> Vec<Operation> {
+    let groups: [(&str, Vec<Operation>); 11] = [
+        ("runners", runners::all()),
+        ("enrolment", enrolment::all()),
+        ("jump hosts", jump_hosts::all()),
+        ("pools", pools::all()),
+        ("jobs", jobs::all()),
+        ("fan-outs", fan_outs::all()),
+        ("workspaces", workspaces::all()),
+        ("changes", changes::all()),
+        ("organisations", tenancy::all()),
+        ("webhooks", webhooks::all()),
+        ("server", open::all()),
+    ];
+    let named = |(group, all): (&'static str, Vec<Operation>)| all.into_iter().map(move |of| Operation { group, ..of });
+    groups.into_iter().flat_map(named).collect()
+}

@@ -1,0 +1,24 @@
+//! What is answered without a token, or about it.
+
+use shuntyard_domain::wire::status::{SamlBody, StatusBody, VerifiedBody};
+
+use super::super::operation::{Operation, get};
+
+pub(super) fn all() -> Vec<Operation> {
+    vec![
+        get("/users/{user}/verify-token", "verify_token", "Says whether the token is good.").answers::<VerifiedBody>(),
+        get("/saml/enabled", "saml_enabled", "Tells Chef's clients that there is no SAML.")
+            .is_open()
+            .answers::<SamlBody>(),
+        get("/api/_status", "status", "Says how the server is, as Chef's clients ask.")
+            .at_root()
+            .answers::<StatusBody>(),
+        get("/healthz", "healthz", "Answers while the server lives.").at_root().sends("text/plain"),
+        get("/enrol.sh", "enrol_script", "Sends the script by which a host enrols itself.")
+            .at_root()
+            .sends("text/x-shellscript"),
+        get("/api/openapi.json", "openapi", "Sends this document.").at_root().sends("application/json"),
+        get("/api/docs", "docs", "Sends this document as a page for people.").at_root().sends("text/html"),
+        get("/api/docs/style.css", "docs_style", "Sends the style of that page.").at_root().sends("text/css"),
+    ]
+}
