@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use shuntyard_domain::access::Place;
 use shuntyard_domain::tenancy::{Name, PipelinePath};
 use shuntyard_domain::wire::tenancy::{
     NewName, OrgBody, OrgsBody, PipelineBody, PipelinesBody, ProjectBody, ProjectsBody,
@@ -10,6 +11,7 @@ use shuntyard_domain::wire::tenancy::{
 use shuntyard_domain::wire::time_text::rfc3339;
 
 use super::Api;
+use super::access::Caller;
 use super::body::ApiJson;
 use super::error::ApiError;
 use super::path::{PathEnterprise, PathOrg, PathPipeline, PathProject};
@@ -23,9 +25,12 @@ fn created(name: Name) -> Created {
 
 pub(super) async fn orgs(
     State(api): State<Api>,
+    caller: Caller,
     PathEnterprise(enterprise): PathEnterprise,
 ) -> Result<Json<OrgsBody>, ApiError> {
-    Ok(Json(OrgsBody { orgs: NewName::list(api.dispatcher.orgs(enterprise).await?) }))
+    let mut orgs = api.dispatcher.orgs(enterprise).await?;
+    orgs.retain(|org| caller.grants.sees(&Place::Org(org.clone())));
+    Ok(Json(OrgsBody { orgs: NewName::list(orgs) }))
 }
 
 pub(super) async fn create_org(
@@ -37,18 +42,29 @@ pub(super) async fn create_org(
     Ok(created(name))
 }
 
-pub(super) async fn org(State(api): State<Api>, PathOrg(enterprise, org): PathOrg) -> Result<Json<OrgBody>, ApiError> {
+/// The projects of an organisation that the caller sees.
+fn seen(caller: &Caller, org: &Name, mut projects: Vec<Name>) -> Vec<NewName> {
+    projects.retain(|project| caller.grants.sees(&Place::Project(org.clone(), project.clone())));
+    NewName::list(projects)
+}
+
+pub(super) async fn org(
+    State(api): State<Api>,
+    caller: Caller,
+    PathOrg(enterprise, org): PathOrg,
+) -> Result<Json<OrgBody>, ApiError> {
     let found = api.dispatcher.org(enterprise, org.clone()).await?;
-    let projects = NewName::list(found.holds);
+    let projects = seen(&caller, &org, found.holds);
     Ok(Json(OrgBody { name: org, created_at: rfc3339(found.since_ms), projects }))
 }
 
 pub(super) async fn projects(
     State(api): State<Api>,
+    caller: Caller,
     PathOrg(enterprise, org): PathOrg,
 ) -> Result<Json<ProjectsBody>, ApiError> {
-    let found = api.dispatcher.org(enterprise, org).await?;
-    Ok(Json(ProjectsBody { projects: NewName::list(found.holds) }))
+    let found = api.dispatcher.org(enterprise, org.clone()).await?;
+    Ok(Json(ProjectsBody { projects: seen(&caller, &org, found.holds) }))
 }
 
 pub(super) async fn create_project(

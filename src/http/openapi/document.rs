@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
+use shuntyard_domain::access::Role;
 use shuntyard_domain::wire::api::ErrorBody;
 
 use super::operation::{Content, Operation, of};
 use super::parameters;
 use super::schemas::{Schemas, Shape, rename};
+use crate::http::access::{Declared, Needs};
 use crate::http::error::words::ErrorWord;
 
 const ABOUT: &str = "Everything that `shunt` and the pages do goes through this API. It is Chef Automate Workflow's tree \
@@ -15,10 +17,11 @@ with keys and routes of ours beside; the same tree is served below `/workflow/ap
 Every route but those that are marked as open needs a token: `Authorization: Bearer TOKEN`, or as Chef's clients send it. \
 A key of a query or a body that a route does not know is refused. Times are RFC 3339 in UTC but for Chef's own keys. Lists \
 that come in pages carry `Link: <…>; rel=\"next\"` behind a full page.\n\n\
-Besides the errors that an operation names, any of them may be answered with those of `components/responses`.";
+Besides the errors that an operation names, any may be answered with `method_not_allowed` (405), `too_slow` (408), `raced` (409), \
+`internal_error` (500), `step_failed` or `runner_unreachable` (502), `too_many_connections` (503), `store_full` or `disk_full` (507).";
 
-/// Builds the document of these operations.
-pub(super) fn build(operations: &[Operation]) -> Value {
+/// Builds the document of these operations; `routes` say what each of them asks for.
+pub(super) fn build(operations: &[Operation], routes: &[Declared]) -> Value {
     let mut schemas = Schemas::new();
     let error = schemas.written(of::<ErrorBody>);
     let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
@@ -26,7 +29,7 @@ pub(super) fn build(operations: &[Operation]) -> Value {
     for operation in operations {
         let body = operation.takes.map(|takes| content(takes, &mut schemas, Schemas::read));
         let method = operation.method.as_str().to_ascii_lowercase();
-        let mut said = about(operation, &error, &mut schemas);
+        let mut said = about(operation, needs(operation, routes), &error, &mut schemas);
         if let Some(body) = body {
             said["requestBody"] = json!({"required": true, "content": body});
             requests.push((operation.whole_path(), method.clone()));
@@ -50,7 +53,7 @@ pub(super) fn build(operations: &[Operation]) -> Value {
         "paths": paths,
         "components": {
             "schemas": components,
-            "responses": general(&error),
+            "responses": refusals(operations, &error),
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "chef": {
@@ -62,30 +65,45 @@ pub(super) fn build(operations: &[Operation]) -> Value {
     })
 }
 
+/// What the operation's route asks for; a test makes sure that there is one.
+fn needs(operation: &Operation, routes: &[Declared]) -> Needs {
+    let same = |route: &&Declared| route.method == operation.method.as_str() && route.path == operation.path;
+    routes.iter().find(same).map_or(Needs::Token, |route| route.needs)
+}
+
+fn words(roles: &[Role]) -> Vec<&'static str> {
+    roles.iter().map(|role| role.as_str()).collect()
+}
+
 fn groups(operations: &[Operation]) -> Vec<Value> {
     let mut seen = BTreeSet::new();
     operations.iter().filter(|of| seen.insert(of.group)).map(|of| json!({"name": of.group})).collect()
 }
 
 /// All of an operation but the body of its request.
-fn about(operation: &Operation, error: &Value, schemas: &mut Schemas) -> Value {
+fn about(operation: &Operation, needs: Needs, error: &Value, schemas: &mut Schemas) -> Value {
     let mut said = json!({
         "operationId": operation.id,
         "tags": [operation.group],
         "summary": operation.summary,
         "parameters": parameters::of_operation(operation, schemas),
-        "responses": responses(operation, error, schemas),
+        "responses": responses(operation, needs, error, schemas),
     });
-    if let Some(note) = operation.note {
-        said["description"] = note.into();
-    }
-    if !operation.needs_token {
-        said["security"] = json!([]);
+    let who = match needs {
+        Needs::Nothing => "Open: needs no token.".to_owned(),
+        Needs::Token => "Any valid token will do.".to_owned(),
+        Needs::Role(roles) => format!("Roles: {}.", words(roles).join(", ")),
+    };
+    said["description"] = operation.note.map_or_else(|| who.clone(), |note| format!("{note} {who}")).into();
+    match needs {
+        Needs::Nothing => said["security"] = json!([]),
+        Needs::Token => (),
+        Needs::Role(roles) => said["x-roles"] = words(roles).into(),
     }
     said
 }
 
-fn responses(operation: &Operation, error: &Value, schemas: &mut Schemas) -> Map<String, Value> {
+fn responses(operation: &Operation, needs: Needs, error: &Value, schemas: &mut Schemas) -> Map<String, Value> {
     let mut responses = Map::new();
     for (status, carried) in &operation.answers {
         let answer = responses.entry(status.to_string()).or_insert_with(|| json!({"description": success(*status)}));
@@ -96,8 +114,12 @@ fn responses(operation: &Operation, error: &Value, schemas: &mut Schemas) -> Map
             None => answer["content"] = media,
         }
     }
-    for (status, words) in by_status(&operation.all_errors()) {
-        responses.insert(status.to_string(), refusal(&words, error));
+    for (status, words) in by_status(&operation.all_errors(needs)) {
+        let said = match words.as_slice() {
+            [word] => json!({"$ref": format!("#/components/responses/{}", word.as_str())}),
+            words => refusal(words, error),
+        };
+        responses.insert(status.to_string(), said);
     }
     responses
 }
@@ -140,18 +162,29 @@ fn refusal(words: &[ErrorWord], error: &Value) -> Value {
     json!({"description": told.join(" "), "content": {"application/json": {"schema": schema}}})
 }
 
-/// What any route may answer, by its word.
-fn general(error: &Value) -> Map<String, Value> {
-    let any = [
-        ErrorWord::InvalidRoute,
-        ErrorWord::MethodNotAllowed,
-        ErrorWord::TooSlow,
-        ErrorWord::Raced,
-        ErrorWord::InternalError,
-        ErrorWord::RunnerUnreachable,
-        ErrorWord::TooManyConnections,
-        ErrorWord::StoreFull,
-        ErrorWord::DiskFull,
-    ];
-    any.iter().map(|word| (word.as_str().to_owned(), refusal(&[*word], error))).collect()
+/// Errors that any route may answer.
+const GENERAL: [ErrorWord; 10] = [
+    ErrorWord::InvalidRoute,
+    ErrorWord::MethodNotAllowed,
+    ErrorWord::TooSlow,
+    ErrorWord::Raced,
+    ErrorWord::InternalError,
+    ErrorWord::StepFailed,
+    ErrorWord::RunnerUnreachable,
+    ErrorWord::TooManyConnections,
+    ErrorWord::StoreFull,
+    ErrorWord::DiskFull,
+];
+
+/// Every error by its word. One that stands for a second status has the name of its first.
+fn refusals(operations: &[Operation], error: &Value) -> Map<String, Value> {
+    let mut words: Vec<ErrorWord> =
+        operations.iter().flat_map(|of| of.all_errors(Needs::Token)).chain(GENERAL).collect();
+    words.sort_unstable();
+    words.dedup();
+    let mut named = Map::new();
+    for word in words {
+        named.entry(word.as_str()).or_insert_with(|| refusal(&[word], error));
+    }
+    named
 }

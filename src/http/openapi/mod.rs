@@ -18,14 +18,21 @@ use axum::http::{HeaderName, header};
 use axum::response::IntoResponse;
 use serde_json::Value;
 
+use super::access::Declared;
+
 /// Nothing on the page comes from elsewhere, and nothing in it runs.
 const POLICY: (HeaderName, &str) = (header::CONTENT_SECURITY_POLICY, "default-src 'self'");
 const NO_SNIFFING: (HeaderName, &str) = (header::X_CONTENT_TYPE_OPTIONS, "nosniff");
 
 /// The document; the same for the life of the process.
 fn document() -> &'static Value {
-    static DOCUMENT: LazyLock<Value> = LazyLock::new(|| document::build(&operations::all()));
+    static DOCUMENT: LazyLock<Value> = LazyLock::new(|| document::build(&operations::all(), &routes()));
     &DOCUMENT
+}
+
+/// Every route that is declared.
+fn routes() -> Vec<Declared> {
+    [super::routes::tree(), super::routes::outside()].into_iter().flat_map(|part| part.into_declared()).collect()
 }
 
 /// `GET /api/openapi.json`

@@ -4,6 +4,7 @@ use axum::http::Method;
 use schemars::{JsonSchema, SchemaGenerator};
 
 use super::schemas::Shape;
+use crate::http::access::Needs;
 use crate::http::error::words::ErrorWord;
 
 /// What a request or an answer carries.
@@ -38,7 +39,6 @@ pub(super) struct Operation {
     pub(super) answers: Vec<(u16, Option<Content>)>,
     /// Besides those that every route has.
     pub(super) errors: Vec<ErrorWord>,
-    pub(super) needs_token: bool,
 }
 
 /// Begins an operation; a list of operations is named after what they are about.
@@ -57,7 +57,6 @@ pub(super) fn on(method: Method, path: &'static str, id: &'static str, summary: 
         takes: None,
         answers: Vec::new(),
         errors: Vec::new(),
-        needs_token: true,
     }
 }
 
@@ -139,12 +138,7 @@ impl Operation {
 
     /// Outside of the enterprise's tree.
     pub(super) fn at_root(self) -> Self {
-        Self { is_root: true, needs_token: false, ..self }
-    }
-
-    /// Needs no API token.
-    pub(super) fn is_open(self) -> Self {
-        Self { needs_token: false, ..self }
+        Self { is_root: true, ..self }
     }
 
     /// The whole path.
@@ -153,13 +147,14 @@ impl Operation {
         format!("{tree}{}", self.path.replace("{*path}", "{path}"))
     }
 
-    /// All errors of the route: its own, and those that the tree and the body bring with them.
-    pub(super) fn all_errors(&self) -> Vec<ErrorWord> {
+    /// All errors of a route with these needs: its own, and those that its tree and its body bring with them.
+    pub(super) fn all_errors(&self, needs: Needs) -> Vec<ErrorWord> {
         let mut errors = self.errors.clone();
-        if !self.is_root && self.checks_path_and_query() {
-            errors.extend([ErrorWord::BadRequest, ErrorWord::NotFound]);
+        errors.push(ErrorWord::BadRequest);
+        if !self.is_root {
+            errors.push(ErrorWord::NotFound);
         }
-        if self.needs_token {
+        if needs != Needs::Nothing {
             errors.push(ErrorWord::TokenDenied);
         }
         if self.takes.is_some() {
@@ -168,10 +163,5 @@ impl Operation {
         errors.sort_unstable();
         errors.dedup();
         errors
-    }
-
-    /// An unknown enterprise is not found, and an unknown key of the query is a bad request, but for Chef's open question.
-    fn checks_path_and_query(&self) -> bool {
-        self.path != "/saml/enabled"
     }
 }

@@ -26,13 +26,13 @@ pub(super) fn render(document: &Value) -> String {
                 }
                 nav aria-label="Contents" { ul {
                     @for tag in &tags { li { a href=(format!("#{}", anchor(tag))) { (tag) } } }
-                    li { a href="#errors" { "errors of any route" } }
+                    li { a href="#errors" { "errors" } }
                     li { a href="#schemas" { "schemas" } }
                 } }
                 main {
                     @for tag in &tags { (group(tag, document)) }
-                    h2 id="errors" { "errors of any route" }
-                    (answers(&document["components"]["responses"]))
+                    h2 id="errors" { "errors" }
+                    (answers(&document["components"]["responses"], document))
                     h2 id="schemas" { "schemas" }
                     @for (name, schema) in keys(&document["components"]["schemas"]) { (component(name, schema)) }
                 }
@@ -48,21 +48,18 @@ fn group(tag: &str, document: &Value) -> Markup {
         @for (path, methods) in keys(&document["paths"]) {
             @for method in METHODS {
                 @let operation = &methods[method];
-                @if operation["tags"][0] == tag { (one(path, method, operation)) }
+                @if operation["tags"][0] == tag { (one(path, method, operation, document)) }
             }
         }
     }
 }
 
-fn one(path: &str, method: &str, operation: &Value) -> Markup {
+fn one(path: &str, method: &str, operation: &Value, document: &Value) -> Markup {
     let id = text(&operation["operationId"]);
     html! {
         article id=(id) {
             h3 { span.method { (method.to_uppercase()) } " " code { (path) } }
             p { (prose(text(&operation["summary"]))) " " (prose(text(&operation["description"]))) }
-            @if let Some(who) = operation["x-roles"].as_array() {
-                p.who { "Roles: " (who.iter().map(text).collect::<Vec<_>>().join(", ")) }
-            }
             @if entries(&operation["parameters"]).next().is_some() {
                 table {
                     thead { tr { th { "parameter" } th { "in" } th { "type" } th { "" } } }
@@ -77,15 +74,17 @@ fn one(path: &str, method: &str, operation: &Value) -> Markup {
             @for (media, body) in keys(&operation["requestBody"]["content"]) {
                 p { "Takes " code { (media) } (of(&body["schema"])) }
             }
-            (answers(&operation["responses"]))
+            (answers(&operation["responses"], document))
         }
     }
 }
 
 /// Statuses, or words, with what they carry.
-fn answers(responses: &Value) -> Markup {
+fn answers(responses: &Value, document: &Value) -> Markup {
     html! { dl {
         @for (status, answer) in keys(responses) {
+            @let named = answer["$ref"].as_str().and_then(|at| document.pointer(at.trim_start_matches('#')));
+            @let answer = named.unwrap_or(answer);
             dt { code { (status) } }
             dd {
                 (prose(text(&answer["description"])))

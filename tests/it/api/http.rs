@@ -29,7 +29,7 @@ impl Answer {
 /// As `request`, a GET for this range.
 pub fn get_range(address: &str, path: &str, token: &str, range: &str) -> Answer {
     let headers = [("Authorization", &*format!("Bearer {token}")), ("Range", range)];
-    try_send(address, "GET", path, &headers, None).expect("the API answers")
+    send(address, "GET", path, &headers, None).expect("the API answers")
 }
 
 /// Sends one request on a connection of its own and reads to the end of the answer.
@@ -47,10 +47,11 @@ pub fn try_request(
 ) -> io::Result<Answer> {
     let token = token.map(|token| format!("Bearer {token}"));
     let headers: Vec<_> = token.iter().map(|token| ("Authorization", token.as_str())).collect();
-    try_send(address, method, path, &headers, body)
+    send(address, method, path, &headers, body)
 }
 
-fn try_send(
+/// Sends one request with these headers; a stream is read up to its first event.
+pub fn send(
     address: &str,
     method: &str,
     path: &str,
@@ -62,15 +63,32 @@ fn try_send(
         head += &format!("{name}: {value}\r\n");
     }
     if let Some(body) = body {
-        head += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+        head += "Content-Type: application/json\r\n";
+        // A length that is announced only is a header of its own.
+        if !headers.iter().any(|(name, _)| *name == "Content-Length") {
+            head += &format!("Content-Length: {}\r\n", body.len());
+        }
     }
     let mut socket = TcpStream::connect(address)?;
     socket.set_read_timeout(Some(Duration::from_secs(30)))?;
     socket.write_all(format!("{head}\r\n").as_bytes())?;
     socket.write_all(body.unwrap_or_default())?;
-    let mut bytes = Vec::new();
-    socket.read_to_end(&mut bytes)?;
+    let (mut bytes, mut piece) = (Vec::new(), [0; 8192]);
+    loop {
+        let read = socket.read(&mut piece)?;
+        bytes.extend_from_slice(&piece[..read]);
+        if read == 0 || has_event(&bytes) {
+            break;
+        }
+    }
     parse(&bytes).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+}
+
+/// A whole event has come; nobody waits for the end of a stream that has none.
+fn has_event(bytes: &[u8]) -> bool {
+    let Some(answer) = parse(bytes) else { return false };
+    let is_stream = answer.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
+    is_stream && answer.body.windows(6).any(|six| six == b"event:") && answer.body.windows(2).any(|two| two == b"\n\n")
 }
 
 fn parse(bytes: &[u8]) -> Option<Answer> {

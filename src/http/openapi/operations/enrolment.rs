@@ -20,12 +20,11 @@ pub(super) fn all() -> Vec<Operation> {
                 "The token is the first line of the body; docs/PROTOCOL.md says the others. With `Accept: text/plain` errors \
                  are told in lines, too, and with 200.",
             )
-            .is_open()
             .takes_bytes("text/plain")
             .sends("text/plain")
             .fails(&[E::TokenMalformed, E::TokenDenied, E::TokenExpired, E::TokenRevoked, E::TokenSpent])
             .fails(&[E::WrongNetwork, E::WrongName, E::TooManyTries])
             .fails(&[E::NameTaken, E::HostTaken, E::OtherVersion, E::UnderWay, E::DialOutOff])
-            .fails(&[E::NoEnrolment, E::StepFailed]),
+            .fails(&[E::NoEnrolment]),
     ]
 }

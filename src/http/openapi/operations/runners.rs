@@ -17,7 +17,7 @@ pub(super) fn all() -> Vec<Operation> {
         get("/runners/{hostname}", "show_runner", "Shows one runner.").answers::<RunnerBody>(),
         patch("/runners/{hostname}", "patch_runner", "Changes labels, capabilities, slots, scope or state.")
             .takes::<PatchRunner>()
-            .answers::<RunnerBody>(),
+            .answers::<RunnerBody>().fails(&[E::LocalRunner]),
         delete("/runners/{hostname}", "delete_runner", "Cleans the host and removes the runner.")
             .note("With `Accept: text/event-stream` the answer is a stream of the steps.")
             .query::<DeleteQuery>()
@@ -36,8 +36,7 @@ pub(super) fn all() -> Vec<Operation> {
             .fails(&[E::LocalRunner, E::UnderWay]),
         post("/runners/{hostname}/accept-host-key", "accept_host_key", "Accepts the new host key of a quarantined runner.")
             .takes::<AcceptHostKey>()
-            .streams(&[("step", of::<StepEvent>)])
-            .fails(&[E::LocalRunner, E::UnderWay]),
+            .streams(&[("step", of::<StepEvent>)]),
         post("/runners/{hostname}/approve", "approve_runner", "Lets a pending runner take jobs.").answers::<RunnerBody>(),
         put("/runners/{hostname}/dial-out", "let_dial_out", "Lets the runner's host dial out with a key.")
             .takes::<SetDialOut>()
