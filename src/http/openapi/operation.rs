@@ -111,7 +111,7 @@ impl Operation {
     }
 
     /// Answers 204.
-    pub(super) fn is_done(self) -> Self {
+    pub(super) fn done(self) -> Self {
         self.answer(204, None)
     }
 

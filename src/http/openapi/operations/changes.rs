@@ -16,7 +16,7 @@ macro_rules! one {
         [
             get($path, concat!("show_change", $where), "Shows one change.").answers::<ChangeBody>(),
             delete($path, concat!("close_change", $where), "Gives the change up; its history stays.")
-                .is_done()
+                .done()
                 .fails(&[E::PreconditionFailed]),
             get(
                 concat!($path, "/streaming"),
@@ -33,17 +33,17 @@ macro_rules! one {
             .answers::<PlanBody>()
             .fails(&[E::BadConfig]),
             post(concat!($path, "/merge"), concat!("approve_change", $where), "Approves it; Chef's `merge`.")
-                .is_done()
+                .done()
                 .fails(&[E::PreconditionFailed]),
             post(concat!($path, "/accept"), concat!("deliver_change", $where), "Delivers it; Chef's `accept`.")
-                .is_done()
+                .done()
                 .fails(&[E::PreconditionFailed]),
             post(concat!($path, "/trigger/{stage}"), concat!("trigger_stage", $where), "Runs a stage again.")
                 .query::<TriggerQuery>()
-                .is_done()
+                .done()
                 .fails(&[E::PreconditionFailed]),
             post(concat!($path, "/cancel"), concat!("cancel_change", $where), "Cancels what runs of it.")
-                .is_done()
+                .done()
                 .fails(&[E::PreconditionFailed]),
         ]
         .map(|of| of.id::<ChangeId>())

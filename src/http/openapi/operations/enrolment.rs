@@ -13,7 +13,7 @@ pub(super) fn all() -> Vec<Operation> {
             .takes::<CreateEnrolmentToken>()
             .creates::<NewEnrolmentToken>(),
         delete("/enrolment-tokens/{id}", "revoke_enrolment_token", "Revokes a token.")
-            .is_done()
+            .done()
             .fails(&[E::TokenUsed]),
         post("/enrol", "enrol", "Answers a host that enrols itself, in lines.")
             .note(

@@ -19,7 +19,7 @@ pub(super) fn all() -> Vec<Operation> {
             .takes::<SubmitFanOut>()
             .answers::<FanOutPlanBody>(),
         get("/fan_outs/{id}", "show_fan_out", "Shows one with its rows.").id::<FanOutId>().answers::<FanOutBody>(),
-        delete("/fan_outs/{id}", "cancel_fan_out", "Cancels it, in whatever state it is.").id::<FanOutId>().is_done(),
+        delete("/fan_outs/{id}", "cancel_fan_out", "Cancels it, in whatever state it is.").id::<FanOutId>().done(),
         post("/fan_outs/{id}/rerun", "rerun_fan_out", "Runs the rows that have not succeeded, as a new fan-out.")
             .id::<FanOutId>()
             .takes::<RerunFanOut>()

@@ -23,7 +23,7 @@ pub(super) fn all() -> Vec<Operation> {
             .takes::<CancelJobs>()
             .answers::<CancelledJobs>(),
         get("/jobs/{id}", "show_job", "Shows one job.").id::<JobId>().answers::<JobBody>(),
-        delete("/jobs/{id}", "cancel_job", "Cancels a job, in whatever state it is.").id::<JobId>().is_done(),
+        delete("/jobs/{id}", "cancel_job", "Cancels a job, in whatever state it is.").id::<JobId>().done(),
         get("/jobs/{id}/explain", "explain_job", "Says why the job waits; one that does not wait is not found.")
             .id::<JobId>()
             .answers::<Explanation>(),

@@ -17,7 +17,7 @@ pub(super) fn all() -> Vec<Operation> {
         patch("/jump-hosts/{jump_host}", "patch_jump_host", "Changes where and how it is reached.")
             .takes::<PatchJumpHost>()
             .answers::<JumpHostBody>(),
-        delete("/jump-hosts/{jump_host}", "delete_jump_host", "Removes its record.").is_done().fails(&[E::InUse]),
+        delete("/jump-hosts/{jump_host}", "delete_jump_host", "Removes its record.").done().fails(&[E::InUse]),
         post("/jump-hosts/{jump_host}/install", "install_jump_host", "Puts our key on the host and stores its record.")
             .takes::<InstallJumpHost>()
             .streams(&[("step", of::<StepEvent>)]),

@@ -1,5 +1,6 @@
 //! Every operation of the API, in the order of the document.
 
+mod audit;
 mod changes;
 mod enrolment;
 mod fan_outs;
@@ -15,7 +16,7 @@ mod workspaces;
 use super::operation::Operation;
 
 pub(super) fn all() -> Vec<Operation> {
-    let groups: [(&str, Vec<Operation>); 11] = [
+    let groups: [(&str, Vec<Operation>); 12] = [
         ("runners", runners::all()),
         ("enrolment", enrolment::all()),
         ("jump hosts", jump_hosts::all()),
@@ -26,6 +27,7 @@ pub(super) fn all() -> Vec<Operation> {
         ("changes", changes::all()),
         ("organisations", tenancy::all()),
         ("webhooks", webhooks::all()),
+        ("audit", audit::all()),
         ("server", open::all()),
     ];
     let named = |(group, all): (&'static str, Vec<Operation>)| all.into_iter().map(move |of| Operation { group, ..of });

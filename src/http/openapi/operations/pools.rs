@@ -20,7 +20,7 @@ pub(super) fn all() -> Vec<Operation> {
             .answers::<PatchedPool>(),
         delete("/pools/{pool}", "delete_pool", "Deletes a pool, with its last machine if it has any.")
             .query::<DeleteQuery>()
-            .is_done()
+            .done()
             .answers::<DeletedPool>(),
     ]
 }

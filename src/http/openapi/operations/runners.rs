@@ -21,7 +21,7 @@ pub(super) fn all() -> Vec<Operation> {
         delete("/runners/{hostname}", "delete_runner", "Cleans the host and removes the runner.")
             .note("With `Accept: text/event-stream` the answer is a stream of the steps.")
             .query::<DeleteQuery>()
-            .is_done()
+            .done()
             .streams(&[("step", of::<StepEvent>)])
             .fails(&[E::RunnerBusy, E::LocalRunner, E::UnderWay, E::StepFailed]),
         get("/runners/{hostname}/health", "show_health", "Shows the result of the last Test, as Chef does.")

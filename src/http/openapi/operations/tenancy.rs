@@ -40,8 +40,8 @@ pub(super) fn all() -> Vec<Operation> {
         .answers::<SecretsBody>(),
         put("/orgs/{org}/projects/{project}/secrets/{secret}", "set_secret", "Sets a secret.")
             .takes::<SetSecret>()
-            .is_done(),
-        delete("/orgs/{org}/projects/{project}/secrets/{secret}", "delete_secret", "Removes a secret.").is_done(),
+            .done(),
+        delete("/orgs/{org}/projects/{project}/secrets/{secret}", "delete_secret", "Removes a secret.").done(),
         get("/orgs/{org}/projects/{project}/pipelines", "list_pipelines", "Lists its pipelines.")
             .answers::<PipelinesBody>(),
         post("/orgs/{org}/projects/{project}/pipelines", "create_pipeline", "Makes a pipeline.")

@@ -18,7 +18,7 @@ pub(super) fn all() -> Vec<Operation> {
             .takes::<PatchWebhook>()
             .answers::<WebhookBody>()
             .fails(&[E::Conflict]),
-        delete("/webhooks/{id}", "delete_webhook", "Deletes a webhook and what waits for it.").is_done(),
+        delete("/webhooks/{id}", "delete_webhook", "Deletes a webhook and what waits for it.").done(),
         post(
             "/webhooks/{id}/secret",
             "rotate_webhook",

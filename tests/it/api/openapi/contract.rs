@@ -2,9 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use boon::{Compiler, Schemas};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
 
 use crate::api::http::{Answer, request};
+
+/// What the validator calls the document.
+const DOCUMENT: &str = "http://127.0.0.1/openapi.json";
+/// What a JSON pointer in the fragment of a URL cannot hold as it is.
+const IN_FRAGMENTS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'~').remove(b'_').remove(b'-').remove(b'.');
+
+/// A key as a part of a JSON pointer.
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
 
 /// A documented operation.
 #[derive(Clone, Debug)]
@@ -44,6 +56,8 @@ impl Operation {
 /// What was asked and answered so far.
 pub struct Contract {
     document: Value,
+    compiler: Compiler,
+    schemas: Schemas,
     pub operations: Vec<Operation>,
     produced: BTreeSet<(String, u16)>,
 }
@@ -59,7 +73,10 @@ impl Contract {
                 operations.push(Operation { method, path, said: said.clone() });
             }
         }
-        Self { document, operations, produced: BTreeSet::new() }
+        let mut compiler = Compiler::new();
+        compiler.enable_format_assertions();
+        compiler.add_resource(DOCUMENT, document.clone()).expect("a document");
+        Self { document, compiler, schemas: Schemas::new(), operations, produced: BTreeSet::new() }
     }
 
     /// The operation that a request asks for; what is written out counts more than a word in braces.
@@ -81,49 +98,50 @@ impl Contract {
     pub fn check(&mut self, method: &str, path: &str, answer: &Answer) -> Result<(), String> {
         let operation = self.find(method, path).ok_or("no such operation")?.clone();
         let (name, status) = (operation.name().to_owned(), answer.status);
-        let said = self.resolved(&operation.said["responses"][status.to_string()]);
-        if said.is_null() {
-            return Err(format!("{name} says nothing of {status}"));
-        }
+        let at = format!("/paths/{}/{}/responses/{status}", escaped(&operation.path), method.to_lowercase());
+        let at = self.resolved(at);
+        let said = self.document.pointer(&at).ok_or_else(|| format!("{name} says nothing of {status}"))?;
         match (said["content"].as_object(), answer.body.is_empty()) {
             (None, true) => (),
             (None, false) => return Err(format!("{name} {status} has a body")),
             (Some(media), _) => {
                 let given = answer.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default();
-                let media = media.get(given).ok_or_else(|| format!("{name} {status} is `{given}`"))?;
-                self.check_content(media, answer).map_err(|why| format!("{name} {status}: {why}"))?;
+                media.get(given).ok_or_else(|| format!("{name} {status} is `{given}`"))?;
+                self.check_content(&format!("{at}/content/{}", escaped(given)), answer)
+                    .map_err(|why| format!("{name} {status}: {why}"))?;
             }
         }
         self.produced.insert((name, status));
         Ok(())
     }
 
-    fn resolved(&self, said: &Value) -> Value {
-        let at = said["$ref"].as_str().map(|at| at.trim_start_matches('#'));
-        at.map_or_else(|| said.clone(), |at| self.document.pointer(at).expect("it leads somewhere").clone())
+    /// Where an answer is described: itself, or where it refers to.
+    fn resolved(&self, at: String) -> String {
+        let said = self.document.pointer(&at).unwrap_or(&Value::Null);
+        said["$ref"].as_str().map_or(at, |there| there.trim_start_matches('#').to_owned())
     }
 
-    fn check_content(&self, media: &Value, answer: &Answer) -> Result<(), String> {
+    fn check_content(&mut self, at: &str, answer: &Answer) -> Result<(), String> {
+        let media = self.document.pointer(at).cloned().unwrap_or_default();
         if let Some(events) = media["x-events"].as_object() {
             let text = String::from_utf8_lossy(&answer.body);
             let after = |key: &str| text.split_once(key).and_then(|(_, rest)| rest.lines().next()).map(str::trim);
             let name = after("event:").ok_or("no event")?;
-            let schema = events.get(name).ok_or_else(|| format!("the event `{name}` is not documented"))?;
+            events.get(name).ok_or_else(|| format!("the event `{name}` is not documented"))?;
             let data = after("data:").and_then(|data| serde_json::from_str(data).ok()).ok_or("no data")?;
-            return self.check_value(schema, &data);
+            return self.check_value(&format!("{at}/x-events/{name}"), &data);
         }
-        let Some(schema) = media.get("schema") else { return Ok(()) };
+        if media.get("schema").is_none() {
+            return Ok(());
+        }
         let body = serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?;
-        self.check_value(schema, &body)
+        self.check_value(&format!("{at}/schema"), &body)
     }
 
-    fn check_value(&self, schema: &Value, value: &Value) -> Result<(), String> {
-        // References lead to the components, which stand beside the schema.
-        let whole = json!({"allOf": [schema], "components": self.document["components"]});
-        let validator = jsonschema::options().should_validate_formats(true).build(&whole).expect("a schema");
-        let faults: Vec<String> =
-            validator.iter_errors(value).map(|fault| format!("{}: {fault}", fault.instance_path())).collect();
-        if faults.is_empty() { Ok(()) } else { Err(format!("{}\nin {value}", faults.join("\n"))) }
+    fn check_value(&mut self, at: &str, value: &Value) -> Result<(), String> {
+        let place = format!("{DOCUMENT}#{}", utf8_percent_encode(at, IN_FRAGMENTS));
+        let schema = self.compiler.compile(&place, &mut self.schemas).unwrap_or_else(|error| panic!("{at}: {error:#}"));
+        self.schemas.validate(value, schema).map_err(|error| format!("{error:#}\nin {value}"))
     }
 
     /// What is documented and was never answered: `OPERATION STATUS`.

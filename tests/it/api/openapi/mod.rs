@@ -106,6 +106,9 @@ fn come_by_itself(house: &House, host: &TestHost, script: &mut Script<'_>) {
     script.know("spent_id", house.api("enrolment-tokens")[0]["id"].as_str().expect("an id"));
 }
 
+/// A status, and the path, headers and body that lead to it.
+type Refused<'r> = (u16, &'r str, &'r [(&'r str, &'r str)], Option<&'r [u8]>);
+
 /// Asks every operation without a token, of an unknown enterprise, with an unknown key and with too long a body.
 fn refuse_each(contract: &mut Contract, script: &mut Script<'_>) {
     for operation in contract.operations.clone() {
@@ -115,7 +118,7 @@ fn refuse_each(contract: &mut Contract, script: &mut Script<'_>) {
         let token = ("Authorization", bearer.as_str());
         let elsewhere = path.replace("/e/default/", "/e/acme/");
         let with_key = format!("{path}?no_such_key=1");
-        let cases: [(u16, &str, &[(&str, &str)], Option<&[u8]>); 4] = [
+        let cases: [Refused<'_>; 4] = [
             (401, &path, &[], None),
             (404, &elsewhere, &[token], None),
             (400, &with_key, &[token], None),
