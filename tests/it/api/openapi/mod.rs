@@ -18,7 +18,8 @@ use crate::support::trees::{Tree, bundle, sha256, zstd};
 
 /// Longer than a body in JSON may be.
 const TOO_LONG: &str = "99999999999";
-const LARGE_BYTES: usize = 64 << 20;
+/// Zeros: small when they are compressed, and more than may come of that.
+const LARGE_BYTES: usize = 80 << 20;
 
 fn dispatcher() -> House {
     let port = free_port();
@@ -125,8 +126,9 @@ fn refuse_each(contract: &mut Contract, script: &mut Script<'_>) {
             (413, &path, &[token, ("Content-Length", TOO_LONG)], Some(b"")),
         ];
         for (status, path, headers, body) in cases.into_iter().filter(|case| documented.contains(&case.0)) {
-            // What is read as bytes is limited by what has come: these have steps of their own.
-            if status == 413 && !takes_json(&operation) {
+            // Some have steps of their own: what is read as bytes is limited by what has come, and a host's token is its body.
+            let is_open = operation.said["security"].is_array();
+            if (status == 413 && !takes_json(&operation)) || (status == 401 && is_open) {
                 continue;
             }
             let answer = send(script.house.address(), &operation.method, path, headers, body).expect("an answer");
