@@ -94,6 +94,8 @@ fn the_help_of_every_command_is_as_recorded() {
         "secret set",
         "secret list",
         "secret delete",
+        "audit",
+        "audit check",
         "api",
         "completions",
     ];
