@@ -1,4 +1,4 @@
-//! Who is asking: the admin token, in any of the places where Chef's clients put theirs.
+//! Who is asking: the token, in any of the places where Chef's clients put theirs, and the one of the daemon's file.
 
 use std::fs;
 use std::io::Write as _;
@@ -16,8 +16,9 @@ use uuid::Uuid;
 
 use super::Api;
 use super::error::ApiError;
+use crate::dispatch::AccountError;
 use crate::store::{
-    Connection, Store, StoreError, TokenRow, token_find_by_sha256, token_insert, token_list, token_revoke,
+    Connection, Store, StoreError, TokenOwner, TokenRow, token_find_by_sha256, token_insert, token_list, token_revoke,
 };
 
 const TOKEN_BYTES: usize = 24;
@@ -63,6 +64,8 @@ impl AdminToken {
         let row = TokenRow {
             id: Uuid::now_v7().to_string(),
             name: NAME.into(),
+            owner: TokenOwner::AdminFile,
+            created_by: None,
             prefix: token.chars().take(8).collect(),
             sha256: hash(&token),
             created_at_ms: now_ms,
@@ -80,7 +83,7 @@ impl AdminToken {
 
 /// Inserts the token and revokes the earlier ones of its name; answers how many.
 fn replace_tokens(c: &mut Connection, row: &TokenRow) -> Result<usize, StoreError> {
-    let earlier = token_list(c)?.into_iter().filter(|token| token.name == row.name && token.revoked_at_ms.is_none());
+    let earlier = token_list(c)?.into_iter().filter(|token| token.owner == row.owner && token.revoked_at_ms.is_none());
     let earlier: Vec<TokenRow> = earlier.collect();
     earlier.iter().try_for_each(|token| token_revoke(c, &token.id, row.created_at_ms))?;
     token_insert(c, row)?;
@@ -105,32 +108,45 @@ fn hash(token: &str) -> Vec<u8> {
     Sha256::digest(token.as_bytes()).to_vec()
 }
 
-/// Lets a request pass only with a token that is stored, not expired and not revoked.
-pub(super) async fn require(State(api): State<Api>, request: Request, next: Next) -> Result<Response, ApiError> {
-    let sha256 = hash(&presented(&request).ok_or(ApiError::TokenDenied)?);
-    let now_ms = api.dispatcher.clock().now_ms();
-    let known = api.dispatcher.store().read(move |c| token_find_by_sha256(c, &sha256)).await?;
-    match known {
-        Some(token) if is_good(&token, now_ms) => Ok(next.run(request).await),
-        _ => Err(ApiError::TokenDenied),
+/// Lets a request pass only with a token that is good; handlers are told whose it is.
+pub(super) async fn require(State(api): State<Api>, mut request: Request, next: Next) -> Result<Response, ApiError> {
+    let Presented { token, user } = Presented::of(&request);
+    let token = token.ok_or(AccountError::TokenDenied)?;
+    let holder = api.dispatcher.holder(&token, user.as_deref()).await?;
+    request.extensions_mut().insert(holder);
+    Ok(next.run(request).await)
+}
+
+/// What a request says of who sends it.
+struct Presented {
+    token: Option<String>,
+    /// Chef's clients say whose the token is.
+    user: Option<String>,
+}
+
+impl Presented {
+    /// `Authorization: Bearer`, else Chef's headers, cookies or query parameters (its streams use the query).
+    fn of(request: &Request) -> Self {
+        let bearer = request.headers().get(AUTHORIZATION).and_then(|v| v.to_str().ok()?.strip_prefix("Bearer "));
+        let token = bearer.map(|bearer| bearer.trim().to_owned());
+        Self {
+            token: token.or_else(|| chefs(request, "chef-delivery-token")),
+            user: chefs(request, "chef-delivery-user"),
+        }
     }
 }
 
-/// `Authorization: Bearer`, else Chef's header, cookie or query parameter (its streams use the query).
-fn presented(request: &Request) -> Option<String> {
-    const CHEF: &str = "chef-delivery-token";
-    let headers = request.headers();
-    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
-    if let Some(bearer) = text(AUTHORIZATION.as_str()).and_then(|v| v.strip_prefix("Bearer ")) {
-        return Some(bearer.trim().to_owned());
+/// A value that Chef's clients send as a header, a cookie or a query parameter.
+fn chefs(request: &Request, name: &str) -> Option<String> {
+    let text = |name: &str| request.headers().get(name).and_then(|v| v.to_str().ok());
+    if let Some(value) = text(name) {
+        return Some(value.to_owned());
     }
-    if let Some(token) = text(CHEF) {
-        return Some(token.to_owned());
-    }
-    let cookies = text(COOKIE.as_str()).unwrap_or_default();
-    if let Some(token) = cookies.split("; ").find_map(|c| c.strip_prefix(CHEF)?.strip_prefix('=')) {
-        return Some(token.to_owned());
+    let cookies = request.headers().get_all(COOKIE).iter().filter_map(|v| v.to_str().ok());
+    let mut cookies = cookies.flat_map(|line| line.split(';'));
+    if let Some(value) = cookies.find_map(|cookie| cookie.trim().strip_prefix(name)?.strip_prefix('=')) {
+        return Some(value.to_owned());
     }
     let query = Query::<Vec<(String, String)>>::try_from_uri(request.uri()).ok()?;
-    query.0.into_iter().find(|(name, _)| name == CHEF).map(|(_, token)| token)
+    query.0.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
 }

@@ -11,14 +11,14 @@ use shuntyard_domain::wire::api::ErrorBody;
 
 use super::request_id;
 use crate::blobs::BlobError;
-use crate::dispatch::{DispatchError, EnrolError};
+use crate::dispatch::{AccountError, DispatchError, EnrolError};
 use crate::store::StoreError;
 
 /// An answer that is not a success.
 #[derive(Debug)]
 pub(super) enum ApiError {
-    /// No or an unknown token.
-    TokenDenied,
+    /// Who asks is not let in, or may not.
+    Account(AccountError),
     NotFound(String),
     BadRequest {
         path: Option<String>,
@@ -42,6 +42,15 @@ pub(super) enum ApiError {
 impl From<DispatchError> for ApiError {
     fn from(error: DispatchError) -> Self {
         Self::Dispatch(error)
+    }
+}
+
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Engine(error) => Self::Dispatch(error),
+            error => Self::Account(error),
+        }
     }
 }
 
@@ -82,11 +91,7 @@ impl IntoResponse for Shown {
 
 fn shown(error: ApiError) -> Shown {
     match error {
-        ApiError::TokenDenied => Shown::new(
-            StatusCode::UNAUTHORIZED,
-            "token_denied",
-            "the request carries no valid token; send `Authorization: Bearer TOKEN`",
-        ),
+        ApiError::Account(error) => shown_account(error),
         ApiError::NotFound(message) => Shown::new(StatusCode::NOT_FOUND, "not_found", message),
         ApiError::BadRequest { path, message, allowed } => {
             Shown { path, allowed, ..Shown::new(StatusCode::BAD_REQUEST, "bad_request", message) }
@@ -153,6 +158,35 @@ fn shown_dispatch(error: DispatchError) -> Shown {
                 "the server could not do this; its log says why under this request id",
             )
         }
+    }
+}
+
+fn shown_account(error: AccountError) -> Shown {
+    use AccountError as E;
+    let message = error.to_string();
+    let (status, word) = match error {
+        E::TokenDenied => (StatusCode::UNAUTHORIZED, "token_denied"),
+        E::TokenExpired => (StatusCode::UNAUTHORIZED, "token_expired"),
+        E::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
+        E::TooManyTries { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_tries"),
+        E::Crowded => (StatusCode::TOO_MANY_REQUESTS, "crowded"),
+        E::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
+        E::NoUser(_) | E::NoToken(_) => (StatusCode::NOT_FOUND, "not_found"),
+        E::LastAdmin => (StatusCode::CONFLICT, "last_admin"),
+        E::ReservedName => (StatusCode::BAD_REQUEST, "bad_request"),
+        E::FileToken => (StatusCode::CONFLICT, "file_token"),
+        E::NoPassword(_) => (StatusCode::CONFLICT, "no_password"),
+        E::Engine(error) => return shown_dispatch(error),
+    };
+    Shown::new(status, word, message)
+}
+
+/// Seconds until it is worth to ask again.
+fn retry_after(error: &ApiError) -> Option<HeaderValue> {
+    match error {
+        ApiError::Account(AccountError::TooManyTries { wait_s }) => Some(HeaderValue::from(*wait_s)),
+        ApiError::Account(AccountError::Crowded) => Some(HeaderValue::from(1)),
+        _ => None,
     }
 }
 
@@ -226,11 +260,18 @@ fn shown_blob(error: &BlobError, message: String) -> Shown {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let denied = matches!(self, Self::TokenDenied);
+        if matches!(self, Self::Account(AccountError::Forbidden)) {
+            // Chef's answer, which has no body.
+            return StatusCode::FORBIDDEN.into_response();
+        }
+        let retry_after = retry_after(&self);
         let mut response = shown(self).into_response();
-        if denied {
+        if response.status() == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("ChefToken realm=\"ChefDelivery\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         response
     }

@@ -12,6 +12,7 @@ mod jobs;
 mod jump_hosts;
 mod limits;
 mod log;
+mod login;
 mod pages;
 mod path;
 mod phase_runs;
@@ -25,6 +26,8 @@ mod sse;
 mod status;
 mod steps;
 mod tenancy;
+mod tokens;
+mod users;
 mod webhooks;
 mod workspaces;
 
@@ -93,7 +96,10 @@ pub fn router(api: Api) -> Router {
         .nest("/changes/{id}", change_routes())
         .route("/orgs", get(tenancy::orgs).post(tenancy::create_org))
         .nest("/orgs/{org}", org_routes())
-        .route("/users/{user}/verify-token", get(status::verify_token))
+        .route("/tokens", get(tokens::list).post(tokens::create))
+        .route("/tokens/{id}", delete(tokens::revoke))
+        .route("/users", get(users::list).post(users::create))
+        .nest("/users/{user}", user_routes())
         .layer(from_fn(query::known_keys))
         .layer(from_fn(path::known_enterprise))
         .layer(from_fn_with_state(api.clone(), auth::require))
@@ -117,9 +123,20 @@ fn open_routes() -> Router<Api> {
     let enrol = post(enrolment::enrol).layer(DefaultBodyLimit::max(body::MAX_TEXT_BYTES));
     Router::new()
         .route("/enrol", enrol)
+        .route("/users/{user}/get-token", post(login::get_token))
         .layer(from_fn(query::known_keys))
         .layer(from_fn(path::known_enterprise))
         .route("/saml/enabled", get(status::saml))
+}
+
+/// One user, and what Chef's clients ask about a token.
+fn user_routes() -> Router<Api> {
+    Router::new()
+        .route("/", get(users::show).patch(users::patch).delete(users::delete))
+        .route("/grants", put(users::put_grants))
+        .route("/password", post(users::change_password))
+        .route("/verify-token", get(login::verify_token))
+        .route("/revoke-token", post(login::revoke_token))
 }
 
 /// Who is told of events.
