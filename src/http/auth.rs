@@ -1,22 +1,15 @@
-//! Who is asking: the token, in any of the places where Chef's clients put theirs, and the one of the daemon's file.
+//! The admin token: the way in of the first start.
 
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use axum::extract::{Query, Request, State};
-use axum::http::header::{AUTHORIZATION, COOKIE};
-use axum::middleware::Next;
-use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::Api;
-use super::error::ApiError;
-use crate::dispatch::AccountError;
 use crate::store::{
     Connection, Store, StoreError, TokenOwner, TokenRow, token_find_by_sha256, token_insert, token_list, token_revoke,
 };
@@ -52,9 +45,9 @@ impl AdminToken {
     /// `TokenError` when the file or the store refuses.
     pub async fn ensure(path: &Path, store: &Store, now_ms: i64) -> Result<(), TokenError> {
         if let Ok(text) = fs::read_to_string(path) {
-            let sha256 = hash(text.trim());
+            let sha256 = token_digest(text.trim());
             let known = store.read(move |c| token_find_by_sha256(c, &sha256)).await?;
-            if known.is_some_and(|token| is_good(&token, now_ms)) {
+            if known.is_some_and(|token| token.is_good(now_ms)) {
                 return Ok(());
             }
         }
@@ -67,7 +60,7 @@ impl AdminToken {
             owner: TokenOwner::AdminFile,
             created_by: None,
             prefix: token.chars().take(8).collect(),
-            sha256: hash(&token),
+            sha256: token_digest(&token),
             created_at_ms: now_ms,
             last_used_at_ms: None,
             expires_at_ms: None,
@@ -90,10 +83,6 @@ fn replace_tokens(c: &mut Connection, row: &TokenRow) -> Result<usize, StoreErro
     Ok(earlier.len())
 }
 
-fn is_good(token: &TokenRow, now_ms: i64) -> bool {
-    token.revoked_at_ms.is_none() && token.expires_at_ms.is_none_or(|at| at > now_ms)
-}
-
 /// Replaces the file in one step, so that nobody reads half a token.
 fn write_private(path: &Path, token: &str) -> std::io::Result<()> {
     let fresh = path.with_extension("new");
@@ -104,49 +93,7 @@ fn write_private(path: &Path, token: &str) -> std::io::Result<()> {
     fs::rename(&fresh, path)
 }
 
-fn hash(token: &str) -> Vec<u8> {
+/// What is stored of a token.
+fn token_digest(token: &str) -> Vec<u8> {
     Sha256::digest(token.as_bytes()).to_vec()
-}
-
-/// Lets a request pass only with a token that is good; handlers are told whose it is.
-pub(super) async fn require(State(api): State<Api>, mut request: Request, next: Next) -> Result<Response, ApiError> {
-    let Presented { token, user } = Presented::of(&request);
-    let token = token.ok_or(AccountError::TokenDenied)?;
-    let holder = api.dispatcher.holder(&token, user.as_deref()).await?;
-    request.extensions_mut().insert(holder);
-    Ok(next.run(request).await)
-}
-
-/// What a request says of who sends it.
-struct Presented {
-    token: Option<String>,
-    /// Chef's clients say whose the token is.
-    user: Option<String>,
-}
-
-impl Presented {
-    /// `Authorization: Bearer`, else Chef's headers, cookies or query parameters (its streams use the query).
-    fn of(request: &Request) -> Self {
-        let bearer = request.headers().get(AUTHORIZATION).and_then(|v| v.to_str().ok()?.strip_prefix("Bearer "));
-        let token = bearer.map(|bearer| bearer.trim().to_owned());
-        Self {
-            token: token.or_else(|| chefs(request, "chef-delivery-token")),
-            user: chefs(request, "chef-delivery-user"),
-        }
-    }
-}
-
-/// A value that Chef's clients send as a header, a cookie or a query parameter.
-fn chefs(request: &Request, name: &str) -> Option<String> {
-    let text = |name: &str| request.headers().get(name).and_then(|v| v.to_str().ok());
-    if let Some(value) = text(name) {
-        return Some(value.to_owned());
-    }
-    let cookies = request.headers().get_all(COOKIE).iter().filter_map(|v| v.to_str().ok());
-    let mut cookies = cookies.flat_map(|line| line.split(';'));
-    if let Some(value) = cookies.find_map(|cookie| cookie.trim().strip_prefix(name)?.strip_prefix('=')) {
-        return Some(value.to_owned());
-    }
-    let query = Query::<Vec<(String, String)>>::try_from_uri(request.uri()).ok()?;
-    query.0.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
 }

@@ -79,6 +79,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for ApiSecretJson<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         match ApiJson::from_request(request, state).await {
             Ok(ApiJson(value)) => Ok(Self(value)),
+            // Roles and places are no secret.
+            Err(ApiError::BadRequest { path: Some(path), message, allowed })
+                if path.starts_with("grant") || path.starts_with("revoke") =>
+            {
+                Err(ApiError::BadRequest { path: Some(path), message, allowed })
+            }
             Err(ApiError::BadRequest { .. }) => Err(ApiError::BadRequest {
                 path: None,
                 message: "the body is no object of the keys that this route knows; it is not repeated here".into(),

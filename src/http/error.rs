@@ -17,7 +17,12 @@ use crate::store::StoreError;
 /// An answer that is not a success.
 #[derive(Debug)]
 pub(super) enum ApiError {
-    /// Who asks is not let in, or may not.
+    /// No or an unknown token.
+    TokenDenied,
+    TokenExpired,
+    /// The caller sees the place, but has no role for this there. Chef's answer to it has no body.
+    Forbidden,
+    /// A login was refused, or a change of users or tokens.
     Account(AccountError),
     NotFound(String),
     BadRequest {
@@ -48,6 +53,9 @@ impl From<DispatchError> for ApiError {
 impl From<AccountError> for ApiError {
     fn from(error: AccountError) -> Self {
         match error {
+            AccountError::TokenDenied => Self::TokenDenied,
+            AccountError::TokenExpired => Self::TokenExpired,
+            AccountError::Forbidden => Self::Forbidden,
             AccountError::Engine(error) => Self::Dispatch(error),
             error => Self::Account(error),
         }
@@ -91,7 +99,18 @@ impl IntoResponse for Shown {
 
 fn shown(error: ApiError) -> Shown {
     match error {
+        ApiError::TokenDenied => Shown::new(
+            StatusCode::UNAUTHORIZED,
+            "token_denied",
+            "the request carries no valid token; send `Authorization: Bearer TOKEN`",
+        ),
+        ApiError::TokenExpired => Shown::new(
+            StatusCode::UNAUTHORIZED,
+            "token_expired",
+            "the token has expired; log in again, or make another",
+        ),
         ApiError::Account(error) => shown_account(error),
+        ApiError::Forbidden => Shown::new(StatusCode::FORBIDDEN, "forbidden", ""),
         ApiError::NotFound(message) => Shown::new(StatusCode::NOT_FOUND, "not_found", message),
         ApiError::BadRequest { path, message, allowed } => {
             Shown { path, allowed, ..Shown::new(StatusCode::BAD_REQUEST, "bad_request", message) }
@@ -165,9 +184,7 @@ fn shown_account(error: AccountError) -> Shown {
     use AccountError as E;
     let message = error.to_string();
     let (status, word) = match error {
-        E::TokenDenied => (StatusCode::UNAUTHORIZED, "token_denied"),
-        E::TokenExpired => (StatusCode::UNAUTHORIZED, "token_expired"),
-        E::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
+        E::TokenDenied | E::TokenExpired | E::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
         E::TooManyTries { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_tries"),
         E::Crowded => (StatusCode::TOO_MANY_REQUESTS, "crowded"),
         E::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
@@ -260,13 +277,13 @@ fn shown_blob(error: &BlobError, message: String) -> Shown {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        if matches!(self, Self::Account(AccountError::Forbidden)) {
-            // Chef's answer, which has no body.
+        if matches!(self, Self::Forbidden) {
             return StatusCode::FORBIDDEN.into_response();
         }
         let retry_after = retry_after(&self);
+        let denied = matches!(self, Self::TokenDenied | Self::TokenExpired | Self::Account(AccountError::Unauthorized));
         let mut response = shown(self).into_response();
-        if response.status() == StatusCode::UNAUTHORIZED {
+        if denied {
             let challenge = HeaderValue::from_static("ChefToken realm=\"ChefDelivery\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }

@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 use shuntyard_domain::wire::access::{GetToken, GotToken};
 
 use super::Api;
+use super::access::Caller;
 use super::body::ApiSecretJson;
 use super::enrolment::Peer;
 use super::error::ApiError;
 use super::path::PathUser;
-use crate::dispatch::{AccountError, Holder};
+use crate::dispatch::AccountError;
 
 /// The only answer that holds the token.
 pub(super) async fn get_token(
@@ -27,22 +28,19 @@ pub(super) async fn get_token(
 }
 
 /// The token was checked on the way here.
-pub(super) async fn verify_token(
-    Extension(holder): Extension<Holder>,
-    PathUser(user): PathUser,
-) -> Result<Json<Value>, ApiError> {
-    if holder.name == user { Ok(Json(json!({"status": "ok"}))) } else { Err(AccountError::TokenDenied.into()) }
+pub(super) async fn verify_token(caller: Caller, PathUser(user): PathUser) -> Result<Json<Value>, ApiError> {
+    if caller.name == user { Ok(Json(json!({"status": "ok"}))) } else { Err(AccountError::TokenDenied.into()) }
 }
 
 /// Revokes the token that comes with the request. A body is not looked at: Chef's clients differ in it.
 pub(super) async fn revoke_token(
     State(api): State<Api>,
-    Extension(holder): Extension<Holder>,
+    caller: Caller,
     PathUser(user): PathUser,
 ) -> Result<StatusCode, ApiError> {
-    if holder.name != user {
+    if caller.name != user {
         return Err(AccountError::Forbidden.into());
     }
-    api.dispatcher.revoke_token(&holder, &holder.token_id).await?;
+    api.dispatcher.revoke_token(&caller.holder, &caller.token_id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

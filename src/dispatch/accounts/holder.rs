@@ -1,6 +1,6 @@
 //! Who comes with a token.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use shuntyard_domain::access::{Grants, Place, Verdict};
 use shuntyard_domain::tenancy::Name;
@@ -28,7 +28,9 @@ pub struct Holder {
     /// The first characters of the token.
     pub token_prefix: String,
     pub expires_at_ms: Option<i64>,
-    pub grants: Grants,
+    pub grants: Arc<Grants>,
+    /// The SHA-256 of the token.
+    digest: Vec<u8>,
 }
 
 impl Holder {
@@ -45,7 +47,8 @@ impl Holder {
             token_id: token.id,
             token_prefix: token.prefix,
             expires_at_ms: token.expires_at_ms,
-            grants,
+            grants: Arc::new(grants),
+            digest: token.sha256,
         }
     }
 
@@ -71,13 +74,23 @@ impl Dispatcher {
         if !can_be {
             return Err(AccountError::TokenDenied);
         }
-        let sha256 = token_text::digest(token);
-        let found = self.0.store.read(move |c| token_holder(c, &sha256)).await?;
-        let found = found.ok_or(AccountError::TokenDenied)?;
-        let now_ms = self.0.clock.now_ms();
-        check(&found, claimed, now_ms)?;
-        self.note_use(&found.token, now_ms);
+        let found = self.find_holder(token_text::digest(token), claimed).await?;
+        self.note_use(&found.token, self.0.clock.now_ms());
         Ok(Holder::new(found))
+    }
+
+    /// The same holder as the store knows them now.
+    ///
+    /// # Errors
+    /// As `holder`.
+    pub async fn holder_again(&self, holder: &Holder) -> Result<Holder, AccountError> {
+        self.find_holder(holder.digest.clone(), None).await.map(Holder::new)
+    }
+
+    async fn find_holder(&self, digest: Vec<u8>, claimed: Option<&str>) -> Result<TokenHolder, AccountError> {
+        let found = self.0.store.read(move |c| token_holder(c, &digest)).await?.ok_or(AccountError::TokenDenied)?;
+        check(&found, claimed, self.0.clock.now_ms())?;
+        Ok(found)
     }
 
     /// Notes in the background that a token was used.

@@ -96,6 +96,7 @@ impl Dispatcher {
             Ok(token_revoke(c, &key, now_ms)?)
         };
         self.0.store.write(revoke).await?;
+        self.0.feed.access_changed();
         tracing::info!(token.id = id, by = caller.name, "revoked an API token");
         Ok(())
     }

@@ -142,6 +142,7 @@ impl Dispatcher {
             })
         };
         self.0.store.write(delete).await?;
+        self.0.feed.access_changed();
         tracing::info!(user = name, "deleted a user");
         Ok(())
     }
@@ -171,6 +172,7 @@ impl Dispatcher {
             tokens_revoke_logins(c, key.as_str(), &token_id, now_ms)
         };
         self.0.store.write(keep).await?;
+        self.0.feed.access_changed();
         tracing::info!(%user, "a user has changed their password");
         Ok(())
     }
@@ -192,6 +194,7 @@ impl Dispatcher {
             shown(c, &name)
         };
         let body = self.0.store.write(work).await?;
+        self.0.feed.access_changed();
         tracing::info!(user = %body.name, "changed a user");
         Ok(body)
     }

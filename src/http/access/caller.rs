@@ -1,0 +1,111 @@
+//! Who asks: found by the token, in any of the places where Chef's clients put theirs.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Query};
+use axum::http::header::{AUTHORIZATION, COOKIE};
+use axum::http::request::Parts;
+use shuntyard_domain::access::{Grants, Place, Role, Verdict};
+
+use crate::dispatch::Holder;
+use crate::http::Api;
+use crate::http::enrolment::Peer;
+use crate::http::error::ApiError;
+
+/// Who sent a request, as the guard found out.
+#[derive(Clone, Debug)]
+pub(in crate::http) struct Caller {
+    /// A user, `admin` of the file's token, or `machine NAME`.
+    pub name: String,
+    pub token_id: String,
+    pub address: Option<IpAddr>,
+    pub grants: Arc<Grants>,
+    /// All that is known of the token, by which it is looked up again while a stream is open.
+    pub holder: Holder,
+}
+
+impl Caller {
+    /// The caller with a stored token that is neither expired nor revoked.
+    ///
+    /// # Errors
+    /// `TokenDenied`, `TokenExpired`
+    pub(super) async fn of(api: &Api, parts: &Parts) -> Result<Self, ApiError> {
+        let address = parts.extensions.get::<Peer>().map(|Peer(peer)| peer.ip());
+        let Presented { token, user } = Presented::of(parts);
+        let token = token.ok_or(ApiError::TokenDenied)?;
+        Ok(Self::new(api.dispatcher.holder(&token, user.as_deref()).await?, address))
+    }
+
+    /// The same caller as the store knows it now.
+    ///
+    /// # Errors
+    /// As `of`.
+    pub(super) async fn again(&self, api: &Api) -> Result<Self, ApiError> {
+        Ok(Self::new(api.dispatcher.holder_again(&self.holder).await?, self.address))
+    }
+
+    fn new(holder: Holder, address: Option<IpAddr>) -> Self {
+        let (name, token_id, grants) = (holder.name.clone(), holder.token_id.clone(), Arc::clone(&holder.grants));
+        Self { name, token_id, address, grants, holder }
+    }
+
+    /// Lets pass who has one of `roles` at `place`, for what only the body of a request names.
+    ///
+    /// # Errors
+    /// `Forbidden`
+    pub(in crate::http) fn check(&self, roles: &[Role], place: &Place) -> Result<(), ApiError> {
+        match self.grants.decide(roles, place) {
+            Verdict::Allowed => Ok(()),
+            Verdict::Forbidden | Verdict::Unseen => Err(ApiError::Forbidden),
+        }
+    }
+
+    /// The places whose things a list may hold; `None`: all.
+    pub(in crate::http) fn within(&self, roles: &[Role]) -> Option<Vec<Place>> {
+        let fits = |role: Role| role == Role::Admin || roles.contains(&role);
+        if self.grants.at(&Place::Enterprise).any(fits) {
+            return None;
+        }
+        Some(self.grants.0.iter().filter(|grant| fits(grant.role)).map(|grant| grant.place.clone()).collect())
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        parts.extensions.get::<Self>().cloned().ok_or(ApiError::TokenDenied)
+    }
+}
+
+/// What a request says of who sends it.
+struct Presented {
+    token: Option<String>,
+    /// Chef's clients say whose the token is.
+    user: Option<String>,
+}
+
+impl Presented {
+    /// `Authorization: Bearer`, else Chef's headers, cookies or query parameters (its streams use the query).
+    fn of(parts: &Parts) -> Self {
+        let bearer = parts.headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok()?.strip_prefix("Bearer "));
+        let token = bearer.map(|bearer| bearer.trim().to_owned());
+        Self { token: token.or_else(|| chefs(parts, "chef-delivery-token")), user: chefs(parts, "chef-delivery-user") }
+    }
+}
+
+/// A value that Chef's clients send as a header, a cookie or a query parameter.
+fn chefs(parts: &Parts, name: &str) -> Option<String> {
+    if let Some(value) = parts.headers.get(name) {
+        // One that is no text is what it is: nobody's.
+        return Some(String::from_utf8_lossy(value.as_bytes()).into_owned());
+    }
+    let lines = parts.headers.get_all(COOKIE).iter().filter_map(|v| v.to_str().ok());
+    let mut cookies = lines.flat_map(|line| line.split(';'));
+    if let Some(value) = cookies.find_map(|cookie| cookie.trim().strip_prefix(name)?.strip_prefix('=')) {
+        return Some(value.to_owned());
+    }
+    let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).ok()?;
+    query.0.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+}
