@@ -188,7 +188,7 @@ fn shown_account(error: AccountError) -> Shown {
         E::TooManyTries { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_tries"),
         E::Crowded => (StatusCode::TOO_MANY_REQUESTS, "crowded"),
         E::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
-        E::NoUser(_) | E::NoToken(_) => (StatusCode::NOT_FOUND, "not_found"),
+        E::NoUser(_) | E::NoOrg(_) | E::NoToken(_) => (StatusCode::NOT_FOUND, "not_found"),
         E::LastAdmin => (StatusCode::CONFLICT, "last_admin"),
         E::ReservedName => (StatusCode::BAD_REQUEST, "bad_request"),
         E::FileToken => (StatusCode::CONFLICT, "file_token"),

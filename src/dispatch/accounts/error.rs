@@ -24,6 +24,8 @@ pub enum AccountError {
     Forbidden,
     #[error("there is no user `{0}`")]
     NoUser(String),
+    #[error("there is no organisation `{0}`; make it first: `shunt org create {0}`")]
+    NoOrg(Name),
     #[error("there is no token {0}")]
     NoToken(String),
     #[error(

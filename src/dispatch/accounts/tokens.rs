@@ -1,6 +1,6 @@
 //! API tokens as people see them: made, listed, revoked.
 
-use shuntyard_domain::access::{Grant, Grants, Role, Verdict};
+use shuntyard_domain::access::{Grant, Grants, Place, Role, Verdict};
 use shuntyard_domain::tenancy::Name;
 use shuntyard_domain::wire::access::{
     CreateToken, GrantBody, MAX_GRANTS, MAX_TOKEN_TTL_S, NewToken, TokenBody, TokenKind,
@@ -163,12 +163,11 @@ pub(super) fn grants_of_body(path: &str, bodies: &[GrantBody]) -> Result<Grants,
 
 /// Tells of an organisation that is named and is not there: a grant for it would be a slip of the pen.
 pub(super) fn check_places(c: &mut Connection, grants: &Grants) -> Result<(), AccountError> {
-    use shuntyard_domain::access::Place;
     for grant in &grants.0 {
         if let Place::Org(org) | Place::Project(org, _) = &grant.place
             && org_since(c, &Name::of_default(), org)?.is_none()
         {
-            return Err(DispatchError::NoPlace("organisation").into());
+            return Err(AccountError::NoOrg(org.clone()));
         }
     }
     Ok(())

@@ -82,7 +82,7 @@ impl Dispatcher {
     pub async fn patch_user(&self, name: &str, patch: PatchUser, by: &str) -> Result<UserBody, AccountError> {
         let (give_too, take) = (grants_of_body("grant", &patch.grant)?, grants_of_body("revoke", &patch.revoke)?);
         if let Some(both) = give_too.0.iter().find(|grant| take.0.contains(grant)) {
-            let message = format!("{} of {} is both given and taken away", both.role, both.place);
+            let message = format!("{} for the {} is both given and taken away", both.role, both.place);
             return Err(bad("revoke", message, &["each grant once"]).into());
         }
         // Before the hash, which costs something.
@@ -104,8 +104,8 @@ impl Dispatcher {
             give(c, user, &give_too, &by, now_ms)?;
             for grant in &take.0 {
                 if !grant_delete(c, user, grant)? {
-                    let message = format!("{user} has not been given {} of {}", grant.role, grant.place);
-                    return Err(bad("revoke", message, &["grants that the user has"]).into());
+                    let message = format!("{user} has not been given {} for the {}", grant.role, grant.place);
+                    return Err(bad("revoke", message, &["what the user has: `shunt user show` tells"]).into());
                 }
             }
             Ok(())

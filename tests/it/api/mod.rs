@@ -2,4 +2,5 @@
 
 mod errors;
 pub mod http;
+pub mod users;
 mod workspaces;
