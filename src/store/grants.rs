@@ -1,9 +1,12 @@
 //! What users were given: roles and where they hold.
 
 use diesel::prelude::*;
+use serde_json::json;
 use shuntyard_domain::access::{Grant, Grants, Place, Role};
 use shuntyard_domain::tenancy::Name;
+use shuntyard_domain::wire::access::GrantBody;
 
+use super::audit::{Changed, audit_note};
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
 use super::schema::{grants, users};
@@ -78,7 +81,8 @@ pub fn grant_insert(
     );
     c.transaction(|c| diesel::insert_into(grants::table).values(row).execute(c))
         .map_err(|source| About { what: GRANT, key: user.as_str() }.insert(source))?;
-    Ok(())
+    let given = json!(GrantBody::from(grant));
+    audit_note(c, "user.grant", || Changed::new(format!("user {user}"), None, Some(given)))
 }
 
 /// Takes a role away; tells whether they had it.
@@ -86,7 +90,12 @@ pub fn grant_delete(c: &mut StoreConnection, user: &Name, grant: &Grant) -> Resu
     let (org, project) = columns(&grant.place);
     let target = grants::table.find((user.as_str(), grant.role.as_str(), org, project));
     let removed = diesel::delete(target).execute(c);
-    Ok(removed.map_err(|source| About { what: GRANT, key: user.as_str() }.delete(source))? > 0)
+    let removed = removed.map_err(|source| About { what: GRANT, key: user.as_str() }.delete(source))? > 0;
+    if removed {
+        let had = json!(GrantBody::from(grant));
+        audit_note(c, "user.revoke_grant", || Changed::new(format!("user {user}"), Some(had), None))?;
+    }
+    Ok(removed)
 }
 
 /// Tells whether a user who is not disabled is an admin of the enterprise.

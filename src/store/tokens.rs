@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 
 use diesel::prelude::*;
+use serde_json::json;
 use shuntyard_domain::access::Grants;
 use shuntyard_domain::tenancy::Name;
 use shuntyard_domain::wire::access::{GrantBody, TokenKind};
 
+use super::audit::{Changed, audit_note};
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
 use super::grants::grants_of;
@@ -158,7 +160,21 @@ pub fn token_insert(c: &mut StoreConnection, token: &TokenRow) -> Result<(), Sto
     let columns = Columns::new(token)?;
     c.transaction(|c| diesel::insert_into(tokens::table).values(columns).execute(c))
         .map_err(|source| About { what: TOKEN, key: &token.id }.insert(source))?;
-    Ok(())
+    audit_note(c, "token.create", || {
+        let grants: Option<Vec<GrantBody>> = match &token.owner {
+            TokenOwner::Machine(grants) => Some(grants.0.iter().map(GrantBody::from).collect()),
+            TokenOwner::AdminFile | TokenOwner::Login(_) | TokenOwner::Personal(_) => None,
+        };
+        let after = json!({
+            "name": token.name,
+            "kind": token.owner.kind(),
+            "user": token.owner.user(),
+            "grants": grants,
+            "prefix": token.prefix,
+            "expires_at_ms": token.expires_at_ms,
+        });
+        Changed::new(format!("token {}", token.id), None, Some(after))
+    })
 }
 
 /// Returns the token with that digest, whatever its dates say.
@@ -219,6 +235,7 @@ pub fn token_revoke(c: &mut StoreConnection, id: &str, now_ms: i64) -> Result<()
         .execute(c)
         .map_err(|source| about.update(source))?;
     if revoked > 0 {
+        audit_note(c, "token.revoke", || Changed::new(format!("token {id}"), None, None))?;
         return Ok(());
     }
     let known = tokens::table.find(id).select(tokens::id).first::<String>(c).optional();

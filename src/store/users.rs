@@ -1,8 +1,10 @@
 //! Users. The hash of a password is read by nobody but who checks one.
 
 use diesel::prelude::*;
+use serde_json::{Value, json};
 use shuntyard_domain::tenancy::Name;
 
+use super::audit::{Changed, audit_note};
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
 use super::schema::users;
@@ -58,7 +60,12 @@ pub fn user_insert(c: &mut StoreConnection, user: &UserRow, password: Option<&st
     // In a savepoint: on PostgreSQL a taken name would else spoil the whole transaction.
     c.transaction(|c| diesel::insert_into(users::table).values(row).execute(c))
         .map_err(|source| About { what: USER, key: user.name.as_str() }.insert(source))?;
-    Ok(())
+    let after = json!({"has_password": password.is_some()});
+    note(c, "user.create", user.name.as_str(), Some(after))
+}
+
+fn note(c: &mut StoreConnection, action: &str, name: &str, after: Option<Value>) -> Result<(), StoreError> {
+    audit_note(c, action, || Changed::new(format!("user {name}"), None, after))
 }
 
 /// Returns a user.
@@ -96,7 +103,10 @@ pub fn user_set_password(c: &mut StoreConnection, name: &str, hash: &str, now_ms
     let values = (users::password.eq(hash), users::password_set_at_ms.eq(now_ms));
     let about = About { what: USER, key: name };
     let changed = diesel::update(users::table.find(name)).set(values).execute(c);
-    if changed.map_err(|source| about.update(source))? > 0 { Ok(()) } else { Err(about.not_found()) }
+    if changed.map_err(|source| about.update(source))? == 0 {
+        return Err(about.not_found());
+    }
+    note(c, "user.password", name, None)
 }
 
 /// Disables a user, or with `None` enables them again. One that is disabled already keeps its first date.
@@ -111,11 +121,15 @@ pub fn user_set_disabled(c: &mut StoreConnection, name: &str, at_ms: Option<i64>
         .set(users::disabled_at_ms.eq(kept))
         .execute(c)
         .map_err(|source| about.update(source))?;
-    Ok(())
+    note(c, if at_ms.is_some() { "user.disable" } else { "user.enable" }, name, None)
 }
 
 /// Removes a user with all that they were given and all their tokens; tells whether there was one.
 pub fn user_delete(c: &mut StoreConnection, name: &str) -> Result<bool, StoreError> {
     let removed = diesel::delete(users::table.find(name)).execute(c);
-    Ok(removed.map_err(|source| About { what: USER, key: name }.delete(source))? > 0)
+    let removed = removed.map_err(|source| About { what: USER, key: name }.delete(source))? > 0;
+    if removed {
+        note(c, "user.delete", name, None)?;
+    }
+    Ok(removed)
 }

@@ -7,6 +7,7 @@ use shuntyard_domain::wire::access::{GetToken, GotToken, LOGIN_TTL_S, MAX_PASSWO
 use zeroize::Zeroizing;
 
 use super::AccountError;
+use crate::acting::acting;
 use crate::dispatch::Dispatcher;
 use crate::dispatch::enrol::counted;
 use crate::dispatch::token_text::TokenText;
@@ -24,14 +25,18 @@ impl Dispatcher {
         let GetToken { username, password } = asked;
         let password = Zeroizing::new(password);
         let user = self.prove(peer, &username, password).await?;
-        let (row, text) = self.new_token(TokenText::User, "login", LOGIN_TTL_S, TokenOwner::Login(user))?;
+        let (row, text) = self.new_token(TokenText::User, "login", LOGIN_TTL_S, TokenOwner::Login(user.clone()))?;
         let row = TokenRow { created_by: Some(username), ..row };
         let (stored, now_ms) = (row.clone(), row.created_at_ms);
         let keep = move |c: &mut Connection| {
             tokens_prune(c, now_ms - KEPT_AFTER_END_MS)?;
             token_insert(c, &stored)
         };
-        self.0.store.write(keep).await?;
+        let keep = self.0.store.write(keep);
+        match acting() {
+            Some(acting) => acting.of(user.to_string()).scope(keep).await?,
+            None => keep.await?,
+        }
         tracing::info!(token.prefix = row.prefix, user = row.created_by, %peer, "a user has logged in");
         Ok(GotToken { token: text.to_string(), ttl: LOGIN_TTL_S })
     }

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod api;
+pub mod audit;
 pub mod change;
 mod clone;
 pub mod collect;
