@@ -15,6 +15,8 @@ use crate::commands::runners::{
 };
 use crate::commands::secret::SecretCommand;
 use crate::commands::tenancy::{OrgCommand, PipelineCommand, ProjectCommand};
+use crate::commands::token::TokenCommand;
+use crate::commands::user::UserCommand;
 use crate::commands::webhook::WebhookCommand;
 use crate::commands::{api, cancel, completions, config_check, explain, jobs, logs, plan};
 use crate::connection::ConnectionArgs;
@@ -70,6 +72,12 @@ pub enum Command {
     /// Keep secrets of projects
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Manage users and their roles
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Make, list and revoke API tokens of people and programs
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Manage runners, jump hosts, pools and webhooks
     #[command(subcommand)]
     Ctl(CtlCommand),

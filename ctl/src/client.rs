@@ -266,8 +266,10 @@ impl Client {
         };
         let json: Option<Value> = serde_json::from_slice(&bytes).ok();
         let body = json.as_ref().and_then(|json| ErrorBody::deserialize(json).ok());
+        // A wrong password is another thing than a token that is not accepted.
+        let of_token = body.as_ref().is_none_or(|body| body.error != "unauthorized");
         match (status, json, body) {
-            (StatusCode::UNAUTHORIZED, _, body) => match &self.connection.token {
+            (StatusCode::UNAUTHORIZED, _, body) if of_token => match &self.connection.token {
                 Token::Missing(why) => self.denied(why),
                 Token::Known(_) => self.denied(match body {
                     Some(body) if body.error == "token_expired" => "it has expired",

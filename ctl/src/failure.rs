@@ -45,6 +45,12 @@ pub enum Failure {
     NoEnrolmentToken(String),
     #[error("{found} unused enrolment tokens are called `{name}`: name one by its prefix")]
     TokensAlike { name: String, found: usize },
+    #[error(
+        "there is no API token `{0}` that could be revoked; `shunt token list` lists them, `shunt ctl list-tokens` those of hosts"
+    )]
+    NoApiToken(String),
+    #[error("{found} API tokens are called `{name}`: name one by its prefix")]
+    ApiTokensAlike { name: String, found: usize },
     #[error("there is no webhook `{0}`; `shunt ctl webhook list` lists those that there are")]
     NoWebhook(String),
     #[error("cannot write the output: {0}")]
@@ -120,6 +126,14 @@ pub enum Usage {
     BadFingerprint { found: String },
     #[error("say how to log in for the bootstrap: a key (-i FILE) or a password (-P, or --password-stdin)")]
     NoCredential,
+    #[error("there is no terminal to ask for a password on: give it with --password-stdin")]
+    NoPassword,
+    #[error("this is no password that can be kept: it has 8 characters to 1024 bytes")]
+    BadPassword,
+    #[error("the two passwords differ; nothing was changed")]
+    PasswordsDiffer,
+    #[error("`{found}` is too long: an API token is good for ten years at most")]
+    ApiTokenTooLong { found: String },
     #[error("standard input has no password: its first line is empty")]
     EmptyPassword,
     #[error(

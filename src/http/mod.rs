@@ -14,6 +14,7 @@ mod jobs;
 mod jump_hosts;
 mod limits;
 mod log;
+mod login;
 mod pages;
 mod path;
 mod phase_runs;
@@ -28,6 +29,8 @@ mod sse;
 mod status;
 mod steps;
 mod tenancy;
+mod tokens;
+mod users;
 mod webhooks;
 mod workspaces;
 

@@ -20,6 +20,8 @@ pub mod project_limit;
 pub mod runners;
 pub mod secret;
 pub mod tenancy;
+pub mod token;
+pub mod user;
 pub mod webhook;
 
 use reqwest::StatusCode;
@@ -53,6 +55,8 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Project(project) => tenancy::project(&connect()?, project).await,
         Command::Pipeline(pipeline) => tenancy::pipeline(&connect()?, pipeline).await,
         Command::Config(ConfigCommand::Check(check)) => config_check::run(&check),
+        Command::User(command) => user::run(&connect()?, command).await,
+        Command::Token(command) => token::run(&connect()?, command).await,
         Command::Secret(command) => secret::run(&connect()?, command).await,
         Command::Ctl(CtlCommand::InstallRunner(install)) => runners::install::run(&connect()?, install).await,
         Command::Ctl(CtlCommand::DeleteRunner(delete)) => runners::delete::run(&connect()?, delete).await,
