@@ -87,7 +87,7 @@ fn all_faults_of_all_sources_are_told_at_once() {
     let flags = FlagOverrides { log_format: Some("jsn".into()), ..FlagOverrides::default() };
     let mut faults = load(file, &env, flags).unwrap_err();
     faults.sort_unstable();
-    let sections = "[server], [data], [store], [log], [output], [ssh], [dispatch], [pipelines], [workspaces], [artifacts], [enrolment], [dialout], [outgoing], [local], [health]";
+    let sections = "[server], [tls], [data], [store], [log], [output], [ssh], [dispatch], [pipelines], [workspaces], [artifacts], [enrolment], [dialout], [outgoing], [local], [health]";
     let mut expected = vec![
         "--log-format: found `jsn`; allowed: text, json (did you mean `json`?)".to_owned(),
         "SHUNTD_DATA_DIR: found `here`; allowed: an absolute path, or one that starts with ~/".to_owned(),
@@ -96,7 +96,7 @@ fn all_faults_of_all_sources_are_told_at_once() {
         "dispatch.placement: found `least-loaded`; allowed: least_loaded, random, pack (did you mean `least_loaded`?)".to_owned(),
         format!("log: found `text`; allowed: {sections}"),
         "server.listen: found `8920`; allowed: an IP address and a port, such as 127.0.0.1:8920 or [::1]:8920".to_owned(),
-        "server.listn: found an unknown key; allowed: server.listen, server.insecure_http (did you mean `server.listen`?)".to_owned(),
+        "server.listn: found an unknown key; allowed: server.listen, server.trusted_proxies (did you mean `server.listen`?)".to_owned(),
         format!("servr: found an unknown key; allowed: {sections} (did you mean `server`?)"),
         "ssh.connect_timeout_s: found `15`; allowed: a whole number of seconds from 1 to 600".to_owned(),
         "ssh.keepalive_s: found `0`; allowed: a whole number of seconds from 1 to 3600".to_owned(),
@@ -124,20 +124,6 @@ fn networks_that_may_be_called_are_a_list_or_a_text_with_commas() {
         let file = format!("[outgoing]\nallow_networks = {bad}\n");
         assert!(load(&file, &[], FlagOverrides::default()).is_err(), "{bad}");
     }
-}
-
-#[test]
-fn an_address_that_is_not_loopback_needs_insecure_http() {
-    let flags = FlagOverrides { listen: Some("0.0.0.0:80".into()), ..FlagOverrides::default() };
-    let faults = load("", &[], flags.clone()).unwrap_err();
-    assert!(
-        faults.len() == 1 && faults[0].starts_with("--listen: found `0.0.0.0:80`; allowed: a loopback"),
-        "{faults:?}"
-    );
-    assert!(faults[0].contains("TLS comes later"));
-    assert!(load("[server]\ninsecure_http = true", &[], flags.clone()).is_ok());
-    assert!(load("", &[], FlagOverrides { insecure_http: true, ..flags }).is_ok());
-    assert!(load("[server]\nlisten = '[::1]:0'", &[], FlagOverrides::default()).is_ok());
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! Self-enrolment: its script, the questions of hosts, and the tokens.
 
-use std::net::SocketAddr;
 use std::sync::LazyLock;
 
 use axum::extract::State;
@@ -17,14 +16,11 @@ use super::Api;
 use super::body::{ApiJson, ApiText};
 use super::error::ApiError;
 use super::path::{PathEnterprise, PathHost, PathId};
+use super::peer::Peer;
 use crate::dispatch::EnrolError;
 
 /// Of every token and approval, as long as there is one kind of API token.
 const BY: &str = "admin";
-
-/// Where a request comes from: the other end of its TCP connection. Headers of proxies are not looked at.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub SocketAddr);
 
 /// The script is no secret, and the same for all.
 pub(super) async fn script() -> Response {

@@ -14,6 +14,7 @@ mod limits;
 mod log;
 mod pages;
 mod path;
+mod peer;
 mod phase_runs;
 mod pools;
 mod query;
@@ -39,6 +40,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::dispatch::Dispatcher;
 
 pub use auth::{AdminToken, TokenError};
+pub use serve::Door;
 
 /// A request body larger than this is refused; scripts and configurations fit easily.
 const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
@@ -177,6 +179,6 @@ fn org_routes() -> Router<Api> {
 }
 
 /// Serves until `stop`; requests under way are finished, streams end by themselves on the same signal.
-pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) {
-    serve::serve(listener, router(api), stop).await;
+pub async fn serve(listener: TcpListener, door: Door, api: Api, stop: CancellationToken) {
+    serve::serve(listener, door, router(api), stop).await;
 }
