@@ -127,6 +127,30 @@ fn networks_that_may_be_called_are_a_list_or_a_text_with_commas() {
 }
 
 #[test]
+fn the_api_is_encrypted_unless_nobody_else_hears_it_or_somebody_says_so() {
+    let transport = |listen: &str, file: &str, insecure_http| {
+        let flags = FlagOverrides { listen: Some(listen.into()), insecure_http, ..FlagOverrides::default() };
+        match load(file, &[], flags).unwrap().transport() {
+            Transport::PlainHttp => "plain",
+            Transport::SelfSigned(files) if files.key_file.ends_with("shuntyard/tls.key") => "self-signed",
+            Transport::SelfSigned(_) | Transport::Tls(_) => "other",
+        }
+    };
+    for (listen, file, insecure_http, expected) in [
+        ("127.0.0.1:1", "", false, "plain"),
+        ("[::1]:1", "", false, "plain"),
+        ("0.0.0.0:1", "", false, "self-signed"),
+        ("192.0.2.1:1", "", false, "self-signed"),
+        ("0.0.0.0:1", "", true, "plain"),
+        ("0.0.0.0:1", "[tls]\nmode = 'off'\n", false, "plain"),
+        ("127.0.0.1:1", "[tls]\nmode = 'on'\n", false, "self-signed"),
+        ("127.0.0.1:1", "[tls]\nmode = 'on'\n", true, "plain"),
+    ] {
+        assert_eq!(transport(listen, file, insecure_http), expected, "{listen} {file} {insecure_http}");
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_read_or_parsed_is_told_with_its_line() {
     let faults = load("[store]\nurl = 'secret\n", &[], FlagOverrides::default()).unwrap_err();
     assert!(faults.len() == 1 && faults[0].contains("line 2"), "{faults:?}");

@@ -61,7 +61,9 @@ mod tests {
             ("10.0.0.1:7", &["10.0.0.3, 10.0.0.2"], "10.0.0.3:0"),
         ] {
             let mut headers = HeaderMap::new();
-            told.iter().for_each(|value| drop(headers.append(FORWARDED_FOR, HeaderValue::from_static(value))));
+            for value in told {
+                headers.append(FORWARDED_FOR, HeaderValue::from_static(value));
+            }
             let found = Peer::of(other_end.parse().unwrap(), &headers, &trusted);
             assert_eq!(found, Peer(client.parse().unwrap()), "{other_end} {told:?}");
         }

@@ -94,6 +94,9 @@ fn the_help_of_every_command_is_as_recorded() {
         "secret set",
         "secret list",
         "secret delete",
+        "login",
+        "logout",
+        "whoami",
         "api",
         "completions",
     ];
