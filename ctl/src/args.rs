@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::artifacts::ArtifactsCommand;
+use crate::commands::audit::AuditArgs;
 use crate::commands::change::ChangeCommand;
 use crate::commands::enrolment_tokens;
 use crate::commands::fan_out::FanOutCommand;
@@ -78,6 +79,7 @@ pub enum Command {
     Login(LoginArgs),
     Logout(LogoutArgs),
     Whoami(WhoamiArgs),
+    Audit(AuditArgs),
     Api(api::ApiArgs),
     Completions(completions::CompletionsArgs),
 }
