@@ -242,6 +242,11 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// Whether a request was refused for want of a role.
+pub(super) fn is_forbidden(response: &Response) -> bool {
+    response.status() == StatusCode::FORBIDDEN
+}
+
 /// Chef's answer to a path that is not an API route.
 pub(super) async fn invalid_route() -> Response {
     let message = "there is no such route; API routes begin with /api/v0/e/default/";

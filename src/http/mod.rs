@@ -41,7 +41,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::dispatch::Dispatcher;
 
-pub use access::{Declared, Needs};
+pub use access::{At, Declared, Needs};
 pub use auth::{AdminToken, TokenError};
 pub use serve::Door;
 

@@ -97,6 +97,8 @@ fn the_help_of_every_command_is_as_recorded() {
         "login",
         "logout",
         "whoami",
+        "audit",
+        "audit check",
         "api",
         "completions",
     ];

@@ -5,6 +5,7 @@ mod adhoc;
 mod api;
 mod apply;
 mod artifacts_get;
+mod audit;
 mod bad_links;
 mod cancel;
 mod cancel_many;
