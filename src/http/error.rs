@@ -311,6 +311,13 @@ pub(super) async fn method_not_allowed() -> Response {
     Shown::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message).into_response()
 }
 
+/// Plain HTTP was spoken to a port that speaks TLS. The connection is closed: nothing else will be understood on it.
+pub(super) async fn spoke_plain_http() -> Response {
+    let message = "this port speaks TLS: write https:// in the address";
+    let headers = [(header::CONNECTION, "close")];
+    (headers, Shown::new(StatusCode::BAD_REQUEST, "tls_required", message)).into_response()
+}
+
 /// There are more connections than are served at a time; this one is told so and closed.
 pub(super) async fn crowded() -> Response {
     let message = "the server has as many connections as it takes; close some, or try again in a few seconds";

@@ -63,14 +63,9 @@ fn expected(roles: &[Role], at: At, role: Role, seat: Seat) -> Verdict {
 fn expected_of_nobody(at: At) -> Verdict {
     match at {
         At::Enterprise | At::Anywhere => Verdict::Forbidden,
-        At::Org
-        | At::PartOfOrg
-        | At::Project
-        | At::Runner
-        | At::Job
-        | At::PhaseRun
-        | At::FanOut
-        | At::Change => Verdict::NotThere,
+        At::Org | At::PartOfOrg | At::Project | At::Runner | At::Job | At::PhaseRun | At::FanOut | At::Change => {
+            Verdict::NotThere
+        }
     }
 }
 
@@ -173,7 +168,11 @@ fn every_route_lets_pass_the_roles_that_it_declares_and_no_others() {
         let mut hold = |who: String, answer: Answer, expected: Verdict| {
             if verdict(&answer) != Some(expected) {
                 let (method, path) = (route.method, &route.path);
-                wrong.push(format!("{method} {path} for {who}: {} {} and not {expected:?}", answer.status, answer.json()));
+                wrong.push(format!(
+                    "{method} {path} for {who}: {} {} and not {expected:?}",
+                    answer.status,
+                    answer.json()
+                ));
             }
         };
         match &route.needs {
