@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use shuntyard_domain::wire::status::{SamlBody, StatusBody, Verified, VerifiedBody};
+use shuntyard_domain::wire::status::{SamlBody, StatusBody};
 
 use super::Api;
 use crate::store::setting_find;
@@ -19,9 +19,4 @@ pub(super) async fn healthz() -> &'static str {
 
 pub(super) async fn saml() -> Json<SamlBody> {
     Json(SamlBody { enabled: false })
-}
-
-/// The token was checked on the way here.
-pub(super) async fn verify_token() -> Json<VerifiedBody> {
-    Json(VerifiedBody { status: Verified::Ok })
 }

@@ -8,7 +8,7 @@ use axum::response::Response;
 
 use super::caller::Caller;
 use crate::acting::Acting;
-use crate::http::enrolment::Peer;
+use crate::http::peer::Peer;
 use crate::http::{Api, error, request_id};
 use crate::store::{Changed, StoreError, audit_note};
 

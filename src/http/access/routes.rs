@@ -28,6 +28,8 @@ pub struct Declared {
     /// Axum's template, such as `/jobs/{id}`.
     pub path: String,
     pub needs: Needs,
+    /// Some callers are told that they may not; the others find nothing, or may.
+    pub forbids: bool,
 }
 
 /// Routes with their policies.
@@ -75,7 +77,7 @@ impl Routes {
             Access::SignedIn => Needs::Token,
             Access::Role(roles, at) => Needs::Role(roles, at),
         };
-        self.declared.push(Declared { method, path: path.to_owned(), needs });
+        self.declared.push(Declared { method, path: path.to_owned(), needs, forbids: forbids(access) });
         let looked_after = from_fn_with_state(access, guard);
         let route: MethodRouter<Api> = on(filter, to).route_layer(looked_after);
         Self { router: self.router.route(path, route), ..self }
@@ -98,5 +100,14 @@ impl Routes {
 
     pub(in crate::http) fn into_router(self) -> Router<Api> {
         self.router
+    }
+}
+
+/// Whoever sees a project or a runner may look at it; for all else a role may be missing.
+fn forbids(access: Access) -> bool {
+    match access {
+        Access::Open | Access::SignedIn => false,
+        Access::Role(_, At::Anywhere | At::Enterprise | At::Org | At::Job | At::PhaseRun | At::FanOut) => true,
+        Access::Role(roles, At::PartOfOrg | At::Project | At::Runner | At::Change) => roles.len() < Role::ALL.len(),
     }
 }

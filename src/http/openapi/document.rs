@@ -29,7 +29,7 @@ pub(super) fn build(operations: &[Operation], routes: &[Declared]) -> Value {
     for operation in operations {
         let body = operation.takes.map(|takes| content(takes, &mut schemas, Schemas::read));
         let method = operation.method.as_str().to_ascii_lowercase();
-        let mut said = about(operation, needs(operation, routes), &error, &mut schemas);
+        let mut said = about(operation, route_of(operation, routes), &error, &mut schemas);
         if let Some(body) = body {
             said["requestBody"] = json!({"required": true, "content": body});
             requests.push((operation.whole_path(), method.clone()));
@@ -53,7 +53,7 @@ pub(super) fn build(operations: &[Operation], routes: &[Declared]) -> Value {
         "paths": paths,
         "components": {
             "schemas": components,
-            "responses": refusals(operations, &error),
+            "responses": refusals(operations, routes, &error),
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "chef": {
@@ -65,10 +65,11 @@ pub(super) fn build(operations: &[Operation], routes: &[Declared]) -> Value {
     })
 }
 
-/// What the operation's route asks for; a test makes sure that there is one.
-fn needs(operation: &Operation, routes: &[Declared]) -> Needs {
+/// How the operation's route is declared; a test makes sure that there is one.
+fn route_of<'r>(operation: &Operation, routes: &'r [Declared]) -> &'r Declared {
+    const NONE: &Declared = &Declared { method: "", path: String::new(), needs: Needs::Token, forbids: false };
     let same = |route: &&Declared| route.method == operation.method.as_str() && route.path == operation.path;
-    routes.iter().find(same).map_or(Needs::Token, |route| route.needs)
+    routes.iter().find(same).unwrap_or(NONE)
 }
 
 fn words(roles: &[Role]) -> Vec<&'static str> {
@@ -81,21 +82,21 @@ fn groups(operations: &[Operation]) -> Vec<Value> {
 }
 
 /// All of an operation but the body of its request.
-fn about(operation: &Operation, needs: Needs, error: &Value, schemas: &mut Schemas) -> Value {
+fn about(operation: &Operation, route: &Declared, error: &Value, schemas: &mut Schemas) -> Value {
     let mut said = json!({
         "operationId": operation.id,
         "tags": [operation.group],
         "summary": operation.summary,
         "parameters": parameters::of_operation(operation, schemas),
-        "responses": responses(operation, needs, error, schemas),
+        "responses": responses(operation, route, error, schemas),
     });
-    let who = match needs {
+    let who = match route.needs {
         Needs::Nothing => "Open: needs no token.".to_owned(),
         Needs::Token => "Any valid token will do.".to_owned(),
         Needs::Role(roles) => format!("Roles: {}.", words(roles).join(", ")),
     };
     said["description"] = operation.note.map_or_else(|| who.clone(), |note| format!("{note} {who}")).into();
-    match needs {
+    match route.needs {
         Needs::Nothing => said["security"] = json!([]),
         Needs::Token => (),
         Needs::Role(roles) => said["x-roles"] = words(roles).into(),
@@ -103,7 +104,7 @@ fn about(operation: &Operation, needs: Needs, error: &Value, schemas: &mut Schem
     said
 }
 
-fn responses(operation: &Operation, needs: Needs, error: &Value, schemas: &mut Schemas) -> Map<String, Value> {
+fn responses(operation: &Operation, route: &Declared, error: &Value, schemas: &mut Schemas) -> Map<String, Value> {
     let mut responses = Map::new();
     for (status, carried) in &operation.answers {
         let answer = responses.entry(status.to_string()).or_insert_with(|| json!({"description": success(*status)}));
@@ -114,7 +115,7 @@ fn responses(operation: &Operation, needs: Needs, error: &Value, schemas: &mut S
             None => answer["content"] = media,
         }
     }
-    for (status, words) in by_status(&operation.all_errors(needs)) {
+    for (status, words) in by_status(&operation.all_errors(route)) {
         let said = match words.as_slice() {
             [word] => json!({"$ref": format!("#/components/responses/{}", word.as_str())}),
             words => refusal(words, error),
@@ -157,6 +158,10 @@ fn by_status(errors: &[ErrorWord]) -> BTreeMap<u16, Vec<ErrorWord>> {
 /// An answer with one of these words.
 fn refusal(words: &[ErrorWord], error: &Value) -> Value {
     let told: Vec<String> = words.iter().map(|word| format!("`{}`: {}.", word.as_str(), word.meaning())).collect();
+    if words == [ErrorWord::Forbidden] {
+        // As Chef answers.
+        return json!({"description": told.join(" ")});
+    }
     let known: Vec<&str> = words.iter().map(|word| word.as_str()).collect();
     let schema = json!({"allOf": [error, {"properties": {"error": {"enum": known}}}]});
     json!({"description": told.join(" "), "content": {"application/json": {"schema": schema}}})
@@ -177,9 +182,9 @@ const GENERAL: [ErrorWord; 10] = [
 ];
 
 /// Every error by its word. One that stands for a second status has the name of its first.
-fn refusals(operations: &[Operation], error: &Value) -> Map<String, Value> {
+fn refusals(operations: &[Operation], routes: &[Declared], error: &Value) -> Map<String, Value> {
     let mut words: Vec<ErrorWord> =
-        operations.iter().flat_map(|of| of.all_errors(Needs::Token)).chain(GENERAL).collect();
+        operations.iter().flat_map(|of| of.all_errors(route_of(of, routes))).chain(GENERAL).collect();
     words.sort_unstable();
     words.dedup();
     let mut named = Map::new();

@@ -4,7 +4,7 @@ use axum::http::Method;
 use schemars::{JsonSchema, SchemaGenerator};
 
 use super::schemas::Shape;
-use crate::http::access::Needs;
+use crate::http::access::{Declared, Needs};
 use crate::http::error::words::ErrorWord;
 
 /// What a request or an answer carries.
@@ -147,15 +147,18 @@ impl Operation {
         format!("{tree}{}", self.path.replace("{*path}", "{path}"))
     }
 
-    /// All errors of a route with these needs: its own, and those that its tree and its body bring with them.
-    pub(super) fn all_errors(&self, needs: Needs) -> Vec<ErrorWord> {
+    /// All errors of a route that is declared so: its own, and those that its tree and its body bring with them.
+    pub(super) fn all_errors(&self, route: &Declared) -> Vec<ErrorWord> {
         let mut errors = self.errors.clone();
         errors.push(ErrorWord::BadRequest);
         if !self.is_root {
             errors.push(ErrorWord::NotFound);
         }
-        if needs != Needs::Nothing {
-            errors.push(ErrorWord::TokenDenied);
+        if route.needs != Needs::Nothing {
+            errors.extend([ErrorWord::TokenDenied, ErrorWord::TokenExpired]);
+        }
+        if route.forbids {
+            errors.push(ErrorWord::Forbidden);
         }
         if self.takes.is_some() {
             errors.push(ErrorWord::TooLarge);

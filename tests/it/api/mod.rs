@@ -3,4 +3,6 @@
 mod errors;
 pub mod http;
 mod openapi;
+pub mod users;
+mod walk;
 mod workspaces;

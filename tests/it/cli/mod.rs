@@ -61,6 +61,7 @@ mod settings;
 mod stop;
 mod store_faults;
 mod terminal;
+mod tls;
 mod together;
 mod workspaces;
 mod wrong;

@@ -31,6 +31,7 @@ mod runner_tests;
 mod samples;
 mod secrets;
 mod small_tables;
+mod users;
 
 /// An empty database of one kind, removed at the end.
 pub struct Database {

@@ -10,13 +10,14 @@ mod open;
 mod pools;
 mod runners;
 mod tenancy;
+mod users;
 mod webhooks;
 mod workspaces;
 
 use super::operation::Operation;
 
 pub(super) fn all() -> Vec<Operation> {
-    let groups: [(&str, Vec<Operation>); 12] = [
+    let groups: [(&str, Vec<Operation>); 13] = [
         ("runners", runners::all()),
         ("enrolment", enrolment::all()),
         ("jump hosts", jump_hosts::all()),
@@ -27,6 +28,7 @@ pub(super) fn all() -> Vec<Operation> {
         ("changes", changes::all()),
         ("organisations", tenancy::all()),
         ("webhooks", webhooks::all()),
+        ("users", users::all()),
         ("audit", audit::all()),
         ("server", open::all()),
     ];

@@ -1,12 +1,11 @@
-//! What is answered without a token, or about it.
+//! What is answered without a token.
 
-use shuntyard_domain::wire::status::{SamlBody, StatusBody, VerifiedBody};
+use shuntyard_domain::wire::status::{SamlBody, StatusBody};
 
 use super::super::operation::{Operation, get};
 
 pub(super) fn all() -> Vec<Operation> {
     vec![
-        get("/users/{user}/verify-token", "verify_token", "Says whether the token is good.").answers::<VerifiedBody>(),
         get("/saml/enabled", "saml_enabled", "Tells Chef's clients that there is no SAML.").answers::<SamlBody>(),
         get("/api/_status", "status", "Says how the server is, as Chef's clients ask.")
             .at_root()

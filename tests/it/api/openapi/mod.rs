@@ -72,7 +72,9 @@ fn every_documented_status_is_answered_as_the_document_says() {
     script.know("receiver", receiver.url("127.0.0.1", "/hook"));
     script.know("workspaces", tree.digest());
     script.know("zeros", sha256(zeros_tree(&zeros)));
-    for part in ["server", "places", "runners", "workspaces", "jobs", "fan_outs", "webhooks", "pools", "jump_hosts"] {
+    for part in
+        ["server", "places", "users", "runners", "workspaces", "jobs", "fan_outs", "webhooks", "pools", "jump_hosts"]
+    {
         script.play(&mut contract, part);
     }
     for at in ["", "orgs/default/projects/shop/"] {
@@ -131,10 +133,24 @@ fn refuse_each(contract: &mut Contract, script: &mut Script<'_>) {
             if (status == 413 && !takes_json(&operation)) || (status == 401 && is_open) {
                 continue;
             }
-            let answer = send(script.house.address(), &operation.method, path, headers, body).expect("an answer");
+            let answer = send(script.house.address(), &operation.method, path, headers, body);
             hold(contract, &mut script.faults, &operation, (status, path), &answer);
         }
+        if documented.contains(&403) && operation.said["x-roles"].is_array() {
+            let answer = forbidden(&operation, &path, script);
+            hold(contract, &mut script.faults, &operation, (403, &path), &answer);
+        }
     }
+}
+
+/// The first answer that somebody who may not gets: a reader of everything, nobody's friend, a reader of one project.
+fn forbidden(operation: &Operation, path: &str, script: &Script<'_>) -> Answer {
+    let ask = |who: &&str| {
+        let bearer = format!("Bearer {}", script.words[*who]);
+        send(script.house.address(), &operation.method, path, &[("Authorization", &bearer)], None)
+    };
+    let answers = || ["observer", "nobody", "partial"].iter().map(ask);
+    answers().find(|answer| answer.status == 403).or_else(|| answers().next()).expect("an answer")
 }
 
 fn takes_json(operation: &Operation) -> bool {
@@ -165,6 +181,7 @@ fn path_of(operation: &Operation, script: &Script<'_>) -> String {
             "{project}" => "shop",
             "{pipeline}" => "master",
             "{hostname}" => "h2",
+            "{user}" => "ann",
             "{jump_host}" => "bastion",
             "{pool}" => "kept",
             "{stage}" => "verify",

@@ -102,12 +102,13 @@ impl Script<'_> {
         let text = step.text.as_ref().map(|text| self.filled(text).into_bytes());
         let named = step.bytes.as_ref().map(|name| self.bytes[name.as_str()].clone());
         let bearer = format!("Bearer {}", self.house.token());
-        let mut headers: Vec<(&str, &str)> = step.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let given: Vec<_> = step.headers.iter().map(|(name, value)| (name, self.filled(value))).collect();
+        let mut headers: Vec<(&str, &str)> =
+            given.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         if !step.open {
             headers.push(("Authorization", &bearer));
         }
         send(self.house.address(), method, &path, &headers, json.or(text).or(named).as_deref())
-            .unwrap_or_else(|error| panic!("{request}: {error}\n{}", self.house.log()))
     }
 }
 
