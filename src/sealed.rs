@@ -5,8 +5,10 @@ use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
+use chacha20poly1305::aead::{Aead as _, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 const NONCE_BYTES: usize = 24;
@@ -33,6 +35,8 @@ pub enum SealError {
 #[derive(Clone)]
 pub struct Sealer {
     cipher: XChaCha20Poly1305,
+    /// For digests; made from the master key.
+    digests: Hmac<Sha256>,
 }
 
 impl Sealer {
@@ -60,7 +64,21 @@ impl Sealer {
         let bytes = Zeroizing::new(fs::read(path).map_err(|e| at("read", e))?);
         let key = <[u8; 32]>::try_from(bytes.as_slice())
             .map_err(|_| SealError::BadKey { path: path.to_owned(), found: format!("{} bytes", bytes.len()) })?;
-        Ok(Self { cipher: XChaCha20Poly1305::new(&Key::from(key)) })
+        let bad = |_| SealError::BadKey { path: path.to_owned(), found: "a key of another length".into() };
+        // Not the master key itself: one key for one use.
+        let mut derived = <Hmac<Sha256> as KeyInit>::new_from_slice(&key).map_err(bad)?;
+        derived.update(b"shuntyard digests");
+        let digests = <Hmac<Sha256> as KeyInit>::new_from_slice(&derived.finalize().into_bytes()).map_err(bad)?;
+        Ok(Self { cipher: XChaCha20Poly1305::new(&Key::from(key)), digests })
+    }
+
+    /// A digest of `bytes` that only the holder of the master key can make: what holds a password can be recognised again,
+    /// but not be guessed from the database.
+    #[must_use]
+    pub fn keyed_digest(&self, bytes: &[u8]) -> [u8; 32] {
+        let mut digest = self.digests.clone();
+        digest.update(bytes);
+        digest.finalize().into_bytes().into()
     }
 
     /// Seals `plain` for the row that `context` names; the answer is nonce and ciphertext.

@@ -28,6 +28,7 @@ use super::steps::{Failure, Steps};
 use super::test_runner::Examinee;
 use super::{DispatchError, Dispatcher, new_id};
 use crate::ssh::bootstrap::Rights;
+use crate::store::RequestKey;
 use crate::ssh::{Dial, RunnerKey, Session, Target, fingerprint};
 pub(super) use plan::{Checked, connect_advice, credential_of, is_fingerprint, policy_of};
 use undo::Undone;
@@ -77,11 +78,13 @@ impl Dispatcher {
         let claims = [self.0.claims.claim(&checked.hostname)?, self.0.claims.claim(&checked.dial.at())?];
         let span = info_span!("install", runner.name = %checked.hostname);
         let engine = self.clone();
-        self.0.tasks.spawn(span, move |_| async move {
+        let work = async move {
             let before = engine.0.inventory.by_name(&checked.hostname);
             Install { engine: &engine, steps: &steps, checked: &checked, via, before: before.as_ref() }.run().await;
             drop(claims);
-        });
+        };
+        let work = RequestKey::scope(RequestKey::current(), work);
+        self.0.tasks.spawn(span, move |_| work);
         Ok(listener)
     }
 

@@ -66,7 +66,7 @@ use crate::outgoing::Caller;
 use crate::sealed::Sealer;
 use crate::shutdown::Tasks;
 use crate::ssh::Pool;
-use crate::store::Store;
+use crate::store::{RequestKey, Store};
 
 pub use dial_out::DialOut;
 pub use engine_error::DispatchError;
@@ -258,6 +258,12 @@ impl Dispatcher {
         &self.0.feed
     }
 
+    /// A digest by which a request is recognised again; only this dispatcher's master key can make it.
+    #[must_use]
+    pub fn keyed_digest(&self, asked: &[u8]) -> [u8; 32] {
+        self.0.sealer.keyed_digest(asked)
+    }
+
     /// The signal that the daemon is stopping; streams end on it.
     #[must_use]
     pub fn stop_signal(&self) -> CancellationToken {
@@ -272,6 +278,7 @@ impl Dispatcher {
         work: impl Future<Output = Result<T, DispatchError>> + Send + 'static,
     ) -> Result<T, DispatchError> {
         let (answer, answered) = oneshot::channel();
+        let work = RequestKey::scope(RequestKey::current(), work);
         self.0.tasks.spawn(tracing::Span::current(), move |_| async move {
             // The caller may have gone away.
             let _ = answer.send(work.await);

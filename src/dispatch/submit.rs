@@ -16,7 +16,7 @@ use super::engine_error::bad;
 use super::pipelines::source::{Parsed, parsed};
 use super::{DispatchError, Dispatcher, new_id};
 use crate::store::{
-    ApplyError, Connection, Expected, GivenConfig, PhaseRunRow, job_apply, job_find, job_insert, phase_run_insert,
+    ApplyError, Connection, Expected, GivenConfig, MadeKind, PhaseRunRow, job_apply, job_find, job_insert, phase_run_insert,
 };
 pub(super) use check::check_filter;
 use check::{check_concurrency, check_env, check_job, check_name, check_script};
@@ -43,7 +43,7 @@ impl Dispatcher {
         let engine = self.clone();
         self.to_the_end(async move {
             let stored = job.clone();
-            engine.0.store.write(move |c| job_insert(c, &stored)).await?;
+            engine.0.store.create(MadeKind::Job, job.id, move |c| job_insert(c, &stored)).await?;
             engine.announce(&job);
             Ok(job)
         })
@@ -116,7 +116,7 @@ impl Dispatcher {
                 phase_run_insert(c, &row)?;
                 stored.iter().try_for_each(|job| job_insert(c, job))
             };
-            engine.0.store.write(insert).await?;
+            engine.0.store.create(MadeKind::PhaseRun, id, insert).await?;
             jobs.iter().for_each(|job| engine.announce(job));
             Ok((id, jobs))
         })

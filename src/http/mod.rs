@@ -8,6 +8,7 @@ mod dial_out;
 mod enrolment;
 mod error;
 mod fan_outs;
+mod idempotency;
 mod jobs;
 mod jump_hosts;
 mod limits;
@@ -94,6 +95,7 @@ pub fn router(api: Api) -> Router {
         .route("/orgs", get(tenancy::orgs).post(tenancy::create_org))
         .nest("/orgs/{org}", org_routes())
         .route("/users/{user}/verify-token", get(status::verify_token))
+        .layer(from_fn_with_state(idempotency::Requests::new(api.clone()), idempotency::once))
         .layer(from_fn(query::known_keys))
         .layer(from_fn(path::known_enterprise))
         .layer(from_fn_with_state(api.clone(), auth::require))

@@ -29,6 +29,7 @@ mod phase_runs;
 mod pool_instances;
 mod pools;
 mod project_limits;
+mod request_keys;
 mod row_jobs;
 mod runner_events;
 mod runner_row;
@@ -81,6 +82,9 @@ pub use pool_instances::{
 };
 pub use pools::{PoolRow, pool_by_id, pool_delete, pool_find, pool_insert, pool_list, pool_update};
 pub use project_limits::{ProjectLimitRow, project_limit_find, project_limit_list, project_limit_set};
+pub use request_keys::{
+    MadeByRequest, MadeKind, REQUEST_KEYS_KEPT_MS, RequestKey, request_key_find, request_keys_prune,
+};
 pub use row_jobs::{row_job_insert, row_jobs_of};
 pub use runner_events::{
     HostKeyAccepted, RunnerChanged, RunnerDeleted, RunnerEvent, RunnerEventRow, ValueChange, runner_event_insert,

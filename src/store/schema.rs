@@ -304,6 +304,17 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    request_keys (caller, key) {
+        caller -> Text,
+        key -> Text,
+        digest -> Text,
+        made_kind -> Text,
+        made_id -> Text,
+        at_ms -> BigInt,
+    }
+}
+
 diesel::joinable!(row_jobs -> jobs (job_id));
 diesel::joinable!(jobs -> phase_runs (phase_run_id));
 diesel::joinable!(phase_runs -> stage_runs (stage_run_id));

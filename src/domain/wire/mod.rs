@@ -9,6 +9,7 @@ pub mod dial_out;
 pub mod enrolment;
 pub mod fan_out;
 pub mod frame;
+pub mod idempotency;
 pub mod jump_host;
 pub mod object;
 pub mod pipelines;

@@ -1,0 +1,176 @@
+//! `Idempotency-Key`: a POST that is repeated with its key answers with what the first one made.
+//!
+//! The key goes with the request's task into the transaction that makes something (`Store::create`). A request that makes
+//! nothing, or is refused, leaves no key behind: its repetition is carried out.
+
+mod replay;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{OriginalUri, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::Response;
+use serde_json::Value;
+use shuntyard_domain::wire::idempotency::{KEY_HEADER, MAX_KEY, REPLAYED_HEADER, is_key};
+use tokio::sync::watch;
+
+use super::error::ApiError;
+use super::{Api, body};
+use crate::store::{MadeByRequest, RequestKey, request_key_find};
+
+/// How long a repetition waits for the first request; a bootstrap may take longer.
+const WAIT_LIMIT: Duration = Duration::from_secs(15);
+
+/// Whose requests these are, as long as there is one kind of API token.
+const CALLER: &str = "admin";
+
+/// The requests with keys that are being carried out.
+#[derive(Clone)]
+pub(super) struct Requests {
+    api: Api,
+    /// By caller and key; a closed receiver: it has ended. One for each open connection at most, and what has ended since.
+    under_way: Arc<Mutex<HashMap<(String, String), watch::Receiver<()>>>>,
+}
+
+/// Whether somebody else has begun before.
+enum Begun {
+    First(watch::Sender<()>),
+    Again(watch::Receiver<()>),
+}
+
+impl Requests {
+    pub(super) fn new(api: Api) -> Self {
+        Self { api, under_way: Arc::default() }
+    }
+
+    fn begin(&self, caller: &str, key: &str) -> Begun {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_open = |first: &watch::Receiver<()>| first.has_changed().is_ok();
+        let place = (caller.to_owned(), key.to_owned());
+        if let Some(first) = under_way.get(&place).filter(|first| is_open(first)) {
+            return Begun::Again(first.clone());
+        }
+        // Looked through when it is about to grow anyway.
+        if under_way.len() == under_way.capacity() {
+            under_way.retain(|_, first| is_open(first));
+        }
+        let (sender, receiver) = watch::channel(());
+        under_way.insert(place, receiver);
+        Begun::First(sender)
+    }
+
+    /// Waits until nobody else works for a request with the key.
+    async fn first(&self, caller: &str, key: &str) -> Result<watch::Sender<()>, ApiError> {
+        let turn = async {
+            loop {
+                match self.begin(caller, key) {
+                    Begun::First(sender) => return sender,
+                    // Closed: nothing is ever sent.
+                    Begun::Again(mut first) => drop(first.changed().await),
+                }
+            }
+        };
+        tokio::time::timeout(WAIT_LIMIT, turn).await.map_err(|_| ApiError::KeyUnderWay(key.to_owned()))
+    }
+
+    /// What an earlier request with the key has made.
+    async fn earlier(&self, caller: &str, key: &str, digest: [u8; 32]) -> Result<Option<MadeByRequest>, ApiError> {
+        let (now_ms, words) = (self.api.dispatcher.clock().now_ms(), (caller.to_owned(), key.to_owned()));
+        let found = self.api.dispatcher.store().read(move |c| request_key_find(c, &words.0, &words.1, now_ms)).await?;
+        match found {
+            Some((asked, _)) if asked != hex(&digest) => Err(ApiError::KeyReused(key.to_owned())),
+            found => Ok(found.map(|(_, made)| made)),
+        }
+    }
+
+    async fn replayed(&self, made: MadeByRequest) -> Response {
+        let mut response = replay::answer(&self.api, made).await;
+        response.headers_mut().insert(REPLAYED_HEADER, HeaderValue::from_static("true"));
+        response
+    }
+}
+
+/// Carries a request with a key out once; without one as often as it comes.
+pub(super) async fn once(
+    State(requests): State<Requests>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let key = match key_of(request.headers())? {
+        Some(key) if request.method() == Method::POST => key,
+        _ => return Ok(next.run(request).await),
+    };
+    let (parts, body) = request.into_parts();
+    let bytes = body::read(Request::from_parts(parts.clone(), body), &requests.api).await?;
+    let digest = requests.api.dispatcher.keyed_digest(&asked(&parts, CALLER, &bytes));
+    let under_way = requests.first(CALLER, &key).await?;
+    if let Some(made) = requests.earlier(CALLER, &key, digest).await? {
+        return Ok(requests.replayed(made).await);
+    }
+    let now_ms = requests.api.dispatcher.clock().now_ms();
+    let own = Arc::new(RequestKey::new(CALLER.to_owned(), key.clone(), digest, now_ms, under_way));
+    let request = Request::from_parts(parts, Body::from(bytes));
+    let response = RequestKey::scope(Some(Arc::clone(&own)), next.run(request)).await;
+    if own.is_too_late()
+        && let Some(made) = requests.earlier(CALLER, &key, digest).await?
+    {
+        return Ok(requests.replayed(made).await);
+    }
+    Ok(response)
+}
+
+/// The request's key, if it has one.
+fn key_of(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let mut values = headers.get_all(KEY_HEADER).iter();
+    let Some(first) = values.next() else { return Ok(None) };
+    match first.to_str() {
+        Ok(key) if is_key(key) && values.next().is_none() => Ok(Some(key.to_owned())),
+        _ => Err(ApiError::BadRequest {
+            path: Some("Idempotency-Key".into()),
+            message: "the header `Idempotency-Key` is not a key".into(),
+            allowed: vec![format!("one header of 1 to {MAX_KEY} printable ASCII characters without spaces")],
+        }),
+    }
+}
+
+/// What is asked, by whom, in bytes that are the same when it is the same: the keys of JSON in order, without spaces.
+fn asked(parts: &Parts, caller: &str, body: &[u8]) -> Vec<u8> {
+    let path = parts.extensions.get::<OriginalUri>().map_or(parts.uri.path(), |whole| whole.0.path());
+    let canonical = serde_json::from_slice::<Value>(body).and_then(|json| serde_json::to_vec(&json));
+    let head = format!("{}\0{path}\0{caller}\0", parts.method);
+    [head.as_bytes(), canonical.as_deref().unwrap_or(body)].concat()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(path: &str, caller: &str, body: &str) -> Vec<u8> {
+        let (parts, ()) = Request::builder().method("POST").uri(path).body(()).unwrap().into_parts();
+        asked(&parts, caller, body.as_bytes())
+    }
+
+    #[test]
+    fn the_same_is_asked_whatever_the_order_and_the_spaces() {
+        let plain = said("/jobs", "ada", r#"{"script":"true","env":{"A":"1","B":"2"}}"#);
+        assert_eq!(said("/jobs", "ada", "{ \"env\": {\"B\":\"2\", \"A\":\"1\"},\n \"script\": \"true\" }"), plain);
+        assert_eq!(said("/jobs?chef-delivery-token=x", "ada", r#"{"script":"true","env":{"A":"1","B":"2"}}"#), plain);
+        for other in [
+            said("/phase_runs", "ada", r#"{"script":"true","env":{"A":"1","B":"2"}}"#),
+            said("/jobs", "bob", r#"{"script":"true","env":{"A":"1","B":"2"}}"#),
+            said("/jobs", "ada", r#"{"script":"true","env":{"A":"2","B":"2"}}"#),
+            said("/jobs", "ada", "no JSON"),
+        ] {
+            assert_ne!(other, plain);
+        }
+    }
+}

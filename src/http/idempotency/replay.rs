@@ -1,0 +1,71 @@
+//! What a repeated request is answered: what the first one made, as it is now.
+//!
+//! A secret that the first answer held was told once; the repetition says that it is withheld.
+
+use std::str::FromStr;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Value, json};
+use shuntyard_domain::tenancy::Name;
+use shuntyard_domain::wire::api::{RunnerBody, StepEvent};
+use shuntyard_domain::wire::idempotency::SECRET_WITHHELD;
+use tokio::sync::mpsc;
+
+use crate::dispatch::DispatchError;
+use crate::http::error::ApiError;
+use crate::http::{Api, steps};
+use crate::store::{MadeByRequest, MadeKind};
+
+/// The status and the shape of the first answer; 410 when what it made was deleted since.
+pub(super) async fn answer(api: &Api, made: MadeByRequest) -> Response {
+    let answer = shown(api, &made).await;
+    answer.unwrap_or_else(|error| {
+        error.about_made(&format!("{} `{}`", made.kind.as_str().replace('_', " "), made.id))
+    })
+}
+
+async fn shown(api: &Api, MadeByRequest { kind, id }: &MadeByRequest) -> Result<Response, ApiError> {
+    let dispatcher = &api.dispatcher;
+    match kind {
+        MadeKind::Job => created(&api.job_body(&dispatcher.job(read(id)?).await?).await?),
+        MadeKind::PhaseRun => created(&api.phase_run_body(read(id)?).await?),
+        MadeKind::FanOut => created(&dispatcher.fan_out_body(read(id)?).await?),
+        MadeKind::Change => created(&dispatcher.change_body(read(id)?).await?),
+        MadeKind::JumpHost => created(&dispatcher.jump_host_body(&read::<Name>(id)?)?),
+        MadeKind::Place => created(&json!({"name": id})),
+        MadeKind::EnrolmentToken => without_secret(&dispatcher.enrolment_token(id).await?),
+        MadeKind::Webhook => without_secret(&dispatcher.webhook(id).await?),
+        MadeKind::Pool => without_secret(&dispatcher.pool(id).await?),
+        MadeKind::Runner => Ok(finished(api, Some(dispatcher.runner_body(id).await?))),
+        MadeKind::InstalledJumpHost => {
+            dispatcher.jump_host_body(&read::<Name>(id)?)?;
+            Ok(finished(api, None))
+        }
+    }
+}
+
+/// What is stored was an id when it was stored.
+fn read<T: FromStr>(id: &str) -> Result<T, ApiError> {
+    id.parse().map_err(|_| ApiError::Dispatch(DispatchError::Interrupted))
+}
+
+fn created(body: &impl Serialize) -> Result<Response, ApiError> {
+    Ok((StatusCode::CREATED, Json(body)).into_response())
+}
+
+fn without_secret(body: &impl Serialize) -> Result<Response, ApiError> {
+    let mut body = serde_json::to_value(body).unwrap_or_default();
+    body[SECRET_WITHHELD] = Value::Bool(true);
+    created(&body)
+}
+
+/// The last event of a bootstrap.
+fn finished(api: &Api, runner: Option<RunnerBody>) -> Response {
+    let (listener, events) = mpsc::unbounded_channel();
+    // Never refused: its receiver is here.
+    let _ = listener.send(StepEvent::Finished { runner: runner.map(Box::new), left_behind: Vec::new() });
+    steps::answer(events, api.dispatcher.stop_signal()).into_response()
+}
