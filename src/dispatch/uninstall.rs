@@ -54,7 +54,7 @@ impl Dispatcher {
         &self,
         hostname: &str,
         removal: Removal,
-        by: &'static str,
+        by: String,
     ) -> Result<mpsc::UnboundedReceiver<StepEvent>, DispatchError> {
         let name = self.0.claims.claim(hostname)?;
         let known = self.known_by_name(hostname)?;
@@ -69,7 +69,7 @@ impl Dispatcher {
                     Some(engine.close_to_jobs(&known, removal == Removal::Forced).await?)
                 }
                 Removal::Drained | Removal::Cancelled => {
-                    engine.begin_to_drain(&known, by).await?;
+                    engine.begin_to_drain(&known, &by).await?;
                     None
                 }
             };
@@ -78,10 +78,10 @@ impl Dispatcher {
             owner.0.tasks.spawn(span, move |stop| async move {
                 let closed = match closed {
                     Some(closed) => Ok(closed),
-                    None => engine.emptied(&known, removal, by, &steps, &stop).await,
+                    None => engine.emptied(&known, removal, &by, &steps, &stop).await,
                 };
                 match closed {
-                    Ok(closed) => engine.uninstall_in_steps(&known, removal, by, closed, &steps).await,
+                    Ok(closed) => engine.uninstall_in_steps(&known, removal, &by, closed, &steps).await,
                     Err(failure) => steps.failed("drain", failure, Vec::new(), whatever_is_left(&known)),
                 }
                 drop((name, address));

@@ -9,8 +9,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Body;
-use axum::extract::{OriginalUri, Request, State};
+use axum::extract::{OriginalUri, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::Next;
@@ -19,20 +20,17 @@ use serde_json::Value;
 use shuntyard_domain::wire::idempotency::{KEY_HEADER, MAX_KEY, REPLAYED_HEADER, is_key};
 use tokio::sync::watch;
 
+use super::access::Caller;
 use super::error::ApiError;
 use super::{Api, body};
-use crate::store::{MadeByRequest, RequestKey, request_key_find};
+use crate::store::{RequestKey, request_key_find};
 
 /// How long a repetition waits for the first request; a bootstrap may take longer.
 const WAIT_LIMIT: Duration = Duration::from_secs(15);
 
-/// Whose requests these are, as long as there is one kind of API token.
-const CALLER: &str = "admin";
-
 /// The requests with keys that are being carried out.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct Requests {
-    api: Api,
     /// By caller and key; a closed receiver: it has ended. One for each open connection at most, and what has ended since.
     under_way: Arc<Mutex<HashMap<(String, String), watch::Receiver<()>>>>,
 }
@@ -44,10 +42,6 @@ enum Begun {
 }
 
 impl Requests {
-    pub(super) fn new(api: Api) -> Self {
-        Self { api, under_way: Arc::default() }
-    }
-
     fn begin(&self, caller: &str, key: &str) -> Begun {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         let is_open = |first: &watch::Receiver<()>| first.has_changed().is_ok();
@@ -77,51 +71,61 @@ impl Requests {
         };
         tokio::time::timeout(WAIT_LIMIT, turn).await.map_err(|_| ApiError::KeyUnderWay(key.to_owned()))
     }
+}
 
-    /// What an earlier request with the key has made.
-    async fn earlier(&self, caller: &str, key: &str, digest: [u8; 32]) -> Result<Option<MadeByRequest>, ApiError> {
-        let (now_ms, words) = (self.api.dispatcher.clock().now_ms(), (caller.to_owned(), key.to_owned()));
-        let found = self.api.dispatcher.store().read(move |c| request_key_find(c, &words.0, &words.1, now_ms)).await?;
-        match found {
-            Some((asked, _)) if asked != hex(&digest) => Err(ApiError::KeyReused(key.to_owned())),
-            found => Ok(found.map(|(_, made)| made)),
+/// A request with its key, as it is looked up.
+struct Asked {
+    api: Api,
+    caller: Caller,
+    key: String,
+    digest: [u8; 32],
+}
+
+impl Asked {
+    /// The answer to a repetition; `None`: no request with the key has made anything.
+    ///
+    /// # Errors
+    /// `KeyReused` when the key is that of another request.
+    async fn replayed(&self) -> Result<Option<Response>, ApiError> {
+        let (dispatcher, caller, key) = (&self.api.dispatcher, self.caller.name.clone(), self.key.clone());
+        let now_ms = dispatcher.clock().now_ms();
+        let found = dispatcher.store().read(move |c| request_key_find(c, &caller, &key, now_ms)).await?;
+        let Some((digest, made)) = found else { return Ok(None) };
+        if digest != hex(&self.digest) {
+            return Err(ApiError::KeyReused(self.key.clone()));
         }
-    }
-
-    async fn replayed(&self, made: MadeByRequest) -> Response {
-        let mut response = replay::answer(&self.api, made).await;
+        let mut response = replay::answer(&self.api, &self.caller, made).await;
         response.headers_mut().insert(REPLAYED_HEADER, HeaderValue::from_static("true"));
-        response
+        Ok(Some(response))
     }
 }
 
 /// Carries a request with a key out once; without one as often as it comes.
 pub(super) async fn once(
-    State(requests): State<Requests>,
+    Extension(api): Extension<Api>,
+    Extension(requests): Extension<Requests>,
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let key = match key_of(request.headers())? {
-        Some(key) if request.method() == Method::POST => key,
-        _ => return Ok(next.run(request).await),
+    // Nobody asked for a name: hosts that enrol themselves have tokens that are good for once.
+    let caller = request.extensions().get::<Caller>().filter(|_| request.method() == Method::POST).cloned();
+    let (Some(caller), Some(key)) = (caller, key_of(request.headers())?) else {
+        return Ok(next.run(request).await);
     };
     let (parts, body) = request.into_parts();
-    let bytes = body::read(Request::from_parts(parts.clone(), body), &requests.api).await?;
-    let digest = requests.api.dispatcher.keyed_digest(&asked(&parts, CALLER, &bytes));
-    let under_way = requests.first(CALLER, &key).await?;
-    if let Some(made) = requests.earlier(CALLER, &key, digest).await? {
-        return Ok(requests.replayed(made).await);
+    let bytes = body::read(Request::from_parts(parts.clone(), body), &api).await?;
+    let digest = api.dispatcher.keyed_digest(&asked(&parts, &caller.name, &bytes));
+    let asked = Asked { api, caller, key, digest };
+    let under_way = requests.first(&asked.caller.name, &asked.key).await?;
+    if let Some(answer) = asked.replayed().await? {
+        return Ok(answer);
     }
-    let now_ms = requests.api.dispatcher.clock().now_ms();
-    let own = Arc::new(RequestKey::new(CALLER.to_owned(), key.clone(), digest, now_ms, under_way));
+    let now_ms = asked.api.dispatcher.clock().now_ms();
+    let own = Arc::new(RequestKey::new(asked.caller.name.clone(), asked.key.clone(), digest, now_ms, under_way));
     let request = Request::from_parts(parts, Body::from(bytes));
     let response = RequestKey::scope(Some(Arc::clone(&own)), next.run(request)).await;
-    if own.is_too_late()
-        && let Some(made) = requests.earlier(CALLER, &key, digest).await?
-    {
-        return Ok(requests.replayed(made).await);
-    }
-    Ok(response)
+    let replayed = if own.is_too_late() { asked.replayed().await? } else { None };
+    Ok(replayed.unwrap_or(response))
 }
 
 /// The request's key, if it has one.

@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 
+use shuntyard_domain::access::Place;
 use shuntyard_domain::change::Signed;
 use shuntyard_domain::digest::Digest;
 use shuntyard_domain::fan_out::{FanOut, FanOutEnd};
@@ -11,6 +12,7 @@ use shuntyard_domain::job::JobSpec;
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
 use super::schema::fan_outs;
+use super::within::within;
 
 const FAN_OUT: &str = "fan-out";
 
@@ -137,6 +139,8 @@ pub struct FanOutQuery {
     /// `running`, or a status of the end.
     pub status: Option<String>,
     pub project: Option<String>,
+    /// Only what lies in these places.
+    pub within: Option<Vec<Place>>,
     /// Older than this one: the last of the page before.
     pub before: Option<FanOutId>,
     /// 1 to 500; taken to the nearer end otherwise.
@@ -151,6 +155,7 @@ pub fn fan_out_page(c: &mut StoreConnection, query: &FanOutQuery) -> Result<Vec<
         Some("running") => found.filter(fan_outs::finished_at_ms.is_null()),
         Some(status) => found.filter(fan_outs::status.eq(status.to_owned())),
     };
+    found = within!(found, fan_outs, query.within.as_deref());
     if let Some(project) = &query.project {
         found = found.filter(fan_outs::project.eq(project.clone()));
     }

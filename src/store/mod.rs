@@ -45,6 +45,7 @@ mod tokens;
 mod url;
 mod webhook_deliveries;
 mod webhooks;
+mod within;
 mod writer;
 
 pub use change_lists::{ChangeQuery, change_page, changes_delivered_last, changes_of_jobs, changes_under_way};

@@ -26,6 +26,14 @@ pub struct TokenRow {
     pub revoked_at_ms: Option<i64>,
 }
 
+impl TokenRow {
+    /// Whether it opens anything at `now_ms`.
+    #[must_use]
+    pub fn is_good(&self, now_ms: i64) -> bool {
+        self.revoked_at_ms.is_none() && self.expires_at_ms.is_none_or(|at| at > now_ms)
+    }
+}
+
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = tokens)]
 struct Columns {

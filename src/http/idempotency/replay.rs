@@ -9,30 +9,45 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
+use shuntyard_domain::access::Place;
 use shuntyard_domain::tenancy::Name;
 use shuntyard_domain::wire::api::{RunnerBody, StepEvent};
 use shuntyard_domain::wire::idempotency::SECRET_WITHHELD;
 use tokio::sync::mpsc;
 
-use crate::dispatch::DispatchError;
+use crate::dispatch::{DEFAULT, DispatchError};
+use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::{Api, steps};
 use crate::store::{MadeByRequest, MadeKind};
 
 /// The status and the shape of the first answer; 410 when what it made was deleted since.
-pub(super) async fn answer(api: &Api, made: MadeByRequest) -> Response {
-    let answer = shown(api, &made).await;
+pub(super) async fn answer(api: &Api, caller: &Caller, made: MadeByRequest) -> Response {
+    let answer = shown(api, caller, &made).await;
     answer.unwrap_or_else(|error| {
         error.about_made(&format!("{} `{}`", made.kind.as_str().replace('_', " "), made.id))
     })
 }
 
-async fn shown(api: &Api, MadeByRequest { kind, id }: &MadeByRequest) -> Result<Response, ApiError> {
+async fn shown(api: &Api, caller: &Caller, made: &MadeByRequest) -> Result<Response, ApiError> {
+    let MadeByRequest { kind, id } = made;
     let dispatcher = &api.dispatcher;
     match kind {
-        MadeKind::Job => created(&api.job_body(&dispatcher.job(read(id)?).await?).await?),
-        MadeKind::PhaseRun => created(&api.phase_run_body(read(id)?).await?),
-        MadeKind::FanOut => created(&dispatcher.fan_out_body(read(id)?).await?),
+        MadeKind::Job => {
+            let job = dispatcher.job(read(id)?).await?;
+            still_sees(caller, &job.origin.org, &job.origin.project)?;
+            created(&api.job_body(&job).await?)
+        }
+        MadeKind::PhaseRun => {
+            let run = api.phase_run_body(read(id)?).await?;
+            still_sees(caller, DEFAULT, &run.project)?;
+            created(&run)
+        }
+        MadeKind::FanOut => {
+            let fan_out = dispatcher.fan_out_body(read(id)?).await?;
+            still_sees(caller, DEFAULT, &fan_out.project)?;
+            created(&fan_out)
+        }
         MadeKind::Change => created(&dispatcher.change_body(read(id)?).await?),
         MadeKind::JumpHost => created(&dispatcher.jump_host_body(&read::<Name>(id)?)?),
         MadeKind::Place => created(&json!({"name": id})),
@@ -45,6 +60,12 @@ async fn shown(api: &Api, MadeByRequest { kind, id }: &MadeByRequest) -> Result<
             Ok(finished(api, None))
         }
     }
+}
+
+/// The guard has asked about the path; the place of these was named in the body, and roles may have been taken since.
+fn still_sees(caller: &Caller, org: &str, project: &str) -> Result<(), ApiError> {
+    let there = caller.grants.at(&Place::of(org, project)).next().is_some();
+    if there { Ok(()) } else { Err(ApiError::NotFound("there is no such project".into())) }
 }
 
 /// What is stored was an id when it was stored.
