@@ -110,6 +110,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_digest_needs_the_master_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let sealer = |name: &str| Sealer::from_key_file(&dir.path().join(name)).unwrap();
+        let digest = sealer("one").keyed_digest(b"hunter2");
+        assert_eq!(sealer("one").keyed_digest(b"hunter2"), digest, "also after a restart");
+        assert_ne!(sealer("one").keyed_digest(b"hunter3"), digest);
+        assert_ne!(sealer("two").keyed_digest(b"hunter2"), digest);
+    }
+
+    #[test]
     fn a_sealed_value_opens_only_for_its_own_row() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("master.key");

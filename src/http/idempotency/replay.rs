@@ -13,6 +13,7 @@ use shuntyard_domain::access::Place;
 use shuntyard_domain::tenancy::Name;
 use shuntyard_domain::wire::api::{RunnerBody, StepEvent};
 use shuntyard_domain::wire::idempotency::SECRET_WITHHELD;
+use shuntyard_domain::wire::pools::PoolBody;
 use tokio::sync::mpsc;
 
 use crate::dispatch::{DEFAULT, DispatchError};
@@ -53,7 +54,7 @@ async fn shown(api: &Api, caller: &Caller, made: &MadeByRequest) -> Result<Respo
         MadeKind::Place => created(&json!({"name": id})),
         MadeKind::EnrolmentToken => without_secret(&dispatcher.enrolment_token(id).await?),
         MadeKind::Webhook => without_secret(&dispatcher.webhook(id).await?),
-        MadeKind::Pool => without_secret(&dispatcher.pool(id).await?),
+        MadeKind::Pool => without_secret(&PoolBody { instances: None, ..dispatcher.pool(id).await? }),
         MadeKind::Runner => Ok(finished(api, Some(dispatcher.runner_body(id).await?))),
         MadeKind::InstalledJumpHost => {
             dispatcher.jump_host_body(&read::<Name>(id)?)?;

@@ -2,4 +2,5 @@
 
 mod errors;
 pub mod http;
+mod idempotency;
 mod workspaces;

@@ -26,6 +26,7 @@ mod pipelines;
 #[cfg(feature = "postgres")]
 mod pools;
 mod postgres;
+mod request_keys;
 mod runner_tests;
 mod samples;
 mod secrets;
