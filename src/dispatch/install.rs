@@ -28,8 +28,8 @@ use super::steps::{Failure, Steps};
 use super::test_runner::Examinee;
 use super::{DispatchError, Dispatcher, new_id};
 use crate::ssh::bootstrap::Rights;
-use crate::store::RequestKey;
 use crate::ssh::{Dial, RunnerKey, Session, Target, fingerprint};
+use crate::store::RequestKey;
 pub(super) use plan::{Checked, connect_advice, credential_of, is_fingerprint, policy_of};
 use undo::Undone;
 

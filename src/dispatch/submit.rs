@@ -16,7 +16,8 @@ use super::engine_error::bad;
 use super::pipelines::source::{Parsed, parsed};
 use super::{DispatchError, Dispatcher, new_id};
 use crate::store::{
-    ApplyError, Connection, Expected, GivenConfig, MadeKind, PhaseRunRow, job_apply, job_find, job_insert, phase_run_insert,
+    ApplyError, Connection, Expected, GivenConfig, MadeKind, PhaseRunRow, job_apply, job_find, job_insert,
+    phase_run_insert,
 };
 pub(super) use check::check_filter;
 use check::{check_concurrency, check_env, check_job, check_name, check_script};

@@ -78,9 +78,7 @@ fn is_worth_repeating(error: &ClientError, again: bool) -> bool {
 
 fn not_withheld(answer: Answer) -> Result<Answer, ClientError> {
     match serde_json::from_slice(&answer.bytes) {
-        Ok(Repeated { secret_withheld: true, name }) => {
-            Err(ClientError::SecretLost { name: name.unwrap_or_default() })
-        }
+        Ok(Repeated { secret_withheld: true, name }) => Err(ClientError::SecretLost { name: name.unwrap_or_default() }),
         _ => Ok(answer),
     }
 }

@@ -12,8 +12,8 @@ use super::token;
 use crate::dispatch::engine_error::bad;
 use crate::dispatch::{DispatchError, Dispatcher, RunnerPatch, new_id};
 use crate::store::{
-    Connection, EnrolmentTokenRow, MadeKind, StoreError, enrolment_token_by_id, enrolment_token_insert, enrolment_token_list,
-    enrolment_token_prune, enrolment_token_revoke, org_since,
+    Connection, EnrolmentTokenRow, MadeKind, StoreError, enrolment_token_by_id, enrolment_token_insert,
+    enrolment_token_list, enrolment_token_prune, enrolment_token_revoke, org_since,
 };
 
 const MAX_NAME: usize = 100;

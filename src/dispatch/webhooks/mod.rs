@@ -14,8 +14,8 @@ use super::engine_error::{bad, told};
 use super::{DispatchError, Dispatcher, new_id};
 use crate::outgoing::{BadDestination, SigningSecret};
 use crate::store::{
-    Connection, MadeKind, StoreError, WebhookRow, deliveries_next, delivery_again, delivery_list, webhook_backlog, webhook_count,
-    webhook_delete, webhook_find, webhook_insert, webhook_list, webhook_update,
+    Connection, MadeKind, StoreError, WebhookRow, deliveries_next, delivery_again, delivery_list, webhook_backlog,
+    webhook_count, webhook_delete, webhook_find, webhook_insert, webhook_list, webhook_update,
 };
 use body::{check_name, delivery_body, events, place, webhook_body};
 

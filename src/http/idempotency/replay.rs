@@ -25,9 +25,7 @@ use crate::store::{MadeByRequest, MadeKind};
 /// The status and the shape of the first answer; 410 when what it made was deleted since.
 pub(super) async fn answer(api: &Api, caller: &Caller, made: MadeByRequest) -> Response {
     let answer = shown(api, caller, &made).await;
-    answer.unwrap_or_else(|error| {
-        error.about_made(&format!("{} `{}`", made.kind.as_str().replace('_', " "), made.id))
-    })
+    answer.unwrap_or_else(|error| error.about_made(&format!("{} `{}`", made.kind.as_str().replace('_', " "), made.id)))
 }
 
 async fn shown(api: &Api, caller: &Caller, made: &MadeByRequest) -> Result<Response, ApiError> {

@@ -1,7 +1,7 @@
 //! `Idempotency-Key`: a POST that is repeated makes nothing twice, also when the first answer never came.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::thread;
 
@@ -35,11 +35,19 @@ fn creations() -> Vec<(&'static str, Value, Option<&'static str>)> {
         ("orgs", json!({"name": "acme"}), None),
         ("orgs/acme/projects", json!({"name": "web"}), None),
         (pipeline, json!({"name": "next"}), None),
-        ("orgs/acme/projects/web/pipelines/next/changes", json!({"title": "x", "source": "none", "config": config}), None),
+        (
+            "orgs/acme/projects/web/pipelines/next/changes",
+            json!({"title": "x", "source": "none", "config": config}),
+            None,
+        ),
         ("enrolment-tokens", json!({"name": "rack"}), Some("token")),
         ("webhooks", json!({"name": "chat", "url": "https://127.0.0.1/x", "events": ["job.finished"]}), Some("secret")),
         ("jump-hosts", json!({"name": "bastion", "user": "jump"}), None),
-        ("pools", json!({"name": "cloud", "url": "https://127.0.0.1/y", "max": 1}), Some("secret")),
+        (
+            "pools",
+            json!({"name": "cloud", "url": "https://127.0.0.1/y", "enrol_url": "http://127.0.0.1:1"}),
+            Some("secret"),
+        ),
     ]
 }
 
@@ -64,7 +72,13 @@ fn every_creating_post_is_carried_out_once() {
         assert_eq!(keys(&made), keys(&shown), "{path}");
 
         let mut other = body.clone();
-        let changed = if other["name"].is_string() { "name" } else if path == "jobs" { "script" } else { "title" };
+        let changed = if other["name"].is_string() {
+            "name"
+        } else if path == "jobs" {
+            "script"
+        } else {
+            "title"
+        };
         other[changed] = "other".into();
         let refused = post(&house, path, &key, &other);
         assert_eq!((refused.status, &refused.json()["error"]), (422, &json!("idempotency_key_reused")), "{path}");
@@ -121,8 +135,8 @@ fn a_host_is_bootstrapped_and_commanded_once() {
     body["host_key"] = fingerprint.into();
     let install = || String::from_utf8_lossy(&post(&house, "runners/u1/install", "k1", &body).body).into_owned();
     let (first, second) = (install(), install());
-    assert!(first.contains("\"step\":\"host_keys\"") && first.contains("\"event\":\"finished\""), "{first}");
-    assert!(!second.contains("host_keys\"") && second.contains("\"event\":\"finished\""), "{second}");
+    assert!(first.contains("\"step\":\"host_keys\"") && first.contains("\"kind\":\"finished\""), "{first}");
+    assert!(!second.contains("\"step\":\"host_keys\"") && second.contains("\"kind\":\"finished\""), "{second}");
     house.await_contact(&host, "connected");
 
     let command = json!({"job": {"script": "echo once >> ~/truth"}});
@@ -155,7 +169,7 @@ fn cutting_relay(to: String, cut: mpsc::Sender<()>, go_on: mpsc::Receiver<()>) -
                 assert_eq!(server.read(&mut byte).unwrap(), 1);
                 cut.send(()).unwrap();
                 go_on.recv().unwrap();
-                drop((client, server));
+                let _ = (client.shutdown(Shutdown::Both), server.shutdown(Shutdown::Both));
             } else {
                 thread::spawn(move || {
                     let _ = std::io::copy(&mut server, &mut client);
