@@ -16,6 +16,7 @@ use super::inventory::Known;
 use super::steps::{Failure, Steps};
 use super::test_runner::Examinee;
 use super::{DispatchError, Dispatcher, new_id};
+use crate::acting::on_behalf;
 use crate::shutdown::Tasks;
 use crate::ssh::{ConnectError, Credential, HostKeyPolicy, Session, Target, fingerprint};
 use crate::store::{HostKeyAccepted, RunnerEvent, StoreError, runner_by_id, runner_event_insert, runner_update};
@@ -47,14 +48,16 @@ impl Dispatcher {
         }
         let (steps, listener) = Steps::new();
         let engine = self.clone();
-        self.0.tasks.spawn(info_span!("accept_host_key", runner.name = hostname), move |_| async move {
-            match engine.accept(&known, wanted, by, &steps).await {
-                Ok(true) => steps.finished(engine.runner_body(&known.runner.hostname).await.ok(), Vec::new()),
-                // The key that the host shows was told.
-                Ok(false) => (),
-                Err((step, failure)) => steps.failed(step, failure, Vec::new(), Vec::new()),
-            }
-            drop(claim);
+        self.0.tasks.spawn(info_span!("accept_host_key", runner.name = hostname), move |_| {
+            on_behalf(async move {
+                match engine.accept(&known, wanted, by, &steps).await {
+                    Ok(true) => steps.finished(engine.runner_body(&known.runner.hostname).await.ok(), Vec::new()),
+                    // The key that the host shows was told.
+                    Ok(false) => (),
+                    Err((step, failure)) => steps.failed(step, failure, Vec::new(), Vec::new()),
+                }
+                drop(claim);
+            })
         });
         Ok(listener)
     }

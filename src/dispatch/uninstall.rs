@@ -13,6 +13,7 @@ use super::closing::Closed;
 use super::inventory::Known;
 use super::steps::{Failure, Steps};
 use super::{DispatchError, Dispatcher};
+use crate::acting::on_behalf;
 use crate::ssh::ConnectError;
 use crate::ssh::attempt::{VerbError, retire};
 use crate::ssh::bootstrap::{Rights, ScriptError, nonce, run_script};
@@ -75,16 +76,18 @@ impl Dispatcher {
             };
             let span = info_span!("uninstall", runner.name = known.runner.hostname);
             let owner = engine.clone();
-            owner.0.tasks.spawn(span, move |stop| async move {
-                let closed = match closed {
-                    Some(closed) => Ok(closed),
-                    None => engine.emptied(&known, removal, &by, &steps, &stop).await,
-                };
-                match closed {
-                    Ok(closed) => engine.uninstall_in_steps(&known, removal, &by, closed, &steps).await,
-                    Err(failure) => steps.failed("drain", failure, Vec::new(), whatever_is_left(&known)),
-                }
-                drop((name, address));
+            owner.0.tasks.spawn(span, move |stop| {
+                on_behalf(async move {
+                    let closed = match closed {
+                        Some(closed) => Ok(closed),
+                        None => engine.emptied(&known, removal, &by, &steps, &stop).await,
+                    };
+                    match closed {
+                        Ok(closed) => engine.uninstall_in_steps(&known, removal, &by, closed, &steps).await,
+                        Err(failure) => steps.failed("drain", failure, Vec::new(), whatever_is_left(&known)),
+                    }
+                    drop((name, address));
+                })
             });
             Ok(listener)
         })

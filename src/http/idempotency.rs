@@ -28,11 +28,14 @@ use crate::store::{RequestKey, request_key_find};
 /// How long a repetition waits for the first request; a bootstrap may take longer.
 const WAIT_LIMIT: Duration = Duration::from_secs(15);
 
+/// Whose request it is, and its key.
+type Place = (String, String);
+
 /// The requests with keys that are being carried out.
 #[derive(Clone, Default)]
 pub(super) struct Requests {
-    /// By caller and key; a closed receiver: it has ended. One for each open connection at most, and what has ended since.
-    under_way: Arc<Mutex<HashMap<(String, String), watch::Receiver<()>>>>,
+    /// A closed receiver: it has ended. One for each open connection at most, and what has ended since.
+    under_way: Arc<Mutex<HashMap<Place, watch::Receiver<()>>>>,
 }
 
 /// Whether somebody else has begun before.

@@ -24,6 +24,9 @@ fn keys_of(method: &Method, route: &str) -> &'static [&'static str] {
         Method::GET | Method::HEAD if route.ends_with("/changes") => {
             &["org", "project", "pipeline", "state", "before", "limit"]
         }
+        Method::GET | Method::HEAD if route.ends_with("/audit") => {
+            &["actor", "subject", "action", "since_ms", "before", "limit"]
+        }
         Method::GET | Method::HEAD if route.ends_with("/fan_outs") => &["status", "project", "before", "limit"],
         Method::GET | Method::HEAD if route.ends_with("/changes/{id}/plan") => &["stage"],
         Method::GET | Method::HEAD if route.ends_with("/phase_runs/{id}/log") => &["colorize"],

@@ -1,6 +1,7 @@
 //! Fan-outs: what was asked for, and how it ended. Their rows are in `fan_out_rows`.
 
 use diesel::prelude::*;
+use serde_json::json;
 
 use shuntyard_domain::access::Place;
 use shuntyard_domain::change::Signed;
@@ -9,6 +10,7 @@ use shuntyard_domain::fan_out::{FanOut, FanOutEnd};
 use shuntyard_domain::ids::FanOutId;
 use shuntyard_domain::job::JobSpec;
 
+use super::audit::{Changed, audit_note};
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
 use super::schema::fan_outs;
@@ -108,7 +110,10 @@ pub fn fan_out_insert(c: &mut StoreConnection, fan_out: &FanOut) -> Result<(), S
     };
     c.transaction(|c| diesel::insert_into(fan_outs::table).values(columns).execute(c))
         .map_err(|source| about.insert(source))?;
-    Ok(())
+    audit_note(c, "fan_out.submit", || {
+        let after = json!({"title": fan_out.title, "org": fan_out.org, "project": fan_out.project});
+        Changed::new(format!("fan-out {key}"), None, Some(after))
+    })
 }
 
 /// Writes how a fan-out stands over the version that it was read with, and returns it with the next one.
@@ -122,7 +127,13 @@ pub fn fan_out_update(c: &mut StoreConnection, fan_out: &FanOut) -> Result<FanOu
     let updated = diesel::update(row).set(Moving::new(&next)).execute(c);
     match updated.map_err(|source| About { what: FAN_OUT, key: &key }.update(source))? {
         0 => Err(StoreError::Raced { what: FAN_OUT, key, expected: fan_out.version }),
-        _ => Ok(next),
+        _ => {
+            audit_note(c, "fan_out.change", || {
+                let after = json!({"cancel": next.cancel, "ended": next.end.is_some()});
+                Changed::new(format!("fan-out {key}"), None, Some(after))
+            })?;
+            Ok(next)
+        }
     }
 }
 

@@ -111,7 +111,12 @@ impl RequestKey {
         CURRENT.try_with(Clone::clone).ok().flatten()
     }
 
-    /// Does `work` for the request with this key. A task that goes on with a request's work is given its key so.
+    /// Does `work`, which another task goes on with, for the request of this one.
+    pub fn carried<F: Future>(work: F) -> impl Future<Output = F::Output> {
+        Self::scope(Self::current(), work)
+    }
+
+    /// Does `work` for the request with this key.
     pub fn scope<F: Future>(key: Option<Arc<Self>>, work: F) -> impl Future<Output = F::Output> {
         CURRENT.scope(key, work)
     }

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use diesel::prelude::*;
+use serde_json::json;
 
+use super::audit::{Changed, audit_note};
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
 use super::schema::tokens;
@@ -81,7 +83,10 @@ pub fn token_insert(c: &mut StoreConnection, token: &TokenRow) -> Result<(), Sto
     };
     c.transaction(|c| diesel::insert_into(tokens::table).values(columns).execute(c))
         .map_err(|source| About { what: TOKEN, key: &token.id }.insert(source))?;
-    Ok(())
+    audit_note(c, "token.create", || {
+        let after = json!({"name": token.name, "prefix": token.prefix, "expires_at_ms": token.expires_at_ms});
+        Changed::new(format!("token {}", token.id), None, Some(after))
+    })
 }
 
 /// Returns the token with that digest, whatever its dates say.
@@ -113,6 +118,7 @@ pub fn token_revoke(c: &mut StoreConnection, id: &str, now_ms: i64) -> Result<()
         .execute(c)
         .map_err(|source| about.update(source))?;
     if revoked > 0 {
+        audit_note(c, "token.revoke", || Changed::new(format!("token {id}"), None, None))?;
         return Ok(());
     }
     let known = tokens::table.find(id).select(tokens::id).first::<String>(c).optional();

@@ -13,6 +13,7 @@ use shuntyard_domain::access::{Place, Role, Verdict};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::audited::Act;
 use super::caller::Caller;
 use super::place::{Found, find};
 use super::policy::{Access, At};
@@ -66,17 +67,30 @@ pub(super) async fn guard(
         Access::SignedIn => Some((Caller::of(&api, &parts).await?, None)),
         Access::Role(roles, at) => {
             let caller = Caller::of(&api, &parts).await?;
-            let standing = admit(&api, &caller, roles, at, &words).await?;
-            Some((caller, Some(standing)))
+            match admit(&api, &caller, roles, at, &words).await {
+                Ok(standing) => Some((caller, Some(standing))),
+                Err(refused) => {
+                    if matches!(refused, ApiError::Forbidden) && !parts.method.is_safe() {
+                        Act::of(&api, Some(&caller), &parts, route.as_str()).refused(&api).await;
+                    }
+                    return Err(refused);
+                }
+            }
         }
     };
     path::known_enterprise(&words)?;
     query::known_keys(&parts.method, route.as_str(), &parts.uri)?;
-    let Some((caller, standing)) = admitted else {
-        return Ok(next.run(Request::from_parts(parts, body)).await);
+    let caller = admitted.as_ref().map(|(caller, _)| caller);
+    let act = (!parts.method.is_safe()).then(|| Act::of(&api, caller, &parts, route.as_str()));
+    if let Some(caller) = caller {
+        parts.extensions.insert(caller.clone());
+    }
+    let answered = next.run(Request::from_parts(parts, body));
+    let response = match act {
+        Some(act) => act.audited(&api, answered).await,
+        None => answered.await,
     };
-    parts.extensions.insert(caller.clone());
-    let response = next.run(Request::from_parts(parts, body)).await;
+    let Some((caller, standing)) = admitted else { return Ok(response) };
     Ok(if is_stream(&response) { watched(api, caller, standing, response) } else { response })
 }
 

@@ -1,5 +1,6 @@
 //! Who may call which route: each is declared with its policy, and looked after by one guard.
 
+mod audited;
 mod caller;
 mod guard;
 mod place;
