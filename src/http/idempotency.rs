@@ -80,6 +80,8 @@ impl Requests {
 struct Asked {
     api: Api,
     caller: Caller,
+    /// The user, or the token of a machine.
+    whose: String,
     key: String,
     digest: [u8; 32],
 }
@@ -90,9 +92,9 @@ impl Asked {
     /// # Errors
     /// `KeyReused` when the key is that of another request.
     async fn replayed(&self) -> Result<Option<Response>, ApiError> {
-        let (dispatcher, caller, key) = (&self.api.dispatcher, self.caller.name.clone(), self.key.clone());
+        let (dispatcher, whose, key) = (&self.api.dispatcher, self.whose.clone(), self.key.clone());
         let now_ms = dispatcher.clock().now_ms();
-        let found = dispatcher.store().read(move |c| request_key_find(c, &caller, &key, now_ms)).await?;
+        let found = dispatcher.store().read(move |c| request_key_find(c, &whose, &key, now_ms)).await?;
         let Some((digest, made)) = found else { return Ok(None) };
         if digest != hex(&self.digest) {
             return Err(ApiError::KeyReused(self.key.clone()));
@@ -115,16 +117,18 @@ pub(super) async fn once(
     let (Some(caller), Some(key)) = (caller, key_of(request.headers())?) else {
         return Ok(next.run(request).await);
     };
+    // Two machines may have one name.
+    let whose = caller.holder.user.as_ref().map_or_else(|| caller.token_id.clone(), ToString::to_string);
     let (parts, body) = request.into_parts();
     let bytes = body::read(Request::from_parts(parts.clone(), body), &api).await?;
-    let digest = api.dispatcher.keyed_digest(&asked(&parts, &caller.name, &bytes));
-    let asked = Asked { api, caller, key, digest };
-    let under_way = requests.first(&asked.caller.name, &asked.key).await?;
+    let digest = api.dispatcher.keyed_digest(&asked(&parts, &whose, &bytes));
+    let asked = Asked { api, caller, whose, key, digest };
+    let under_way = requests.first(&asked.whose, &asked.key).await?;
     if let Some(answer) = asked.replayed().await? {
         return Ok(answer);
     }
     let now_ms = asked.api.dispatcher.clock().now_ms();
-    let own = Arc::new(RequestKey::new(asked.caller.name.clone(), asked.key.clone(), digest, now_ms, under_way));
+    let own = Arc::new(RequestKey::new(asked.whose.clone(), asked.key.clone(), digest, now_ms, under_way));
     let request = Request::from_parts(parts, Body::from(bytes));
     let response = RequestKey::scope(Some(Arc::clone(&own)), next.run(request)).await;
     let replayed = if own.is_too_late() { asked.replayed().await? } else { None };

@@ -35,6 +35,9 @@ pub enum MadeKind {
     EnrolmentToken,
     Webhook,
     Pool,
+    User,
+    /// Of the API.
+    Token,
     /// Organisation, project or pipeline; its id is the name alone.
     Place,
 }
@@ -52,6 +55,8 @@ impl MadeKind {
         Self::EnrolmentToken,
         Self::Webhook,
         Self::Pool,
+        Self::User,
+        Self::Token,
         Self::Place,
     ];
 
@@ -69,6 +74,8 @@ impl MadeKind {
             Self::EnrolmentToken => "enrolment_token",
             Self::Webhook => "webhook",
             Self::Pool => "pool",
+            Self::User => "user",
+            Self::Token => "token",
             Self::Place => "place",
         }
     }

@@ -53,6 +53,8 @@ async fn shown(api: &Api, caller: &Caller, made: &MadeByRequest) -> Result<Respo
         MadeKind::EnrolmentToken => without_secret(&dispatcher.enrolment_token(id).await?),
         MadeKind::Webhook => without_secret(&dispatcher.webhook(id).await?),
         MadeKind::Pool => without_secret(&PoolBody { instances: None, ..dispatcher.pool(id).await? }),
+        MadeKind::User => created(&dispatcher.user(id).await?),
+        MadeKind::Token => without_secret(&dispatcher.token(&caller.holder, id).await?),
         MadeKind::Runner => Ok(finished(api, Some(dispatcher.runner_body(id).await?))),
         MadeKind::InstalledJumpHost => {
             dispatcher.jump_host_body(&read::<Name>(id)?)?;

@@ -3,4 +3,6 @@
 mod errors;
 pub mod http;
 mod idempotency;
+pub mod users;
+mod walk;
 mod workspaces;
