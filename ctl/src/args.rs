@@ -66,7 +66,7 @@ pub enum Command {
     /// Check a project's configuration
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Keep secrets of projects
+    /// Keep secrets for jobs
     #[command(subcommand)]
     Secret(SecretCommand),
     /// Manage runners, jump hosts, pools and webhooks

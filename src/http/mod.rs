@@ -61,6 +61,8 @@ pub fn router(api: Api) -> Router {
         .route("/runners/{hostname}/approve", post(enrolment::approve))
         .route("/runners/{hostname}/dial-out", put(dial_out::set).delete(dial_out::remove))
         .route("/runners/{hostname}/events", get(runners::events))
+        .nest("/runners/{hostname}/secrets", secret_routes())
+        .nest("/secrets", secret_routes())
         .route("/dial-out", get(dial_out::endpoint))
         .route("/enrolment-tokens", get(enrolment::list).post(enrolment::create))
         .route("/enrolment-tokens/{id}", delete(enrolment::revoke))
@@ -133,6 +135,11 @@ fn webhook_routes() -> Router<Api> {
         .route("/{id}/deliveries/{delivery}/redeliver", post(webhooks::redeliver))
 }
 
+/// The secrets of whoever the path names.
+fn secret_routes() -> Router<Api> {
+    Router::new().route("/", get(secrets::list)).route("/{secret}", put(secrets::set).delete(secrets::delete))
+}
+
 fn jump_host_routes() -> Router<Api> {
     Router::new()
         .route("/", get(jump_hosts::show).patch(jump_hosts::patch).delete(jump_hosts::delete))
@@ -166,13 +173,13 @@ fn org_routes() -> Router<Api> {
         .route("/limits", get(limits::show).put(limits::put))
         .route("/changes", get(changes::list))
         .nest("/changes/{id}", change_routes())
-        .route("/secrets", get(secrets::list))
-        .route("/secrets/{secret}", put(secrets::set).delete(secrets::delete))
+        .nest("/secrets", secret_routes())
         .route("/pipelines", get(tenancy::pipelines).post(tenancy::create_pipeline))
         .nest("/pipelines/{pipeline}", pipeline);
     Router::new()
         .route("/", get(tenancy::org))
         .route("/projects", get(tenancy::projects).post(tenancy::create_project))
+        .nest("/secrets", secret_routes())
         .nest("/projects/{project}", project)
 }
 

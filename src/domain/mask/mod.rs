@@ -25,12 +25,8 @@ pub struct Patterns(Kind);
 
 enum Kind {
     Everything,
-    Known {
-        /// Found byte by byte.
-        exact: Option<Layer>,
-        /// Found also where lines are broken in it.
-        wrapped: Option<Layer>,
-    },
+    /// Those that are found byte by byte, and those that are found also where lines are broken in them.
+    Known(Box<[Option<Layer>; 2]>),
 }
 
 impl Patterns {
@@ -41,7 +37,7 @@ impl Patterns {
         let mut forms = Forms::default();
         values.into_iter().for_each(|value| forms.add(value));
         match (Layer::of(&forms.exact, false), Layer::of(&forms.wrapped, true)) {
-            (Ok(exact), Ok(wrapped)) => Self(Kind::Known { exact, wrapped }),
+            (Ok(exact), Ok(wrapped)) => Self(Kind::Known(Box::new([exact, wrapped]))),
             // More than an automaton can hold: nothing is shown rather than something secret.
             _ => Self::everything(),
         }
@@ -54,11 +50,11 @@ impl Patterns {
     }
 
     fn layers(&self) -> impl Iterator<Item = &Layer> {
-        let layers = match &self.0 {
-            Kind::Everything => [None, None],
-            Kind::Known { exact, wrapped } => [exact.as_ref(), wrapped.as_ref()],
+        let layers: &[Option<Layer>] = match &self.0 {
+            Kind::Everything => &[],
+            Kind::Known(layers) => layers.as_slice(),
         };
-        layers.into_iter().flatten()
+        layers.iter().flatten()
     }
 
     /// How far before a byte an occurrence that covers it can begin.
@@ -145,7 +141,7 @@ impl Masker {
         self.covered.retain_mut(|range| {
             out[range.start.min(length)..range.end.min(length)].fill(b'*');
             *range = range.start.saturating_sub(length)..range.end.saturating_sub(length);
-            !range.is_empty()
+            range.start < range.end
         });
         out
     }

@@ -36,6 +36,7 @@ mod install_host_key;
 mod install_refused;
 mod install_rollback;
 mod install_secrets;
+mod job_secrets;
 mod jobs;
 mod jump_hosts;
 mod labels;
