@@ -1,5 +1,6 @@
 //! Shuntyard's daemon as a library: `daemon` puts the layers together.
 
+pub mod acting;
 pub mod blobs;
 pub mod clock;
 pub mod config;

@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::artifacts::ArtifactsCommand;
+use crate::commands::audit::AuditArgs;
 use crate::commands::change::ChangeCommand;
 use crate::commands::enrolment_tokens;
 use crate::commands::fan_out::FanOutCommand;
@@ -72,6 +73,7 @@ pub enum Command {
     /// Manage runners, jump hosts, pools and webhooks
     #[command(subcommand)]
     Ctl(CtlCommand),
+    Audit(AuditArgs),
     Api(api::ApiArgs),
     Completions(completions::CompletionsArgs),
 }

@@ -61,6 +61,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info_span;
 use uuid::Uuid;
 
+use crate::acting::on_behalf;
 use crate::blobs::BlobStore;
 use crate::clock::Clock;
 use crate::logs::LogStore;
@@ -274,9 +275,11 @@ impl Dispatcher {
         work: impl Future<Output = Result<T, DispatchError>> + Send + 'static,
     ) -> Result<T, DispatchError> {
         let (answer, answered) = oneshot::channel();
-        self.0.tasks.spawn(tracing::Span::current(), move |_| async move {
-            // The caller may have gone away.
-            let _ = answer.send(work.await);
+        self.0.tasks.spawn(tracing::Span::current(), move |_| {
+            on_behalf(async move {
+                // The caller may have gone away.
+                let _ = answer.send(work.await);
+            })
         });
         answered.await.unwrap_or(Err(DispatchError::Interrupted))
     }

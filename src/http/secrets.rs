@@ -11,6 +11,7 @@ use shuntyard_domain::wire::time_text::rfc3339;
 use zeroize::Zeroizing;
 
 use super::Api;
+use super::access::Caller;
 use super::body::ApiJson;
 use super::error::ApiError;
 use super::path::{PathEnterprise, PathSecret, PathWithin, path_word_if_any};
@@ -69,6 +70,7 @@ pub(super) async fn list(State(api): State<Api>, PathOwner(owner): PathOwner) ->
 
 pub(super) async fn set(
     State(api): State<Api>,
+    caller: Caller,
     PathOwner(owner): PathOwner,
     PathSecret(name): PathSecret,
     body: Result<ApiJson<SecretBody>, ApiError>,
@@ -76,7 +78,7 @@ pub(super) async fn set(
     let ApiJson(body) = body.map_err(not_repeated)?;
     let value = Zeroizing::new(body.value);
     let name: SecretName = name.parse().map_err(DispatchError::BadName)?;
-    api.dispatcher.set_secret(&owner, &name, value, "admin").await?;
+    api.dispatcher.set_secret(&owner, &name, value, &caller.name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -2,11 +2,13 @@
 
 use diesel::prelude::*;
 use diesel::result::QueryResult;
+use serde_json::json;
 
 use shuntyard_domain::ids::{JobId, RunnerId};
-use shuntyard_domain::job::{IllegalTransition, Job, JobEvent, transition};
+use shuntyard_domain::job::{IllegalTransition, Job, JobEvent, JobState, transition};
 use shuntyard_domain::recovery::Fault;
 
+use super::audit::{Changed, audit_note};
 use super::cached::Cached;
 use super::connection::StoreConnection;
 use super::error::{About, StoreError};
@@ -131,6 +133,12 @@ pub fn job_apply_each(
         }
         if next.state.is_finished() && next.spec.may_hold_secrets() {
             job_secrets_delete(c, id)?;
+        }
+        for (event, _) in events {
+            audit_note(c, &format!("job.{}", event.name()), || {
+                let state = |state: &JobState| Some(json!({"state": state.name()}));
+                Changed::new(format!("job {id}"), state(&job.state), state(&next.state))
+            })?;
         }
         return Ok(next);
     }

@@ -3,6 +3,7 @@
 //! One file per table; a query is a function on a [`Connection`]. Reads run on a pool, writes on one
 //! thread that commits them in groups (`writer`). A job changes state through `job_apply` only.
 
+mod audit;
 mod base64_text;
 mod cached;
 mod change_lists;
@@ -45,8 +46,10 @@ mod tokens;
 mod url;
 mod webhook_deliveries;
 mod webhooks;
+mod within;
 mod writer;
 
+pub use audit::{AuditCheck, AuditQuery, AuditRow, Changed, audit_check, audit_note, audit_page};
 pub use change_lists::{ChangeQuery, change_page, changes_delivered_last, changes_of_jobs, changes_under_way};
 pub use changes::{GivenConfig, change_find, change_given, change_insert, change_keep_given, change_update};
 pub use connection::StoreConnection as Connection;

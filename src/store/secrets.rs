@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use shuntyard_domain::ids::RunnerId;
 
+use super::audit::{Changed, audit_note};
 use super::base64_text;
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
@@ -61,6 +62,7 @@ pub fn secret_set(
     let about = About { what: SECRET, key: &shown };
     let target = secrets::table.find(columns(key));
     let values = (secrets::sealed.eq(&sealed), secrets::updated_at_ms.eq(now_ms), secrets::updated_by.eq(by));
+    audit_note(c, "secret.set", || Changed::new(format!("secret {shown}"), None, None))?;
     if diesel::update(target).set(values).execute(c).map_err(|source| about.update(source))? > 0 {
         return Ok(());
     }
@@ -146,7 +148,11 @@ pub fn secret_delete(c: &mut StoreConnection, key: &SecretKey) -> Result<bool, S
     let shown = key.to_string();
     let target = secrets::table.find(columns(key));
     let removed = diesel::delete(target).execute(c);
-    Ok(removed.map_err(|source| About { what: SECRET, key: &shown }.delete(source))? > 0)
+    let removed = removed.map_err(|source| About { what: SECRET, key: &shown }.delete(source))? > 0;
+    if removed {
+        audit_note(c, "secret.delete", || Changed::new(format!("secret {shown}"), None, None))?;
+    }
+    Ok(removed)
 }
 
 /// Forgets the secrets of a runner that is deleted.

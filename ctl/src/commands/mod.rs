@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod artifacts;
+pub mod audit;
 pub mod cancel;
 pub mod change;
 pub mod completions;
@@ -39,6 +40,7 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
     let connect = || -> Result<Client, Failure> { Ok(Client::new(Connection::resolve(&args.connection)?)?) };
     match args.command {
         Command::Run(run) => crate::run::run(connect, *run).await,
+        Command::Audit(args) => audit::run(&connect()?, args).await,
         Command::Jobs(jobs) => jobs::run(&connect()?, jobs).await,
         Command::Logs(logs) => logs::run(&connect()?, logs).await,
         Command::Cancel(cancel) => cancel::run(&connect()?, cancel).await,

@@ -1,6 +1,7 @@
 //! Shapes that travel: to the runner's wrapper (`frame`, `control`, `collect`) and over HTTP (`api`, `workspace`).
 
 pub mod api;
+pub mod audit;
 pub mod change;
 mod clone;
 pub mod collect;
