@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use shuntyard::config::{Config, ConfigSources, FlagOverrides, LogConfig, default_file, process_environment};
+use shuntyard::rotation::{self, Until};
 use shuntyard::{daemon, showcase, telemetry};
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +42,14 @@ enum Command {
     },
     /// Check the configuration and print it as it would be used.
     Check(ConfigArgs),
+    /// Seal keys and secrets anew under another master key. The daemon must be stopped; after a crash run it again.
+    RotateMasterKey {
+        /// The new key: 32 random bytes in a file of mode 0400. Needed where the key is not kept in the data directory.
+        #[arg(long, value_name = "FILE")]
+        new_key: Option<PathBuf>,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
 }
 
 #[derive(clap::Args)]
@@ -78,6 +87,12 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let file = file.map_or_else(|| "no file was read".to_owned(), |file| format!("read {}", file.display()));
             // A reader that has seen enough is no failure.
             let _ = write!(std::io::stdout(), "# the configuration is good; {file}\n{}", config.to_toml());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::RotateMasterKey { new_key, config } => {
+            let Some((config, _)) = load(config) else { return Ok(ExitCode::from(2)) };
+            let rotated = runtime.block_on(rotation::rotate_master_key(&config, new_key.as_deref(), Until::Done))?;
+            println!("{rotated}");
             Ok(ExitCode::SUCCESS)
         }
         Command::Demo { stay, dir } => {

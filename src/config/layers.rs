@@ -11,6 +11,7 @@ pub(super) const KEYS: &[&str] = &[
     "server.listen",
     "server.insecure_http",
     "data.dir",
+    "data.master_key_file",
     "store.url",
     "log.level",
     "log.format",

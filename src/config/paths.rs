@@ -17,8 +17,10 @@ pub struct DataPaths {
     pub logs: PathBuf,
     /// Workspaces: manifests and contents of files.
     pub blobs: PathBuf,
-    /// Opens the sealed values of the database; without it they are lost.
+    /// Opens the sealed values of the database; without it they are lost. Not in the directory where it is said so.
     pub master_key: PathBuf,
+    /// Who keeps the master key.
+    pub master_key_kept: Kept,
     /// By this file `shunt` on the same machine logs in.
     pub admin_token: PathBuf,
     /// The host key of the endpoint for hosts that dial out.
@@ -27,6 +29,16 @@ pub struct DataPaths {
     pub local: PathBuf,
     /// Held while a daemon uses the directory.
     pub lock: PathBuf,
+}
+
+/// Who keeps the master key's file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// The daemon: it makes the file, and a rotation replaces it.
+    InDataDir,
+    /// A person.
+    Outside,
+    BySystemd,
 }
 
 /// The data directory cannot be made.
@@ -41,7 +53,14 @@ pub struct DataDirError {
 impl Config {
     #[must_use]
     pub fn paths(&self) -> DataPaths {
-        DataPaths::in_dir(&self.data.dir)
+        let mut paths = DataPaths::in_dir(&self.data.dir);
+        let data = &self.data;
+        if let Some(file) = &data.master_key_file {
+            (paths.master_key, paths.master_key_kept) = (file.clone(), Kept::Outside);
+        } else if let Some(credential) = &data.master_key_credential {
+            (paths.master_key, paths.master_key_kept) = (credential.clone(), Kept::BySystemd);
+        }
+        paths
     }
 }
 
@@ -53,6 +72,7 @@ impl DataPaths {
             logs: dir.join("logs"),
             blobs: dir.join("blobs"),
             master_key: dir.join("master.key"),
+            master_key_kept: Kept::InDataDir,
             admin_token: dir.join("admin.token"),
             dial_out_key: dir.join("dial-out.key"),
             local: dir.join("local"),

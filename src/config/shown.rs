@@ -20,7 +20,16 @@ impl Config {
                 "server",
                 vec![("listen", text(&server.listen.to_string())), ("insecure_http", server.insecure_http.to_string())],
             ),
-            ("data", vec![("dir", text(&data.dir.to_string_lossy()))]),
+            (
+                "data",
+                vec![
+                    ("dir", text(&data.dir.to_string_lossy())),
+                    (
+                        "master_key_file",
+                        text(&data.master_key_file.as_deref().unwrap_or(Path::new("")).to_string_lossy()),
+                    ),
+                ],
+            ),
             ("store", vec![("url", text(&masked(&store.url)))]),
             ("log", vec![("level", text(log.level.as_str())), ("format", text(log.format.as_str()))]),
             (

@@ -193,5 +193,10 @@ async fn patterns_of(values: Zeroizing<Vec<u8>>) -> Result<Arc<Patterns>, Dispat
 
 /// The associated data under which is sealed what a job was handed.
 fn handed_context(id: JobId) -> String {
+    handed_context_of(&id.to_string())
+}
+
+/// The same, by the text of its id.
+pub(super) fn handed_context_of(id: &str) -> String {
     format!("job:{id}:secrets")
 }

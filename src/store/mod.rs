@@ -37,6 +37,7 @@ mod runner_row;
 mod runner_tests;
 mod runners;
 mod schema;
+mod sealed_columns;
 mod secrets;
 mod settings;
 mod stage_phases;
@@ -96,6 +97,7 @@ pub use runners::{
     runner_by_id, runner_delete, runner_find, runner_insert, runner_list, runner_replace_key, runner_sealed_key,
     runner_state, runner_update,
 };
+pub use sealed_columns::{SEALED_COLUMNS, SealedRow, sealed_value_replace, sealed_values};
 pub use secrets::{
     SecretKey, SecretRow, secret_count, secret_delete, secret_find, secret_first, secret_list, secret_of_a_runner,
     secret_set,
