@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 use shuntyard::config::{Config, ConfigSources, FlagOverrides, LogConfig, default_file, process_environment};
 use shuntyard::rotation::{self, Until};
 use shuntyard::{daemon, showcase, telemetry};
@@ -79,6 +79,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let Some((config, _)) = load(args) else { return Ok(ExitCode::from(2)) };
             start_log(config.log)?;
             raise_open_files();
+            forbid_dumps();
             runtime.block_on(daemon::serve(&config, CancellationToken::new()))?;
             Ok(ExitCode::SUCCESS)
         }
@@ -116,6 +117,15 @@ fn raise_open_files() {
     if limit.current.is_some_and(|current| current < wanted) {
         // Where it is refused, what there is must do; a connection too many is then an error of its own.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum });
+    }
+}
+
+/// A crash leaves no image of the memory, in which keys are; nor may other processes of the same user read it.
+fn forbid_dumps() {
+    // Whoever wants dumps of the local runner's jobs, which inherit it, may raise it there.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: getrlimit(Resource::Core).maximum });
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::warn!(%error, "a crash of this process may leave an image of its memory");
     }
 }
 

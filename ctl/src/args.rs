@@ -10,8 +10,8 @@ use crate::commands::fan_out::FanOutCommand;
 use crate::commands::jump_hosts::JumpHostCommand;
 use crate::commands::pool::PoolCommand;
 use crate::commands::runners::{
-    accept_host_key, apply, approve, delete, dial_out, doctor, export, install, label, list, scope, show, state, test,
-    via,
+    accept_host_key, apply, approve, delete, dial_out, doctor, export, install, label, list, rotate_key, scope, show,
+    state, test, via,
 };
 use crate::commands::secret::SecretCommand;
 use crate::commands::tenancy::{OrgCommand, PipelineCommand, ProjectCommand};
@@ -92,6 +92,7 @@ pub enum CtlCommand {
     TestRunner(test::TestArgs),
     Doctor(doctor::DoctorArgs),
     AcceptHostKey(accept_host_key::AcceptArgs),
+    RotateKey(rotate_key::RotateKeyArgs),
     Approve(approve::ApproveArgs),
     DialOut(dial_out::DialOutArgs),
     CreateToken(enrolment_tokens::create::CreateArgs),

@@ -39,6 +39,7 @@ mod queue_clock;
 mod recover;
 mod resealing;
 mod retire;
+mod rotate_key;
 mod run_job;
 mod runner_patch;
 mod runners;

@@ -61,6 +61,7 @@ fn runner_routes() -> Routes {
         .post("/{hostname}/health", Look(At::Runner), runners::test)
         .post("/{hostname}/install", Administer(At::Enterprise), runners::install)
         .post("/{hostname}/accept-host-key", Administer(At::Runner), runners::accept_host_key)
+        .post("/{hostname}/rotate-key", Administer(At::Runner), runners::rotate_key)
         .post("/{hostname}/approve", Administer(At::Runner), enrolment::approve)
         .put("/{hostname}/dial-out", Administer(At::Runner), dial_out::set)
         .delete("/{hostname}/dial-out", Administer(At::Runner), dial_out::remove)

@@ -53,6 +53,8 @@ mod pools;
 pub mod project;
 mod proof;
 mod receipts;
+mod rotate_key;
+mod rotate_master_key;
 mod run;
 mod run_stage;
 mod runner_states;

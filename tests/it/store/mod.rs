@@ -28,6 +28,7 @@ mod pools;
 mod postgres;
 mod runner_tests;
 mod samples;
+mod sealed;
 mod secrets;
 mod small_tables;
 
