@@ -165,4 +165,59 @@ mod tests {
         assert_eq!(logs.read(attempt, 0, 99).unwrap(), b"one two three");
         assert_eq!(sink.begin_channel(), 13);
     }
+
+    const SAID: &[u8] = b"first correct horse battery, then correct horse battery; and the end";
+
+    fn masked_sink(logs: &LogStore) -> LogSink {
+        let attempt = AttemptId { job: JobId(Uuid::from_u128(1)), attempt: 1 };
+        LogSink::new(logs.clone(), attempt, Some(Arc::new(Patterns::of(["correct horse battery"]))))
+    }
+
+    /// Ends a sink to which all was sent, and holds it to what was said.
+    async fn expect_sealed(logs: &LogStore, mut sink: LogSink) {
+        let mut sum = Cksum::default();
+        sum.update(SAID);
+        let (stored, came) = sink.seal(Some(SAID.len() as u64)).await.unwrap();
+        assert_eq!((came.bytes, came.cksum, stored.bytes), (SAID.len() as u64, sum.value(), SAID.len() as u64));
+        let text = String::from_utf8(logs.read(sink.attempt, 0, 999).unwrap()).unwrap();
+        let hidden = "*".repeat(21);
+        assert_eq!(text, format!("first {hidden}, then {hidden}; and the end"));
+    }
+
+    #[tokio::test]
+    async fn a_masked_log_goes_on_over_channels_and_restarts_and_its_sum_is_of_what_came() {
+        for cut in 0..SAID.len() {
+            let dir = tempfile::tempdir().unwrap();
+            let logs = LogStore::open(dir.path()).unwrap();
+            let mut sink = masked_sink(&logs);
+            assert_eq!(sink.begin_channel(), 0);
+            sink.append(vec![Bytes::from_static(&SAID[..cut])]).await.unwrap();
+            assert!(sink.reached_bytes() == cut as u64 && sink.stored_bytes() <= cut as u64);
+            if cut % 2 == 0 {
+                // As after a restart: what came is not known any more.
+                sink = masked_sink(&logs);
+            }
+            let from = sink.begin_channel();
+            assert!(from <= sink.stored_bytes() && (cut % 2 == 1 || from == 0), "{from} of {cut}");
+            for chunk in SAID[from as usize..].chunks(7) {
+                sink.append(vec![Bytes::from_static(chunk)]).await.unwrap();
+            }
+            assert!(sink.ends_at(SAID.len() as u64));
+            expect_sealed(&logs, sink).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_comes_behind_the_end_of_a_masked_log_lets_it_come_again_without_that() {
+        let dir = tempfile::tempdir().unwrap();
+        let logs = LogStore::open(dir.path()).unwrap();
+        let mut sink = masked_sink(&logs);
+        let more = Bytes::from([SAID, b" and another process"].concat());
+        sink.append(vec![more.clone()]).await.unwrap();
+        assert!(!sink.ends_at(SAID.len() as u64));
+        assert_eq!(sink.begin_channel(), 0);
+        sink.append(vec![more]).await.unwrap();
+        assert!(sink.ends_at(SAID.len() as u64));
+        expect_sealed(&logs, sink).await;
+    }
 }
