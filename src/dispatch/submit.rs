@@ -58,7 +58,9 @@ impl Dispatcher {
     pub(super) async fn checked(&self, request: SubmitJob) -> Result<Checked, DispatchError> {
         check_job(&request)?;
         self.check_workspace(request.workspace).await?;
-        self.check_git((DEFAULT, DEFAULT, &request.project), request.git.as_ref(), request.workspace.is_some()).await?;
+        let place = (DEFAULT, DEFAULT, request.project.as_str());
+        self.check_git(place, request.git.as_ref(), request.workspace.is_some()).await?;
+        self.check_secrets(place, "secrets", &request.secrets, &request.env).await?;
         let given = request.title.filter(|title| !title.trim().is_empty());
         let title = given.unwrap_or_else(|| JobSpec::title_of(&request.script));
         let spec = JobSpec {
@@ -70,6 +72,7 @@ impl Dispatcher {
             workspace: request.workspace,
             artifacts: request.artifacts,
             git: request.git,
+            secrets: request.secrets,
             output_cap_bytes: request.output_cap_bytes.unwrap_or(self.0.logs.cap_bytes()),
             spool_cap_bytes: Some(self.0.spool_cap_bytes),
             orphan_grace_s: request.stop_after_disconnect_s,
@@ -97,6 +100,10 @@ impl Dispatcher {
         // As in a stage (`domain::plan`): config.json first.
         let local = local.as_ref().and_then(|local| local.command(request.phase));
         phase.run = phase.run.or_else(|| local.map(ToOwned::to_owned));
+        let mut env = phase.env.clone();
+        env.extend(request.env.clone());
+        let path = format!("phases.{}.secrets", request.phase);
+        self.check_secrets((DEFAULT, DEFAULT, &request.project), &path, &phase.secrets, &env).await?;
         let id = PhaseRunId(new_id());
         let jobs = if phase.skip { Vec::new() } else { self.rows(id, &request, &phase)? };
         let row = PhaseRunRow {
@@ -145,6 +152,7 @@ impl Dispatcher {
             workspace: request.workspace,
             artifacts: phase.artifacts.clone(),
             git: request.git.clone(),
+            secrets: phase.secrets.clone(),
             output_cap_bytes: phase.output_cap_bytes.unwrap_or(self.0.logs.cap_bytes()),
             spool_cap_bytes: Some(self.0.spool_cap_bytes),
             orphan_grace_s: phase.stop_after_disconnect_s,

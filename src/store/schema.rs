@@ -14,15 +14,24 @@ diesel::table! {
 }
 
 diesel::table! {
-    secrets (enterprise, org, project, name) {
+    secrets (enterprise, org, project, runner_id, name) {
         enterprise -> Text,
         org -> Text,
         project -> Text,
+        runner_id -> Text,
         name -> Text,
         sealed -> Text,
         created_at_ms -> BigInt,
         created_by -> Text,
         updated_at_ms -> BigInt,
+        updated_by -> Text,
+    }
+}
+
+diesel::table! {
+    job_secrets (job_id) {
+        job_id -> Text,
+        sealed -> Text,
     }
 }
 

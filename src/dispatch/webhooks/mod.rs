@@ -202,7 +202,7 @@ fn new_secret() -> Result<SigningSecret, DispatchError> {
 }
 
 /// The associated data under which a webhook's secret is sealed.
-fn context(id: &str) -> String {
+pub(super) fn context(id: &str) -> String {
     format!("webhook:{id}:secret")
 }
 

@@ -16,6 +16,7 @@ pub mod jump_host;
 pub mod object;
 pub mod pipelines;
 pub mod pools;
+pub mod secret_files;
 pub mod time_text;
 pub mod webhook;
 pub mod workspace;

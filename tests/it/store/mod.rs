@@ -30,6 +30,7 @@ mod postgres;
 mod request_keys;
 mod runner_tests;
 mod samples;
+mod sealed;
 mod secrets;
 mod small_tables;
 mod users;
