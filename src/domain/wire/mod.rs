@@ -11,6 +11,7 @@ pub mod dial_out;
 pub mod enrolment;
 pub mod fan_out;
 pub mod frame;
+pub mod idempotency;
 pub mod jump_host;
 pub mod object;
 pub mod pipelines;
@@ -18,6 +19,7 @@ pub mod pools;
 #[cfg(feature = "openapi")]
 pub mod schema;
 pub mod secret;
+pub mod secret_files;
 pub mod status;
 pub mod tenancy;
 pub mod time_text;

@@ -23,5 +23,7 @@ pub struct SecretsBody {
 pub struct SecretEntry {
     pub name: String,
     pub created_at: String,
+    pub created_by: String,
     pub updated_at: String,
+    pub updated_by: String,
 }

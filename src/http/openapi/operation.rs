@@ -2,6 +2,7 @@
 
 use axum::http::Method;
 use schemars::{JsonSchema, SchemaGenerator};
+use shuntyard_domain::wire::idempotency::Repeated;
 
 use super::schemas::Shape;
 use crate::http::access::{Declared, Needs};
@@ -11,6 +12,8 @@ use crate::http::error::words::ErrorWord;
 #[derive(Clone, Copy)]
 pub(super) enum Content {
     Json(Shape),
+    /// One of two.
+    Either(Shape, Shape),
     /// Bytes or a text of this media type.
     Bytes(&'static str),
     /// An event stream: the names of its events and their data.
@@ -106,8 +109,19 @@ impl Operation {
         self.answer(200, Some(Content::Json(of::<T>)))
     }
 
+    /// Answers 201; a repetition with the same key is answered in the same way.
     pub(super) fn creates<T: JsonSchema>(self) -> Self {
-        self.answer(201, Some(Content::Json(of::<T>)))
+        self.answer(201, Some(Content::Json(of::<T>))).with_key()
+    }
+
+    /// As `creates`, of something with a secret: a repetition is not told it.
+    pub(super) fn creates_secret<T: JsonSchema, About: JsonSchema>(self) -> Self {
+        self.answer(201, Some(Content::Either(of::<T>, of::<Repeated<About>>))).with_key()
+    }
+
+    fn with_key(self) -> Self {
+        let meaning = "A repetition with the same key within 24 hours makes nothing new.";
+        self.header("Idempotency-Key", meaning).fails(&[ErrorWord::KeyReused])
     }
 
     /// Answers 204.

@@ -17,7 +17,7 @@ pub(super) fn of_operation(operation: &Operation, schemas: &mut Schemas) -> Vec<
     let mut parameters: Vec<Value> = words.map(|word| path_word(word, operation, schemas)).collect();
     parameters.extend(operation.query.into_iter().flat_map(|query| query_keys(query, &path, schemas)));
     parameters.extend(operation.headers.iter().map(|(name, meaning)| {
-        json!({"name": name, "in": "header", "required": false, "description": meaning, "schema": {"type": "string"}})
+        json!({"name": name, "in": "header", "required": false, "description": meaning, "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"}})
     }));
     parameters
 }

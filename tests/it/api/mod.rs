@@ -2,6 +2,7 @@
 
 mod errors;
 pub mod http;
+mod idempotency;
 mod openapi;
 pub mod users;
 mod walk;

@@ -11,7 +11,7 @@ pub(super) fn all() -> Vec<Operation> {
             .answers::<Vec<EnrolmentTokenBody>>(),
         post("/enrolment-tokens", "create_enrolment_token", "Makes a token; this answer is the only one that holds it.")
             .takes::<CreateEnrolmentToken>()
-            .creates::<NewEnrolmentToken>(),
+            .creates_secret::<NewEnrolmentToken, EnrolmentTokenBody>(),
         delete("/enrolment-tokens/{id}", "revoke_enrolment_token", "Revokes a token.")
             .done()
             .fails(&[E::TokenUsed]),

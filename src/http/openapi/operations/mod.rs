@@ -9,6 +9,7 @@ mod jump_hosts;
 mod open;
 mod pools;
 mod runners;
+mod secrets;
 mod tenancy;
 mod users;
 mod webhooks;
@@ -17,7 +18,7 @@ mod workspaces;
 use super::operation::Operation;
 
 pub(super) fn all() -> Vec<Operation> {
-    let groups: [(&str, Vec<Operation>); 13] = [
+    let groups: [(&str, Vec<Operation>); 14] = [
         ("runners", runners::all()),
         ("enrolment", enrolment::all()),
         ("jump hosts", jump_hosts::all()),
@@ -28,6 +29,7 @@ pub(super) fn all() -> Vec<Operation> {
         ("changes", changes::all()),
         ("organisations", tenancy::all()),
         ("webhooks", webhooks::all()),
+        ("secrets", secrets::all()),
         ("users", users::all()),
         ("audit", audit::all()),
         ("server", open::all()),

@@ -11,7 +11,7 @@ pub(super) fn all() -> Vec<Operation> {
         get("/pools", "list_pools", "Lists the pools.").answers::<Vec<PoolBody>>(),
         post("/pools", "create_pool", "Makes a pool; this answer is the only one that holds its secret.")
             .takes::<CreatePool>()
-            .creates::<NewPool>()
+            .creates_secret::<NewPool, PoolBody>()
             .fails(&[E::Conflict]),
         get("/pools/{pool}", "show_pool", "Shows one pool with its machines.").answers::<PoolBody>(),
         patch("/pools/{pool}", "patch_pool", "Changes a pool; `null` takes a key away.")

@@ -37,6 +37,8 @@ pub(super) fn all() -> Vec<Operation> {
         post("/runners/{hostname}/accept-host-key", "accept_host_key", "Accepts the new host key of a quarantined runner.")
             .takes::<AcceptHostKey>()
             .streams(&[("step", of::<StepEvent>)]),
+        post("/runners/{hostname}/rotate-key", "rotate_key", "Gives a runner another key, proved before the old one goes.")
+            .streams(&[("step", of::<StepEvent>)]),
         post("/runners/{hostname}/approve", "approve_runner", "Lets a pending runner take jobs.").answers::<RunnerBody>(),
         put("/runners/{hostname}/dial-out", "let_dial_out", "Lets the runner's host dial out with a key.")
             .takes::<SetDialOut>()

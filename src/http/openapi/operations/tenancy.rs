@@ -1,12 +1,11 @@
 //! Organisations, projects and pipelines.
 
 use shuntyard_domain::wire::api::ProjectLimits;
-use shuntyard_domain::wire::secret::{SecretsBody, SetSecret};
 use shuntyard_domain::wire::tenancy::{
     NewName, OrgBody, OrgsBody, PipelineBody, PipelinesBody, ProjectBody, ProjectsBody,
 };
 
-use super::super::operation::{Operation, delete, get, post, put};
+use super::super::operation::{Operation, get, post, put};
 use crate::http::error::words::ErrorWord as E;
 
 pub(super) fn all() -> Vec<Operation> {
@@ -32,16 +31,6 @@ pub(super) fn all() -> Vec<Operation> {
         )
         .takes::<ProjectLimits>()
         .answers::<ProjectLimits>(),
-        get(
-            "/orgs/{org}/projects/{project}/secrets",
-            "list_secrets",
-            "Lists its secrets by name; values never come back.",
-        )
-        .answers::<SecretsBody>(),
-        put("/orgs/{org}/projects/{project}/secrets/{secret}", "set_secret", "Sets a secret.")
-            .takes::<SetSecret>()
-            .done(),
-        delete("/orgs/{org}/projects/{project}/secrets/{secret}", "delete_secret", "Removes a secret.").done(),
         get("/orgs/{org}/projects/{project}/pipelines", "list_pipelines", "Lists its pipelines.")
             .answers::<PipelinesBody>(),
         post("/orgs/{org}/projects/{project}/pipelines", "create_pipeline", "Makes a pipeline.")

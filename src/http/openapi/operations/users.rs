@@ -1,8 +1,8 @@
 //! Users, roles and tokens.
 
 use shuntyard_domain::wire::access::{
-    ChangePassword, CreateToken, CreateUser, GetToken, GotToken, NewToken, PatchUser, PutGrants, TokenList, UserBody,
-    UserList,
+    ChangePassword, CreateToken, CreateUser, GetToken, GotToken, NewToken, PatchUser, PutGrants, TokenBody, TokenList,
+    UserBody, UserList,
 };
 use shuntyard_domain::wire::status::VerifiedBody;
 
@@ -45,7 +45,7 @@ pub(super) fn all() -> Vec<Operation> {
         get("/tokens", "list_tokens", "Lists the caller's tokens; an admin's list has all.").answers::<TokenList>(),
         post("/tokens", "create_token", "Makes a token; this answer is the only one that holds it.")
             .takes::<CreateToken>()
-            .creates::<NewToken>()
+            .creates_secret::<NewToken, TokenBody>()
             .fails(&[E::Forbidden]),
         delete("/tokens/{id}", "revoke_token", "Revokes a token.").done().fails(&[E::FileToken]),
     ]

@@ -11,7 +11,7 @@ pub(super) fn all() -> Vec<Operation> {
         get("/webhooks", "list_webhooks", "Lists the webhooks.").answers::<Vec<WebhookBody>>(),
         post("/webhooks", "create_webhook", "Makes a webhook; this answer is the only one that holds its secret.")
             .takes::<CreateWebhook>()
-            .creates::<NewWebhook>()
+            .creates_secret::<NewWebhook, WebhookBody>()
             .fails(&[E::Conflict]),
         get("/webhooks/{id}", "show_webhook", "Shows one webhook.").answers::<WebhookBody>(),
         patch("/webhooks/{id}", "patch_webhook", "Changes a webhook.")

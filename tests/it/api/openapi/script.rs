@@ -35,6 +35,14 @@ struct Step {
     until: Option<(String, Value)>,
 }
 
+impl Step {
+    fn with_key(&self, key: Option<&str>) -> Self {
+        let mut step = self.clone();
+        step.headers.extend(key.map(|key| ("Idempotency-Key".to_owned(), key.to_owned())));
+        step
+    }
+}
+
 /// The steps of one part of the fixture, and what is known so far.
 pub struct Script<'h> {
     pub house: &'h House,
@@ -57,8 +65,18 @@ impl Script<'_> {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/api/openapi.json");
         let text = std::fs::read_to_string(file).expect("the fixture");
         let mut parts: BTreeMap<String, Vec<Step>> = serde_json::from_str(&text).expect("steps");
-        for step in parts.remove(part).unwrap_or_else(|| panic!("no part {part}")) {
-            self.take(contract, &step);
+        for (n, step) in parts.remove(part).unwrap_or_else(|| panic!("no part {part}")).iter().enumerate() {
+            let makes = step.status == 201 && step.request.starts_with("POST ");
+            // Whatever is made is asked for with a key, then once more, then something else is asked for with it.
+            let key = makes.then(|| format!("{part}-{n}-{}", self.words.get("at").map_or(0, String::len)));
+            let keyed = step.with_key(key.as_deref());
+            self.take(contract, &keyed);
+            if key.is_some() {
+                self.take(contract, &Step { keep: BTreeMap::new(), ..keyed.clone() });
+                let other = Some(serde_json::json!({"something": "else"}));
+                let (status, error) = (422, Some("idempotency_key_reused".to_owned()));
+                self.take(contract, &Step { json: other, status, error, keep: BTreeMap::new(), ..keyed });
+            }
         }
     }
 
