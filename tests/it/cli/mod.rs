@@ -61,5 +61,6 @@ mod stop;
 mod store_faults;
 mod terminal;
 mod together;
+mod users;
 mod workspaces;
 mod wrong;
