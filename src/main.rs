@@ -4,8 +4,10 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use shuntyard::clock::Clock;
 use shuntyard::config::{Config, ConfigSources, FlagOverrides, LogConfig, default_file, process_environment};
 use shuntyard::{daemon, showcase, telemetry};
 use tokio_util::sync::CancellationToken;
@@ -41,6 +43,8 @@ enum Command {
     },
     /// Check the configuration and print it as it would be used.
     Check(ConfigArgs),
+    /// Print the fingerprint of the API's certificate, which `shunt login` asks people to compare.
+    Fingerprint(ConfigArgs),
 }
 
 #[derive(clap::Args)]
@@ -80,6 +84,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let _ = write!(std::io::stdout(), "# the configuration is good; {file}\n{}", config.to_toml());
             Ok(ExitCode::SUCCESS)
         }
+        Command::Fingerprint(args) => {
+            let Some((config, _)) = load(args) else { return Ok(ExitCode::from(2)) };
+            print_fingerprint(&config)
+        }
         Command::Demo { stay, dir } => {
             let chosen = dir.is_some();
             let dir =
@@ -92,6 +100,18 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(if shown? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
     }
+}
+
+/// A certificate of the daemon's own is made when it is not there yet, so that it can be told before the first start.
+fn print_fingerprint(config: &Config) -> anyhow::Result<ExitCode> {
+    config.paths().create().context("see [data] dir")?;
+    let Some((files, certificate)) = daemon::certificate(config, Clock::system().now_ms()).context("see [tls]")? else {
+        eprintln!("the API speaks plain HTTP on {}: there is no certificate ([tls] mode)", config.server.listen);
+        return Ok(ExitCode::FAILURE);
+    };
+    eprintln!("{}", files.cert_file.display());
+    writeln!(std::io::stdout(), "{}", certificate.fingerprint)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Takes more open files than the 1,024 that a login has: each runner's connection is one, each client of the API another.

@@ -8,6 +8,9 @@ use crate::commands::change::ChangeCommand;
 use crate::commands::enrolment_tokens;
 use crate::commands::fan_out::FanOutCommand;
 use crate::commands::jump_hosts::JumpHostCommand;
+use crate::commands::login::LoginArgs;
+use crate::commands::login::logout::LogoutArgs;
+use crate::commands::login::whoami::WhoamiArgs;
 use crate::commands::pool::PoolCommand;
 use crate::commands::runners::{
     accept_host_key, apply, approve, delete, dial_out, doctor, export, install, label, list, scope, show, state, test,
@@ -81,6 +84,9 @@ pub enum Command {
     /// Manage runners, jump hosts, pools and webhooks
     #[command(subcommand)]
     Ctl(CtlCommand),
+    Login(LoginArgs),
+    Logout(LogoutArgs),
+    Whoami(WhoamiArgs),
     Audit(AuditArgs),
     Api(api::ApiArgs),
     Completions(completions::CompletionsArgs),

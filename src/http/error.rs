@@ -294,6 +294,11 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// Whether a request was refused for want of a role.
+pub(super) fn is_forbidden(response: &Response) -> bool {
+    response.status() == StatusCode::FORBIDDEN
+}
+
 /// Chef's answer to a path that is not an API route.
 pub(super) async fn invalid_route() -> Response {
     let message = "there is no such route; API routes begin with /api/v0/e/default/";
@@ -304,6 +309,13 @@ pub(super) async fn invalid_route() -> Response {
 pub(super) async fn method_not_allowed() -> Response {
     let message = "this route does not know the method; the Allow header lists those it knows";
     Shown::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message).into_response()
+}
+
+/// Plain HTTP was spoken to a port that speaks TLS. The connection is closed: nothing else will be understood on it.
+pub(super) async fn spoke_plain_http() -> Response {
+    let message = "this port speaks TLS: write https:// in the address";
+    let headers = [(header::CONNECTION, "close")];
+    (headers, Shown::new(StatusCode::BAD_REQUEST, "tls_required", message)).into_response()
 }
 
 /// There are more connections than are served at a time; this one is told so and closed.

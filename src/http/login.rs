@@ -9,9 +9,9 @@ use shuntyard_domain::wire::access::{GetToken, GotToken};
 use super::Api;
 use super::access::Caller;
 use super::body::ApiSecretJson;
-use super::enrolment::Peer;
 use super::error::ApiError;
 use super::path::PathUser;
+use super::peer::Peer;
 use crate::dispatch::AccountError;
 
 /// The only answer that holds the token.

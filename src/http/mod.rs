@@ -17,6 +17,7 @@ mod log;
 mod login;
 mod pages;
 mod path;
+mod peer;
 mod phase_runs;
 mod pools;
 mod query;
@@ -43,8 +44,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::dispatch::Dispatcher;
 
-pub use access::{Declared, Needs};
+pub use access::{At, Declared, Needs};
 pub use auth::{AdminToken, TokenError};
+pub use serve::Door;
 
 /// A request body larger than this is refused; scripts and configurations fit easily.
 const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
@@ -79,6 +81,6 @@ pub fn declared_routes() -> Vec<Declared> {
 }
 
 /// Serves until `stop`; requests under way are finished, streams end by themselves on the same signal.
-pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) {
-    serve::serve(listener, router(api), stop).await;
+pub async fn serve(listener: TcpListener, door: Door, api: Api, stop: CancellationToken) {
+    serve::serve(listener, door, router(api), stop).await;
 }

@@ -9,9 +9,9 @@ use shuntyard_domain::wire::access::{ChangePassword, CreateUser, PatchUser, PutG
 use super::Api;
 use super::access::Caller;
 use super::body::{ApiJson, ApiSecretJson};
-use super::enrolment::Peer;
 use super::error::ApiError;
 use super::path::PathUser;
+use super::peer::Peer;
 use crate::dispatch::AccountError;
 
 pub(super) async fn list(State(api): State<Api>) -> Result<Json<UserList>, ApiError> {

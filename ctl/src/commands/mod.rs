@@ -13,6 +13,7 @@ pub mod fan_out;
 pub mod jobs;
 pub mod jump_hosts;
 mod list_pages;
+pub mod login;
 pub mod logs;
 pub mod plan;
 pub mod pool;
@@ -81,6 +82,9 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Ctl(CtlCommand::Enable(args)) => runners::state::run(&connect()?, RunnerState::Enrolled, args).await,
         Command::Ctl(CtlCommand::Apply(apply)) => runners::apply::run(connect, apply).await,
         Command::Ctl(CtlCommand::Export(export)) => runners::export::run(&connect()?, export).await,
+        Command::Login(login) => login::run(&args.connection, login).await,
+        Command::Logout(logout) => login::logout::run(&args.connection, logout).await,
+        Command::Whoami(whoami) => login::whoami::run(&args.connection, whoami).await,
         Command::Api(api) => api::run(&connect()?, api).await,
         Command::Completions(completions) => completions::run(&completions),
     }

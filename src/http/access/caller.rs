@@ -10,8 +10,8 @@ use shuntyard_domain::access::{Grants, Place, Role, Verdict};
 
 use crate::dispatch::Holder;
 use crate::http::Api;
-use crate::http::enrolment::Peer;
 use crate::http::error::ApiError;
+use crate::http::peer::Peer;
 
 /// Who sent a request, as the guard found out.
 #[derive(Clone, Debug)]

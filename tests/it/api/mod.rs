@@ -4,4 +4,5 @@ mod chef;
 mod errors;
 pub mod http;
 pub mod users;
+mod walk;
 mod workspaces;

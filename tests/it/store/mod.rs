@@ -8,6 +8,7 @@ use diesel::{QueryableByName, RunQueryDsl as _};
 use shuntyard::store::{Connection, Store, StoreError, StoreOptions, StoreUrl};
 
 mod attempts;
+mod audit;
 mod change_lists;
 mod checks;
 mod collected;
