@@ -90,7 +90,13 @@ fn play(house: &House, session: &str) -> String {
             return;
         }
         let (head, body) = exchange(house.address(), sent);
-        for line in recorded(varying, &head, &body) {
+        let mut lines = recorded(varying, &head, &body);
+        // How far a new job or change is when it is told depends on how quick the engine is; lists show the same object later.
+        if head.starts_with("HTTP/1.1 201") && ["/jobs HTTP", "/changes HTTP"].iter().any(|new| sent[0].contains(new)) {
+            lines.pop();
+            lines.push("{{as far as it is}}".to_owned());
+        }
+        for line in lines {
             *played += &format!("< {line}").trim_end();
             played.push('\n');
         }
@@ -104,16 +110,25 @@ fn play(house: &House, session: &str) -> String {
         } else {
             answer(&mut sent, &mut played, &mut varying);
         }
-        if let Some((path, text)) = line.strip_prefix("~ ").and_then(|line| line.split_once(" holds ")) {
-            let path = varying.read(path);
-            let look = || String::from_utf8_lossy(&ask(house, "GET", &path, &house.token(), None).body).into_owned();
-            await_that(&format!("{path} holds {text}"), || look().contains(text), look);
+        if let Some(wait) = line.strip_prefix("~ ") {
+            await_text(house, wait);
         }
         played += line;
         played.push('\n');
     }
     answer(&mut sent, &mut played, &mut varying);
     played
+}
+
+/// Waits for what a line says: `PATH holds TEXT` or `PATH lacks TEXT`.
+fn await_text(house: &House, wait: &str) {
+    let look = |path: &str| String::from_utf8_lossy(&ask(house, "GET", path, &house.token(), None).body).into_owned();
+    let (path, text, wanted) = match (wait.split_once(" holds "), wait.split_once(" lacks ")) {
+        (Some((path, text)), _) => (path, text, true),
+        (None, Some((path, text))) => (path, text, false),
+        (None, None) => panic!("no wait: {wait}"),
+    };
+    await_that(wait, || look(path).contains(text) == wanted, || look(path));
 }
 
 fn replay(house: &House, name: &str) {
