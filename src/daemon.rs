@@ -20,13 +20,14 @@ pub use entrance::certificate;
 
 use crate::blobs::{BlobLimits, BlobStore};
 use crate::clock::Clock;
-use crate::config::{Config, PlacementRule};
+use crate::config::{Config, DataPaths, Kept, PlacementRule};
 use crate::dispatch::{DialOut, Dispatcher, Parts};
 use crate::http::{self, AdminToken, Api};
 use crate::local::LocalMachine;
 use crate::logs::LogStore;
 use crate::outgoing::{Caller, CallerSettings};
-use crate::sealed::Sealer;
+use crate::rotation::refuse_half_a_rotation;
+use crate::sealed::{Sealer, make_key_file, read_key_file};
 use crate::shutdown::Tasks;
 use crate::ssh::inbound::{DIAL_OUT_USER, Inbound, Tunnels};
 use crate::ssh::{Pool, Settings, fingerprint};
@@ -70,7 +71,7 @@ impl Daemon {
         let logs = LogStore::open(&paths.logs)?.capped(config.output.cap_bytes);
         let blobs = BlobStore::open(&paths.blobs, blob_limits(config))?;
         let caller = Caller::new(&caller_settings(config))?;
-        let sealer = open_sealer(&paths.master_key, &store).await?;
+        let sealer = open_sealer(&paths, &store).await?;
         AdminToken::ensure(&paths.admin_token, &store, clock.now_ms()).await?;
         // Bound before the engine starts: a port that is taken must not leave connections behind.
         let listener = TcpListener::bind(config.server.listen)
@@ -173,10 +174,12 @@ pub async fn serve(config: &Config, stop: CancellationToken) -> anyhow::Result<(
 }
 
 /// A new key would open none of the keys that are stored: it is only made for a database without runners and secrets.
-async fn open_sealer(master_key: &Path, store: &Store) -> anyhow::Result<Sealer> {
+async fn open_sealer(paths: &DataPaths, store: &Store) -> anyhow::Result<Sealer> {
+    let master_key = &paths.master_key;
+    refuse_half_a_rotation(paths)?;
     if !master_key.exists() {
         let (runners, secrets) = (store.read(runner_list).await?.len(), store.read(sealed_count).await?);
-        if runners > 0 || secrets > 0 {
+        if runners > 0 || secrets > 0 || paths.master_key_kept != Kept::InDataDir {
             bail!(
                 "the master key {} is missing, and only it opens the keys of the {runners} runner(s) and the {secrets} \
                  secret(s) in the database; put it back from its backup (mode 0400), or start with another [data] dir or database and \
@@ -184,8 +187,9 @@ async fn open_sealer(master_key: &Path, store: &Store) -> anyhow::Result<Sealer>
                 master_key.display()
             );
         }
+        make_key_file(master_key)?;
     }
-    Ok(Sealer::from_key_file(master_key)?)
+    Ok(Sealer::new(&read_key_file(master_key, paths.master_key_kept == Kept::BySystemd)?))
 }
 
 /// Secrets of projects, keys of jump hosts, and what messages and calls are signed with.
@@ -250,7 +254,11 @@ fn placement(rule: PlacementRule) -> anyhow::Result<Placement> {
     })
 }
 
-fn lock(path: &Path) -> anyhow::Result<File> {
+/// Takes the data directory.
+///
+/// # Errors
+/// When a daemon or a rotation has it.
+pub(crate) fn lock(path: &Path) -> anyhow::Result<File> {
     let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -11,6 +11,7 @@ pub mod http;
 pub mod local;
 pub mod logs;
 pub mod outgoing;
+pub mod rotation;
 pub mod sealed;
 pub mod showcase;
 pub mod shutdown;

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 use shuntyard::clock::Clock;
 use shuntyard::config::{Config, ConfigSources, FlagOverrides, LogConfig, default_file, process_environment};
+use shuntyard::rotation::{self, Until};
 use shuntyard::{daemon, showcase, telemetry};
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +44,14 @@ enum Command {
     },
     /// Check the configuration and print it as it would be used.
     Check(ConfigArgs),
+    /// Seal keys and secrets anew under another master key. The daemon must be stopped; after a crash run it again.
+    RotateMasterKey {
+        /// The new key: 32 random bytes in a file of mode 0400. Needed where the key is not kept in the data directory.
+        #[arg(long, value_name = "FILE")]
+        new_key: Option<PathBuf>,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
     /// Print the fingerprint of the API's certificate, which `shunt login` asks people to compare.
     Fingerprint(ConfigArgs),
 }
@@ -74,6 +83,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let Some((config, _)) = load(args) else { return Ok(ExitCode::from(2)) };
             start_log(config.log)?;
             raise_open_files();
+            forbid_dumps();
             runtime.block_on(daemon::serve(&config, CancellationToken::new()))?;
             Ok(ExitCode::SUCCESS)
         }
@@ -82,6 +92,12 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let file = file.map_or_else(|| "no file was read".to_owned(), |file| format!("read {}", file.display()));
             // A reader that has seen enough is no failure.
             let _ = write!(std::io::stdout(), "# the configuration is good; {file}\n{}", config.to_toml());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::RotateMasterKey { new_key, config } => {
+            let Some((config, _)) = load(config) else { return Ok(ExitCode::from(2)) };
+            let rotated = runtime.block_on(rotation::rotate_master_key(&config, new_key.as_deref(), Until::Done))?;
+            println!("{rotated}");
             Ok(ExitCode::SUCCESS)
         }
         Command::Fingerprint(args) => {
@@ -121,6 +137,15 @@ fn raise_open_files() {
     if limit.current.is_some_and(|current| current < wanted) {
         // Where it is refused, what there is must do; a connection too many is then an error of its own.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum });
+    }
+}
+
+/// A crash leaves no image of the memory, in which keys are; nor may other processes of the same user read it.
+fn forbid_dumps() {
+    // Whoever wants dumps of the local runner's jobs, which inherit it, may raise it there.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: getrlimit(Resource::Core).maximum });
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::warn!(%error, "a crash of this process may leave an image of its memory");
     }
 }
 

@@ -118,6 +118,7 @@ impl Ground {
             workspace,
             artifacts: Vec::new(),
             git: None,
+            secrets: Vec::new(),
         };
         self.dispatcher.submit(request).await.expect("a good job")
     }

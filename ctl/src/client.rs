@@ -1,6 +1,7 @@
 //! Requests to the server: the token in front, errors turned into sentences.
 
 mod answer;
+mod create;
 
 use std::time::Duration;
 
@@ -128,8 +129,18 @@ impl Client {
     /// # Errors
     /// `ClientError`, also for every status outside 200–299.
     pub async fn answer(&self, method: Method, url: &Url, json: Option<Vec<u8>>) -> Result<Answer, ClientError> {
+        self.whole(method, url, json, &[(ACCEPT, "application/json")]).await
+    }
+
+    async fn whole(
+        &self,
+        method: Method,
+        url: &Url,
+        json: Option<Vec<u8>>,
+        headers: &[(HeaderName, &str)],
+    ) -> Result<Answer, ClientError> {
         let exchange = async {
-            let response = self.send(method, url, json, &[(ACCEPT, "application/json")]).await?;
+            let response = self.send(method, url, json, headers).await?;
             let (server_time, next) = (date(response.headers()), next_page(url, response.headers()));
             let bytes = response.bytes().await.map_err(|e| ClientError::Cut(innermost(&e)))?;
             Ok(Answer { bytes: bytes.into(), server_time, next })

@@ -14,6 +14,7 @@ pub(super) const KEYS: &[&str] = &[
     "tls.cert_file",
     "tls.key_file",
     "data.dir",
+    "data.master_key_file",
     "store.url",
     "log.level",
     "log.format",

@@ -90,14 +90,22 @@ impl Config {
 
     fn read(layers: &mut Layers, env: &BTreeMap<String, String>) -> Self {
         let server = read_server(layers);
-        let dir = read_data_dir(layers, env);
+        let (dir, home) = (read_data_dir(layers, env), absolute(env, "HOME"));
         let url = layers.read("store.url", |given| given.store_url()).flatten();
         let url =
             url.unwrap_or_else(|| Zeroizing::new(format!("sqlite:{}", DataPaths::in_dir(&dir).database.display())));
         Self {
             server,
             tls: read_tls(layers, env),
-            data: DataConfig { dir },
+            data: DataConfig {
+                dir,
+                master_key_file: layers
+                    .read("data.master_key_file", |given| given.file_or_none(home.as_deref()))
+                    .flatten(),
+                master_key_credential: absolute(env, "CREDENTIALS_DIRECTORY")
+                    .map(|dir| dir.join(CREDENTIAL))
+                    .filter(|file| file.exists()),
+            },
             store: StoreConfig { url },
             log: LogConfig {
                 level: layers.read("log.level", |given| given.word(LogLevel::WORDS)).unwrap_or(LogLevel::Info),
@@ -189,6 +197,9 @@ fn read_dial_out(layers: &mut Layers) -> DialOutConfig {
     }
     DialOutConfig { listen, public }
 }
+
+/// The name under which a unit's `LoadCredential=` gives the master key.
+const CREDENTIAL: &str = "shuntd-master-key";
 
 /// The XDG base directory specification: a relative XDG_DATA_HOME does not count.
 fn read_data_dir(layers: &mut Layers, env: &BTreeMap<String, String>) -> PathBuf {

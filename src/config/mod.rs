@@ -27,6 +27,7 @@ use crate::tls::TlsFiles;
 
 pub use fault::{ConfigFault, ConfigFaults};
 pub use load::{ConfigSources, FlagOverrides, default_file, process_environment};
+pub use paths::Kept;
 pub use paths::{DataDirError, DataPaths};
 
 /// Everything that the daemon can be told.
@@ -96,6 +97,10 @@ impl Config {
 pub struct DataConfig {
     /// Absolute.
     pub dir: PathBuf,
+    /// The master key's file when it is not the one in `dir`.
+    pub master_key_file: Option<PathBuf>,
+    /// The master key as systemd hands it over, when it does.
+    pub master_key_credential: Option<PathBuf>,
 }
 
 /// `[store]`: the database.

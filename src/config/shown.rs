@@ -29,7 +29,16 @@ impl Config {
                     ("key_file", file(tls.files.as_ref().map(|files| files.key_file.as_path()))),
                 ],
             ),
-            ("data", vec![("dir", text(&data.dir.to_string_lossy()))]),
+            (
+                "data",
+                vec![
+                    ("dir", text(&data.dir.to_string_lossy())),
+                    (
+                        "master_key_file",
+                        text(&data.master_key_file.as_deref().unwrap_or(Path::new("")).to_string_lossy()),
+                    ),
+                ],
+            ),
             ("store", vec![("url", text(&masked(&store.url)))]),
             ("log", vec![("level", text(log.level.as_str())), ("format", text(log.format.as_str()))]),
             (

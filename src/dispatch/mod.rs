@@ -25,18 +25,22 @@ mod follow;
 mod git_blob;
 mod install;
 mod inventory;
+mod job_secrets;
 mod jump_hosts;
 mod keeper;
 mod lanes;
 mod limits;
 mod local;
 mod log_sink;
+mod masking;
 mod one_off;
 mod pipelines;
 mod pools;
 mod queue_clock;
 mod recover;
+mod resealing;
 mod retire;
+mod rotate_key;
 mod run_job;
 mod runner_patch;
 mod runners;
@@ -69,7 +73,7 @@ use crate::outgoing::Caller;
 use crate::sealed::Sealer;
 use crate::shutdown::Tasks;
 use crate::ssh::Pool;
-use crate::store::Store;
+use crate::store::{RequestKey, Store};
 
 pub use accounts::{AccountError, Holder};
 pub use dial_out::DialOut;
@@ -81,6 +85,7 @@ pub use inventory::Contact;
 pub use local::{Local, LocalHost, LocalRunner, local_runner};
 pub use pipelines::{Tenant, Trigger};
 pub use pools::Keep;
+pub use resealing::{ResealError, Resealed, check_sealed, reseal};
 pub use runner_patch::RunnerPatch;
 pub use secrets::SecretOwner;
 pub use submit::DEFAULT;
@@ -265,6 +270,12 @@ impl Dispatcher {
         &self.0.feed
     }
 
+    /// A digest by which a request is recognised again; only this dispatcher's master key can make it.
+    #[must_use]
+    pub fn keyed_digest(&self, asked: &[u8]) -> [u8; 32] {
+        self.0.sealer.keyed_digest(asked)
+    }
+
     /// The signal that the daemon is stopping; streams end on it.
     #[must_use]
     pub fn stop_signal(&self) -> CancellationToken {
@@ -280,10 +291,10 @@ impl Dispatcher {
     ) -> Result<T, DispatchError> {
         let (answer, answered) = oneshot::channel();
         self.0.tasks.spawn(tracing::Span::current(), move |_| {
-            on_behalf(async move {
+            on_behalf(RequestKey::carried(async move {
                 // The caller may have gone away.
                 let _ = answer.send(work.await);
-            })
+            }))
         });
         answered.await.unwrap_or(Err(DispatchError::Interrupted))
     }

@@ -16,7 +16,8 @@ use super::engine_error::bad;
 use super::pipelines::source::{Parsed, parsed};
 use super::{DispatchError, Dispatcher, new_id};
 use crate::store::{
-    ApplyError, Connection, Expected, GivenConfig, PhaseRunRow, job_apply, job_find, job_insert, phase_run_insert,
+    ApplyError, Connection, Expected, GivenConfig, MadeKind, PhaseRunRow, job_apply, job_find, job_insert,
+    phase_run_insert,
 };
 pub(super) use check::check_filter;
 use check::{check_concurrency, check_env, check_job, check_name, check_script};
@@ -43,7 +44,7 @@ impl Dispatcher {
         let engine = self.clone();
         self.to_the_end(async move {
             let stored = job.clone();
-            engine.0.store.write(move |c| job_insert(c, &stored)).await?;
+            engine.0.store.create(MadeKind::Job, job.id, move |c| job_insert(c, &stored)).await?;
             engine.announce(&job);
             Ok(job)
         })
@@ -57,7 +58,9 @@ impl Dispatcher {
     pub(super) async fn checked(&self, request: SubmitJob) -> Result<Checked, DispatchError> {
         check_job(&request)?;
         self.check_workspace(request.workspace).await?;
-        self.check_git((DEFAULT, DEFAULT, &request.project), request.git.as_ref(), request.workspace.is_some()).await?;
+        let place = (DEFAULT, DEFAULT, request.project.as_str());
+        self.check_git(place, request.git.as_ref(), request.workspace.is_some()).await?;
+        self.check_secrets(place, "secrets", &request.secrets, &request.env).await?;
         let given = request.title.filter(|title| !title.trim().is_empty());
         let title = given.unwrap_or_else(|| JobSpec::title_of(&request.script));
         let spec = JobSpec {
@@ -69,6 +72,7 @@ impl Dispatcher {
             workspace: request.workspace,
             artifacts: request.artifacts,
             git: request.git,
+            secrets: request.secrets,
             output_cap_bytes: request.output_cap_bytes.unwrap_or(self.0.logs.cap_bytes()),
             spool_cap_bytes: Some(self.0.spool_cap_bytes),
             orphan_grace_s: request.stop_after_disconnect_s,
@@ -96,6 +100,10 @@ impl Dispatcher {
         // As in a stage (`domain::plan`): config.json first.
         let local = local.as_ref().and_then(|local| local.command(request.phase));
         phase.run = phase.run.or_else(|| local.map(ToOwned::to_owned));
+        let mut env = phase.env.clone();
+        env.extend(request.env.clone());
+        let path = format!("phases.{}.secrets", request.phase);
+        self.check_secrets((DEFAULT, DEFAULT, &request.project), &path, &phase.secrets, &env).await?;
         let id = PhaseRunId(new_id());
         let jobs = if phase.skip { Vec::new() } else { self.rows(id, &request, &phase)? };
         let row = PhaseRunRow {
@@ -116,7 +124,7 @@ impl Dispatcher {
                 phase_run_insert(c, &row)?;
                 stored.iter().try_for_each(|job| job_insert(c, job))
             };
-            engine.0.store.write(insert).await?;
+            engine.0.store.create(MadeKind::PhaseRun, id, insert).await?;
             jobs.iter().for_each(|job| engine.announce(job));
             Ok((id, jobs))
         })
@@ -144,6 +152,7 @@ impl Dispatcher {
             workspace: request.workspace,
             artifacts: phase.artifacts.clone(),
             git: request.git.clone(),
+            secrets: phase.secrets.clone(),
             output_cap_bytes: phase.output_cap_bytes.unwrap_or(self.0.logs.cap_bytes()),
             spool_cap_bytes: Some(self.0.spool_cap_bytes),
             orphan_grace_s: phase.stop_after_disconnect_s,

@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use shuntyard_domain::project_config::Fault;
 use shuntyard_domain::wire::api::ErrorBody;
+use shuntyard_domain::wire::idempotency;
 
 use super::request_id;
 use crate::blobs::BlobError;
@@ -35,6 +36,10 @@ pub(super) enum ApiError {
         length: u64,
     },
     TooLarge(String),
+    /// The Idempotency-Key is that of another request.
+    KeyReused(String),
+    /// The first request with the Idempotency-Key is still being carried out.
+    KeyUnderWay(String),
     /// The body did not arrive in time.
     TooSlow,
     /// A step on a runner's host failed.
@@ -42,6 +47,18 @@ pub(super) enum ApiError {
     /// A host was not enrolled.
     Enrol(Arc<EnrolError>),
     Dispatch(DispatchError),
+}
+
+impl ApiError {
+    /// The answer when what an earlier request has made cannot be shown: 410 when it is no longer there.
+    pub(super) fn about_made(self, what: &str) -> Response {
+        let shown = shown(self);
+        if shown.status != StatusCode::NOT_FOUND {
+            return shown.into_response();
+        }
+        let message = format!("the {what} that this request has made is no longer there");
+        Shown::new(StatusCode::GONE, "gone", message).into_response()
+    }
 }
 
 impl From<DispatchError> for ApiError {
@@ -122,6 +139,20 @@ fn shown(error: ApiError) -> Shown {
         ),
         ApiError::StepFailed(message) => Shown::new(StatusCode::BAD_GATEWAY, "step_failed", message),
         ApiError::TooLarge(message) => Shown::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message),
+        ApiError::KeyReused(key) => Shown {
+            path: Some("Idempotency-Key".into()),
+            allowed: vec!["a key that is new, or the same request".into()],
+            ..Shown::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                format!("the key `{key}` was used for another request in the last 24 hours"),
+            )
+        },
+        ApiError::KeyUnderWay(key) => Shown::new(
+            StatusCode::CONFLICT,
+            idempotency::UNDER_WAY,
+            format!("the first request with the key `{key}` is still being carried out; ask again in a few seconds"),
+        ),
         ApiError::TooSlow => {
             Shown::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body did not arrive within 60 seconds")
         }
@@ -145,7 +176,7 @@ fn shown_dispatch(error: DispatchError) -> Shown {
         | E::NoChange(_)
         | E::NoFanOut(_)
         | E::NoPlace(_) => Shown::new(StatusCode::NOT_FOUND, "not_found", message),
-        E::Raced(_) => Shown::new(StatusCode::CONFLICT, "raced", message),
+        E::Raced(_) | E::Store(StoreError::Repeated { .. }) => Shown::new(StatusCode::CONFLICT, "raced", message),
         E::FanOutRuns(_) => Shown::new(StatusCode::CONFLICT, "still_running", message),
         E::TokenUsed { .. } => Shown::new(StatusCode::CONFLICT, "token_used", message),
         E::JumpHostUsed { .. } => Shown::new(StatusCode::CONFLICT, "in_use", message),
@@ -203,6 +234,7 @@ fn retry_after(error: &ApiError) -> Option<HeaderValue> {
     match error {
         ApiError::Account(AccountError::TooManyTries { wait_s }) => Some(HeaderValue::from(*wait_s)),
         ApiError::Account(AccountError::Crowded) => Some(HeaderValue::from(1)),
+        ApiError::KeyUnderWay(_) => Some(HeaderValue::from(3)),
         _ => None,
     }
 }

@@ -10,6 +10,7 @@ mod dial_out;
 mod enrolment;
 mod error;
 mod fan_outs;
+mod idempotency;
 mod jobs;
 mod jump_hosts;
 mod limits;
@@ -68,6 +69,7 @@ pub fn router(api: Api) -> Router {
         .method_not_allowed_fallback(error::method_not_allowed)
         // The guards ask it who may.
         .layer(Extension(api.clone()))
+        .layer(Extension(idempotency::Requests::default()))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(from_fn(request_id::tag))

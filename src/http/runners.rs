@@ -118,6 +118,11 @@ pub(super) async fn accept_host_key(
     Ok(steps::answer(steps, api.dispatcher.stop_signal()))
 }
 
+pub(super) async fn rotate_key(State(api): State<Api>, PathHost(hostname): PathHost) -> Result<EventStream, ApiError> {
+    let steps = api.dispatcher.rotate_key(&hostname)?;
+    Ok(steps::answer(steps, api.dispatcher.stop_signal()))
+}
+
 /// What people did to the runners of this name, oldest first; also after the last one was deleted.
 pub(super) async fn events(State(api): State<Api>, PathHost(hostname): PathHost) -> Result<Json<Vec<Value>>, ApiError> {
     let events: Vec<RunnerEventRow> = api.dispatcher.store().read(move |c| runner_events(c, &hostname)).await?;

@@ -45,6 +45,9 @@ pub enum StoreError {
     /// Somebody else changed the record since it was read; nothing was written.
     #[error("the {what} `{key}` has changed since version {expected}")]
     Raced { what: &'static str, key: String, expected: i64 },
+    /// Another request with this Idempotency-Key has made what it asks for; nothing was written.
+    #[error("a request with the Idempotency-Key `{key}` was carried out before")]
+    Repeated { key: String },
     #[error("there is no {what} `{key}`")]
     NotFound { what: &'static str, key: String },
     /// A row that this version cannot have written.

@@ -14,6 +14,7 @@ use super::connection::StoreConnection;
 use super::error::{About, StoreError};
 use super::job_events::job_event_insert;
 use super::job_row::JobStateColumns;
+use super::job_secrets::job_secrets_delete;
 use super::jobs::{JOB, job_find};
 use super::outbox;
 use super::schema::{jobs, runners};
@@ -129,6 +130,9 @@ pub fn job_apply_each(
     if written {
         for (before, after, at_ms) in steps {
             outbox::job_moved(c, Some(&before), &after, &next, at_ms)?;
+        }
+        if next.state.is_finished() && next.spec.may_hold_secrets() {
+            job_secrets_delete(c, id)?;
         }
         for (event, _) in events {
             audit_note(c, &format!("job.{}", event.name()), || {

@@ -22,6 +22,7 @@ mod job_events;
 mod job_page;
 mod job_receipts;
 mod job_row;
+mod job_secrets;
 mod jobs;
 mod jump_hosts;
 mod migrate;
@@ -31,12 +32,14 @@ mod phase_runs;
 mod pool_instances;
 mod pools;
 mod project_limits;
+mod request_keys;
 mod row_jobs;
 mod runner_events;
 mod runner_row;
 mod runner_tests;
 mod runners;
 mod schema;
+mod sealed_columns;
 mod secrets;
 mod settings;
 mod stage_phases;
@@ -73,6 +76,7 @@ pub use job_collected::{
 pub use job_events::{JobEventRow, RecordedEvent, job_events};
 pub use job_page::{JobQuery, job_page};
 pub use job_receipts::{job_receipt_find, job_receipt_insert};
+pub use job_secrets::{job_secrets_find, job_secrets_put};
 pub use jobs::{
     job_find, job_insert, jobs_on_runner, jobs_placed, jobs_runner_hostnames, jobs_unfinished, workspaces_in_use,
 };
@@ -87,6 +91,9 @@ pub use pool_instances::{
 };
 pub use pools::{PoolRow, pool_by_id, pool_delete, pool_find, pool_insert, pool_list, pool_update};
 pub use project_limits::{ProjectLimitRow, project_limit_find, project_limit_list, project_limit_set};
+pub use request_keys::{
+    MadeByRequest, MadeKind, REQUEST_KEYS_KEPT_MS, RequestKey, request_key_find, request_keys_prune,
+};
 pub use row_jobs::{row_job_insert, row_jobs_of};
 pub use runner_events::{
     HostKeyAccepted, RunnerChanged, RunnerDeleted, RunnerEvent, RunnerEventRow, ValueChange, runner_event_insert,
@@ -97,7 +104,11 @@ pub use runners::{
     runner_by_id, runner_delete, runner_find, runner_insert, runner_list, runner_replace_key, runner_sealed_key,
     runner_state, runner_update,
 };
-pub use secrets::{SecretKey, SecretRow, secret_count, secret_delete, secret_find, secret_list, secret_set};
+pub use sealed_columns::{SEALED_COLUMNS, SealedRow, sealed_value_replace, sealed_values};
+pub use secrets::{
+    SecretKey, SecretRow, secret_count, secret_delete, secret_find, secret_first, secret_list, secret_of_a_runner,
+    secret_set,
+};
 pub use settings::{setting_find, setting_or_insert, setting_set};
 pub use stage_phases::{stage_phase_end, stage_phase_insert, stage_phases};
 pub use stage_runs::{

@@ -14,15 +14,24 @@ diesel::table! {
 }
 
 diesel::table! {
-    secrets (enterprise, org, project, name) {
+    secrets (enterprise, org, project, runner_id, name) {
         enterprise -> Text,
         org -> Text,
         project -> Text,
+        runner_id -> Text,
         name -> Text,
         sealed -> Text,
         created_at_ms -> BigInt,
         created_by -> Text,
         updated_at_ms -> BigInt,
+        updated_by -> Text,
+    }
+}
+
+diesel::table! {
+    job_secrets (job_id) {
+        job_id -> Text,
+        sealed -> Text,
     }
 }
 
@@ -307,6 +316,17 @@ diesel::table! {
         hostname -> Text,
         job_id -> Nullable<Text>,
         not_run_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    request_keys (caller, key) {
+        caller -> Text,
+        key -> Text,
+        digest -> Text,
+        made_kind -> Text,
+        made_id -> Text,
+        at_ms -> BigInt,
     }
 }
 

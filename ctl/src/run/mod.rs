@@ -122,8 +122,8 @@ pub async fn run(connect: impl Fn() -> Result<Client, Failure>, args: RunArgs) -
 
 async fn submit(client: &Client, request: &Request) -> Result<Submitted, ClientError> {
     let (jobs, single) = match request {
-        Request::Phase(body) => (client.post::<PhaseRunBody>("phase_runs", body).await?.jobs, false),
-        Request::AdHoc(body) => (vec![client.post("jobs", body).await?], true),
+        Request::Phase(body) => (client.create::<PhaseRunBody>("phase_runs", body).await?.jobs, false),
+        Request::AdHoc(body) => (vec![client.create("jobs", body).await?], true),
         Request::FaultyConfig => (Vec::new(), false),
     };
     Ok(Submitted { jobs, single })

@@ -14,7 +14,7 @@ use super::Ask;
 use crate::dispatch::engine_error::bad;
 use crate::dispatch::submit::Checked;
 use crate::dispatch::{DispatchError, Dispatcher, new_id};
-use crate::store::{Connection, StoreError, fan_out_insert, fan_out_rows_insert};
+use crate::store::{Connection, MadeKind, StoreError, fan_out_insert, fan_out_rows_insert};
 
 impl Dispatcher {
     /// Stores a fan-out over the runners that match now; its first jobs follow at once.
@@ -144,7 +144,7 @@ impl Dispatcher {
                 fan_out_insert(c, &fan_out)?;
                 fan_out_rows_insert(c, id, &rows)
             };
-            let stored: Result<(), StoreError> = engine.0.store.write(insert).await;
+            let stored: Result<(), StoreError> = engine.0.store.create(MadeKind::FanOut, id, insert).await;
             // Also when it failed: a commit may have failed in appearance only.
             engine.ask_about_fan_outs(Ask::One(id));
             stored?;

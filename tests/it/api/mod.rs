@@ -3,6 +3,7 @@
 mod chef;
 mod errors;
 pub mod http;
+mod idempotency;
 pub mod users;
 mod walk;
 mod workspaces;

@@ -27,8 +27,10 @@ mod pipelines;
 #[cfg(feature = "postgres")]
 mod pools;
 mod postgres;
+mod request_keys;
 mod runner_tests;
 mod samples;
+mod sealed;
 mod secrets;
 mod small_tables;
 mod users;

@@ -58,7 +58,7 @@ pub async fn run(client: &Client, args: CreateArgs) -> Result<u8, Failure> {
     if client.connection().is_clear_text() {
         return Err(Usage::ClearTextToken { server: client.connection().server.to_string() }.into());
     }
-    let made: NewEnrolmentToken = client.post("enrolment-tokens", &body).await?;
+    let made: NewEnrolmentToken = client.create("enrolment-tokens", &body).await?;
     let server = client.connection().server.to_string();
     let url = server.trim_end_matches('/');
     note(&format!(

@@ -10,6 +10,7 @@ use crate::filter::Filter;
 use crate::git_source::GitSource;
 use crate::job::Concurrency;
 use crate::phase::Phase;
+use crate::secret::SecretUse;
 use crate::wire::object::object;
 
 /// `POST /jobs`: one ad-hoc job.
@@ -58,6 +59,9 @@ pub struct SubmitJob {
     /// The clone that the job starts in; never beside a workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git: Option<GitSource>,
+    /// The secrets that it is handed: `"NAME"`, `{"secret": …, "env": …}` or `{"file": …}`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretUse>,
 }
 
 /// `POST /phase_runs`: the jobs of one phase of a project's config.json.
