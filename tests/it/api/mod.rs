@@ -1,5 +1,6 @@
 //! Tests of the api area.
 
+mod chef;
 mod errors;
 pub mod http;
 mod idempotency;
