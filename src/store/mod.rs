@@ -31,6 +31,7 @@ mod phase_runs;
 mod pool_instances;
 mod pools;
 mod project_limits;
+mod project_usage;
 mod row_jobs;
 mod runner_events;
 mod runner_row;
@@ -87,6 +88,7 @@ pub use pool_instances::{
 };
 pub use pools::{PoolRow, pool_by_id, pool_delete, pool_find, pool_insert, pool_list, pool_update};
 pub use project_limits::{ProjectLimitRow, project_limit_find, project_limit_list, project_limit_set};
+pub use project_usage::{QuotaRow, project_quotas_find, project_quotas_set, project_unfinished};
 pub use row_jobs::{row_job_insert, row_jobs_of};
 pub use runner_events::{
     HostKeyAccepted, RunnerChanged, RunnerDeleted, RunnerEvent, RunnerEventRow, ValueChange, runner_event_insert,

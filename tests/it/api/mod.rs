@@ -2,6 +2,7 @@
 
 mod errors;
 pub mod http;
+mod limits;
 pub mod users;
 mod walk;
 mod workspaces;

@@ -27,6 +27,7 @@ mod pipelines;
 #[cfg(feature = "postgres")]
 mod pools;
 mod postgres;
+mod project_usage;
 mod runner_tests;
 mod samples;
 mod secrets;
