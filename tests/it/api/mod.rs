@@ -4,6 +4,7 @@ mod chef;
 mod errors;
 pub mod http;
 mod idempotency;
+mod limits;
 pub mod users;
 mod walk;
 mod workspaces;
