@@ -37,6 +37,8 @@ use crate::wire::time_text::{chef_duration, chef_time, rfc3339};
 
 pub use artifacts::ArtifactBody;
 pub use attempts::{AttemptBody, LossBody, Retry};
+#[cfg(feature = "openapi")]
+pub use bootstrap::AddRunner;
 pub use bootstrap::{AcceptHostKey, InstallRunner, StepEvent, default_ssh_port};
 pub use contact::ContactBody;
 pub use events::{JobEventBody, RecordedBody, RunnerEventBody, RunnerEventKind, Submitted, ValueChange};

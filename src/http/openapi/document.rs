@@ -17,7 +17,7 @@ with keys and routes of ours beside; the same tree is served below `/workflow/ap
 Every route but those that are marked as open needs a token: `Authorization: Bearer TOKEN`, or as Chef's clients send it. \
 A key of a query or a body that a route does not know is refused. Times are RFC 3339 in UTC but for Chef's own keys. Lists \
 that come in pages carry `Link: <…>; rel=\"next\"` behind a full page.\n\n\
-Besides the errors that an operation names, any may be answered with `method_not_allowed` (405), `too_slow` (408), `raced` or `idempotency_key_in_use` (409), `gone` (410), \
+Besides the errors that an operation names, any may be answered with `method_not_allowed` (405), `too_slow` (408), `raced` or `idempotency_key_in_use` (409), `gone` (410), `too_many_requests` (429), \
 `internal_error` (500), `step_failed` or `runner_unreachable` (502), `too_many_connections` (503), `store_full` or `disk_full` (507).";
 
 /// Builds the document of these operations; `routes` say what each of them asks for.
@@ -172,12 +172,13 @@ fn refusal(words: &[ErrorWord], error: &Value) -> Value {
 }
 
 /// Errors that any route may answer.
-const GENERAL: [ErrorWord; 12] = [
+const GENERAL: [ErrorWord; 13] = [
     ErrorWord::InvalidRoute,
     ErrorWord::MethodNotAllowed,
     ErrorWord::TooSlow,
     ErrorWord::KeyInUse,
     ErrorWord::Gone,
+    ErrorWord::TooManyRequests,
     ErrorWord::Raced,
     ErrorWord::InternalError,
     ErrorWord::StepFailed,

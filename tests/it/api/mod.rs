@@ -1,8 +1,10 @@
 //! Tests of the api area.
 
+mod chef;
 mod errors;
 pub mod http;
 mod idempotency;
+mod limits;
 mod openapi;
 pub mod users;
 mod walk;

@@ -53,6 +53,15 @@ pub struct InstallRunner {
     pub jump: Option<String>,
 }
 
+/// `POST /runners`, Chef's way to add one; what Chef's clients say of its platform may stand there, too, and does not count.
+#[cfg(feature = "openapi")]
+#[derive(schemars::JsonSchema)]
+pub struct AddRunner {
+    pub hostname: String,
+    #[schemars(flatten)]
+    pub install: InstallRunner,
+}
+
 /// `POST /runners/:hostname/accept-host-key`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]

@@ -14,7 +14,8 @@ pub(super) fn all() -> Vec<Operation> {
             .answers::<Vec<FanOutBody>>(),
         post("/fan_outs", "submit_fan_out", "Runs one command on every matching runner.")
             .takes::<SubmitFanOut>()
-            .creates::<FanOutBody>(),
+            .creates::<FanOutBody>()
+            .fails(&[E::QueueFull, E::ScriptTooLarge, E::LogTooLarge]),
         post("/fan_outs/plan", "plan_fan_out", "Says what would become of it; nothing is stored.")
             .takes::<SubmitFanOut>()
             .answers::<FanOutPlanBody>(),
@@ -24,7 +25,7 @@ pub(super) fn all() -> Vec<Operation> {
             .id::<FanOutId>()
             .takes::<RerunFanOut>()
             .creates::<FanOutBody>()
-            .fails(&[E::StillRunning]),
+            .fails(&[E::StillRunning, E::QueueFull, E::ScriptTooLarge, E::LogTooLarge]),
         get("/fan_outs/{id}/streaming", "watch_fan_out", "Sends it at once and again after every change.")
             .id::<FanOutId>()
             .streams(&[("fan_out", of::<FanOutBody>)]),

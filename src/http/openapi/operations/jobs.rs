@@ -16,7 +16,11 @@ pub(super) fn all() -> Vec<Operation> {
         get("/jobs", "list_jobs", "Lists jobs, newest first; without `state` those that have not ended.")
             .query::<JobFilter>()
             .answers::<Vec<JobBody>>(),
-        post("/jobs", "submit_job", "Queues one ad-hoc job.").takes::<SubmitJob>().creates::<JobBody>(),
+        post("/jobs", "submit_job", "Queues one ad-hoc job.").takes::<SubmitJob>().creates::<JobBody>().fails(&[
+            E::QueueFull,
+            E::ScriptTooLarge,
+            E::LogTooLarge,
+        ]),
         get("/jobs/streaming", "watch_queue", "Sends the whole queue, at once and again after every change.")
             .streams(&[("update_job_queue", of::<Vec<JobBody>>)]),
         post("/jobs/cancel", "cancel_jobs", "Cancels many jobs; the answer names them as they were.")
@@ -53,7 +57,7 @@ pub(super) fn all() -> Vec<Operation> {
         post("/phase_runs", "submit_phase_run", "Queues the jobs of one phase of a configuration.")
             .takes::<SubmitPhaseRun>()
             .creates::<PhaseRunBody>()
-            .fails(&[E::BadConfig]),
+            .fails(&[E::BadConfig, E::QueueFull, E::ScriptTooLarge, E::MatrixTooLarge, E::LogTooLarge]),
         get("/phase_runs/{id}", "show_phase_run", "Shows the jobs of a phase.")
             .id::<PhaseRunId>()
             .answers::<PhaseRunBody>(),

@@ -1,7 +1,7 @@
 //! `/runners`: the inventory.
 
 use shuntyard_domain::wire::api::{
-    AcceptHostKey, HealthBody, InstallRunner, PatchRunner, RunnerBody, RunnerEventBody, StepEvent,
+    AcceptHostKey, AddRunner, HealthBody, InstallRunner, PatchRunner, RunnerBody, RunnerEventBody, StepEvent,
 };
 use shuntyard_domain::wire::dial_out::{DialOutEndpointBody, SetDialOut};
 
@@ -12,6 +12,11 @@ use crate::http::runners::DeleteQuery;
 pub(super) fn all() -> Vec<Operation> {
     vec![
         get("/runners", "list_runners", "Lists the inventory.").answers::<Vec<RunnerBody>>(),
+        post("/runners", "add_runner", "Adds a runner as Chef's clients do, and waits for the end of its bootstrap.")
+            .note("One that is there already is answered as it is.")
+            .takes::<AddRunner>()
+            .answers::<RunnerBody>()
+            .fails(&[E::StepFailed]),
         get("/runners/streaming", "watch_runners", "Sends the whole inventory, at once and again after every change.")
             .streams(&[("runners_state_updated", of::<Vec<RunnerBody>>)]),
         get("/runners/{hostname}", "show_runner", "Shows one runner.").answers::<RunnerBody>(),

@@ -31,6 +31,8 @@ fn dispatcher() -> House {
             ("SHUNTD_ENROLMENT_APPROVAL", "true"),
             ("SHUNTD_DIALOUT_LISTEN", &format!("127.0.0.1:{port}")),
             ("SHUNTD_DIALOUT_PUBLIC", &format!("127.0.0.1:{port}")),
+            ("SHUNTD_LIMITS_REQUESTS_PER_S", "0"),
+            ("SHUNTD_LIMITS_ANONYMOUS_PER_S", "0"),
             ("SHUNTD_OUTGOING_ALLOW_HTTP", "true"),
             ("SHUNTD_OUTGOING_ALLOW_NETWORKS", "127.0.0.0/8"),
         ],
