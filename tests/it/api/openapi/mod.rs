@@ -140,7 +140,7 @@ fn refuse_each(contract: &mut Contract, script: &mut Script<'_>) {
         }
         if documented.contains(&403) && operation.said["x-roles"].is_array() {
             let answer = forbidden(&operation, &path, script);
-            hold(contract, &mut script.faults, &operation, (403, &path), &answer);
+            hold(contract, &mut script.faults, &operation, (403, path.as_str()), &answer);
         }
     }
 }
