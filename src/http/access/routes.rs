@@ -29,8 +29,6 @@ pub struct Declared {
     /// Axum's template, such as `/jobs/{id}`.
     pub path: String,
     pub needs: Needs,
-    /// Some callers are told that they may not; the others find nothing, or may.
-    pub forbids: bool,
 }
 
 /// Routes with their policies.
@@ -78,7 +76,7 @@ impl Routes {
             Access::SignedIn => Needs::Token,
             Access::Role(roles, at) => Needs::Role(roles, at),
         };
-        self.declared.push(Declared { method, path: path.to_owned(), needs, forbids: forbids(access) });
+        self.declared.push(Declared { method, path: path.to_owned(), needs });
         let looked_after = from_fn_with_state(access, guard);
         // Inside of the guard: a repetition, too, is only answered to who may ask.
         let route: MethodRouter<Api> = on(filter, to).route_layer(from_fn(once)).route_layer(looked_after);
@@ -102,14 +100,5 @@ impl Routes {
 
     pub(in crate::http) fn into_router(self) -> Router<Api> {
         self.router
-    }
-}
-
-/// Whoever sees a project or a runner may look at it; for all else a role may be missing.
-fn forbids(access: Access) -> bool {
-    match access {
-        Access::Open | Access::SignedIn => false,
-        Access::Role(_, At::Anywhere | At::Enterprise | At::Org | At::Job | At::PhaseRun | At::FanOut) => true,
-        Access::Role(roles, At::PartOfOrg | At::Project | At::Runner | At::Change) => roles.len() < Role::ALL.len(),
     }
 }

@@ -67,7 +67,7 @@ pub(super) fn build(operations: &[Operation], routes: &[Declared]) -> Value {
 
 /// How the operation's route is declared; a test makes sure that there is one.
 fn route_of<'r>(operation: &Operation, routes: &'r [Declared]) -> &'r Declared {
-    const NONE: &Declared = &Declared { method: "", path: String::new(), needs: Needs::Token, forbids: false };
+    const NONE: &Declared = &Declared { method: "", path: String::new(), needs: Needs::Token };
     let same = |route: &&Declared| route.method == operation.method.as_str() && route.path == operation.path;
     routes.iter().find(same).unwrap_or(NONE)
 }
@@ -93,13 +93,13 @@ fn about(operation: &Operation, route: &Declared, error: &Value, schemas: &mut S
     let who = match route.needs {
         Needs::Nothing => "Open: needs no token.".to_owned(),
         Needs::Token => "Any valid token will do.".to_owned(),
-        Needs::Role(roles) => format!("Roles: {}.", words(roles).join(", ")),
+        Needs::Role(roles, _) => format!("Roles: {}.", words(roles).join(", ")),
     };
     said["description"] = operation.note.map_or_else(|| who.clone(), |note| format!("{note} {who}")).into();
     match route.needs {
         Needs::Nothing => said["security"] = json!([]),
         Needs::Token => (),
-        Needs::Role(roles) => said["x-roles"] = words(roles).into(),
+        Needs::Role(roles, _) => said["x-roles"] = words(roles).into(),
     }
     said
 }

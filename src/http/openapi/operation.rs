@@ -2,10 +2,11 @@
 
 use axum::http::Method;
 use schemars::{JsonSchema, SchemaGenerator};
+use shuntyard_domain::access::Role;
 use shuntyard_domain::wire::idempotency::Repeated;
 
 use super::schemas::Shape;
-use crate::http::access::{Declared, Needs};
+use crate::http::access::{At, Declared, Needs};
 use crate::http::error::words::ErrorWord;
 
 /// What a request or an answer carries.
@@ -171,7 +172,7 @@ impl Operation {
         if route.needs != Needs::Nothing {
             errors.extend([ErrorWord::TokenDenied, ErrorWord::TokenExpired]);
         }
-        if route.forbids {
+        if forbids(route.needs) {
             errors.push(ErrorWord::Forbidden);
         }
         if self.takes.is_some() {
@@ -180,5 +181,15 @@ impl Operation {
         errors.sort_unstable();
         errors.dedup();
         errors
+    }
+}
+
+/// Whether some callers are told that they may not. Whoever sees a project or a runner may look at it; for all else a role
+/// may be missing.
+fn forbids(needs: Needs) -> bool {
+    match needs {
+        Needs::Nothing | Needs::Token => false,
+        Needs::Role(_, At::Anywhere | At::Enterprise | At::Org | At::Job | At::PhaseRun | At::FanOut) => true,
+        Needs::Role(roles, At::PartOfOrg | At::Project | At::Runner | At::Change) => roles.len() < Role::ALL.len(),
     }
 }
