@@ -31,7 +31,7 @@ pub(super) fn all() -> Vec<Operation> {
         post("/users/{user}/password", "change_password", "Changes the caller's own password.")
             .takes::<ChangePassword>()
             .done()
-            .fails(&[E::Unauthorized, E::Forbidden]),
+            .fails(&[E::Unauthorized, E::Forbidden, E::NoPassword, E::TooManyTries, E::Crowded]),
         post("/users/{user}/get-token", "get_token", "Makes a token for a password; the only answer that holds it.")
             .takes::<GetToken>()
             .answers::<GotToken>()
