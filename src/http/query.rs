@@ -25,7 +25,7 @@ pub(super) fn keys_of(method: &Method, route: &str) -> &'static [&'static str] {
             &["org", "project", "pipeline", "state", "before", "limit"]
         }
         Method::GET | Method::HEAD if route.ends_with("/audit") => {
-            &["actor", "subject", "action", "since_ms", "before", "limit"]
+            &["actor", "subject", "action", "within_s", "before", "limit"]
         }
         Method::GET | Method::HEAD if route.ends_with("/fan_outs") => &["status", "project", "before", "limit"],
         Method::GET | Method::HEAD if route.ends_with("/changes/{id}/plan") => &["stage"],
