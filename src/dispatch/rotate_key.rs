@@ -148,11 +148,11 @@ impl Rotation<'_> {
                 format!(
                     "{error}; `shunt ctl install-runner` gives a new key to a runner that an older dispatcher installed"
                 )
-            })
+            })?
         } else {
             let script = key_change_script(&nonce, &runner.hostname, change).map_err(|error| error.to_string())?;
             let changed = run_script(lease.session(), &Rights::Login, &script, &nonce, parse_key_change).await;
-            changed.map_err(|error| error.to_string())
+            changed.map_err(|error| error.to_string())?
         }
     }
 
