@@ -56,7 +56,7 @@ pub fn try_request(
     try_send(address, method, path, &headers, body)
 }
 
-/// Sends one request with these headers; a stream is read up to its first event.
+/// Sends one request with these headers; what GET answers as a stream is read up to its first event.
 pub fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
     try_send(address, method, path, headers, body).expect("the API answers")
 }
@@ -87,7 +87,7 @@ pub fn try_send(
     loop {
         let read = socket.read(&mut piece)?;
         bytes.extend_from_slice(&piece[..read]);
-        if read == 0 || has_event(&bytes) {
+        if read == 0 || (method == "GET" && has_event(&bytes)) {
             break;
         }
     }
