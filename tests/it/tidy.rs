@@ -204,11 +204,7 @@ fn errors_get_their_status_in_one_place() {
             }
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "only src/http/error.rs, and the list of its words, name a status that is no success:\n{}",
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "only src/http/error names a status that is no success:\n{}", wrong.join("\n"));
 }
 
 #[test]
