@@ -1,4 +1,4 @@
-//! Organisations, projects and pipelines, and the secrets of a project, as the API shows them.
+//! Organisations, projects and pipelines as the API shows them; keys are in the order in which Chef's clients have seen them.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,8 +31,8 @@ pub struct OrgsBody {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct OrgBody {
-    pub name: Name,
     pub created_at: String,
+    pub name: Name,
     pub projects: Vec<NewName>,
 }
 
@@ -47,9 +47,9 @@ pub struct ProjectsBody {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ProjectBody {
+    pub created_at: String,
     pub name: Name,
     pub org: Name,
-    pub created_at: String,
     pub pipelines: Vec<NewName>,
 }
 
@@ -64,8 +64,8 @@ pub struct PipelinesBody {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct PipelineBody {
-    pub name: Name,
-    pub project: Name,
-    pub org: Name,
     pub created_at: String,
+    pub name: Name,
+    pub org: Name,
+    pub project: Name,
 }

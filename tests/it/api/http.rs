@@ -56,9 +56,14 @@ pub fn try_request(
     try_send(address, method, path, &headers, body)
 }
 
-/// Sends one request with these headers; what GET answers as a stream is read up to its first event.
+/// Sends one request with these headers.
 pub fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
     try_send(address, method, path, headers, body).expect("the API answers")
+}
+
+/// As `send`; a stream is read up to its first event.
+pub fn send_to_event(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
+    read_until(address, method, path, headers, body, has_event).expect("the API answers")
 }
 
 pub fn try_send(
@@ -67,6 +72,18 @@ pub fn try_send(
     path: &str,
     headers: &[(&str, &str)],
     body: Option<&[u8]>,
+) -> io::Result<Answer> {
+    read_until(address, method, path, headers, body, |_| false)
+}
+
+/// Reads an answer up to its end, or until it is `enough`.
+fn read_until(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&[u8]>,
+    enough: impl Fn(&[u8]) -> bool,
 ) -> io::Result<Answer> {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     for (name, value) in headers {
@@ -87,7 +104,7 @@ pub fn try_send(
     loop {
         let read = socket.read(&mut piece)?;
         bytes.extend_from_slice(&piece[..read]);
-        if read == 0 || (method == "GET" && has_event(&bytes)) {
+        if read == 0 || enough(&bytes) {
             break;
         }
     }

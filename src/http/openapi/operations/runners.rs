@@ -43,7 +43,8 @@ pub(super) fn all() -> Vec<Operation> {
             .takes::<AcceptHostKey>()
             .streams(&[("step", of::<StepEvent>)]),
         post("/runners/{hostname}/rotate-key", "rotate_key", "Gives a runner another key, proved before the old one goes.")
-            .streams(&[("step", of::<StepEvent>)]),
+            .streams(&[("step", of::<StepEvent>)])
+.fails(&[E::LocalRunner]),
         post("/runners/{hostname}/approve", "approve_runner", "Lets a pending runner take jobs.").answers::<RunnerBody>(),
         put("/runners/{hostname}/dial-out", "let_dial_out", "Lets the runner's host dial out with a key.")
             .takes::<SetDialOut>()

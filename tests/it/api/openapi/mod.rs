@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use contract::{Contract, Operation};
 use script::Script;
 
-use super::http::{Answer, send};
+use super::http::{Answer, send_to_event};
 use crate::cli::accept_host_key::swap_key;
 use crate::cli::enrol::{Line, enrol, make_token};
 use crate::cli::house::{House, await_that, host};
@@ -135,7 +135,7 @@ fn refuse_each(contract: &mut Contract, script: &mut Script<'_>) {
             if (status == 413 && !takes_json(&operation)) || (status == 401 && is_open) {
                 continue;
             }
-            let answer = send(script.house.address(), &operation.method, path, headers, body);
+            let answer = send_to_event(script.house.address(), &operation.method, path, headers, body);
             hold(contract, &mut script.faults, &operation, (status, path), &answer);
         }
         if documented.contains(&403) && operation.said["x-roles"].is_array() {
@@ -149,7 +149,7 @@ fn refuse_each(contract: &mut Contract, script: &mut Script<'_>) {
 fn forbidden(operation: &Operation, path: &str, script: &Script<'_>) -> Answer {
     let ask = |who: &&str| {
         let bearer = format!("Bearer {}", script.words[*who]);
-        send(script.house.address(), &operation.method, path, &[("Authorization", &bearer)], None)
+        send_to_event(script.house.address(), &operation.method, path, &[("Authorization", &bearer)], None)
     };
     let answers = || ["observer", "nobody", "partial"].iter().map(ask);
     answers().find(|answer| answer.status == 403).or_else(|| answers().next()).expect("an answer")

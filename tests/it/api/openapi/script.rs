@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::contract::Contract;
-use crate::api::http::{Answer, send};
+use crate::api::http::{Answer, send_to_event};
 use crate::cli::house::{House, await_that};
 
 /// One request and the status that must come back.
@@ -126,7 +126,7 @@ impl Script<'_> {
         if !step.open {
             headers.push(("Authorization", &bearer));
         }
-        send(self.house.address(), method, &path, &headers, json.or(text).or(named).as_deref())
+        send_to_event(self.house.address(), method, &path, &headers, json.or(text).or(named).as_deref())
     }
 }
 
