@@ -69,7 +69,7 @@ impl Daemon {
         let url = StoreUrl::parse(&config.store.url).context("see [store] url")?;
         let store =
             Store::open(&url, StoreOptions::default()).with_context(|| format!("cannot open the store {url}"))?;
-        let logs = LogStore::open(&paths.logs)?.capped(config.output.cap_bytes);
+        let logs = LogStore::open(&paths.logs)?.capped(config.output.cap_bytes).timed(clock.clone());
         let blobs = BlobStore::open(&paths.blobs, blob_limits(config))?;
         let caller = Caller::new(&caller_settings(config))?;
         let sealer = open_sealer(&paths, &store).await?;

@@ -15,6 +15,7 @@ mod jobs;
 mod jump_hosts;
 mod limits;
 mod log;
+mod log_lines;
 mod login;
 mod openapi;
 mod pages;

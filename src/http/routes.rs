@@ -5,8 +5,8 @@ use axum::handler::Handler as _;
 
 use super::access::{Act, Administer, At, Commit, Look, Open, Review, Routes, Ship, SignedIn, Trigger};
 use super::{
-    artifacts, audit, body, changes, dial_out, enrolment, fan_outs, jobs, jump_hosts, limits, log, login, openapi,
-    phase_runs, pools, runners, secrets, status, tenancy, tokens, users, webhooks, workspaces,
+    artifacts, audit, body, changes, dial_out, enrolment, fan_outs, jobs, jump_hosts, limits, log, log_lines, login,
+    openapi, phase_runs, pools, runners, secrets, status, tenancy, tokens, users, webhooks, workspaces,
 };
 
 /// What lies below an enterprise.
@@ -150,6 +150,8 @@ fn job_routes() -> Routes {
         .get("/{id}/artifacts", Look(At::Job), artifacts::list)
         .get("/{id}/artifacts/{*path}", Look(At::Job), artifacts::download)
         .get("/{id}/log", Look(At::Job), log::download)
+        .get("/{id}/log/lines", Look(At::Job), log_lines::lines)
+        .get("/{id}/log/search", Look(At::Job), log_lines::search)
         .get("/{id}/log/streaming", Look(At::Job), log::streaming)
 }
 

@@ -44,6 +44,7 @@ mod labels;
 mod large_matrix;
 mod limits;
 mod local;
+mod log_lines;
 mod lost;
 mod never_lose;
 mod one_off;

@@ -1,0 +1,55 @@
+//! A log as lines: what a page reads, from a real job.
+
+use serde_json::{Value, json};
+
+use super::house::{House, host};
+use crate::api::http::request;
+use crate::support::sshd::UBUNTU_2204;
+
+fn texts(lines: &Value) -> Vec<String> {
+    let runs =
+        |line: &Value| line["runs"].as_array().unwrap().iter().map(|run| run["text"].as_str().unwrap()).collect();
+    lines["lines"].as_array().unwrap().iter().map(runs).collect()
+}
+
+#[test]
+fn a_page_reads_lines_with_times_and_styles_and_searches_them() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::with(&[(&host, 1)]);
+    let script = r#"seq 1 3000; printf '\033[31mred\033[0m <b>\n\033]0;title\007\342\200\256x\n50%%\r100%%'"#;
+    house.shunt(&["run", "--", "sh", "-c", script]).expect(0, &["succeeded"]);
+    let id = house.api("jobs?state=succeeded")[0]["id"].as_str().unwrap().to_owned();
+
+    let lines = house.api(&format!("jobs/{id}/log/lines?from=2999&count=10"));
+    assert_eq!((&lines["total"], &lines["complete"], &lines["attempt"]), (&3003.into(), &true.into(), &1.into()));
+    assert_eq!(texts(&lines), ["2999", "3000", "red <b>", "⟨U+202E⟩x", "100%"], "{lines}");
+    let red = &lines["lines"][2];
+    assert_eq!(red["runs"][0], json!({"text": "red", "style": {"fg": 1}}));
+    assert_eq!((&red["line"], &red["offset"]), (&3001.into(), &13_893.into()));
+    let job = house.api(&format!("jobs/{id}"));
+    let (at, from, to) = (red["at"].as_str().unwrap(), job["created_at"].as_str(), job["finished_at"].as_str());
+    assert!(from.unwrap() <= at && at <= to.unwrap(), "{at} in {job}");
+
+    let all = house.api(&format!("jobs/{id}/log/lines"));
+    assert_eq!(texts(&all), (1..=1000).map(|n| n.to_string()).collect::<Vec<_>>(), "a thousand unless asked");
+    assert_eq!(texts(&house.api(&format!("jobs/{id}/log/lines?from=99999"))), Vec::<String>::new());
+
+    let found = house.api(&format!("jobs/{id}/log/search?q=RED%20%3Cb%3E&ignore_case=true"));
+    assert_eq!((&found["matches"][0]["line"], &found["next"]), (&3001.into(), &Value::Null), "{found}");
+    let first = house.api(&format!("jobs/{id}/log/search?q=99&limit=2"));
+    assert_eq!((&first["matches"][1]["line"], &first["next"]), (&199.into(), &200.into()), "{first}");
+
+    for (query, path) in [
+        ("lines?from=0", "from"),
+        ("lines?count=2001", "count"),
+        ("lines?count=x", "count"),
+        ("lines?lines=1", "lines"),
+        ("search?q=", "q"),
+        ("search?q=x&limit=0", "limit"),
+        ("search?from=1", "q"),
+    ] {
+        let path_of = format!("/api/v0/e/default/jobs/{id}/log/{query}");
+        let refused = request(house.address(), "GET", &path_of, Some(&house.token()), None);
+        assert_eq!((refused.status, refused.json()["path"].as_str()), (400, Some(path)), "{query}: {}", refused.json());
+    }
+}
