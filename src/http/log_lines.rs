@@ -1,20 +1,26 @@
 //! `/jobs/:id/log/lines` and `/jobs/:id/log/search`: a job's output as lines, for pages.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
+use axum::response::sse::Event;
+use futures_util::stream;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use shuntyard_domain::ids::JobId;
 use shuntyard_domain::job::Job;
-use shuntyard_domain::wire::api::{LogLine, LogLines, LogMatch, LogMatches};
+use shuntyard_domain::wire::api::{LogGrowth, LogLine, LogLines, LogMatch, LogMatches};
 use shuntyard_domain::wire::time_text::rfc3339;
+use tokio::sync::watch;
 
 use super::Api;
 use super::error::ApiError;
 use super::pages::bad;
 use super::path::PathId;
 use super::query::ApiQuery;
-use crate::dispatch::DispatchError;
+use super::sse::{self, EventStream};
+use crate::dispatch::{DispatchError, JobPulse};
 use crate::logs::{Line, LogError, LogStore, Match, Wanted, Words};
 
 /// Lines that are answered unless `count` says otherwise, and the most that it may say.
@@ -25,6 +31,8 @@ const DEFAULT_MATCHES: u32 = 100;
 const MAX_MATCHES: u32 = 1_000;
 /// Characters that may be looked for.
 const MAX_WORDS: usize = 200;
+/// A listener is told of growth at most once in this time.
+const PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[schemars(inline)]
@@ -80,6 +88,37 @@ fn line_body(line: Line) -> LogLine {
     }
 }
 
+/// Where a listener is.
+struct Growing {
+    api: Api,
+    id: JobId,
+    pulse: watch::Receiver<JobPulse>,
+    told: Option<LogGrowth>,
+}
+
+impl Growing {
+    /// What is now, when that is another thing than was told last.
+    async fn next(mut self) -> Option<(Event, Self)> {
+        if self.told.is_some_and(|told| told.complete) {
+            return None;
+        }
+        if self.told.is_some() {
+            tokio::time::sleep(PAUSE).await;
+        }
+        loop {
+            // Marked as seen before looking: whatever comes later wakes us again.
+            self.pulse.borrow_and_update();
+            let job = self.api.dispatcher.job(self.id).await.ok()?;
+            let growth = self.api.log_growth(&job).await.ok()?;
+            if self.told != Some(growth) {
+                self.told = Some(growth);
+                return Some((sse::event("grown", &growth), self));
+            }
+            self.pulse.changed().await.ok()?;
+        }
+    }
+}
+
 impl Api {
     async fn on_logs<T: Send + 'static>(
         &self,
@@ -88,6 +127,14 @@ impl Api {
         let logs = self.dispatcher.logs().clone();
         let looked = tokio::task::spawn_blocking(move || look(&logs)).await;
         Ok(looked.map_err(|_| DispatchError::Interrupted)?.map_err(DispatchError::from)?)
+    }
+
+    async fn log_growth(&self, job: &Job) -> Result<LogGrowth, ApiError> {
+        let (attempt, complete) = (job.attempt_id(), job.state.is_finished());
+        let bytes = self.dispatcher.logs().stored_bytes(attempt);
+        let lines = self.on_logs(move |logs| logs.lines(attempt, Wanted::Last, 0)).await?;
+        let elided_line = lines.elided_line.map(|line| line + 1);
+        Ok(LogGrowth { attempt: job.attempt, total: lines.total, bytes, complete, elided_line })
     }
 
     /// Lines of the output of the job's attempt as it was when `job` was read.
@@ -102,6 +149,14 @@ impl Api {
             lines: lines.lines.into_iter().map(line_body).collect(),
         })
     }
+}
+
+/// Tells at once and again after every change how many lines there are; what is in them is to be asked for.
+pub(super) async fn growth(State(api): State<Api>, PathId(id): PathId<JobId>) -> Result<EventStream, ApiError> {
+    api.dispatcher.job(id).await?;
+    let (pulse, stop) = (api.dispatcher.feed().job(id), api.dispatcher.stop_signal());
+    let growing = Growing { api, id, pulse, told: None };
+    Ok(sse::answer(stream::unfold(growing, Growing::next), stop))
 }
 
 /// Some lines, rendered: what escape sequences say of colours is told as styles, and the rest of them is left out.

@@ -150,6 +150,7 @@ fn job_routes() -> Routes {
         .get("/{id}/artifacts", Look(At::Job), artifacts::list)
         .get("/{id}/artifacts/{*path}", Look(At::Job), artifacts::download)
         .get("/{id}/log", Look(At::Job), log::download)
+        .get("/{id}/log/growth", Look(At::Job), log_lines::growth)
         .get("/{id}/log/lines", Look(At::Job), log_lines::lines)
         .get("/{id}/log/search", Look(At::Job), log_lines::search)
         .get("/{id}/log/streaming", Look(At::Job), log::streaming)

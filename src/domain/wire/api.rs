@@ -44,7 +44,7 @@ pub use bootstrap::{AcceptHostKey, InstallRunner, StepEvent, default_ssh_port};
 pub use contact::ContactBody;
 pub use events::{JobEventBody, RecordedBody, RunnerEventBody, RunnerEventKind, Submitted, ValueChange};
 pub use log_chunk::LogChunk;
-pub use log_lines::{LogLine, LogLines, LogMatch, LogMatches, LogRun, LogStyle};
+pub use log_lines::{LogGrowth, LogLine, LogLines, LogMatch, LogMatches, LogRun, LogStyle};
 pub use patch::{DeletedRunnerBody, PatchRunner, StateNoteBody};
 pub use runner_live::RunnerLive;
 pub use submit::{ProjectLimits, SubmitJob, SubmitPhaseRun};

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::house::{House, host};
+use super::house::{House, await_that, host};
 use crate::api::http::request;
 use crate::support::sshd::UBUNTU_2204;
 
@@ -34,6 +34,9 @@ fn a_page_reads_lines_with_times_and_styles_and_searches_them() {
     assert_eq!(texts(&all), (1..=1000).map(|n| n.to_string()).collect::<Vec<_>>(), "a thousand unless asked");
     assert_eq!(texts(&house.api(&format!("jobs/{id}/log/lines?from=99999"))), Vec::<String>::new());
 
+    let growth = house.shunt(&["api", "get", &format!("jobs/{id}/log/growth")]);
+    growth.expect(0, &["event: grown\n", r#""total":3003,"bytes":13933,"complete":true"#]);
+
     let found = house.api(&format!("jobs/{id}/log/search?q=RED%20%3Cb%3E&ignore_case=true"));
     assert_eq!((&found["matches"][0]["line"], &found["next"]), (&3001.into(), &Value::Null), "{found}");
     let first = house.api(&format!("jobs/{id}/log/search?q=99&limit=2"));
@@ -46,10 +49,30 @@ fn a_page_reads_lines_with_times_and_styles_and_searches_them() {
         ("lines?lines=1", "lines"),
         ("search?q=", "q"),
         ("search?q=x&limit=0", "limit"),
-        ("search?from=1", "q"),
+        ("search?from=1", "query"),
     ] {
         let path_of = format!("/api/v0/e/default/jobs/{id}/log/{query}");
         let refused = request(house.address(), "GET", &path_of, Some(&house.token()), None);
         assert_eq!((refused.status, refused.json()["path"].as_str()), (400, Some(path)), "{query}: {}", refused.json());
     }
+}
+
+#[test]
+fn where_a_job_was_found_again_its_log_says_so() {
+    let host = host("u1", UBUNTU_2204);
+    let mut house = House::with(&[(&host, 1)]);
+    let id = house.submit(&[], "echo one; until [ -e $HOME/go ]; do sleep 0.05; done; echo two; echo three");
+    let lines = |house: &House| house.api(&format!("jobs/{id}/log/lines"));
+    await_that("the first line is here", || lines(&house)["total"] == 1, || lines(&house).to_string());
+    assert_eq!((&lines(&house)["complete"], texts(&lines(&house))), (&false.into(), vec!["one".to_owned()]));
+    house.kill();
+    house.start_again();
+    host.run_inside("touch /home/deploy/go");
+    house.await_end(&id);
+    let lines = lines(&house);
+    assert_eq!(texts(&lines), ["one", "two", "three"]);
+    let (before, after) = (&lines["lines"][0], &lines["lines"][1]);
+    assert!(before["reattached_at"].is_null() && lines["lines"][2]["reattached_at"].is_null(), "{lines}");
+    assert!(before["at"].as_str() < after["reattached_at"].as_str(), "{lines}");
+    assert!(after["reattached_at"].as_str() <= after["at"].as_str(), "{lines}");
 }

@@ -85,6 +85,19 @@ pub struct LogLines {
     pub lines: Vec<LogLine>,
 }
 
+/// SSE `data` of `GET /jobs/:id/log/growth`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct LogGrowth {
+    pub attempt: u32,
+    pub total: u64,
+    /// Of the whole output, as far as it has come.
+    pub bytes: u64,
+    pub complete: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elided_line: Option<u64>,
+}
+
 /// A line in which the words stand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]

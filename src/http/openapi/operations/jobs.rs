@@ -3,7 +3,8 @@
 use shuntyard_domain::explain::Explanation;
 use shuntyard_domain::ids::{JobId, PhaseRunId};
 use shuntyard_domain::wire::api::{
-    ArtifactBody, JobBody, JobEventBody, LogChunk, LogLines, LogMatches, PhaseRunBody, SubmitJob, SubmitPhaseRun,
+    ArtifactBody, JobBody, JobEventBody, LogChunk, LogGrowth, LogLines, LogMatches, PhaseRunBody, SubmitJob,
+    SubmitPhaseRun,
 };
 use shuntyard_domain::wire::fan_out::{CancelJobs, CancelledJobs};
 
@@ -50,6 +51,10 @@ pub(super) fn all() -> Vec<Operation> {
             .sends("text/plain")
             .sends_parts("text/plain")
             .fails(&[E::BadRange]),
+        get("/jobs/{id}/log/growth", "watch_log_growth", "Tells how many lines there are, at once and as they come.")
+            .note("At most ten times a second; the stream ends when the job has ended.")
+            .id::<JobId>()
+            .streams(&[("grown", of::<LogGrowth>)]),
         get("/jobs/{id}/log/lines", "show_log_lines", "Shows some lines of the output as a terminal would.")
             .note("Styles are told as data, long lines are cut, and other escape sequences are left out.")
             .id::<JobId>()
