@@ -21,6 +21,7 @@ use crate::dispatch::{DialOut, Dispatcher, Parts};
 use crate::http::{self, AdminToken, Api};
 use crate::local::LocalMachine;
 use crate::logs::LogStore;
+use crate::metrics::Metrics;
 use crate::outgoing::{Caller, CallerSettings};
 use crate::sealed::Sealer;
 use crate::shutdown::Tasks;
@@ -30,6 +31,7 @@ use crate::store::{
     Connection, Store, StoreError, StoreOptions, StoreUrl, jump_host_list, pool_list, runner_list, secret_count,
     webhook_count,
 };
+use crate::systemd;
 
 /// How long answers under way may take once the daemon stops.
 const HTTP_DEADLINE: Duration = Duration::from_secs(5);
@@ -61,8 +63,9 @@ impl Daemon {
         let lock = lock(&paths.lock)?;
         let clock = Clock::system();
         let url = StoreUrl::parse(&config.store.url).context("see [store] url")?;
-        let store =
-            Store::open(&url, StoreOptions::default()).with_context(|| format!("cannot open the store {url}"))?;
+        let metrics = Metrics::default();
+        let options = StoreOptions { metrics: metrics.clone(), ..StoreOptions::default() };
+        let store = Store::open(&url, options).with_context(|| format!("cannot open the store {url}"))?;
         let logs = LogStore::open(&paths.logs)?.capped(config.output.cap_bytes);
         let blobs = BlobStore::open(&paths.blobs, blob_limits(config))?;
         let caller = Caller::new(&caller_settings(config))?;
@@ -99,6 +102,7 @@ impl Daemon {
             dial_out,
             local,
             check_every: config.health.check_every,
+            metrics,
         })
         .await
         .context("cannot take up what is in the store")?;
@@ -108,9 +112,10 @@ impl Daemon {
         // Only now: a host whose key is not loaded yet would be refused.
         endpoint.into_iter().for_each(Inbound::serve);
         let server = Tasks::new();
-        let api = Api { dispatcher: dispatcher.clone() };
+        let api = Api { dispatcher: dispatcher.clone(), metrics_open: config.metrics.open };
         server.spawn(info_span!("http"), |stop| http::serve(listener, api, stop));
         tracing::info!(%address, data_dir = %paths.data_dir.display(), "ready");
+        systemd::ready(&server, &dispatcher, &address);
         Ok(Self { dispatcher, store, local: machine, server, inbound, address, _lock: lock })
     }
 
@@ -127,6 +132,7 @@ impl Daemon {
 
     /// Stops in order: no new requests, jobs detach and go on, connections close, the store finishes.
     pub async fn stop(self) {
+        systemd::stopping();
         tracing::info!("stopping; running jobs go on and are taken up at the next start");
         let http = self.server.stop(HTTP_DEADLINE);
         let engine = self.dispatcher.stop();

@@ -37,6 +37,7 @@ pub(super) const KEYS: &[&str] = &[
     "local.slots",
     "local.name",
     "health.check_every_s",
+    "metrics.open",
 ];
 
 const VARIABLE_PREFIX: &str = "SHUNTD_";

@@ -11,7 +11,7 @@ use super::fault::{ConfigFault, ConfigFaults};
 use super::layers::{FILE_VARIABLE, Layers};
 use super::{
     ArtifactsConfig, Config, DataConfig, DataPaths, DialOutConfig, DispatchConfig, EnrolmentConfig, HealthConfig,
-    LocalConfig, LogConfig, LogFormat, LogLevel, OutgoingConfig, OutputConfig, PipelinesConfig, PlacementRule,
+    LocalConfig, LogConfig, LogFormat, LogLevel, MetricsConfig, OutgoingConfig, OutputConfig, PipelinesConfig, PlacementRule,
     ServerConfig, SshConfig, StoreConfig, WorkspacesConfig,
 };
 
@@ -142,6 +142,9 @@ impl Config {
             health: HealthConfig {
                 check_every: Some(read_seconds(layers, "health.check_every_s", 0, 86_400, 900))
                     .filter(|s| !s.is_zero()),
+            },
+            metrics: MetricsConfig {
+                open: layers.read("metrics.open", |given| given.boolean()).unwrap_or(false),
             },
         }
     }

@@ -44,6 +44,7 @@ pub struct Config {
     pub outgoing: OutgoingConfig,
     pub local: LocalConfig,
     pub health: HealthConfig,
+    pub metrics: MetricsConfig,
 }
 
 /// `[server]`: the HTTP API.
@@ -177,6 +178,13 @@ pub struct LocalConfig {
 pub struct HealthConfig {
     /// How often a connected runner is examined; `None`: never by itself.
     pub check_every: Option<Duration>,
+}
+
+/// `[metrics]`: what the daemon counts about itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// `/metrics` is answered without a token.
+    pub open: bool,
 }
 
 /// Declares an enum whose members are the words of a key.

@@ -13,7 +13,7 @@ impl Config {
     #[must_use]
     pub fn to_toml(&self) -> String {
         let Self { server, data, store, log, output, ssh, dispatch, .. } = self;
-        let Self { pipelines, workspaces, artifacts, enrolment, dialout, outgoing, local, health, .. } = self;
+        let Self { pipelines, workspaces, artifacts, enrolment, dialout, outgoing, local, health, metrics, .. } = self;
         let text = |text: &str| toml::Value::from(text).to_string();
         let sections = [
             (
@@ -76,6 +76,7 @@ impl Config {
                 ],
             ),
             ("health", vec![("check_every_s", health.check_every.map_or(0, |every| every.as_secs()).to_string())]),
+            ("metrics", vec![("open", metrics.open.to_string())]),
         ];
         let section = |(name, keys): (&str, Vec<(&str, String)>)| {
             let keys: String = keys.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();

@@ -33,6 +33,7 @@ mod log_sink;
 mod one_off;
 mod pipelines;
 mod pools;
+mod pulse;
 mod queue_clock;
 mod recover;
 mod retire;
@@ -62,6 +63,7 @@ use uuid::Uuid;
 use crate::blobs::BlobStore;
 use crate::clock::Clock;
 use crate::logs::LogStore;
+use crate::metrics::Metrics;
 use crate::outgoing::Caller;
 use crate::sealed::Sealer;
 use crate::shutdown::Tasks;
@@ -77,6 +79,7 @@ pub use inventory::Contact;
 pub use local::{Local, LocalHost, LocalRunner, local_runner};
 pub use pipelines::{Tenant, Trigger};
 pub use pools::Keep;
+pub use pulse::{NotReady, PATIENCE};
 pub use runner_patch::RunnerPatch;
 pub use secrets::SecretOwner;
 pub use submit::DEFAULT;
@@ -127,6 +130,7 @@ pub struct Parts {
     pub local: Local,
     /// How often a connected runner is examined; `None`: never by itself.
     pub check_every: Option<Duration>,
+    pub metrics: Metrics,
 }
 
 /// The engine; cheap to clone.
@@ -142,6 +146,7 @@ struct Engine {
     tasks: Tasks,
     pool: Pool,
     caller: Caller,
+    metrics: Metrics,
     spool_cap_bytes: u64,
     feed: Feed,
     inventory: Inventory,
@@ -187,6 +192,7 @@ impl Dispatcher {
             tasks: parts.tasks,
             pool: parts.pool,
             caller: parts.caller,
+            metrics: parts.metrics,
             spool_cap_bytes: parts.spool_cap_bytes,
             feed: Feed::default(),
             inventory: Inventory::default(),
@@ -220,6 +226,7 @@ impl Dispatcher {
         dispatcher.0.tasks.spawn(info_span!("workspaces"), move |stop| workspaces::sweep_hourly(engine, stop));
         let engine = dispatcher.clone();
         dispatcher.0.tasks.spawn(info_span!("webhooks"), move |stop| webhooks::run(engine, stop));
+        dispatcher.tidy_metrics();
         dispatcher.ensure_default_org().await?;
         pipelines::take_up(&dispatcher).await?;
         local::settle(&dispatcher).await?;
@@ -251,6 +258,11 @@ impl Dispatcher {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 
     #[must_use]

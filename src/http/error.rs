@@ -11,7 +11,7 @@ use shuntyard_domain::wire::api::ErrorBody;
 
 use super::request_id;
 use crate::blobs::BlobError;
-use crate::dispatch::{DispatchError, EnrolError};
+use crate::dispatch::{DispatchError, EnrolError, NotReady};
 use crate::store::StoreError;
 
 /// An answer that is not a success.
@@ -36,6 +36,8 @@ pub(super) enum ApiError {
     StepFailed(String),
     /// A host was not enrolled.
     Enrol(Arc<EnrolError>),
+    /// Requests should be sent elsewhere, or later.
+    NotReady(NotReady),
     Dispatch(DispatchError),
 }
 
@@ -96,6 +98,7 @@ fn shown(error: ApiError) -> Shown {
             "bad_range",
             format!("the log has {length} bytes; nothing of the range is kept, or it begins behind them"),
         ),
+        ApiError::NotReady(why) => Shown::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", why.to_string()),
         ApiError::StepFailed(message) => Shown::new(StatusCode::BAD_GATEWAY, "step_failed", message),
         ApiError::TooLarge(message) => Shown::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message),
         ApiError::TooSlow => {

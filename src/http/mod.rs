@@ -12,6 +12,7 @@ mod jobs;
 mod jump_hosts;
 mod limits;
 mod log;
+mod metrics;
 mod pages;
 mod path;
 mod phase_runs;
@@ -47,6 +48,8 @@ const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 #[derive(Clone)]
 pub struct Api {
     pub dispatcher: Dispatcher,
+    /// `/metrics` is answered without a token.
+    pub metrics_open: bool,
 }
 
 /// All routes.
@@ -104,10 +107,13 @@ pub fn router(api: Api) -> Router {
         .route("/enrol.sh", get(enrolment::script))
         .route("/api/_status", get(status::status))
         .route("/healthz", get(status::healthz))
+        .route("/readyz", get(status::readyz))
+        .merge(metrics::routes(&api))
         .fallback(error::invalid_route)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(from_fn_with_state(api.clone(), metrics::measure))
         .layer(from_fn(request_id::tag))
         .with_state(api)
 }
