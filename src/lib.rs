@@ -1,6 +1,7 @@
 //! Shuntyard's daemon as a library: `daemon` puts the layers together.
 
 pub mod blobs;
+pub mod check;
 pub mod clock;
 pub mod config;
 pub mod daemon;

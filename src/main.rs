@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use shuntyard::config::{Config, ConfigSources, FlagOverrides, LogConfig, default_file, process_environment};
-use shuntyard::{daemon, showcase, telemetry};
+use shuntyard::{check, daemon, showcase, telemetry};
 use tokio_util::sync::CancellationToken;
 
 /// As the systemd unit has it.
@@ -39,8 +39,19 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
-    /// Check the configuration and print it as it would be used.
-    Check(ConfigArgs),
+    /// Check the configuration, the data directory and the database, and print the configuration as it would be used.
+    ///
+    /// Changes nothing, and may run beside a dispatcher. All faults are told at once, each with what to do.
+    Check {
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// Look at the configuration only.
+        #[arg(long)]
+        config_only: bool,
+        /// One JSON object with all findings, on stdout.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(clap::Args)]
@@ -73,13 +84,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             runtime.block_on(daemon::serve(&config, CancellationToken::new()))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Check(args) => {
-            let Some((config, file)) = load(args) else { return Ok(ExitCode::from(2)) };
-            let file = file.map_or_else(|| "no file was read".to_owned(), |file| format!("read {}", file.display()));
-            // A reader that has seen enough is no failure.
-            let _ = write!(std::io::stdout(), "# the configuration is good; {file}\n{}", config.to_toml());
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Check { config, config_only, json } => Ok(check(config, config_only, json)),
         Command::Demo { stay, dir } => {
             let chosen = dir.is_some();
             let dir =
@@ -92,6 +97,29 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(if shown? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
     }
+}
+
+/// Looks at what a start would find; 2 when something is wrong.
+fn check(args: ConfigArgs, config_only: bool, json: bool) -> ExitCode {
+    let file = args.config.or_else(|| default_file(process_environment()));
+    let sources = ConfigSources { file: file.clone(), env: process_environment(), flags: args.flags };
+    let (config, faults) = Config::read_all(sources);
+    let places = [("data", "dir"), ("store", "url")];
+    // Of a directory that nobody meant nothing is to be told.
+    let is_known = faults.as_ref().is_none_or(|faults| {
+        !faults.0.iter().any(|fault| places.iter().any(|(section, key)| fault.is_about(section, key)))
+    });
+    let findings = if config_only || !is_known { Vec::new() } else { check::check(&config) };
+    let report = check::Report { config: &config, file: file.as_deref(), faults: faults.as_ref(), findings: &findings };
+    // A reader that has seen enough is no failure.
+    if json {
+        let _ = writeln!(std::io::stdout(), "{:#}", report.json());
+    } else {
+        let (good, bad) = report.texts();
+        let _ = std::io::stdout().write_all(good.as_bytes());
+        let _ = std::io::stderr().write_all(bad.as_bytes());
+    }
+    if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(2) }
 }
 
 /// Takes more open files than the 1,024 that a login has: each runner's connection is one, each client of the API another.

@@ -176,6 +176,7 @@ async fn start_engine(data: &TempDir) -> Dispatcher {
         enrolment_approval: false,
         local: Local::default(),
         check_every: None,
+        metrics: shuntyard::metrics::Metrics::default(),
         command_template: None,
     };
     Dispatcher::start(parts).await.expect("an engine")

@@ -11,8 +11,8 @@ use super::fault::{ConfigFault, ConfigFaults};
 use super::layers::{FILE_VARIABLE, Layers};
 use super::{
     ArtifactsConfig, Config, DataConfig, DataPaths, DialOutConfig, DispatchConfig, EnrolmentConfig, HealthConfig,
-    LocalConfig, LogConfig, LogFormat, LogLevel, MetricsConfig, OutgoingConfig, OutputConfig, PipelinesConfig, PlacementRule,
-    ServerConfig, SshConfig, StoreConfig, WorkspacesConfig,
+    LocalConfig, LogConfig, LogFormat, LogLevel, MetricsConfig, OutgoingConfig, OutputConfig, PipelinesConfig,
+    PlacementRule, ServerConfig, SshConfig, StoreConfig, WorkspacesConfig,
 };
 
 /// What the configuration is made of.
@@ -76,6 +76,15 @@ impl Config {
     where
         E: IntoIterator<Item = (String, String)>,
     {
+        let (config, faults) = Self::read_all(sources);
+        faults.map_or(Ok(config), Err)
+    }
+
+    /// As `load`, but answers what there is also when there are faults: what is wrong has its default then.
+    pub fn read_all<E>(sources: ConfigSources<E>) -> (Self, Option<ConfigFaults>)
+    where
+        E: IntoIterator<Item = (String, String)>,
+    {
         let env: BTreeMap<String, String> = sources.env.into_iter().collect();
         let mut layers = Layers::default();
         if let Some(file) = &sources.file {
@@ -84,7 +93,8 @@ impl Config {
         layers.add_environment(env.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         layers.add_flags(sources.flags.given());
         let config = Self::read(&mut layers, &env);
-        if layers.faults.is_empty() { Ok(config) } else { Err(ConfigFaults(layers.faults)) }
+        let faults = Some(layers.faults).filter(|faults| !faults.is_empty());
+        (config, faults.map(ConfigFaults))
     }
 
     fn read(layers: &mut Layers, env: &BTreeMap<String, String>) -> Self {
@@ -143,9 +153,7 @@ impl Config {
                 check_every: Some(read_seconds(layers, "health.check_every_s", 0, 86_400, 900))
                     .filter(|s| !s.is_zero()),
             },
-            metrics: MetricsConfig {
-                open: layers.read("metrics.open", |given| given.boolean()).unwrap_or(false),
-            },
+            metrics: MetricsConfig { open: layers.read("metrics.open", |given| given.boolean()).unwrap_or(false) },
         }
     }
 }

@@ -86,7 +86,8 @@ impl Dispatcher {
 }
 
 /// The associated data under which a runner's private key is sealed.
-pub(super) fn key_context(runner: RunnerId) -> String {
+#[must_use]
+pub fn key_context(runner: RunnerId) -> String {
     format!("runner:{runner}:private_key")
 }
 

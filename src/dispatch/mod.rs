@@ -76,6 +76,7 @@ pub use enrol::EnrolError;
 pub use feed::{Feed, JobPulse, News};
 pub use git_blob::git_blob_id;
 pub use inventory::Contact;
+pub use keeper::key_context;
 pub use local::{Local, LocalHost, LocalRunner, local_runner};
 pub use pipelines::{Tenant, Trigger};
 pub use pools::Keep;

@@ -3,6 +3,7 @@
 //! Every function here blocks; the engine calls them from blocking threads.
 
 mod elision;
+mod survey;
 mod writer;
 
 use std::fs::{self, File};
@@ -15,6 +16,7 @@ use shuntyard_domain::job::JobSpec;
 use shuntyard_domain::output::Gap;
 
 use elision::Elision;
+pub use survey::{StoredLog, survey};
 pub use writer::LogWriter;
 
 /// The file system refused, or the bytes do not fit behind what is stored.

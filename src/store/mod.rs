@@ -13,6 +13,8 @@ mod enrolment_tokens;
 mod error;
 mod fan_out_rows;
 mod fan_outs;
+mod holdings;
+mod inspect;
 mod job_apply;
 mod job_attempts;
 mod job_collected;
@@ -59,6 +61,8 @@ pub use fan_out_rows::{
     fan_out_counts, fan_out_row_start, fan_out_rows_insert, fan_out_rows_leave_out, fan_out_rows_of,
 };
 pub use fan_outs::{FanOutQuery, fan_out_find, fan_out_insert, fan_out_page, fan_out_update, fan_outs_open};
+pub use holdings::{LogHolding, log_holdings, sealed_runners};
+pub use inspect::{Inspected, inspect};
 pub use job_apply::{ApplyError, Expected, job_apply, job_apply_each};
 pub use job_attempts::{job_attempt_insert, job_attempt_lost, job_attempts};
 pub use job_collected::{
@@ -68,7 +72,8 @@ pub use job_events::{JobEventRow, RecordedEvent, job_events};
 pub use job_page::{JobQuery, job_page};
 pub use job_receipts::{job_receipt_find, job_receipt_insert};
 pub use jobs::{
-    job_find, job_insert, jobs_on_runner, jobs_placed, jobs_placed_by_state, jobs_runner_hostnames, jobs_unfinished, workspaces_in_use,
+    job_find, job_insert, jobs_on_runner, jobs_placed, jobs_placed_by_state, jobs_runner_hostnames, jobs_unfinished,
+    workspaces_in_use,
 };
 pub use jump_hosts::{
     jump_host_delete, jump_host_find, jump_host_insert, jump_host_list, jump_host_replace_key, jump_host_update,

@@ -44,6 +44,7 @@ mod limits;
 mod local;
 mod lost;
 mod never_lose;
+mod observed;
 mod one_off;
 mod output_cap;
 mod output_volume;
