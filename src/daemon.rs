@@ -14,10 +14,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info_span;
 
+use crate::backup;
 use crate::blobs::{BlobLimits, BlobStore};
 use crate::clock::Clock;
 use crate::config::{Config, PlacementRule};
-use crate::dispatch::{DialOut, Dispatcher, Parts};
+use crate::dispatch::{DialOut, Dispatcher, Parts, Retention};
 use crate::http::{self, AdminToken, Api};
 use crate::local::LocalMachine;
 use crate::logs::LogStore;
@@ -66,6 +67,7 @@ impl Daemon {
         let metrics = Metrics::default();
         let options = StoreOptions { metrics: metrics.clone(), ..StoreOptions::default() };
         let store = Store::open(&url, options).with_context(|| format!("cannot open the store {url}"))?;
+        backup::take_up(&paths, &store, clock.now_ms()).await?;
         let logs = LogStore::open(&paths.logs)?.capped(config.output.cap_bytes);
         let blobs = BlobStore::open(&paths.blobs, blob_limits(config))?;
         let caller = Caller::new(&caller_settings(config))?;
@@ -103,6 +105,7 @@ impl Daemon {
             local,
             check_every: config.health.check_every,
             metrics,
+            retention: retention(config),
         })
         .await
         .context("cannot take up what is in the store")?;
@@ -237,6 +240,17 @@ async fn dial_out(
 fn caller_settings(config: &Config) -> CallerSettings {
     let said = config.outgoing.clone();
     CallerSettings { allow_http: said.allow_http, allow_networks: said.allow_networks, ca_file: said.ca_file }
+}
+
+const fn retention(config: &Config) -> Retention {
+    let said = &config.retention;
+    Retention {
+        log_max_age: said.log_max_age,
+        log_max_bytes: said.log_max_bytes,
+        artifact_max_age: said.artifact_max_age,
+        artifact_max_bytes: said.artifact_max_bytes,
+        job_max_age: said.job_max_age,
+    }
 }
 
 fn placement(rule: PlacementRule) -> anyhow::Result<Placement> {

@@ -1,5 +1,7 @@
 //! Shuntyard's daemon as a library: `daemon` puts the layers together.
 
+pub mod acting;
+pub mod backup;
 pub mod blobs;
 pub mod check;
 pub mod clock;

@@ -4,10 +4,11 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use shuntyard::config::{Config, ConfigSources, FlagOverrides, LogConfig, default_file, process_environment};
-use shuntyard::{check, daemon, showcase, telemetry};
+use shuntyard::clock::Clock;
+use shuntyard::{backup, check, daemon, showcase, telemetry};
 use tokio_util::sync::CancellationToken;
 
 /// As the systemd unit has it.
@@ -52,6 +53,39 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Back up database, logs, workspaces and artifacts into one file, also while the dispatcher runs.
+    ///
+    /// master.key and dial-out.key are not in it: keep copies of them apart. Without master.key nobody opens the
+    /// runners' keys of a backup. With PostgreSQL pg_dump backs up the database, before this.
+    Backup {
+        /// A new file, or a directory for one that is named after the time.
+        #[arg(value_name = "FILE|DIR")]
+        to: PathBuf,
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// Put master.key and dial-out.key in it too: who has the backup then has all runners.
+        #[arg(long)]
+        with_master_key: bool,
+        /// Leave out the database, which pg_dump has backed up before.
+        #[arg(long)]
+        files_only: bool,
+    },
+    /// Restore a backup into an empty directory; its queue starts paused until runners were asked what they have.
+    Restore {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The new data directory.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
+    /// Print a completion script for a shell.
+    Completions { shell: clap_complete::Shell },
+    /// Write manual pages into a directory.
+    #[command(hide = true)]
+    Man {
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+    },
 }
 
 #[derive(clap::Args)]
@@ -85,6 +119,29 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Check { config, config_only, json } => Ok(check(config, config_only, json)),
+        Command::Backup { to, config, with_master_key, files_only } => {
+            let Some((config, _)) = load(config) else { return Ok(ExitCode::from(2)) };
+            let what = backup::What { keys: with_master_key, files_only };
+            let made = backup::make(&config, &std::path::absolute(to)?, what, Clock::system().now_ms())?;
+            print(&backup::told(&made));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Restore { file, to } => {
+            let to = std::path::absolute(to)?;
+            let restored = backup::restore(&file, &to, Clock::system().now_ms())?;
+            print(&backup::told_restored(&restored, &to));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "shuntd", &mut script);
+            let _ = std::io::stdout().write_all(&script);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man { dir } => {
+            clap_mangen::generate_to(Args::command(), &dir)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Demo { stay, dir } => {
             let chosen = dir.is_some();
             let dir =
@@ -97,6 +154,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(if shown? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
     }
+}
+
+/// A reader that has seen enough is no failure.
+fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// Looks at what a start would find; 2 when something is wrong.

@@ -141,6 +141,7 @@ async fn start(data: &TempDir) -> (Dispatcher, Pool) {
         enrolment_approval: false,
         check_every: None,
         metrics: shuntyard::metrics::Metrics::default(),
+        retention: shuntyard::dispatch::Retention::default(),
         local: Local::default(),
         dial_out: DialOut { tunnels, endpoint: None },
         caller: Caller::new(&CallerSettings::default()).expect("a client"),

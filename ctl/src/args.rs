@@ -3,11 +3,14 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::artifacts::ArtifactsCommand;
+use crate::commands::audit::AuditArgs;
 use crate::commands::change::ChangeCommand;
 use crate::commands::enrolment_tokens;
 use crate::commands::fan_out::FanOutCommand;
 use crate::commands::jump_hosts::JumpHostCommand;
 use crate::commands::pool::PoolCommand;
+use crate::commands::queue::QueueCommand;
+use crate::commands::retention::RetentionCommand;
 use crate::commands::runners::{
     accept_host_key, apply, approve, delete, dial_out, doctor, export, install, label, list, scope, show, state, test,
     via,
@@ -69,11 +72,20 @@ pub enum Command {
     /// Keep secrets of projects
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Pause the queue and let it go on
+    #[command(subcommand)]
+    Queue(QueueCommand),
+    /// See what retention would remove
+    #[command(subcommand)]
+    Retention(RetentionCommand),
     /// Manage runners, jump hosts, pools and webhooks
     #[command(subcommand)]
     Ctl(CtlCommand),
+    Audit(AuditArgs),
     Api(api::ApiArgs),
     Completions(completions::CompletionsArgs),
+    #[command(hide = true)]
+    Man(completions::ManArgs),
 }
 
 #[derive(Subcommand, Debug)]

@@ -112,6 +112,8 @@ pub enum Usage {
     BadEnv { found: String },
     #[error("`{found}` is not a duration: {why}. Write it as 90s, 10m or 1h30m, at least one second")]
     BadDuration { found: String, why: String },
+    #[error("`{found}` is not what `shunt audit check` prints: ROWS:HASH, with 64 hexadecimal digits")]
+    BadHead { found: String },
     #[error("`{found}` is not a size: {why}. Write it as 64KiB, 512MiB, 100MB or 2GiB")]
     BadSize { found: String, why: String },
     #[error("`{found}` is not a fingerprint: write it as `ssh-keygen -lf` does, SHA256: and 43 characters")]

@@ -1,4 +1,4 @@
--- What retention has removed of a job that is still known: stored before the files go.
+-- What retention has removed of a job that is still known. The files go first: what a crash leaves is found again.
 CREATE TABLE removed_parts (
   job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
   part TEXT NOT NULL CHECK (part IN ('log', 'artifacts')),

@@ -38,6 +38,11 @@ pub(super) const KEYS: &[&str] = &[
     "local.name",
     "health.check_every_s",
     "metrics.open",
+    "retention.log_max_age_days",
+    "retention.log_max_mib",
+    "retention.artifact_max_age_days",
+    "retention.artifact_max_mib",
+    "retention.job_max_age_days",
 ];
 
 const VARIABLE_PREFIX: &str = "SHUNTD_";

@@ -12,7 +12,7 @@ use super::layers::{FILE_VARIABLE, Layers};
 use super::{
     ArtifactsConfig, Config, DataConfig, DataPaths, DialOutConfig, DispatchConfig, EnrolmentConfig, HealthConfig,
     LocalConfig, LogConfig, LogFormat, LogLevel, MetricsConfig, OutgoingConfig, OutputConfig, PipelinesConfig,
-    PlacementRule, ServerConfig, SshConfig, StoreConfig, WorkspacesConfig,
+    PlacementRule, RetentionConfig, ServerConfig, SshConfig, StoreConfig, WorkspacesConfig,
 };
 
 /// What the configuration is made of.
@@ -45,7 +45,7 @@ pub struct FlagOverrides {
     /// error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<String>,
-    /// text or json
+    /// text, json or journald
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<String>,
 }
@@ -153,6 +153,7 @@ impl Config {
                 check_every: Some(read_seconds(layers, "health.check_every_s", 0, 86_400, 900))
                     .filter(|s| !s.is_zero()),
             },
+            retention: read_retention(layers),
             metrics: MetricsConfig { open: layers.read("metrics.open", |given| given.boolean()).unwrap_or(false) },
         }
     }
@@ -165,6 +166,21 @@ fn read_outgoing(layers: &mut Layers, env: &BTreeMap<String, String>) -> Outgoin
         allow_networks: layers.read("outgoing.allow_networks", |given| given.networks()).unwrap_or_default(),
         ca_file: layers.read("outgoing.ca_file", |given| given.file_or_none(home.as_deref())).flatten(),
     }
+}
+
+/// 0 stands for no bound.
+fn read_retention(layers: &mut Layers) -> RetentionConfig {
+    let mut days = |key| {
+        let days = layers.read(key, |given| given.whole(0..=36_500, "days")).filter(|days| *days > 0);
+        days.map(|days| Duration::from_secs(u64::from(days) * 86_400))
+    };
+    let log_max_age = days("retention.log_max_age_days");
+    let artifact_max_age = days("retention.artifact_max_age_days");
+    let job_max_age = days("retention.job_max_age_days");
+    let mut mib = |key| Some(read_mib(layers, key, 0, 0)).filter(|bytes| *bytes > 0);
+    let log_max_bytes = mib("retention.log_max_mib");
+    let artifact_max_bytes = mib("retention.artifact_max_mib");
+    RetentionConfig { log_max_age, log_max_bytes, artifact_max_age, artifact_max_bytes, job_max_age }
 }
 
 fn read_seconds(layers: &mut Layers, key: &'static str, least: u32, most: u32, default: u32) -> Duration {

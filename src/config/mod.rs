@@ -45,6 +45,7 @@ pub struct Config {
     pub local: LocalConfig,
     pub health: HealthConfig,
     pub metrics: MetricsConfig,
+    pub retention: RetentionConfig,
 }
 
 /// `[server]`: the HTTP API.
@@ -187,6 +188,17 @@ pub struct MetricsConfig {
     pub open: bool,
 }
 
+/// `[retention]`: how long and how much is kept of what has ended; `None`: for ever, without bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RetentionConfig {
+    pub log_max_age: Option<Duration>,
+    pub log_max_bytes: Option<u64>,
+    pub artifact_max_age: Option<Duration>,
+    pub artifact_max_bytes: Option<u64>,
+    /// Of jobs that belong to no change.
+    pub job_max_age: Option<Duration>,
+}
+
 /// Declares an enum whose members are the words of a key.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$member:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
@@ -217,6 +229,8 @@ words!(
         Text = "text",
         /// One JSON object a line.
         Json = "json",
+        /// Lines without time, with the priority in front that systemd's journal takes off: `<4>`.
+        Journald = "journald",
     }
 );
 

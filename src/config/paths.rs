@@ -46,7 +46,9 @@ impl Config {
 }
 
 impl DataPaths {
-    pub(super) fn in_dir(dir: &Path) -> Self {
+    /// The files of this data directory.
+    #[must_use]
+    pub fn in_dir(dir: &Path) -> Self {
         Self {
             data_dir: dir.to_owned(),
             database: dir.join("shuntyard.db"),

@@ -1,6 +1,7 @@
 //! The configuration as a file that would say the same; passwords are masked.
 
 use std::path::Path;
+use std::time::Duration;
 
 use shuntyard_domain::cidr::Cidr;
 
@@ -13,7 +14,19 @@ impl Config {
     #[must_use]
     pub fn to_toml(&self) -> String {
         let Self { server, data, store, log, output, ssh, dispatch, .. } = self;
-        let Self { pipelines, workspaces, artifacts, enrolment, dialout, outgoing, local, health, metrics, .. } = self;
+        let Self {
+            pipelines,
+            workspaces,
+            artifacts,
+            enrolment,
+            dialout,
+            outgoing,
+            local,
+            health,
+            metrics,
+            retention,
+            ..
+        } = self;
         let text = |text: &str| toml::Value::from(text).to_string();
         let sections = [
             (
@@ -76,6 +89,16 @@ impl Config {
                 ],
             ),
             ("health", vec![("check_every_s", health.check_every.map_or(0, |every| every.as_secs()).to_string())]),
+            (
+                "retention",
+                vec![
+                    ("log_max_age_days", days(retention.log_max_age)),
+                    ("log_max_mib", mib(retention.log_max_bytes)),
+                    ("artifact_max_age_days", days(retention.artifact_max_age)),
+                    ("artifact_max_mib", mib(retention.artifact_max_bytes)),
+                    ("job_max_age_days", days(retention.job_max_age)),
+                ],
+            ),
             ("metrics", vec![("open", metrics.open.to_string())]),
         ];
         let section = |(name, keys): (&str, Vec<(&str, String)>)| {
@@ -84,6 +107,14 @@ impl Config {
         };
         sections.into_iter().map(section).collect()
     }
+}
+
+fn days(age: Option<Duration>) -> String {
+    age.map_or(0, |age| age.as_secs() / 86_400).to_string()
+}
+
+fn mib(bytes: Option<u64>) -> String {
+    bytes.map_or(0, |bytes| bytes >> 20).to_string()
 }
 
 fn host_and_port((host, port): &(String, u16)) -> String {

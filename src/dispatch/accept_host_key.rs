@@ -16,6 +16,7 @@ use super::inventory::Known;
 use super::steps::{Failure, Steps};
 use super::test_runner::Examinee;
 use super::{DispatchError, Dispatcher, new_id};
+use crate::acting::on_behalf;
 use crate::shutdown::Tasks;
 use crate::ssh::{ConnectError, Credential, HostKeyPolicy, Session, Target, fingerprint};
 use crate::store::{HostKeyAccepted, RunnerEvent, StoreError, runner_by_id, runner_event_insert, runner_update};
@@ -33,7 +34,7 @@ impl Dispatcher {
         &self,
         hostname: &str,
         wanted: Option<String>,
-        by: &'static str,
+        by: String,
     ) -> Result<mpsc::UnboundedReceiver<StepEvent>, DispatchError> {
         if wanted.as_ref().is_some_and(|text| !is_fingerprint(text)) {
             let allowed = "SHA256: and 43 base64 characters, as ssh-keygen -l prints it";
@@ -47,14 +48,16 @@ impl Dispatcher {
         }
         let (steps, listener) = Steps::new();
         let engine = self.clone();
-        self.0.tasks.spawn(info_span!("accept_host_key", runner.name = hostname), move |_| async move {
-            match engine.accept(&known, wanted, by, &steps).await {
-                Ok(true) => steps.finished(engine.runner_body(&known.runner.hostname).await.ok(), Vec::new()),
-                // The key that the host shows was told.
-                Ok(false) => (),
-                Err((step, failure)) => steps.failed(step, failure, Vec::new(), Vec::new()),
-            }
-            drop(claim);
+        self.0.tasks.spawn(info_span!("accept_host_key", runner.name = hostname), move |_| {
+            on_behalf(async move {
+                match engine.accept(&known, wanted, by, &steps).await {
+                    Ok(true) => steps.finished(engine.runner_body(&known.runner.hostname).await.ok(), Vec::new()),
+                    // The key that the host shows was told.
+                    Ok(false) => (),
+                    Err((step, failure)) => steps.failed(step, failure, Vec::new(), Vec::new()),
+                }
+                drop(claim);
+            })
         });
         Ok(listener)
     }
@@ -63,7 +66,7 @@ impl Dispatcher {
         &self,
         known: &Known,
         wanted: Option<String>,
-        by: &'static str,
+        by: String,
         steps: &Steps,
     ) -> Result<bool, (&'static str, Failure)> {
         steps.began("connect", "asking the host for its key; our key signs nothing before it is the named one");
@@ -107,13 +110,7 @@ impl Dispatcher {
     }
 
     /// Stores the new pin with the event that says who wanted it; in one commit.
-    async fn pin(
-        &self,
-        known: &Known,
-        line: String,
-        report: String,
-        by: &'static str,
-    ) -> Result<Runner, DispatchError> {
+    async fn pin(&self, known: &Known, line: String, report: String, by: String) -> Result<Runner, DispatchError> {
         let (id, now_ms) = (known.runner.id, self.0.clock.now_ms());
         let stored: Result<Option<Runner>, StoreError> = self
             .0
@@ -125,10 +122,10 @@ impl Dispatcher {
                 runner.endpoint.host_keys = vec![line];
                 runner.state = RunnerState::Enrolled;
                 let reason = Some("the host's new key was accepted".to_owned());
-                runner.state_note = Some(StateNote { at_ms: now_ms, by: by.into(), reason });
+                runner.state_note = Some(StateNote { at_ms: now_ms, by: by.clone(), reason });
                 runner.health = Health::Ok { command_output: report };
                 let after = prints(&runner.endpoint.host_keys);
-                let event = RunnerEvent::HostKeyAccepted(HostKeyAccepted { by: by.into(), before, after });
+                let event = RunnerEvent::HostKeyAccepted(HostKeyAccepted { by, before, after });
                 let runner = runner_update(c, &runner)?;
                 runner_event_insert(c, &runner, now_ms, &event)?;
                 Ok(Some(runner))

@@ -18,6 +18,8 @@ pub enum News {
     FanOut(FanOutId),
     /// A limit on the jobs of a project.
     Limits,
+    /// Users, their roles, or tokens: open streams look again whether their reader still may.
+    Access,
 }
 
 /// What a listener of one job sees: both numbers only grow.
@@ -84,6 +86,10 @@ impl Feed {
 
     pub fn limits_changed(&self) {
         let _ = self.changes.send(News::Limits);
+    }
+
+    pub fn access_changed(&self) {
+        let _ = self.changes.send(News::Access);
     }
 
     /// Only jobs that somebody listens to have a pulse; one whose last listener left is forgotten here.

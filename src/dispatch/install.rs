@@ -27,6 +27,7 @@ use super::inventory::Known;
 use super::steps::{Failure, Steps};
 use super::test_runner::Examinee;
 use super::{DispatchError, Dispatcher, new_id};
+use crate::acting::on_behalf;
 use crate::ssh::bootstrap::Rights;
 use crate::ssh::{Dial, RunnerKey, Session, Target, fingerprint};
 pub(super) use plan::{Checked, connect_advice, credential_of, is_fingerprint, policy_of};
@@ -77,10 +78,12 @@ impl Dispatcher {
         let claims = [self.0.claims.claim(&checked.hostname)?, self.0.claims.claim(&checked.dial.at())?];
         let span = info_span!("install", runner.name = %checked.hostname);
         let engine = self.clone();
-        self.0.tasks.spawn(span, move |_| async move {
-            let before = engine.0.inventory.by_name(&checked.hostname);
-            Install { engine: &engine, steps: &steps, checked: &checked, via, before: before.as_ref() }.run().await;
-            drop(claims);
+        self.0.tasks.spawn(span, move |_| {
+            on_behalf(async move {
+                let before = engine.0.inventory.by_name(&checked.hostname);
+                Install { engine: &engine, steps: &steps, checked: &checked, via, before: before.as_ref() }.run().await;
+                drop(claims);
+            })
         });
         Ok(listener)
     }

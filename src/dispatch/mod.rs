@@ -34,8 +34,11 @@ mod one_off;
 mod pipelines;
 mod pools;
 mod pulse;
+mod queue;
 mod queue_clock;
 mod recover;
+mod restored;
+mod retention;
 mod retire;
 mod run_job;
 mod runner_patch;
@@ -60,6 +63,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info_span;
 use uuid::Uuid;
 
+use crate::acting::on_behalf;
 use crate::blobs::BlobStore;
 use crate::clock::Clock;
 use crate::logs::LogStore;
@@ -81,6 +85,8 @@ pub use local::{Local, LocalHost, LocalRunner, local_runner};
 pub use pipelines::{Tenant, Trigger};
 pub use pools::Keep;
 pub use pulse::{NotReady, PATIENCE};
+pub use queue::{QueuePause, pause_restored};
+pub use retention::Retention;
 pub use runner_patch::RunnerPatch;
 pub use secrets::SecretOwner;
 pub use submit::DEFAULT;
@@ -98,6 +104,7 @@ use jump_hosts::JumpHosts;
 use lanes::Lanes;
 use pipelines::Pipelines;
 use pools::Pools;
+use queue::Queue;
 use queue_clock::QueueClock;
 use test_runner::Checks;
 use workspaces::UPLOADS_AT_A_TIME;
@@ -132,6 +139,7 @@ pub struct Parts {
     /// How often a connected runner is examined; `None`: never by itself.
     pub check_every: Option<Duration>,
     pub metrics: Metrics,
+    pub retention: Retention,
 }
 
 /// The engine; cheap to clone.
@@ -163,6 +171,10 @@ struct Engine {
     uploads: Semaphore,
     /// Held over a whole sweep of workspaces.
     sweeping: tokio::sync::Mutex<()>,
+    retention: Retention,
+    /// Held over a whole look of retention.
+    retaining: tokio::sync::Mutex<()>,
+    queue: Queue,
     queue_clock: QueueClock,
     pipelines: Pipelines,
     pools: Pools,
@@ -208,6 +220,9 @@ impl Dispatcher {
             collections: Collections::new(parts.artifacts_max_bytes),
             uploads: Semaphore::new(UPLOADS_AT_A_TIME),
             sweeping: tokio::sync::Mutex::default(),
+            retention: parts.retention,
+            retaining: tokio::sync::Mutex::default(),
+            queue: Queue::default(),
             queue_clock: QueueClock::default(),
             pipelines: Pipelines::new(asks, parts.command_template),
             pools: Pools::new(),
@@ -235,6 +250,7 @@ impl Dispatcher {
         pipelines::start(&dispatcher, asked);
         pools::start(&dispatcher);
         fan_outs::start(&dispatcher, fan_outs_asked);
+        retention::start(&dispatcher);
         Ok(dispatcher)
     }
 
@@ -285,9 +301,11 @@ impl Dispatcher {
         work: impl Future<Output = Result<T, DispatchError>> + Send + 'static,
     ) -> Result<T, DispatchError> {
         let (answer, answered) = oneshot::channel();
-        self.0.tasks.spawn(tracing::Span::current(), move |_| async move {
-            // The caller may have gone away.
-            let _ = answer.send(work.await);
+        self.0.tasks.spawn(tracing::Span::current(), move |_| {
+            on_behalf(async move {
+                // The caller may have gone away.
+                let _ = answer.send(work.await);
+            })
         });
         answered.await.unwrap_or(Err(DispatchError::Interrupted))
     }

@@ -89,7 +89,7 @@ impl Dispatcher {
     }
 
     async fn retired(&self, hostname: &str, removal: Removal) -> Result<(), NotRetired> {
-        let mut steps = self.uninstall(hostname, removal, BY).await?;
+        let mut steps = self.uninstall(hostname, removal, BY.into()).await?;
         while let Some(step) = steps.recv().await {
             match step {
                 StepEvent::Finished { .. } => return Ok(()),

@@ -70,6 +70,7 @@ impl Dispatcher {
         let placed = self.0.store.read(jobs_placed_by_state).await?;
         let metrics = &self.0.metrics;
         metrics.set(Figure::Jobs("queued", waiting));
+        metrics.set(Figure::QueuePaused(self.queue_standing().paused));
         placed.into_iter().for_each(|(state, count)| metrics.set(Figure::Jobs(state, count)));
         self.count_runners();
         metrics.set(Figure::Connections(self.0.pool.connections()));

@@ -13,6 +13,7 @@ use super::closing::Closed;
 use super::inventory::Known;
 use super::steps::{Failure, Steps};
 use super::{DispatchError, Dispatcher};
+use crate::acting::on_behalf;
 use crate::ssh::ConnectError;
 use crate::ssh::attempt::{VerbError, retire};
 use crate::ssh::bootstrap::{Rights, ScriptError, nonce, run_script};
@@ -54,7 +55,7 @@ impl Dispatcher {
         &self,
         hostname: &str,
         removal: Removal,
-        by: &'static str,
+        by: String,
     ) -> Result<mpsc::UnboundedReceiver<StepEvent>, DispatchError> {
         let name = self.0.claims.claim(hostname)?;
         let known = self.known_by_name(hostname)?;
@@ -69,22 +70,24 @@ impl Dispatcher {
                     Some(engine.close_to_jobs(&known, removal == Removal::Forced).await?)
                 }
                 Removal::Drained | Removal::Cancelled => {
-                    engine.begin_to_drain(&known, by).await?;
+                    engine.begin_to_drain(&known, &by).await?;
                     None
                 }
             };
             let span = info_span!("uninstall", runner.name = known.runner.hostname);
             let owner = engine.clone();
-            owner.0.tasks.spawn(span, move |stop| async move {
-                let closed = match closed {
-                    Some(closed) => Ok(closed),
-                    None => engine.emptied(&known, removal, by, &steps, &stop).await,
-                };
-                match closed {
-                    Ok(closed) => engine.uninstall_in_steps(&known, removal, by, closed, &steps).await,
-                    Err(failure) => steps.failed("drain", failure, Vec::new(), whatever_is_left(&known)),
-                }
-                drop((name, address));
+            owner.0.tasks.spawn(span, move |stop| {
+                on_behalf(async move {
+                    let closed = match closed {
+                        Some(closed) => Ok(closed),
+                        None => engine.emptied(&known, removal, &by, &steps, &stop).await,
+                    };
+                    match closed {
+                        Ok(closed) => engine.uninstall_in_steps(&known, removal, &by, closed, &steps).await,
+                        Err(failure) => steps.failed("drain", failure, Vec::new(), whatever_is_left(&known)),
+                    }
+                    drop((name, address));
+                })
             });
             Ok(listener)
         })

@@ -70,6 +70,16 @@ pub enum Place {
 }
 
 impl Place {
+    /// The place of what belongs to a project, or to none; what is no name of a project belongs to its organisation.
+    #[must_use]
+    pub fn of(org: &str, project: &str) -> Self {
+        match (org.parse::<Name>(), project.parse::<Name>()) {
+            (Ok(org), Ok(project)) => Self::Project(org, project),
+            (Ok(org), Err(_)) => Self::Org(org),
+            (Err(_), _) => Self::Enterprise,
+        }
+    }
+
     /// Whether `other` is this place or lies in it.
     #[must_use]
     pub fn holds(&self, other: &Self) -> bool {

@@ -13,6 +13,7 @@ use shuntyard_domain::wire::change::ChangeBody;
 use shuntyard_domain::wire::pipelines::{PlanBody, PlanRequest, SubmitChange};
 
 use super::Api;
+use super::access::{Caller, Look};
 use super::body::ApiJson;
 use super::error::ApiError;
 use super::pages;
@@ -21,9 +22,6 @@ use super::query::ApiQuery;
 use super::sse::{self, EventStream};
 use crate::dispatch::{News, Trigger};
 use crate::store::ChangeQuery;
-
-/// Who acts, until there are users.
-const ACTOR: &str = "admin";
 
 /// Which changes a list holds. What the path says counts more.
 #[derive(Debug, Default, Deserialize)]
@@ -37,7 +35,7 @@ pub(super) struct ChangeFilter {
 }
 
 impl ChangeFilter {
-    fn query(self, within: PathWithin) -> Result<ChangeQuery, ApiError> {
+    fn query(self, within: PathWithin, caller: &Caller) -> Result<ChangeQuery, ApiError> {
         let state = match self.state.as_deref() {
             None | Some("all") => None,
             Some(word) => Some(word.parse().map_err(|_| {
@@ -50,6 +48,7 @@ impl ChangeFilter {
             org: within.org.or(self.org),
             project: within.project.or(self.project),
             pipeline: within.pipeline.or(self.pipeline),
+            within: caller.within(Look::ROLES),
             state,
             before: self.before,
             limit: pages::limit(self.limit, "changes")?,
@@ -71,16 +70,18 @@ impl Api {
 
 pub(super) async fn submit(
     State(api): State<Api>,
+    caller: Caller,
     PathPipeline(at): PathPipeline,
     ApiJson(request): ApiJson<SubmitChange>,
 ) -> Result<(StatusCode, Json<ChangeBody>), ApiError> {
-    let id = api.dispatcher.submit_change(at, request, ACTOR).await?;
+    let id = api.dispatcher.submit_change(at, request, &caller.name).await?;
     Ok((StatusCode::CREATED, Json(api.dispatcher.change_body(id).await?)))
 }
 
 /// Newest first; a full page carries `Link: <…before=ID>; rel="next"`.
 pub(super) async fn list(
     State(api): State<Api>,
+    caller: Caller,
     PathEnterprise(enterprise): PathEnterprise,
     within: PathWithin,
     ApiQuery(filter): ApiQuery<ChangeFilter>,
@@ -92,7 +93,7 @@ pub(super) async fn list(
             return Err(ApiError::NotFound("there is no such pipeline".into()));
         }
     }
-    let query = filter.query(within)?;
+    let query = filter.query(within, &caller)?;
     let limit = query.limit as usize;
     let page = api.dispatcher.change_bodies(enterprise, query).await?;
     let next = page.last().filter(|_| page.len() == limit);
@@ -112,16 +113,16 @@ pub(super) async fn streaming(State(api): State<Api>, path: PathChange) -> Resul
 }
 
 /// Chef's `merge`.
-pub(super) async fn approve(State(api): State<Api>, path: PathChange) -> Result<StatusCode, ApiError> {
+pub(super) async fn approve(State(api): State<Api>, caller: Caller, path: PathChange) -> Result<StatusCode, ApiError> {
     api.change_at(&path).await?;
-    api.dispatcher.approve_change(path.id, ACTOR).await?;
+    api.dispatcher.approve_change(path.id, &caller.name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Chef's `accept`.
-pub(super) async fn deliver(State(api): State<Api>, path: PathChange) -> Result<StatusCode, ApiError> {
+pub(super) async fn deliver(State(api): State<Api>, caller: Caller, path: PathChange) -> Result<StatusCode, ApiError> {
     api.change_at(&path).await?;
-    api.dispatcher.deliver_change(path.id, ACTOR).await?;
+    api.dispatcher.deliver_change(path.id, &caller.name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -134,26 +135,27 @@ pub(super) struct TriggerQuery {
 
 pub(super) async fn trigger(
     State(api): State<Api>,
+    caller: Caller,
     path: PathChange,
     PathStage(stage): PathStage,
     ApiQuery(query): ApiQuery<TriggerQuery>,
 ) -> Result<StatusCode, ApiError> {
     api.change_at(&path).await?;
     let what = Trigger { stage, failed_only: query.failed_only };
-    api.dispatcher.trigger_stage(path.id, what, ACTOR).await?;
+    api.dispatcher.trigger_stage(path.id, what, &caller.name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn cancel(State(api): State<Api>, path: PathChange) -> Result<StatusCode, ApiError> {
+pub(super) async fn cancel(State(api): State<Api>, caller: Caller, path: PathChange) -> Result<StatusCode, ApiError> {
     api.change_at(&path).await?;
-    api.dispatcher.cancel_change(path.id, ACTOR).await?;
+    api.dispatcher.cancel_change(path.id, &caller.name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Gives the change up; its history stays.
-pub(super) async fn close(State(api): State<Api>, path: PathChange) -> Result<StatusCode, ApiError> {
+pub(super) async fn close(State(api): State<Api>, caller: Caller, path: PathChange) -> Result<StatusCode, ApiError> {
     api.change_at(&path).await?;
-    api.dispatcher.close_change(path.id, ACTOR).await?;
+    api.dispatcher.close_change(path.id, &caller.name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

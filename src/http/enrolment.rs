@@ -14,13 +14,11 @@ use shuntyard_domain::wire::enrolment::{
 use shuntyard_domain::wrapper::enrol_script;
 
 use super::Api;
+use super::access::Caller;
 use super::body::{ApiJson, ApiText};
 use super::error::ApiError;
 use super::path::{PathEnterprise, PathHost, PathId};
 use crate::dispatch::EnrolError;
-
-/// Of every token and approval, as long as there is one kind of API token.
-const BY: &str = "admin";
 
 /// Where a request comes from: the other end of its TCP connection. Headers of proxies are not looked at.
 #[derive(Clone, Copy, Debug)]
@@ -65,10 +63,11 @@ fn wants_lines(headers: &HeaderMap) -> bool {
 /// Makes a token; this answer is the only one that holds it.
 pub(super) async fn create(
     State(api): State<Api>,
+    caller: Caller,
     PathEnterprise(enterprise): PathEnterprise,
     ApiJson(wanted): ApiJson<CreateEnrolmentToken>,
 ) -> Result<(StatusCode, Json<NewEnrolmentToken>), ApiError> {
-    Ok((StatusCode::CREATED, Json(api.dispatcher.create_enrolment_token(enterprise, wanted, BY).await?)))
+    Ok((StatusCode::CREATED, Json(api.dispatcher.create_enrolment_token(enterprise, wanted, &caller.name).await?)))
 }
 
 /// Every token without itself, newest first.
@@ -84,8 +83,9 @@ pub(super) async fn revoke(State(api): State<Api>, PathId(id): PathId<String>) -
 /// Lets a pending runner take jobs.
 pub(super) async fn approve(
     State(api): State<Api>,
+    caller: Caller,
     PathHost(hostname): PathHost,
 ) -> Result<Json<RunnerBody>, ApiError> {
-    api.dispatcher.approve_runner(&hostname, BY).await?;
+    api.dispatcher.approve_runner(&hostname, &caller.name).await?;
     Ok(Json(api.dispatcher.runner_body(&hostname).await?))
 }

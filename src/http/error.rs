@@ -19,6 +19,8 @@ use crate::store::StoreError;
 pub(super) enum ApiError {
     /// No or an unknown token.
     TokenDenied,
+    /// The caller sees the place, but has no role for this there. Chef's answer to it has no body.
+    Forbidden,
     NotFound(String),
     BadRequest {
         path: Option<String>,
@@ -89,6 +91,7 @@ fn shown(error: ApiError) -> Shown {
             "token_denied",
             "the request carries no valid token; send `Authorization: Bearer TOKEN`",
         ),
+        ApiError::Forbidden => Shown::new(StatusCode::FORBIDDEN, "forbidden", ""),
         ApiError::NotFound(message) => Shown::new(StatusCode::NOT_FOUND, "not_found", message),
         ApiError::BadRequest { path, message, allowed } => {
             Shown { path, allowed, ..Shown::new(StatusCode::BAD_REQUEST, "bad_request", message) }
@@ -146,6 +149,7 @@ fn shown_dispatch(error: DispatchError) -> Shown {
         E::BadName(_) => Shown::new(StatusCode::BAD_REQUEST, "bad_request", message),
         E::RunnerBusy { .. } => Shown::new(StatusCode::CONFLICT, "runner_busy", message),
         E::IsLocal { .. } | E::LocalNameTaken(_) => Shown::new(StatusCode::CONFLICT, "local_runner", message),
+        E::Removed { .. } => Shown::new(StatusCode::GONE, "removed", message),
         E::UnderWay(_) => Shown::new(StatusCode::CONFLICT, "under_way", message),
         E::Connect(_) => Shown::new(StatusCode::BAD_GATEWAY, "runner_unreachable", message),
         E::Random | E::Key(_) | E::Apply(_) | E::Store(_) | E::Log(_) | E::Seal(_) | E::Interrupted => {
@@ -229,6 +233,9 @@ fn shown_blob(error: &BlobError, message: String) -> Shown {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        if matches!(self, Self::Forbidden) {
+            return StatusCode::FORBIDDEN.into_response();
+        }
         let denied = matches!(self, Self::TokenDenied);
         let mut response = shown(self).into_response();
         if denied {

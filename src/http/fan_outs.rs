@@ -5,22 +5,21 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use shuntyard_domain::access::Place;
 use shuntyard_domain::fan_out::FanOutStatus;
 use shuntyard_domain::ids::FanOutId;
 use shuntyard_domain::wire::fan_out::{FanOutBody, FanOutPlanBody, RerunFanOut, SubmitFanOut};
 
 use super::Api;
+use super::access::{Caller, Commit, Look};
 use super::body::ApiJson;
 use super::error::ApiError;
 use super::pages;
 use super::path::PathId;
 use super::query::ApiQuery;
 use super::sse::{self, EventStream};
-use crate::dispatch::News;
+use crate::dispatch::{DEFAULT, News};
 use crate::store::FanOutQuery;
-
-/// Who acts, until there are users.
-const ACTOR: &str = "admin";
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct FanOutFilter {
@@ -31,7 +30,7 @@ pub(super) struct FanOutFilter {
 }
 
 impl FanOutFilter {
-    fn query(self) -> Result<FanOutQuery, ApiError> {
+    fn query(self, caller: &Caller) -> Result<FanOutQuery, ApiError> {
         let status = self.status.filter(|word| word != "all");
         if let Some(word) = status.as_ref().filter(|word| word.parse::<FanOutStatus>().is_err()) {
             let allowed: Vec<&str> = ["all"].into_iter().chain(FanOutStatus::ALL.iter().map(|s| s.as_str())).collect();
@@ -41,43 +40,50 @@ impl FanOutFilter {
             return Err(pages::bad("project", "the name holds a control character".into(), &["one line of text"]));
         }
         let limit = pages::limit(self.limit, "fan-outs")?;
-        Ok(FanOutQuery { status, project: self.project, before: self.before, limit })
+        let within = caller.within(Look::ROLES);
+        Ok(FanOutQuery { status, project: self.project, within, before: self.before, limit })
     }
 }
 
 pub(super) async fn submit(
     State(api): State<Api>,
+    caller: Caller,
     ApiJson(request): ApiJson<SubmitFanOut>,
 ) -> Result<(StatusCode, Json<FanOutBody>), ApiError> {
-    let id = api.dispatcher.submit_fan_out(request, ACTOR).await?;
+    caller.check(Commit::ROLES, &Place::of(DEFAULT, &request.job.project))?;
+    let id = api.dispatcher.submit_fan_out(request, &caller.name).await?;
     Ok((StatusCode::CREATED, Json(api.dispatcher.fan_out_body(id).await?)))
 }
 
 /// What would become of it; nothing is stored.
 pub(super) async fn plan(
     State(api): State<Api>,
+    caller: Caller,
     ApiJson(request): ApiJson<SubmitFanOut>,
 ) -> Result<Json<FanOutPlanBody>, ApiError> {
+    caller.check(Commit::ROLES, &Place::of(DEFAULT, &request.job.project))?;
     Ok(Json(api.dispatcher.plan_fan_out(request).await?))
 }
 
 /// The rows that have not succeeded, as a new fan-out.
 pub(super) async fn rerun(
     State(api): State<Api>,
+    caller: Caller,
     PathId(id): PathId<FanOutId>,
     ApiJson(request): ApiJson<RerunFanOut>,
 ) -> Result<(StatusCode, Json<FanOutBody>), ApiError> {
-    let id = api.dispatcher.rerun_fan_out(id, request, ACTOR).await?;
+    let id = api.dispatcher.rerun_fan_out(id, request, &caller.name).await?;
     Ok((StatusCode::CREATED, Json(api.dispatcher.fan_out_body(id).await?)))
 }
 
 /// Newest first, without rows; a full page carries `Link: <…before=ID>; rel="next"`.
 pub(super) async fn list(
     State(api): State<Api>,
+    caller: Caller,
     ApiQuery(filter): ApiQuery<FanOutFilter>,
     Query(words): Query<Vec<(String, String)>>,
 ) -> Result<Response, ApiError> {
-    let query = filter.query()?;
+    let query = filter.query(&caller)?;
     let limit = query.limit as usize;
     let page = api.dispatcher.fan_out_bodies(query).await?;
     let next = page.last().filter(|_| page.len() == limit);
@@ -97,7 +103,11 @@ pub(super) async fn streaming(State(api): State<Api>, PathId(id): PathId<FanOutI
 }
 
 /// In whatever state it is: 204.
-pub(super) async fn cancel(State(api): State<Api>, PathId(id): PathId<FanOutId>) -> Result<StatusCode, ApiError> {
-    api.dispatcher.cancel_fan_out(id, ACTOR).await?;
+pub(super) async fn cancel(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId<FanOutId>,
+) -> Result<StatusCode, ApiError> {
+    api.dispatcher.cancel_fan_out(id, &caller.name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use shuntyard_domain::access::Place;
 use shuntyard_domain::attempt::AttemptRecord;
 use shuntyard_domain::explain::Explanation;
 use shuntyard_domain::ids::{FanOutId, JobId, PhaseRunId};
@@ -18,13 +19,14 @@ use shuntyard_domain::wire::fan_out::{CancelJobs, CancelledJobs};
 use shuntyard_domain::wire::time_text::rfc3339;
 
 use super::Api;
+use super::access::{Act, Caller, Commit, Look};
 use super::body::ApiJson;
 use super::error::ApiError;
 use super::pages::{self, MAX_PAGE, bad};
 use super::path::PathId;
 use super::query::ApiQuery;
 use super::sse::{self, EventStream};
-use crate::dispatch::News;
+use crate::dispatch::{DEFAULT, News};
 use crate::store::{
     JobEventRow, JobQuery, RecordedEvent, job_attempts, job_collected_find, job_events, job_page, job_receipt_find,
     jobs_runner_hostnames, runner_snapshot,
@@ -43,7 +45,7 @@ pub(super) struct JobFilter {
 }
 
 impl JobFilter {
-    fn query(&self, api: &Api) -> Result<JobQuery, ApiError> {
+    fn query(&self, api: &Api, caller: &Caller) -> Result<JobQuery, ApiError> {
         let limit = pages::limit(self.limit, "jobs")?;
         let state = self.state.clone().unwrap_or_else(|| "unfinished".into());
         if state != "all" && !JobQuery::STATES.contains(&state.as_str()) {
@@ -60,6 +62,7 @@ impl JobFilter {
         Ok(JobQuery {
             state: (state != "all").then_some(state),
             project: self.project.clone(),
+            within: caller.within(Look::ROLES),
             runner,
             phase_run: self.phase_run,
             fan_out: self.fan_out,
@@ -137,10 +140,11 @@ impl Api {
 /// Newest first; a full page carries `Link: <…before=ID>; rel="next"`.
 pub(super) async fn list(
     State(api): State<Api>,
+    caller: Caller,
     ApiQuery(filter): ApiQuery<JobFilter>,
     Query(words): Query<Vec<(String, String)>>,
 ) -> Result<Response, ApiError> {
-    let query = filter.query(&api)?;
+    let query = filter.query(&api, &caller)?;
     let limit = query.limit as usize;
     let page = api.page(query).await?;
     let next = page.last().filter(|_| page.len() == limit);
@@ -154,24 +158,32 @@ pub(super) async fn show(State(api): State<Api>, PathId(id): PathId<JobId>) -> R
 
 pub(super) async fn submit(
     State(api): State<Api>,
+    caller: Caller,
     ApiJson(request): ApiJson<SubmitJob>,
 ) -> Result<(StatusCode, Json<JobBody>), ApiError> {
+    caller.check(Commit::ROLES, &Place::of(DEFAULT, &request.project))?;
     let job = api.dispatcher.submit(request).await?;
     Ok((StatusCode::CREATED, Json(api.job_body(&job).await?)))
 }
 
 /// Chef's answer to a cancel is 204 for a job in any state.
-pub(super) async fn cancel(State(api): State<Api>, PathId(id): PathId<JobId>) -> Result<StatusCode, ApiError> {
-    api.dispatcher.cancel(id, "admin", StopReason::User).await?;
+pub(super) async fn cancel(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId<JobId>,
+) -> Result<StatusCode, ApiError> {
+    api.dispatcher.cancel(id, &caller.name, StopReason::User).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Many jobs at a time; the answer names them as they were.
 pub(super) async fn cancel_chosen(
     State(api): State<Api>,
+    caller: Caller,
     ApiJson(request): ApiJson<CancelJobs>,
 ) -> Result<Json<CancelledJobs>, ApiError> {
-    Ok(Json(api.dispatcher.cancel_chosen_jobs(request, "admin").await?))
+    let within = caller.within(Act::ROLES);
+    Ok(Json(api.dispatcher.cancel_chosen_jobs(request, within, &caller.name).await?))
 }
 
 /// Why the job waits; 404 when it does not wait.
@@ -214,14 +226,17 @@ fn event_body(row: &JobEventRow) -> Value {
 }
 
 /// Chef's `update_job_queue`: the whole queue at once, and again after every change.
-pub(super) async fn streaming(State(api): State<Api>) -> EventStream {
+pub(super) async fn streaming(State(api): State<Api>, caller: Caller) -> EventStream {
     sse::snapshots(
         api,
         "update_job_queue",
         |news| matches!(news, News::Job(_)),
-        |api| async move {
-            let queue = JobFilter { limit: Some(MAX_PAGE), ..JobFilter::default() };
-            api.page(queue.query(&api)?).await
+        move |api| {
+            let caller = caller.clone();
+            async move {
+                let queue = JobFilter { limit: Some(MAX_PAGE), ..JobFilter::default() };
+                api.page(queue.query(&api, &caller)?).await
+            }
         },
     )
 }

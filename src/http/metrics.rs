@@ -2,28 +2,21 @@
 
 use std::time::Instant;
 
-use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 
+use super::Api;
 use super::error::ApiError;
-use super::{Api, auth};
 
 /// Version 0.0.4 of the text format is what every scraper reads.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Stands for every path that is no route.
 const NO_ROUTE: &str = "none";
 
-/// With a token like any other route, unless the configuration opens it: behind a proxy everybody comes from loopback.
-pub(super) fn routes(api: &Api) -> Router<Api> {
-    let routes = Router::new().route("/metrics", get(scrape));
-    if api.metrics_open { routes } else { routes.layer(from_fn_with_state(api.clone(), auth::require)) }
-}
-
-async fn scrape(State(api): State<Api>) -> Result<Response, ApiError> {
+/// Everything that is counted.
+pub(super) async fn scrape(State(api): State<Api>) -> Result<Response, ApiError> {
     let text = api.dispatcher.scrape().await?;
     Ok(([(CONTENT_TYPE, TEXT_FORMAT)], text).into_response())
 }

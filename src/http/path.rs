@@ -2,10 +2,8 @@
 
 use std::str::FromStr;
 
-use axum::extract::{FromRequestParts, Path, RawPathParams, Request};
+use axum::extract::{FromRequestParts, Path, RawPathParams};
 use axum::http::request::Parts;
-use axum::middleware::Next;
-use axum::response::Response;
 use shuntyard_domain::ids::ChangeId;
 use shuntyard_domain::phase::Stage;
 use shuntyard_domain::tenancy::{Name, PipelinePath};
@@ -31,11 +29,14 @@ async fn path_word_if_any<S: Send + Sync, T: FromStr>(
     word.parse().map(Some).map_err(|_| ApiError::NotFound(format!("there is no `{word}`")))
 }
 
-/// Lets a request pass only for an enterprise that exists: another one's jobs must not land here.
-pub(super) async fn known_enterprise(words: RawPathParams, request: Request, next: Next) -> Result<Response, ApiError> {
+/// Another enterprise's jobs must not land in the one that there is.
+///
+/// # Errors
+/// `NotFound` for an enterprise that does not exist.
+pub(super) fn known_enterprise(words: &RawPathParams) -> Result<(), ApiError> {
     match words.iter().find(|(name, word)| *name == "enterprise" && *word != DEFAULT) {
         Some((_, word)) => Err(ApiError::NotFound(format!("there is no enterprise `{word}`"))),
-        None => Ok(next.run(request).await),
+        None => Ok(()),
     }
 }
 

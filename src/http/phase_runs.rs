@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt as _};
 use serde::Deserialize;
+use shuntyard_domain::access::Place;
 use shuntyard_domain::ids::{ChangeId, JobId, PhaseRunId};
 use shuntyard_domain::job::Job;
 use shuntyard_domain::project_config::MAX_ROWS;
@@ -18,17 +19,21 @@ use shuntyard_domain::tenancy::PipelinePath;
 use shuntyard_domain::wire::api::{JobBody, PhaseRunBody, SubmitPhaseRun};
 
 use super::Api;
+use super::access::{Caller, Commit};
 use super::body::ApiJson;
 use super::error::ApiError;
 use super::log::log_body;
 use super::path::{PathId, PathPipeline};
 use super::query::ApiQuery;
+use crate::dispatch::DEFAULT;
 use crate::store::{JobQuery, StoreError, change_find, changes_of_jobs, job_page, phase_run_find};
 
 pub(super) async fn submit(
     State(api): State<Api>,
+    caller: Caller,
     ApiJson(request): ApiJson<SubmitPhaseRun>,
 ) -> Result<(StatusCode, Json<PhaseRunBody>), ApiError> {
+    caller.check(Commit::ROLES, &Place::of(DEFAULT, &request.project))?;
     let (project, phase) = (request.project.clone(), request.phase);
     let (id, jobs) = api.dispatcher.submit_phase_run(request).await?;
     let jobs = api.job_bodies(&jobs).await?;
@@ -91,7 +96,9 @@ pub(super) async fn row_log(
     PathId(id): PathId<JobId>,
     ApiQuery(query): ApiQuery<LogQuery>,
 ) -> Result<Response, ApiError> {
-    let attempt = api.row_job(at, id).await?.attempt_id();
+    let job = api.row_job(at, id).await?;
+    api.log_is_kept(&job).await?;
+    let attempt = job.attempt_id();
     let length = api.dispatcher.logs().stored_bytes(attempt);
     let output = log_body(api, attempt, 0, length, true);
     let body = if query.colorize { Body::from_stream(output) } else { Body::from_stream(without_escapes(output)) };

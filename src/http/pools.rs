@@ -10,6 +10,7 @@ use shuntyard_domain::pool::name::PoolName;
 use shuntyard_domain::wire::pools::{NewPool, PatchPool, PoolBody};
 
 use super::Api;
+use super::access::Caller;
 use super::body::ApiJson;
 use super::error::ApiError;
 use super::pages::bad;
@@ -17,19 +18,17 @@ use super::path::PathPool;
 use super::query::ApiQuery;
 use crate::dispatch::Keep;
 
-/// Who does it: the one token there is.
-const BY: &str = "admin";
-
 /// Makes a pool; this answer and that to `new_secret` are the only ones that hold its secret.
 pub(super) async fn create(
     State(api): State<Api>,
+    caller: Caller,
     ApiJson(mut keys): ApiJson<Map<String, Value>>,
 ) -> Result<(StatusCode, Json<NewPool>), ApiError> {
     let name = keys.remove("name");
     let name =
         name.as_ref().and_then(Value::as_str).ok_or_else(|| bad("name", "the pool has no name".into(), &["a text"]))?;
     let name: PoolName = name.parse().map_err(crate::dispatch::DispatchError::BadName)?;
-    Ok((StatusCode::CREATED, Json(api.dispatcher.create_pool(name, keys, BY).await?)))
+    Ok((StatusCode::CREATED, Json(api.dispatcher.create_pool(name, keys, &caller.name).await?)))
 }
 
 pub(super) async fn list(State(api): State<Api>) -> Result<Json<Vec<PoolBody>>, ApiError> {

@@ -6,10 +6,12 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::Value;
+use shuntyard_domain::access::Place;
 use shuntyard_domain::wire::api::{AcceptHostKey, HealthBody, InstallRunner, PatchRunner, RunnerBody, StepEvent};
 use shuntyard_domain::wire::time_text::rfc3339;
 use tokio::sync::mpsc;
 
+use super::access::{Administer, Caller};
 use super::body::ApiJson;
 use super::error::ApiError;
 use super::pages::bad;
@@ -20,11 +22,17 @@ use super::{Api, steps};
 use crate::dispatch::Removal;
 use crate::store::{RunnerEventRow, runner_events};
 
-/// Who does it: the one token there is.
-const BY: &str = "admin";
+impl Api {
+    /// The runners that the caller sees: those that serve all, and those of organisations in which a role is theirs.
+    async fn runners_seen(&self, caller: &Caller) -> Result<Vec<RunnerBody>, ApiError> {
+        let mut bodies = self.dispatcher.runner_bodies().await?;
+        bodies.retain(|body| body.scope.org().is_none_or(|org| caller.grants.sees(&Place::of(org, ""))));
+        Ok(bodies)
+    }
+}
 
-pub(super) async fn list(State(api): State<Api>) -> Result<Json<Vec<RunnerBody>>, ApiError> {
-    Ok(Json(api.dispatcher.runner_bodies().await?))
+pub(super) async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<Vec<RunnerBody>>, ApiError> {
+    Ok(Json(api.runners_seen(&caller).await?))
 }
 
 pub(super) async fn show(State(api): State<Api>, PathHost(hostname): PathHost) -> Result<Json<RunnerBody>, ApiError> {
@@ -32,22 +40,30 @@ pub(super) async fn show(State(api): State<Api>, PathHost(hostname): PathHost) -
 }
 
 /// Chef's `runners_state_updated`: the whole inventory at once, and again after every change.
-pub(super) async fn streaming(State(api): State<Api>) -> EventStream {
+pub(super) async fn streaming(State(api): State<Api>, caller: Caller) -> EventStream {
     // A job that starts or ends changes its runner's free slots: every change counts.
     sse::snapshots(
         api,
         "runners_state_updated",
         |_| true,
-        |api| async move { Ok(api.dispatcher.runner_bodies().await?) },
+        move |api| {
+            let caller = caller.clone();
+            async move { api.runners_seen(&caller).await }
+        },
     )
 }
 
 pub(super) async fn patch(
     State(api): State<Api>,
+    caller: Caller,
     PathHost(hostname): PathHost,
     ApiJson(body): ApiJson<PatchRunner>,
 ) -> Result<Json<RunnerBody>, ApiError> {
-    api.dispatcher.patch_runner(&hostname, body.into(), BY).await?;
+    if let Some(scope) = &body.scope {
+        // Who may give a runner away is who has a say where it goes.
+        caller.check(Administer::ROLES, &scope.org().map_or(Place::Enterprise, |org| Place::of(org, "")))?;
+    }
+    api.dispatcher.patch_runner(&hostname, body.into(), &caller.name).await?;
     Ok(Json(api.dispatcher.runner_body(&hostname).await?))
 }
 
@@ -67,10 +83,11 @@ pub(super) async fn install(
 /// Accepts the new host key of a quarantined runner; the answer is a stream of its steps.
 pub(super) async fn accept_host_key(
     State(api): State<Api>,
+    caller: Caller,
     PathHost(hostname): PathHost,
     ApiJson(request): ApiJson<AcceptHostKey>,
 ) -> Result<EventStream, ApiError> {
-    let steps = api.dispatcher.accept_host_key(&hostname, request.host_key, BY)?;
+    let steps = api.dispatcher.accept_host_key(&hostname, request.host_key, caller.name)?;
     Ok(steps::answer(steps, api.dispatcher.stop_signal()))
 }
 
@@ -132,11 +149,12 @@ impl DeleteQuery {
 /// Cleans the host and removes the runner: 204, or a stream of the steps when asked for.
 pub(super) async fn delete(
     State(api): State<Api>,
+    caller: Caller,
     PathHost(hostname): PathHost,
     ApiQuery(query): ApiQuery<DeleteQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let steps = api.dispatcher.uninstall(&hostname, query.removal()?, BY).await?;
+    let steps = api.dispatcher.uninstall(&hostname, query.removal()?, caller.name).await?;
     if wants_stream(&headers) {
         return Ok(steps::answer(steps, api.dispatcher.stop_signal()).into_response());
     }

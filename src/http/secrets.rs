@@ -10,6 +10,7 @@ use shuntyard_domain::wire::time_text::rfc3339;
 use zeroize::Zeroizing;
 
 use super::Api;
+use super::access::Caller;
 use super::body::ApiJson;
 use super::error::ApiError;
 use super::path::{PathProject, PathSecret};
@@ -50,6 +51,7 @@ pub(super) async fn list(State(api): State<Api>, project: PathProject) -> Result
 
 pub(super) async fn set(
     State(api): State<Api>,
+    caller: Caller,
     project: PathProject,
     PathSecret(name): PathSecret,
     body: Result<ApiJson<SecretBody>, ApiError>,
@@ -57,7 +59,7 @@ pub(super) async fn set(
     let ApiJson(body) = body.map_err(not_repeated)?;
     let value = Zeroizing::new(body.value);
     let name: SecretName = name.parse().map_err(DispatchError::BadName)?;
-    api.dispatcher.set_secret(&owner(project), &name, value, "admin").await?;
+    api.dispatcher.set_secret(&owner(project), &name, value, &caller.name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

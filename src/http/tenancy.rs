@@ -4,11 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
+use shuntyard_domain::access::Place;
 use shuntyard_domain::tenancy::{Name, PipelinePath};
 use shuntyard_domain::wire::pipelines::NewName;
 use shuntyard_domain::wire::time_text::rfc3339;
 
 use super::Api;
+use super::access::Caller;
 use super::body::ApiJson;
 use super::error::ApiError;
 use super::path::{PathEnterprise, PathOrg, PathPipeline, PathProject};
@@ -27,9 +29,12 @@ fn names(names: &[Name]) -> Value {
 
 pub(super) async fn orgs(
     State(api): State<Api>,
+    caller: Caller,
     PathEnterprise(enterprise): PathEnterprise,
 ) -> Result<Json<Value>, ApiError> {
-    Ok(Json(json!({"orgs": names(&api.dispatcher.orgs(enterprise).await?)})))
+    let mut orgs = api.dispatcher.orgs(enterprise).await?;
+    orgs.retain(|org| caller.grants.sees(&Place::Org(org.clone())));
+    Ok(Json(json!({"orgs": names(&orgs)})))
 }
 
 pub(super) async fn create_org(
@@ -41,18 +46,29 @@ pub(super) async fn create_org(
     Ok(created(&name))
 }
 
-pub(super) async fn org(State(api): State<Api>, PathOrg(enterprise, org): PathOrg) -> Result<Json<Value>, ApiError> {
+/// The projects of an organisation that the caller sees.
+fn seen(caller: &Caller, org: &Name, mut projects: Vec<Name>) -> Value {
+    projects.retain(|project| caller.grants.sees(&Place::Project(org.clone(), project.clone())));
+    names(&projects)
+}
+
+pub(super) async fn org(
+    State(api): State<Api>,
+    caller: Caller,
+    PathOrg(enterprise, org): PathOrg,
+) -> Result<Json<Value>, ApiError> {
     let found = api.dispatcher.org(enterprise, org.clone()).await?;
-    let projects = names(&found.holds);
+    let projects = seen(&caller, &org, found.holds);
     Ok(Json(json!({"name": org, "created_at": rfc3339(found.since_ms), "projects": projects})))
 }
 
 pub(super) async fn projects(
     State(api): State<Api>,
+    caller: Caller,
     PathOrg(enterprise, org): PathOrg,
 ) -> Result<Json<Value>, ApiError> {
-    let found = api.dispatcher.org(enterprise, org).await?;
-    Ok(Json(json!({"projects": names(&found.holds)})))
+    let found = api.dispatcher.org(enterprise, org.clone()).await?;
+    Ok(Json(json!({"projects": seen(&caller, &org, found.holds)})))
 }
 
 pub(super) async fn create_project(

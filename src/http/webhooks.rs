@@ -9,21 +9,20 @@ use shuntyard_domain::wire::webhook::{CreateWebhook, DeliveryBody, NewWebhook, P
 use uuid::Uuid;
 
 use super::Api;
+use super::access::Caller;
 use super::body::ApiJson;
 use super::error::ApiError;
 use super::pages;
 use super::path::{PathDelivery, PathId};
 use super::query::ApiQuery;
 
-/// Who makes one, as long as there is one kind of API token.
-const BY: &str = "admin";
-
 /// Makes a webhook; this answer is the only one that holds its secret.
 pub(super) async fn create(
     State(api): State<Api>,
+    caller: Caller,
     ApiJson(wanted): ApiJson<CreateWebhook>,
 ) -> Result<(StatusCode, Json<NewWebhook>), ApiError> {
-    Ok((StatusCode::CREATED, Json(api.dispatcher.create_webhook(wanted, BY).await?)))
+    Ok((StatusCode::CREATED, Json(api.dispatcher.create_webhook(wanted, &caller.name).await?)))
 }
 
 pub(super) async fn list(State(api): State<Api>) -> Result<Json<Vec<WebhookBody>>, ApiError> {

@@ -79,6 +79,23 @@ impl LogStore {
         fs::metadata(self.path(attempt)).map_or(0, |m| m.len())
     }
 
+    /// Removes the attempt's log and what is kept beside it; one that is not there is no error.
+    ///
+    /// # Errors
+    /// `LogError::File` when the file system refuses.
+    pub fn remove(&self, attempt: AttemptId) -> Result<(), LogError> {
+        let log = self.path(attempt);
+        for path in [Elision::path(&log), log] {
+            match fs::remove_file(&path) {
+                Err(source) if source.kind() != ErrorKind::NotFound => {
+                    return Err(LogError::File { what: "remove", attempt, source });
+                }
+                Ok(()) | Err(_) => (),
+            }
+        }
+        Ok(())
+    }
+
     /// Opens the attempt's log for appending; what is stored already is summed first.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 
+use shuntyard_domain::access::Place;
 use shuntyard_domain::change::{Change, ChangeState};
 use shuntyard_domain::ids::{ChangeId, JobId};
 use shuntyard_domain::phase::Stage;
@@ -15,6 +16,7 @@ use super::changes::Columns;
 use super::connection::StoreConnection;
 use super::error::{Row, StoreError};
 use super::schema::{changes, jobs, phase_runs, stage_runs};
+use super::within::within;
 
 diesel::alias!(changes as later: Later);
 
@@ -24,6 +26,8 @@ pub struct ChangeQuery {
     pub org: Option<Name>,
     pub project: Option<Name>,
     pub pipeline: Option<Name>,
+    /// Only what lies in these places.
+    pub within: Option<Vec<Place>>,
     pub state: Option<ChangeState>,
     /// Older than this change: the last one of the page before.
     pub before: Option<ChangeId>,
@@ -37,6 +41,7 @@ pub fn change_page(c: &mut StoreConnection, enterprise: &Name, query: &ChangeQue
         .filter(changes::enterprise.eq(enterprise.as_str().to_owned()))
         .select(Columns::as_select())
         .into_boxed();
+    found = within!(found, changes, query.within.as_deref());
     if let Some(org) = &query.org {
         found = found.filter(changes::org.eq(org.as_str().to_owned()));
     }

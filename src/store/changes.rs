@@ -1,11 +1,13 @@
 //! Changes: one proposed version of a project each.
 
 use diesel::prelude::*;
+use serde_json::json;
 
 use shuntyard_domain::change::{Change, Signed};
 use shuntyard_domain::ids::ChangeId;
 use shuntyard_domain::tenancy::PipelinePath;
 
+use super::audit::{Changed, audit_note};
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
 use super::schema::changes;
@@ -99,7 +101,10 @@ pub fn change_insert(c: &mut StoreConnection, change: &Change) -> Result<(), Sto
     let columns = Columns::new(about, change)?;
     c.transaction(|c| diesel::insert_into(changes::table).values(columns).execute(c))
         .map_err(|source| about.insert(source))?;
-    Ok(())
+    audit_note(c, "change.submit", || {
+        let after = json!({"title": change.title, "pipeline": change.at.to_string()});
+        Changed::new(format!("change {key}"), None, Some(after))
+    })
 }
 
 /// Writes a change over the version that it was read with, and returns it with the next one.

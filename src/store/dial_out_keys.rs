@@ -1,9 +1,11 @@
 //! The keys by which hosts that dial out open the tunnels of their runners; public halves only.
 
 use diesel::prelude::*;
+use serde_json::json;
 
 use shuntyard_domain::ids::RunnerId;
 
+use super::audit::{Changed, audit_note};
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
 use super::schema::dial_out_keys;
@@ -30,14 +32,18 @@ pub fn dial_out_key_set(
         }
         diesel::insert_into(dial_out_keys::table).values((dial_out_keys::runner_id.eq(&key), values)).execute(c)
     });
-    written.map(drop).map_err(|source| about.insert(source))
+    written.map_err(|source| about.insert(source))?;
+    audit_note(c, "dial_out.set", || Changed::new(format!("runner {key}"), None, Some(json!({"key": public_key}))))
 }
 
 /// Removes the runner's key, if it has one.
 pub fn dial_out_key_delete(c: &mut StoreConnection, runner: RunnerId) -> Result<(), StoreError> {
     let key = runner.to_string();
     let deleted = diesel::delete(dial_out_keys::table.find(&key)).execute(c);
-    deleted.map(drop).map_err(|source| About { what: KEY, key: &key }.delete(source))
+    if deleted.map_err(|source| About { what: KEY, key: &key }.delete(source))? > 0 {
+        audit_note(c, "dial_out.remove", || Changed::new(format!("runner {key}"), None, None))?;
+    }
+    Ok(())
 }
 
 /// Returns every key with its runner.

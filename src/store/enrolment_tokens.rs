@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use diesel::prelude::*;
+use serde_json::json;
 use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::runner::Scope;
 use shuntyard_domain::tenancy::Name;
 
+use super::audit::{Changed, audit_note};
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
 use super::schema::enrolment_tokens;
@@ -154,7 +156,10 @@ pub fn enrolment_token_insert(c: &mut StoreConnection, token: &EnrolmentTokenRow
     let columns = Columns::new(token)?;
     c.transaction(|c| diesel::insert_into(enrolment_tokens::table).values(columns).execute(c))
         .map_err(|source| About { what: TOKEN, key: &token.id }.insert(source))?;
-    Ok(())
+    audit_note(c, "enrolment_token.create", || {
+        let after = json!({"name": token.name, "prefix": token.prefix, "expires_at_ms": token.expires_at_ms});
+        Changed::new(format!("enrolment token {}", token.id), None, Some(after))
+    })
 }
 
 /// Returns the token with that digest, whatever has become of it.
@@ -215,6 +220,7 @@ pub fn enrolment_token_revoke(c: &mut StoreConnection, id: &str, now_ms: i64) ->
         .filter(enrolment_tokens::revoked_at_ms.is_null());
     let written = diesel::update(target).set(enrolment_tokens::revoked_at_ms.eq(now_ms)).execute(c);
     if written.map_err(|source| about.update(source))? > 0 {
+        audit_note(c, "enrolment_token.revoke", || Changed::new(format!("enrolment token {id}"), None, None))?;
         return Ok(true);
     }
     Ok(enrolment_token_by_id(c, id)?.is_some_and(|token| token.revoked_at_ms.is_some()))

@@ -1,16 +1,20 @@
 //! Fan-outs: what was asked for, and how it ended. Their rows are in `fan_out_rows`.
 
 use diesel::prelude::*;
+use serde_json::json;
 
+use shuntyard_domain::access::Place;
 use shuntyard_domain::change::Signed;
 use shuntyard_domain::digest::Digest;
 use shuntyard_domain::fan_out::{FanOut, FanOutEnd};
 use shuntyard_domain::ids::FanOutId;
 use shuntyard_domain::job::JobSpec;
 
+use super::audit::{Changed, audit_note};
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
 use super::schema::fan_outs;
+use super::within::within;
 
 const FAN_OUT: &str = "fan-out";
 
@@ -106,7 +110,10 @@ pub fn fan_out_insert(c: &mut StoreConnection, fan_out: &FanOut) -> Result<(), S
     };
     c.transaction(|c| diesel::insert_into(fan_outs::table).values(columns).execute(c))
         .map_err(|source| about.insert(source))?;
-    Ok(())
+    audit_note(c, "fan_out.submit", || {
+        let after = json!({"title": fan_out.title, "org": fan_out.org, "project": fan_out.project});
+        Changed::new(format!("fan-out {key}"), None, Some(after))
+    })
 }
 
 /// Writes how a fan-out stands over the version that it was read with, and returns it with the next one.
@@ -120,7 +127,13 @@ pub fn fan_out_update(c: &mut StoreConnection, fan_out: &FanOut) -> Result<FanOu
     let updated = diesel::update(row).set(Moving::new(&next)).execute(c);
     match updated.map_err(|source| About { what: FAN_OUT, key: &key }.update(source))? {
         0 => Err(StoreError::Raced { what: FAN_OUT, key, expected: fan_out.version }),
-        _ => Ok(next),
+        _ => {
+            audit_note(c, "fan_out.change", || {
+                let after = json!({"cancel": next.cancel, "ended": next.end.is_some()});
+                Changed::new(format!("fan-out {key}"), None, Some(after))
+            })?;
+            Ok(next)
+        }
     }
 }
 
@@ -137,6 +150,8 @@ pub struct FanOutQuery {
     /// `running`, or a status of the end.
     pub status: Option<String>,
     pub project: Option<String>,
+    /// Only what lies in these places.
+    pub within: Option<Vec<Place>>,
     /// Older than this one: the last of the page before.
     pub before: Option<FanOutId>,
     /// 1 to 500; taken to the nearer end otherwise.
@@ -151,6 +166,7 @@ pub fn fan_out_page(c: &mut StoreConnection, query: &FanOutQuery) -> Result<Vec<
         Some("running") => found.filter(fan_outs::finished_at_ms.is_null()),
         Some(status) => found.filter(fan_outs::status.eq(status.to_owned())),
     };
+    found = within!(found, fan_outs, query.within.as_deref());
     if let Some(project) = &query.project {
         found = found.filter(fan_outs::project.eq(project.clone()));
     }

@@ -50,10 +50,7 @@ struct Orphans {
 /// `Connect` when it cannot be opened, `FromTheFuture`, `List` when its migrations cannot be read: it is none of ours.
 pub fn inspect(url: &StoreUrl) -> Result<Inspected, StoreError> {
     let mut connection = open(url)?;
-    let listed = |source| StoreError::List { what: "the migrations of the database", source };
-    let asked = diesel::sql_query("SELECT version AS line FROM __diesel_schema_migrations ORDER BY version");
-    let applied: Vec<String> =
-        asked.load::<Line>(&mut connection).map_err(listed)?.into_iter().map(|row| row.line).collect();
+    let applied = applied_migrations(&mut connection)?;
     let known = known_migrations();
     let unknown: Vec<String> = applied.iter().filter(|version| !known.contains(version)).cloned().collect();
     if !unknown.is_empty() {
@@ -64,7 +61,15 @@ pub fn inspect(url: &StoreUrl) -> Result<Inspected, StoreError> {
     Ok(Inspected { connection, pending, faults })
 }
 
-fn open(url: &StoreUrl) -> Result<StoreConnection, StoreError> {
+/// The migrations that a database has, in order.
+pub(super) fn applied_migrations(c: &mut StoreConnection) -> Result<Vec<String>, StoreError> {
+    let asked = diesel::sql_query("SELECT version AS line FROM __diesel_schema_migrations ORDER BY version");
+    let listed = |source| StoreError::List { what: "the migrations of the database", source };
+    Ok(asked.load::<Line>(c).map_err(listed)?.into_iter().map(|row| row.line).collect())
+}
+
+/// A connection that reads only.
+pub(super) fn open(url: &StoreUrl) -> Result<StoreConnection, StoreError> {
     let failed = |source| StoreError::Connect { url: url.to_string(), source };
     match url {
         StoreUrl::Sqlite(path) => {

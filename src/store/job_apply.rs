@@ -2,11 +2,13 @@
 
 use diesel::prelude::*;
 use diesel::result::QueryResult;
+use serde_json::json;
 
 use shuntyard_domain::ids::{JobId, RunnerId};
-use shuntyard_domain::job::{IllegalTransition, Job, JobEvent, transition};
+use shuntyard_domain::job::{IllegalTransition, Job, JobEvent, JobState, transition};
 use shuntyard_domain::recovery::Fault;
 
+use super::audit::{Changed, audit_note};
 use super::cached::Cached;
 use super::connection::StoreConnection;
 use super::error::{About, StoreError};
@@ -127,6 +129,12 @@ pub fn job_apply_each(
     if written {
         for (before, after, at_ms) in steps {
             outbox::job_moved(c, Some(&before), &after, &next, at_ms)?;
+        }
+        for (event, _) in events {
+            audit_note(c, &format!("job.{}", event.name()), || {
+                let state = |state: &JobState| Some(json!({"state": state.name()}));
+                Changed::new(format!("job {id}"), state(&job.state), state(&next.state))
+            })?;
         }
         return Ok(next);
     }

@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 
+use shuntyard_domain::access::Place;
 use shuntyard_domain::ids::{FanOutId, JobId, PhaseRunId, RunnerId};
 use shuntyard_domain::job::Job;
 
@@ -9,6 +10,7 @@ use super::connection::StoreConnection;
 use super::error::StoreError;
 use super::job_row::JobRow;
 use super::schema::{fan_out_rows, jobs};
+use super::within::within;
 
 /// Which jobs are asked for. `None` asks for any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub struct JobQuery {
     /// A state's word, or `pending` (queued, assigned or starting), `unfinished`, `finished`; any other word finds none.
     pub state: Option<String>,
     pub project: Option<String>,
+    /// Only what lies in these places.
+    pub within: Option<Vec<Place>>,
     pub runner: Option<RunnerId>,
     pub phase_run: Option<PhaseRunId>,
     pub fan_out: Option<FanOutId>,
@@ -56,6 +60,7 @@ pub fn job_page(c: &mut StoreConnection, query: &JobQuery) -> Result<Vec<Job>, S
         Some("pending") => found.filter(jobs::finished_at_ms.is_null()).filter(jobs::state.ne("running")),
         Some(word) => found.filter(jobs::state.eq(word.to_owned())),
     };
+    found = within!(found, jobs, query.within.as_deref());
     if let Some(project) = &query.project {
         found = found.filter(jobs::project.eq(project.clone()));
     }

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 use diesel::result::QueryResult;
+use serde_json::json;
 
 use shuntyard_domain::digest::Digest;
 use shuntyard_domain::ids::{JobId, RunnerId};
 use shuntyard_domain::job::{Job, JobSpec};
 
+use super::audit::{Changed, audit_note};
 use super::cached::Cached;
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
@@ -36,6 +38,11 @@ pub fn job_insert(c: &mut StoreConnection, job: &Job) -> Result<(), StoreError> 
         job_event_insert(c, &key, job.version, job.created_at_ms, submitted.name(), None)
     })
     .map_err(|source| about.insert(source))?;
+    audit_note(c, "job.submit", || {
+        let of = &job.origin;
+        let after = json!({"title": of.title, "org": of.org, "project": of.project, "phase": of.phase});
+        Changed::new(format!("job {key}"), None, Some(after))
+    })?;
     outbox::job_moved(c, None, &job.state, job, job.created_at_ms)
 }
 

@@ -1,9 +1,11 @@
 //! Jump hosts and the sealed private half of each one's key.
 
 use diesel::prelude::*;
+use serde_json::json;
 use shuntyard_domain::jump_host::JumpHost;
 use shuntyard_domain::tenancy::Name;
 
+use super::audit::{self, Changed, audit_note};
 use super::base64_text;
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
@@ -66,7 +68,7 @@ pub fn jump_host_insert(c: &mut StoreConnection, host: &JumpHost, sealed: &[u8])
         diesel::insert_into(jump_hosts::table).values(values).execute(c)
     })
     .map_err(|source| About { what: JUMP_HOST, key: host.name.as_str() }.insert(source))?;
-    Ok(())
+    audit_note(c, "jump_host.add", || changed(None, host))
 }
 
 /// Returns the jump host of that name.
@@ -101,8 +103,10 @@ pub fn jump_host_update(c: &mut StoreConnection, host: &JumpHost) -> Result<Jump
     let next = JumpHost { version: host.version + 1, ..host.clone() };
     let (key, columns) = (host.id.to_string(), Columns::new(&next)?);
     let target = jump_hosts::table.filter(jump_hosts::id.eq(&key)).filter(jump_hosts::version.eq(host.version));
+    let before = if audit::is_acting() { jump_host_find(c, &host.name)? } else { None };
     let written = c.transaction(|c| diesel::update(target).set(columns).execute(c));
     if written.map_err(|source| About { what: JUMP_HOST, key: host.name.as_str() }.update(source))? > 0 {
+        audit_note(c, "jump_host.change", || changed(before.as_ref(), &next))?;
         return Ok(next);
     }
     Err(StoreError::Raced { what: JUMP_HOST, key: host.name.to_string(), expected: host.version })
@@ -119,11 +123,24 @@ pub fn jump_host_replace_key(c: &mut StoreConnection, name: &Name, sealed: &[u8]
         .set(jump_hosts::sealed_private_key.eq(base64_text::encode(sealed)))
         .execute(c)
         .map_err(|source| about.update(source))?;
-    if written == 0 { Err(about.not_found()) } else { Ok(()) }
+    if written == 0 {
+        return Err(about.not_found());
+    }
+    audit_note(c, "jump_host.key", || Changed::new(format!("jump host {name}"), None, None))
 }
 
 /// Removes a jump host and its key. Tells whether it was there.
 pub fn jump_host_delete(c: &mut StoreConnection, name: &Name) -> Result<bool, StoreError> {
     let removed = diesel::delete(jump_hosts::table.filter(jump_hosts::name.eq(name.as_str()))).execute(c);
-    Ok(removed.map_err(|source| About { what: JUMP_HOST, key: name.as_str() }.delete(source))? > 0)
+    let removed = removed.map_err(|source| About { what: JUMP_HOST, key: name.as_str() }.delete(source))? > 0;
+    if removed {
+        audit_note(c, "jump_host.delete", || Changed::new(format!("jump host {name}"), None, None))?;
+    }
+    Ok(removed)
+}
+
+/// What the audit log says of a jump host's record.
+fn changed(before: Option<&JumpHost>, after: &JumpHost) -> Changed {
+    let body = |host: &JumpHost| json!({"endpoint": host.endpoint, "quarantine": host.quarantine});
+    Changed::new(format!("jump host {}", after.name), before.map(body), Some(body(after)))
 }

@@ -36,7 +36,8 @@ pub(super) fn migrate(connector: &Connector) -> Result<(), StoreError> {
 }
 
 /// The versions of this program's migrations, in order.
-pub(super) fn known_migrations() -> Vec<String> {
+#[must_use]
+pub fn known_migrations() -> Vec<String> {
     let known: Result<Vec<Box<dyn Migration<diesel::sqlite::Sqlite>>>, _> = MIGRATIONS.migrations();
     // Embedded when this was built: reading them does not fail.
     let mut versions: Vec<String> =

@@ -3,11 +3,13 @@
 //! One file per table; a query is a function on a [`Connection`]. Reads run on a pool, writes on one
 //! thread that commits them in groups (`writer`). A job changes state through `job_apply` only.
 
+mod audit;
 mod base64_text;
 mod cached;
 mod change_lists;
 mod changes;
 mod connection;
+mod copy;
 mod dial_out_keys;
 mod enrolment_tokens;
 mod error;
@@ -31,6 +33,7 @@ mod phase_runs;
 mod pool_instances;
 mod pools;
 mod project_limits;
+mod retention;
 mod row_jobs;
 mod runner_events;
 mod runner_row;
@@ -46,11 +49,14 @@ mod tokens;
 mod url;
 mod webhook_deliveries;
 mod webhooks;
+mod within;
 mod writer;
 
+pub use audit::{AuditCheck, AuditQuery, AuditRow, Changed, audit_check, audit_note, audit_page};
 pub use change_lists::{ChangeQuery, change_page, changes_delivered_last, changes_of_jobs, changes_under_way};
 pub use changes::{GivenConfig, change_find, change_given, change_insert, change_keep_given, change_update};
 pub use connection::StoreConnection as Connection;
+pub use copy::copy_into;
 pub use dial_out_keys::{dial_out_key_delete, dial_out_key_list, dial_out_key_set};
 pub use enrolment_tokens::{
     EnrolmentTokenRow, TokenUse, enrolment_token_by_id, enrolment_token_find, enrolment_token_insert,
@@ -78,6 +84,7 @@ pub use jobs::{
 pub use jump_hosts::{
     jump_host_delete, jump_host_find, jump_host_insert, jump_host_list, jump_host_replace_key, jump_host_update,
 };
+pub use migrate::known_migrations;
 pub use open::{Store, StoreOptions, StoreStats};
 pub use outbox::TRIED_FOR_MS;
 pub use phase_runs::{PhaseRunRow, phase_run_find, phase_run_insert};
@@ -86,6 +93,10 @@ pub use pool_instances::{
 };
 pub use pools::{PoolRow, pool_by_id, pool_delete, pool_find, pool_insert, pool_list, pool_update};
 pub use project_limits::{ProjectLimitRow, project_limit_find, project_limit_list, project_limit_set};
+pub use retention::{
+    JobPart, OldJob, fan_out_forget, fan_out_to_forget, jobs_forget, jobs_to_forget, jobs_with_part, part_bytes,
+    part_removed_at, parts_removed,
+};
 pub use row_jobs::{row_job_insert, row_jobs_of};
 pub use runner_events::{
     HostKeyAccepted, RunnerChanged, RunnerDeleted, RunnerEvent, RunnerEventRow, ValueChange, runner_event_insert,

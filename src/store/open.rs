@@ -7,11 +7,13 @@ use std::time::Duration;
 use diesel::r2d2::{HandleError, Pool};
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::audit;
 use super::connection::{Connector, Role, StoreConnection};
 use super::error::StoreError;
 use super::migrate::migrate;
 use super::url::StoreUrl;
 use super::writer::{Counters, Message, Queued, Writer};
+use crate::acting::acting;
 use crate::metrics::Metrics;
 
 /// Sizes and limits of a store.
@@ -112,6 +114,8 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         let (caller, answer) = oneshot::channel();
+        let acting = acting();
+        let work = move |c: &mut StoreConnection| audit::as_theirs(acting, || work(c));
         let queued = Queued { work: Some(work), result: None, caller };
         self.inner.writes.send(Message::Write(Box::new(queued))).await.map_err(|_| StoreError::Closed)?;
         answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))

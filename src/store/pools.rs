@@ -1,11 +1,13 @@
 //! Pools: what people say about them, and the sealed secret by which their calls are signed.
 
 use diesel::prelude::*;
+use serde_json::json;
 use uuid::Uuid;
 
 use shuntyard_domain::pool::PoolSpec;
 use shuntyard_domain::pool::name::PoolName;
 
+use super::audit::{self, Changed, audit_note};
 use super::base64_text;
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
@@ -77,7 +79,7 @@ pub fn pool_insert(c: &mut StoreConnection, pool: &PoolRow) -> Result<(), StoreE
     let columns = Columns::new(pool)?;
     c.transaction(|c| diesel::insert_into(pools::table).values(columns).execute(c))
         .map_err(|source| About { what: POOL, key: pool.name.as_str() }.insert(source))?;
-    Ok(())
+    audit_note(c, "pool.create", || changed(None, pool))
 }
 
 /// Returns every pool, by name in byte order.
@@ -114,8 +116,10 @@ pub fn pool_update(c: &mut StoreConnection, pool: &PoolRow) -> Result<PoolRow, S
     let about = About { what: POOL, key: pool.name.as_str() };
     let target = pools::table.filter(pools::id.eq(&key)).filter(pools::version.eq(pool.version));
     let columns = Columns::new(&next)?;
+    let before = if audit::is_acting() { pool_by_id(c, pool.id)? } else { None };
     let written = diesel::update(target).set(columns).execute(c).map_err(|source| about.update(source))?;
     if written > 0 {
+        audit_note(c, "pool.change", || changed(before.as_ref(), &next))?;
         return Ok(next);
     }
     Err(StoreError::Raced { what: POOL, key: pool.name.to_string(), expected: pool.version })
@@ -128,4 +132,10 @@ pub fn pool_delete(c: &mut StoreConnection, id: Uuid) -> Result<bool, StoreError
         .execute(c)
         .map(|deleted| deleted > 0)
         .map_err(|source| About { what: POOL, key: &key }.delete(source))
+}
+
+/// What the audit log says of a pool's record.
+fn changed(before: Option<&PoolRow>, after: &PoolRow) -> Changed {
+    let body = |pool: &PoolRow| json!({"spec": pool.spec, "deleting": pool.deleting});
+    Changed::new(format!("pool {}", after.name), before.map(body), Some(body(after)))
 }

@@ -1,9 +1,11 @@
 //! How many jobs of a project may run at a time.
 
 use diesel::prelude::*;
+use serde_json::json;
 
 use shuntyard_domain::tenancy::Name;
 
+use super::audit::{self, Changed, audit_note};
 use super::connection::StoreConnection;
 use super::error::{About, StoreError};
 use super::schema::project_limits;
@@ -42,6 +44,12 @@ pub fn project_limit_set(
     now_ms: i64,
 ) -> Result<(), StoreError> {
     let about = About { what: LIMIT, key: project.as_str() };
+    if audit::is_acting() {
+        let before = project_limit_find(c, enterprise, org, project)?;
+        let body = |running: Option<u32>| Some(json!({"running": running}));
+        let subject = format!("project {org}/{project}");
+        audit_note(c, "limits.set", || Changed::new(subject, body(before), body(running)))?;
+    }
     let row = project_limits::table.find((enterprise.as_str(), org.as_str(), project.as_str()));
     let Some(running) = running.map(i64::from) else {
         return diesel::delete(row).execute(c).map(drop).map_err(|source| about.update(source));

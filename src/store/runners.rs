@@ -4,7 +4,9 @@ use diesel::prelude::*;
 
 use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::runner::{Runner, RunnerState};
+use shuntyard_domain::webhook::runner_data;
 
+use super::audit::{self, Changed, audit_note};
 use super::base64_text;
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
@@ -27,6 +29,7 @@ pub fn runner_insert(c: &mut StoreConnection, runner: &Runner, sealed_private_ke
         diesel::insert_into(runners::table).values((row, runners::sealed_private_key.eq(sealed))).execute(c)
     })
     .map_err(|source| about.insert(source))?;
+    audit_note(c, "runner.add", || changed(None, Some(runner)))?;
     outbox::runner_written(c, None, runner)
 }
 
@@ -76,12 +79,13 @@ pub fn runner_update(c: &mut StoreConnection, runner: &Runner) -> Result<Runner,
     let about = About { what: RUNNER, key: &runner.hostname };
     let next = Runner { version: runner.version + 1, ..runner.clone() };
     let row = RunnerRow::new(about, &next)?;
-    let before = if outbox::is_heard(c)? { runner_by_id(c, runner.id)? } else { None };
+    let before = if audit::is_acting() || outbox::is_heard(c)? { runner_by_id(c, runner.id)? } else { None };
     let target = runners::table.filter(runners::id.eq(&key)).filter(runners::version.eq(runner.version));
     let written =
         c.transaction(|c| diesel::update(target).set(row).execute(c)).map_err(|source| about.update(source))?;
     if written > 0 {
         if let Some(before) = before {
+            audit_note(c, "runner.change", || changed(Some(&before), Some(&next)))?;
             outbox::runner_written(c, Some(&before), &next)?;
         }
         return Ok(next);
@@ -103,7 +107,10 @@ pub fn runner_replace_key(c: &mut StoreConnection, id: RunnerId, sealed: &[u8]) 
         .set(runners::sealed_private_key.eq(base64_text::encode(sealed)))
         .execute(c)
         .map_err(|source| about.update(source))?;
-    if written == 0 { Err(about.not_found()) } else { Ok(()) }
+    if written == 0 {
+        return Err(about.not_found());
+    }
+    audit_note(c, "runner.key", || Changed::new(format!("runner {key}"), None, None))
 }
 
 /// Returns the sealed private half of the runner's key.
@@ -122,9 +129,18 @@ pub fn runner_sealed_key(c: &mut StoreConnection, id: RunnerId) -> Result<Option
 /// Removes the runner, its key and its last Test; its jobs keep its id and name. Tells whether it was there.
 pub fn runner_delete(c: &mut StoreConnection, id: RunnerId) -> Result<bool, StoreError> {
     let key = id.to_string();
+    let before = if audit::is_acting() { runner_by_id(c, id)? } else { None };
     runner_test_delete(c, id)?;
-    diesel::delete(runners::table.find(&key))
-        .execute(c)
-        .map(|deleted| deleted > 0)
-        .map_err(|source| About { what: RUNNER, key: &key }.delete(source))
+    let deleted = diesel::delete(runners::table.find(&key)).execute(c);
+    let deleted = deleted.map_err(|source| About { what: RUNNER, key: &key }.delete(source))? > 0;
+    if let Some(before) = before {
+        audit_note(c, "runner.delete", || changed(Some(&before), None))?;
+    }
+    Ok(deleted)
+}
+
+/// What the audit log says of a runner's record.
+fn changed(before: Option<&Runner>, after: Option<&Runner>) -> Changed {
+    let hostname = after.or(before).map(|runner| runner.hostname.as_str()).unwrap_or_default();
+    Changed::new(format!("runner {hostname}"), before.map(runner_data), after.map(runner_data))
 }

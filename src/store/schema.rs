@@ -134,6 +134,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    audit (seq) {
+        seq -> BigInt,
+        at_ms -> BigInt,
+        actor -> Text,
+        token_id -> Nullable<Text>,
+        address -> Nullable<Text>,
+        request_id -> Text,
+        action -> Text,
+        subject -> Text,
+        before -> Nullable<Text>,
+        after -> Nullable<Text>,
+        previous -> Text,
+        hash -> Text,
+    }
+}
+
+diesel::table! {
     jobs (id) {
         id -> Text,
         enterprise -> Text,

@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 
+use super::audit::{Changed, audit_note};
 use super::base64_text;
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
@@ -47,6 +48,7 @@ pub fn secret_set(
     let about = About { what: SECRET, key: &shown };
     let target = secrets::table.find((&key.enterprise, &key.org, &key.project, &key.name));
     let values = (secrets::sealed.eq(&sealed), secrets::updated_at_ms.eq(now_ms));
+    audit_note(c, "secret.set", || Changed::new(format!("secret {shown}"), None, None))?;
     if diesel::update(target).set(values).execute(c).map_err(|source| about.update(source))? > 0 {
         return Ok(());
     }
@@ -97,7 +99,11 @@ pub fn secret_delete(c: &mut StoreConnection, key: &SecretKey) -> Result<bool, S
     let shown = key.to_string();
     let target = secrets::table.find((&key.enterprise, &key.org, &key.project, &key.name));
     let removed = diesel::delete(target).execute(c);
-    Ok(removed.map_err(|source| About { what: SECRET, key: &shown }.delete(source))? > 0)
+    let removed = removed.map_err(|source| About { what: SECRET, key: &shown }.delete(source))? > 0;
+    if removed {
+        audit_note(c, "secret.delete", || Changed::new(format!("secret {shown}"), None, None))?;
+    }
+    Ok(removed)
 }
 
 /// Returns how many secrets there are.

@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use shuntyard_domain::tenancy::{Name, PipelinePath};
 
+use super::audit::{Changed, audit_note};
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
 use super::schema::{orgs, pipelines, projects};
@@ -15,7 +16,8 @@ use super::schema::{orgs, pipelines, projects};
 pub fn org_insert(c: &mut StoreConnection, enterprise: &Name, name: &Name, now_ms: i64) -> Result<(), StoreError> {
     let row = (orgs::enterprise.eq(enterprise.as_str()), orgs::name.eq(name.as_str()), orgs::created_at_ms.eq(now_ms));
     let inserted = c.transaction(|c| diesel::insert_into(orgs::table).values(row).execute(c));
-    inserted.map(drop).map_err(|source| About { what: "organisation", key: name.as_str() }.insert(source))
+    inserted.map_err(|source| About { what: "organisation", key: name.as_str() }.insert(source))?;
+    audit_note(c, "org.create", || Changed::new(format!("org {name}"), None, None))
 }
 
 /// Inserts a project of an organisation that is there.
@@ -36,7 +38,8 @@ pub fn project_insert(
         projects::created_at_ms.eq(now_ms),
     );
     let inserted = c.transaction(|c| diesel::insert_into(projects::table).values(row).execute(c));
-    inserted.map(drop).map_err(|source| About { what: "project", key: name.as_str() }.insert(source))
+    inserted.map_err(|source| About { what: "project", key: name.as_str() }.insert(source))?;
+    audit_note(c, "project.create", || Changed::new(format!("project {org}/{name}"), None, None))
 }
 
 /// Inserts a pipeline of a project that is there.
@@ -52,7 +55,8 @@ pub fn pipeline_insert(c: &mut StoreConnection, at: &PipelinePath, now_ms: i64) 
         pipelines::created_at_ms.eq(now_ms),
     );
     let inserted = c.transaction(|c| diesel::insert_into(pipelines::table).values(row).execute(c));
-    inserted.map(drop).map_err(|source| About { what: "pipeline", key: at.pipeline.as_str() }.insert(source))
+    inserted.map_err(|source| About { what: "pipeline", key: at.pipeline.as_str() }.insert(source))?;
+    audit_note(c, "pipeline.create", || Changed::new(format!("pipeline {at}"), None, None))
 }
 
 /// Tells since when there is an organisation, in Unix milliseconds; `None`: there is none.

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use diesel::prelude::*;
+use serde_json::json;
 
+use super::audit::{Changed, audit_note};
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
 use super::schema::tokens;
@@ -24,6 +26,14 @@ pub struct TokenRow {
     pub last_used_at_ms: Option<i64>,
     pub expires_at_ms: Option<i64>,
     pub revoked_at_ms: Option<i64>,
+}
+
+impl TokenRow {
+    /// Whether it opens anything at `now_ms`.
+    #[must_use]
+    pub fn is_good(&self, now_ms: i64) -> bool {
+        self.revoked_at_ms.is_none() && self.expires_at_ms.is_none_or(|at| at > now_ms)
+    }
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -73,7 +83,10 @@ pub fn token_insert(c: &mut StoreConnection, token: &TokenRow) -> Result<(), Sto
     };
     c.transaction(|c| diesel::insert_into(tokens::table).values(columns).execute(c))
         .map_err(|source| About { what: TOKEN, key: &token.id }.insert(source))?;
-    Ok(())
+    audit_note(c, "token.create", || {
+        let after = json!({"name": token.name, "prefix": token.prefix, "expires_at_ms": token.expires_at_ms});
+        Changed::new(format!("token {}", token.id), None, Some(after))
+    })
 }
 
 /// Returns the token with that digest, whatever its dates say.
@@ -105,6 +118,7 @@ pub fn token_revoke(c: &mut StoreConnection, id: &str, now_ms: i64) -> Result<()
         .execute(c)
         .map_err(|source| about.update(source))?;
     if revoked > 0 {
+        audit_note(c, "token.revoke", || Changed::new(format!("token {id}"), None, None))?;
         return Ok(());
     }
     let known = tokens::table.find(id).select(tokens::id).first::<String>(c).optional();

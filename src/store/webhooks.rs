@@ -1,8 +1,10 @@
 //! Webhooks; their secrets as they are sealed.
 
 use diesel::prelude::*;
+use serde_json::json;
 use shuntyard_domain::webhook::WebhookEvent;
 
+use super::audit::{self, Changed, audit_note};
 use super::base64_text;
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
@@ -92,6 +94,7 @@ pub fn webhook_insert(c: &mut StoreConnection, webhook: &WebhookRow) -> Result<(
     let columns = Columns::new(webhook)?;
     c.transaction(|c| diesel::insert_into(webhooks::table).values(columns).execute(c))
         .map_err(|source| About { what: WEBHOOK, key: &webhook.name }.insert(source))?;
+    audit_note(c, "webhook.create", || changed(None, webhook))?;
     outbox::forget_subscriptions();
     Ok(())
 }
@@ -102,6 +105,10 @@ pub fn webhook_insert(c: &mut StoreConnection, webhook: &WebhookRow) -> Result<(
 /// `Conflict` when a new name is taken.
 pub fn webhook_update(c: &mut StoreConnection, webhook: &WebhookRow) -> Result<bool, StoreError> {
     let columns = Columns::new(webhook)?;
+    if audit::is_acting() {
+        let before = webhook_find(c, &webhook.id)?;
+        audit_note(c, "webhook.change", || changed(before.as_ref(), webhook))?;
+    }
     let values = (
         webhooks::name.eq(columns.name),
         webhooks::url.eq(columns.url),
@@ -141,7 +148,16 @@ pub fn webhook_delete(c: &mut StoreConnection, id: &str) -> Result<bool, StoreEr
     diesel::delete(of_it).execute(c).map_err(|source| about.delete(source))?;
     let deleted = diesel::delete(webhooks::table.find(id)).execute(c).map_err(|source| about.delete(source))?;
     outbox::forget_subscriptions();
+    if deleted > 0 {
+        audit_note(c, "webhook.delete", || Changed::new(format!("webhook {id}"), None, None))?;
+    }
     Ok(deleted > 0)
+}
+
+/// What the audit log says of a webhook's record; its URL may hold a secret.
+fn changed(before: Option<&WebhookRow>, after: &WebhookRow) -> Changed {
+    let body = |row: &WebhookRow| json!({"name": row.name, "events": row.events, "enabled": row.enabled});
+    Changed::new(format!("webhook {}", after.id), before.map(body), Some(body(after)))
 }
 
 /// Returns how many webhooks there are.

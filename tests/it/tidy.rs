@@ -149,6 +149,12 @@ fn each_foreign_crate_has_its_place() {
     refuse(&files, &["reqwest"], &["src/outgoing/"], "the daemon's calls out are made in outgoing/");
     refuse(
         &files,
+        &["axum::routing"],
+        &["src/http/access/routes.rs"],
+        "a route has a policy: declare it in http/routes.rs",
+    );
+    refuse(
+        &files,
         &["tokio::spawn", "task::spawn(", "thread::spawn"],
         &["src/shutdown.rs"],
         "whoever spawns, owns: shutdown.rs",

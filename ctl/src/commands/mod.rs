@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod artifacts;
+pub mod audit;
 pub mod cancel;
 pub mod change;
 pub mod completions;
@@ -16,6 +17,8 @@ pub mod logs;
 pub mod plan;
 pub mod pool;
 pub mod project_limit;
+pub mod queue;
+pub mod retention;
 pub mod runners;
 pub mod secret;
 pub mod tenancy;
@@ -39,6 +42,7 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
     let connect = || -> Result<Client, Failure> { Ok(Client::new(Connection::resolve(&args.connection)?)?) };
     match args.command {
         Command::Run(run) => crate::run::run(connect, *run).await,
+        Command::Audit(args) => audit::run(&connect()?, args).await,
         Command::Jobs(jobs) => jobs::run(&connect()?, jobs).await,
         Command::Logs(logs) => logs::run(&connect()?, logs).await,
         Command::Cancel(cancel) => cancel::run(&connect()?, cancel).await,
@@ -52,6 +56,8 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Pipeline(pipeline) => tenancy::pipeline(&connect()?, pipeline).await,
         Command::Config(ConfigCommand::Check(check)) => config_check::run(&check),
         Command::Secret(command) => secret::run(&connect()?, command).await,
+        Command::Queue(command) => queue::run(&connect()?, command).await,
+        Command::Retention(command) => retention::run(&connect()?, command).await,
         Command::Ctl(CtlCommand::InstallRunner(install)) => runners::install::run(&connect()?, install).await,
         Command::Ctl(CtlCommand::DeleteRunner(delete)) => runners::delete::run(&connect()?, delete).await,
         Command::Ctl(CtlCommand::ListRunners(list)) => runners::list::run(&connect()?, list).await,
@@ -77,6 +83,7 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Ctl(CtlCommand::Export(export)) => runners::export::run(&connect()?, export).await,
         Command::Api(api) => api::run(&connect()?, api).await,
         Command::Completions(completions) => completions::run(&completions),
+        Command::Man(man) => completions::man(&man),
     }
 }
 

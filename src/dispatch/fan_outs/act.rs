@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use shuntyard_domain::access::Place;
 use shuntyard_domain::change::Signed;
 use shuntyard_domain::fan_out::FanOut;
 use shuntyard_domain::filter::{Attributes, Filter};
@@ -56,7 +57,12 @@ impl Dispatcher {
     ///
     /// # Errors
     /// `BadRequest`, `NoFanOut`; `Store` when some of them may have been cancelled and others not.
-    pub async fn cancel_chosen_jobs(&self, request: CancelJobs, by: &str) -> Result<CancelledJobs, DispatchError> {
+    pub async fn cancel_chosen_jobs(
+        &self,
+        request: CancelJobs,
+        within: Option<Vec<Place>>,
+        by: &str,
+    ) -> Result<CancelledJobs, DispatchError> {
         let state = request.state.clone().unwrap_or_else(|| "unfinished".into());
         if !STATES.contains(&state.as_str()) {
             return Err(bad("state", format!("no unfinished job is in state `{state}`"), &STATES));
@@ -67,9 +73,13 @@ impl Dispatcher {
             let chosen_by_more = request.state.is_some() || request.project.is_some() || !is_any(&request.runners);
             let (fan_out, dry_run) = (request.fan_out, request.dry_run);
             if let Some(id) = fan_out {
-                engine.fan_out_view(id).await?;
+                let (fan_out, _) = engine.fan_out_view(id).await?;
+                let place = Place::of(&fan_out.org, &fan_out.project);
+                if within.as_ref().is_some_and(|within| !within.iter().any(|holds| holds.holds(&place))) {
+                    return Err(DispatchError::NoFanOut(id));
+                }
             }
-            let (jobs, more) = engine.chosen_jobs(request, state).await?;
+            let (jobs, more) = engine.chosen_jobs(request, within, state).await?;
             let body = |job: &Job| CancelledJob {
                 id: job.id,
                 title: job.origin.title.clone(),
@@ -91,11 +101,17 @@ impl Dispatcher {
     }
 
     /// The jobs that are chosen, and whether there are others.
-    async fn chosen_jobs(&self, request: CancelJobs, state: String) -> Result<(Vec<Job>, bool), DispatchError> {
+    async fn chosen_jobs(
+        &self,
+        request: CancelJobs,
+        within: Option<Vec<Place>>,
+        state: String,
+    ) -> Result<(Vec<Job>, bool), DispatchError> {
         let mut runners = RunnerChoice::new(self, request.runners);
         let mut query = JobQuery {
             state: Some(state),
             project: request.project,
+            within,
             fan_out: request.fan_out,
             limit: PAGE,
             ..JobQuery::default()

@@ -15,6 +15,7 @@ use tracing::info_span;
 
 use super::check::Failed;
 use super::records::{NewJumpHost, check_chain, check_endpoint, insert};
+use crate::acting::on_behalf;
 use crate::dispatch::install::{CREDENTIAL_ADVICE, connect_advice, credential_of, policy_of};
 use crate::dispatch::steps::{Failure, Steps};
 use crate::dispatch::{DispatchError, Dispatcher};
@@ -68,16 +69,18 @@ impl Dispatcher {
         self.0.store.read(move |c| check_chain(c, &host)).await?;
         let claim = self.0.claims.claim(&format!("jump host {name}"))?;
         let engine = self.clone();
-        self.0.tasks.spawn(info_span!("install", jump_host.name = %name), move |_| async move {
-            match engine.bootstrap_jump_host(&wanted, &steps).await {
-                Ok(Some(left_behind)) => steps.finished(None, left_behind),
-                // The key that it shows was told.
-                Ok(None) => (),
-                Err(Undone { failed: (step, failure), rolled_back, left_behind }) => {
-                    steps.failed(step, failure, rolled_back, left_behind);
+        self.0.tasks.spawn(info_span!("install", jump_host.name = %name), move |_| {
+            on_behalf(async move {
+                match engine.bootstrap_jump_host(&wanted, &steps).await {
+                    Ok(Some(left_behind)) => steps.finished(None, left_behind),
+                    // The key that it shows was told.
+                    Ok(None) => (),
+                    Err(Undone { failed: (step, failure), rolled_back, left_behind }) => {
+                        steps.failed(step, failure, rolled_back, left_behind);
+                    }
                 }
-            }
-            drop(claim);
+                drop(claim);
+            })
         });
         Ok(listener)
     }

@@ -1,5 +1,6 @@
 //! What people do about a change: approve, deliver, run a stage again, cancel, close.
 
+use serde_json::json;
 use shuntyard_domain::change::{Change, ChangeState, Signed};
 use shuntyard_domain::ids::ChangeId;
 use shuntyard_domain::phase::Stage;
@@ -7,7 +8,7 @@ use shuntyard_domain::stage::{Action, ChangeView, StageRun, cancelled_at_the_doo
 
 use super::carry_out::refused_end;
 use crate::dispatch::{DispatchError, Dispatcher};
-use crate::store::{Connection, StoreError, change_update, stage_run_insert, stage_run_update};
+use crate::store::{Changed, Connection, StoreError, audit_note, change_update, stage_run_insert, stage_run_update};
 
 /// How often an action looks again when something else happened between its look and its write.
 const TRIES: usize = 10;
@@ -32,8 +33,14 @@ enum RunWrite {
 }
 
 impl Write {
-    fn store(self, c: &mut Connection) -> Result<(), StoreError> {
+    fn store(self, c: &mut Connection, action: &str) -> Result<(), StoreError> {
         change_update(c, &self.change)?;
+        audit_note(c, action, || {
+            let run = self.run.as_ref().map(|(RunWrite::New(run) | RunWrite::Over(run))| run);
+            let run = run.map(|run| json!({"stage": run.stage, "number": run.number}));
+            let after = json!({"state": self.change.state.as_str(), "run": run});
+            Changed::new(format!("change {}", self.change.id), None, Some(after))
+        })?;
         match self.run {
             Some(RunWrite::New(run)) => stage_run_insert(c, &self.change.at, &run),
             Some(RunWrite::Over(run)) => stage_run_update(c, &run).map(drop),
@@ -48,7 +55,7 @@ impl Dispatcher {
     /// # Errors
     /// `NoChange`; `NotAllowed` says why it is not allowed now; nothing was changed. Here and below.
     pub async fn approve_change(&self, id: ChangeId, by: &str) -> Result<(), DispatchError> {
-        self.act(id, by, |view, signed| {
+        self.act(id, by, "change.approve", |view, signed| {
             check(view, Action::Approve)?;
             let approved = Some(signed);
             let change = Change { state: ChangeState::Merged, approved, ..view.change.clone() };
@@ -62,7 +69,7 @@ impl Dispatcher {
     /// # Errors
     /// As `approve_change`.
     pub async fn deliver_change(&self, id: ChangeId, by: &str) -> Result<(), DispatchError> {
-        self.act(id, by, |view, signed| {
+        self.act(id, by, "change.deliver", |view, signed| {
             check(view, Action::Deliver)?;
             Ok(Write { change: Change { delivered: Some(signed), ..view.change.clone() }, run: None })
         })
@@ -74,7 +81,7 @@ impl Dispatcher {
     /// # Errors
     /// As `approve_change`.
     pub async fn close_change(&self, id: ChangeId, by: &str) -> Result<(), DispatchError> {
-        self.act(id, by, |view, signed| {
+        self.act(id, by, "change.close", |view, signed| {
             check(view, Action::Close)?;
             let open = view.latest.as_ref().map(|latest| &latest.run).filter(|run| run.end.is_none());
             // Who stopped it is told with the run; an earlier cancel stays.
@@ -92,7 +99,7 @@ impl Dispatcher {
     /// As `approve_change`.
     pub async fn trigger_stage(&self, id: ChangeId, what: Trigger, by: &str) -> Result<(), DispatchError> {
         let engine = self.clone();
-        self.act(id, by, move |view, signed| {
+        self.act(id, by, "change.trigger", move |view, signed| {
             let new = trigger(view, what.stage, what.failed_only)?;
             let run = engine.new_run(id, new.stage, new.number);
             let run = StageRun { triggered_by: Some(signed.by), repeats: new.repeats, ..run };
@@ -107,7 +114,7 @@ impl Dispatcher {
     /// As `approve_change`.
     pub async fn cancel_change(&self, id: ChangeId, by: &str) -> Result<(), DispatchError> {
         let engine = self.clone();
-        self.act(id, by, move |view, signed| {
+        self.act(id, by, "change.cancel", move |view, signed| {
             check(view, Action::Cancel)?;
             let at_ms = signed.at_ms;
             let cancel = Some(signed);
@@ -129,6 +136,7 @@ impl Dispatcher {
         &self,
         id: ChangeId,
         by: &str,
+        action: &'static str,
         decide: impl Fn(&ChangeView, Signed) -> Result<Write, shuntyard_domain::stage::Refusal> + Send + 'static,
     ) -> Result<(), DispatchError> {
         let (engine, by) = (self.clone(), by.to_owned());
@@ -138,7 +146,7 @@ impl Dispatcher {
                 let view = engine.change_view(id).await?;
                 let signed = Signed { at_ms: engine.0.clock.now_ms(), by: by.clone() };
                 let write = decide(&view, signed).map_err(DispatchError::NotAllowed)?;
-                let written: Result<(), StoreError> = engine.0.store.write(move |c| write.store(c)).await;
+                let written: Result<(), StoreError> = engine.0.store.write(move |c| write.store(c, action)).await;
                 // Also when it failed: a commit may have failed in appearance only.
                 engine.ask_about(id);
                 match written {

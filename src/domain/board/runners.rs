@@ -99,6 +99,11 @@ impl Runners {
     }
 
     /// Every known runner, by index.
+    /// The indices of all runners.
+    pub(super) fn indices(&self) -> impl Iterator<Item = u32> {
+        self.by_id.values().copied()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.all.iter().filter(|entry| !entry.gone)
     }

@@ -1,6 +1,7 @@
 //! Shapes that travel: to the runner's wrapper (`frame`, `control`, `collect`) and over HTTP (`api`, `workspace`).
 
 pub mod api;
+pub mod audit;
 pub mod change;
 mod clone;
 pub mod collect;
@@ -13,6 +14,8 @@ pub mod jump_host;
 pub mod object;
 pub mod pipelines;
 pub mod pools;
+pub mod queue;
+pub mod retention;
 pub mod time_text;
 pub mod webhook;
 pub mod workspace;

@@ -112,6 +112,7 @@ async fn pages_hold_what_was_asked_for_and_rows_are_counted(db: Database) {
     let end = Some(FanOutEnd { status: FanOutStatus::Failed, at_ms: 11 });
     store.write(move |c| fan_out_update(c, &FanOut { end, ..fan_out(2) })).await.unwrap();
     let page = |status: Option<&str>, before: Option<u128>, limit| FanOutQuery {
+        within: None,
         status: status.map(str::to_owned),
         project: Some("shop".into()),
         before: before.map(|number| FanOutId(Uuid::from_u128(number))),
