@@ -32,6 +32,12 @@ impl Acting {
         Self { name, token_id, address, request_id, at_ms, noted: Arc::default() }
     }
 
+    /// The same request, once it is known whose it is: that of a login begins without a token.
+    #[must_use]
+    pub fn of(self, name: String) -> Self {
+        Self { name, ..self }
+    }
+
     /// Runs `work` as theirs.
     pub async fn scope<F: Future>(self, work: F) -> F::Output {
         ACTING.scope(self, work).await

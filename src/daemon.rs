@@ -1,5 +1,7 @@
 //! The composition root: starts every layer in order and stops it in order.
 
+mod entrance;
+
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,6 +15,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info_span;
+
+pub use entrance::certificate;
 
 use crate::backup;
 use crate::blobs::{BlobLimits, BlobStore};
@@ -78,6 +82,8 @@ impl Daemon {
             .await
             .with_context(|| format!("cannot listen on {} ([server] listen)", config.server.listen))?;
         let address = listener.local_addr()?;
+        let server = Tasks::new();
+        let door = entrance::open(config, address, &clock, &server)?;
         // Jobs' tasks and the pool say goodbye through the tunnels.
         let inbound = Tasks::new();
         let (dial_out, endpoint) = dial_out(config, &paths.dial_out_key, &clock, &inbound).await?;
@@ -114,9 +120,8 @@ impl Daemon {
         }
         // Only now: a host whose key is not loaded yet would be refused.
         endpoint.into_iter().for_each(Inbound::serve);
-        let server = Tasks::new();
         let api = Api { dispatcher: dispatcher.clone(), metrics_open: config.metrics.open };
-        server.spawn(info_span!("http"), |stop| http::serve(listener, api, stop));
+        server.spawn(info_span!("http"), |stop| http::serve(listener, door, api, stop));
         tracing::info!(%address, data_dir = %paths.data_dir.display(), "ready");
         systemd::ready(&server, &dispatcher, &address);
         Ok(Self { dispatcher, store, local: machine, server, inbound, address, _lock: lock })

@@ -4,10 +4,12 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use shuntyard::config::{Config, ConfigSources, FlagOverrides, LogConfig, default_file, process_environment};
 use shuntyard::clock::Clock;
+use shuntyard::clock::Clock;
+use shuntyard::config::{Config, ConfigSources, FlagOverrides, LogConfig, default_file, process_environment};
 use shuntyard::{backup, check, daemon, showcase, telemetry};
 use tokio_util::sync::CancellationToken;
 
@@ -55,7 +57,7 @@ enum Command {
     },
     /// Back up database, logs, workspaces and artifacts into one file, also while the dispatcher runs.
     ///
-    /// master.key and dial-out.key are not in it: keep copies of them apart. Without master.key nobody opens the
+    /// master.key, dial-out.key and tls.key are not in it: keep copies of them apart. Without master.key nobody opens the
     /// runners' keys of a backup. With PostgreSQL pg_dump backs up the database, before this.
     Backup {
         /// A new file, or a directory for one that is named after the time.
@@ -63,7 +65,7 @@ enum Command {
         to: PathBuf,
         #[command(flatten)]
         config: ConfigArgs,
-        /// Put master.key and dial-out.key in it too: who has the backup then has all runners.
+        /// Put master.key, dial-out.key, tls.key and tls.crt in it too: who has the backup then has all runners.
         #[arg(long)]
         with_master_key: bool,
         /// Leave out the database, which pg_dump has backed up before.
@@ -86,6 +88,8 @@ enum Command {
         #[arg(value_name = "DIR")]
         dir: PathBuf,
     },
+    /// Print the fingerprint of the API's certificate, which `shunt login` asks people to compare.
+    Fingerprint(ConfigArgs),
 }
 
 #[derive(clap::Args)]
@@ -142,6 +146,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             clap_mangen::generate_to(Args::command(), &dir)?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Fingerprint(args) => {
+            let Some((config, _)) = load(args) else { return Ok(ExitCode::from(2)) };
+            print_fingerprint(&config)
+        }
         Command::Demo { stay, dir } => {
             let chosen = dir.is_some();
             let dir =
@@ -182,6 +190,18 @@ fn check(args: ConfigArgs, config_only: bool, json: bool) -> ExitCode {
         let _ = std::io::stderr().write_all(bad.as_bytes());
     }
     if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(2) }
+}
+
+/// A certificate of the daemon's own is made when it is not there yet, so that it can be told before the first start.
+fn print_fingerprint(config: &Config) -> anyhow::Result<ExitCode> {
+    config.paths().create().context("see [data] dir")?;
+    let Some((files, certificate)) = daemon::certificate(config, Clock::system().now_ms()).context("see [tls]")? else {
+        eprintln!("the API speaks plain HTTP on {}: there is no certificate ([tls] mode)", config.server.listen);
+        return Ok(ExitCode::FAILURE);
+    };
+    eprintln!("{}", files.cert_file.display());
+    writeln!(std::io::stdout(), "{}", certificate.fingerprint)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Takes more open files than the 1,024 that a login has: each runner's connection is one, each client of the API another.

@@ -8,6 +8,9 @@ use crate::commands::change::ChangeCommand;
 use crate::commands::enrolment_tokens;
 use crate::commands::fan_out::FanOutCommand;
 use crate::commands::jump_hosts::JumpHostCommand;
+use crate::commands::login::LoginArgs;
+use crate::commands::login::logout::LogoutArgs;
+use crate::commands::login::whoami::WhoamiArgs;
 use crate::commands::pool::PoolCommand;
 use crate::commands::queue::QueueCommand;
 use crate::commands::retention::RetentionCommand;
@@ -17,6 +20,8 @@ use crate::commands::runners::{
 };
 use crate::commands::secret::SecretCommand;
 use crate::commands::tenancy::{OrgCommand, PipelineCommand, ProjectCommand};
+use crate::commands::token::TokenCommand;
+use crate::commands::user::UserCommand;
 use crate::commands::webhook::WebhookCommand;
 use crate::commands::{api, cancel, completions, config_check, explain, jobs, logs, plan};
 use crate::connection::ConnectionArgs;
@@ -78,9 +83,18 @@ pub enum Command {
     /// See what retention would remove
     #[command(subcommand)]
     Retention(RetentionCommand),
+    /// Manage users and their roles
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Make, list and revoke API tokens of people and programs
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Manage runners, jump hosts, pools and webhooks
     #[command(subcommand)]
     Ctl(CtlCommand),
+    Login(LoginArgs),
+    Logout(LogoutArgs),
+    Whoami(WhoamiArgs),
     Audit(AuditArgs),
     Api(api::ApiArgs),
     Completions(completions::CompletionsArgs),

@@ -12,8 +12,9 @@ use serde_json::Value;
 use shuntyard_domain::wire::api::ErrorBody;
 
 use crate::client_error::{ClientError, Refusal, innermost};
-use crate::connection::{Connection, Token, is_loopback};
+use crate::connection::{Connection, Token, is_loopback, shown};
 use crate::terminal::plain;
+use crate::trust::{Refused, Watchman};
 use answer::{date, next_page, not_json};
 
 pub use answer::{Answer, parse, unknown_shape};
@@ -27,6 +28,8 @@ pub const EVENT_STREAM: &str = "text/event-stream";
 pub struct Client {
     http: reqwest::Client,
     connection: Connection,
+    /// Who looks at the server's certificate; nobody over plain HTTP.
+    watchman: Option<Watchman>,
     /// How long a whole answer, or the head of a stream, may take.
     answer_limit: Duration,
 }
@@ -35,21 +38,24 @@ impl Client {
     /// Prepares a client; nothing is sent.
     ///
     /// # Errors
-    /// `ClientError::Setup` when https is asked for and this machine has no root certificates.
+    /// `ClientError::Setup`, `ClientError::Tls`
     pub fn new(connection: Connection) -> Result<Self, ClientError> {
         let mut builder = reqwest::Client::builder()
             .connect_timeout(CONNECT_LIMIT)
             .user_agent(concat!("shunt/", env!("CARGO_PKG_VERSION")))
             // A redirect would carry the token elsewhere.
             .redirect(reqwest::redirect::Policy::none());
-        if connection.server.scheme() == "http" {
+        let watchman = (connection.server.scheme() == "https").then(|| Watchman::new(&connection.trust));
+        match &watchman {
+            Some(watchman) => builder = builder.tls_backend_preconfigured(watchman.config()?),
             // No TLS, so no root certificates: a machine without ca-certificates must do.
-            builder = builder.tls_certs_only([]);
+            None => builder = builder.tls_certs_only([]),
         }
         if is_loopback(&connection.server) {
             builder = builder.no_proxy();
         }
-        Ok(Self { http: builder.build().map_err(ClientError::Setup)?, connection, answer_limit: ANSWER_LIMIT })
+        let http = builder.build().map_err(ClientError::Setup)?;
+        Ok(Self { http, connection, watchman, answer_limit: ANSWER_LIMIT })
     }
 
     #[must_use]
@@ -233,7 +239,7 @@ impl Client {
             request = request.header(AUTHORIZATION, value);
         }
         let response = request.send().await.map_err(|e| {
-            if e.is_connect() { self.unreachable(innermost(&e)) } else { ClientError::Cut(innermost(&e)) }
+            if e.is_connect() { self.not_connected(innermost(&e)) } else { ClientError::Cut(innermost(&e)) }
         })?;
         if response.status().is_success() { Ok(response) } else { Err(self.refusal(method, response).await) }
     }
@@ -246,8 +252,19 @@ impl Client {
         Ok(Some(value))
     }
 
-    fn unreachable(&self, why: String) -> ClientError {
-        ClientError::Unreachable { server: self.server(), why }
+    /// Nobody answers, or somebody who is not known as the server.
+    fn not_connected(&self, why: String) -> ClientError {
+        let server = self.server();
+        match (self.watchman.as_ref().and_then(Watchman::refused), self.connection.trust.pinned) {
+            (Some(Refused { shown, .. }), Some(pinned)) => ClientError::OtherCertificate { server, pinned, shown },
+            (Some(Refused { shown, why }), None) => ClientError::UnknownCertificate { server, shown, why },
+            // What rustls calls the answer of somebody who speaks something else.
+            (None, _) if why.contains("corrupt message") => {
+                let why = "it does not speak TLS on that port; perhaps http:// is meant".to_owned();
+                ClientError::Unreachable { server, why }
+            }
+            (None, _) => ClientError::Unreachable { server, why },
+        }
     }
 
     fn denied(&self, why: &str) -> ClientError {
@@ -255,7 +272,7 @@ impl Client {
     }
 
     fn server(&self) -> String {
-        self.connection.server.as_str().trim_end_matches('/').to_owned()
+        shown(&self.connection.server)
     }
 
     async fn refusal(&self, method: &Method, response: Response) -> ClientError {
@@ -266,8 +283,10 @@ impl Client {
         };
         let json: Option<Value> = serde_json::from_slice(&bytes).ok();
         let body = json.as_ref().and_then(|json| ErrorBody::deserialize(json).ok());
+        // A wrong password is another thing than a token that is not accepted.
+        let of_token = body.as_ref().is_none_or(|body| body.error != "unauthorized");
         match (status, json, body) {
-            (StatusCode::UNAUTHORIZED, _, body) => match &self.connection.token {
+            (StatusCode::UNAUTHORIZED, _, body) if of_token => match &self.connection.token {
                 Token::Missing(why) => self.denied(why),
                 Token::Known(_) => self.denied(match body {
                     Some(body) if body.error == "token_expired" => "it has expired",
@@ -296,6 +315,7 @@ pub fn encode(url: &Url, body: &impl Serialize) -> Result<Vec<u8>, ClientError> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trust::Trust;
 
     #[test]
     fn addresses_are_built_under_the_enterprise_and_encoded() {
@@ -303,6 +323,7 @@ mod tests {
             server: Url::parse(server).unwrap(),
             enterprise: "default".into(),
             token: Token::Missing(String::new()),
+            trust: Trust::default(),
         };
         let client = Client::new(connection("http://127.0.0.1:1/")).unwrap();
         assert_eq!(client.url("jobs/7/log", &[]).as_str(), "http://127.0.0.1:1/api/v0/e/default/jobs/7/log");
@@ -318,7 +339,8 @@ mod tests {
     fn a_server_that_takes_the_request_and_does_not_answer_is_not_called_unreachable() {
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Url::parse(&format!("http://{}/", silent.local_addr().unwrap())).unwrap();
-        let connection = Connection { server, enterprise: "default".into(), token: Token::Missing(String::new()) };
+        let (token, trust) = (Token::Missing(String::new()), Trust::default());
+        let connection = Connection { server, enterprise: "default".into(), token, trust };
         let client = Client { answer_limit: Duration::from_millis(50), ..Client::new(connection).unwrap() };
         let url = client.url("jobs", &[]);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -6,6 +6,7 @@ use std::io;
 
 use reqwest::StatusCode;
 use serde_json::Value;
+use shuntyard_domain::certificate_fingerprint::CertificateFingerprint;
 use shuntyard_domain::wire::api::ErrorBody;
 
 use crate::terminal::plain;
@@ -16,6 +17,19 @@ pub enum ClientError {
     Unreachable { server: String, why: String },
     #[error("{server} took the request and did not answer within {limit_s} s; it may still do what was asked")]
     TimedOut { server: String, limit_s: u64 },
+    #[error(
+        "{server} shows a certificate that is not trusted here: {why}. It is {shown}: compare it with what `shuntd fingerprint` \
+         prints there, then `shunt login {server}` pins it; or name its authority with --ca-file"
+    )]
+    UnknownCertificate { server: String, shown: CertificateFingerprint, why: String },
+    #[error(
+        "{server} shows another certificate than the one that was pinned, and nothing was sent.\n  pinned  {pinned}\n  shown   {shown}\n\
+         If `shuntd fingerprint` prints the shown one there, it was changed on purpose: `shunt login {server}` pins it. Else \
+         somebody stands between you and the server"
+    )]
+    OtherCertificate { server: String, pinned: CertificateFingerprint, shown: CertificateFingerprint },
+    #[error("cannot set up https: {0}")]
+    Tls(String),
     #[error("{server} does not accept the token: {why}")]
     TokenDenied { server: String, why: String },
     #[error("the token's role is not allowed to {method} {path}")]
@@ -38,7 +52,7 @@ pub enum ClientError {
     Gap { job: String, source: shuntyard_domain::output::Gap },
     #[error("the connection was cut before the answer was complete: {0}")]
     Cut(String),
-    #[error("cannot set up https: {}. Install the package ca-certificates", innermost(.0))]
+    #[error("cannot set up the client: {}", innermost(.0))]
     Setup(#[source] reqwest::Error),
 }
 
@@ -94,6 +108,9 @@ impl ClientError {
             | Self::UnknownEvent { .. }
             | Self::EventTooLarge { .. }
             | Self::Gap { .. }
+            | Self::UnknownCertificate { .. }
+            | Self::OtherCertificate { .. }
+            | Self::Tls(_)
             | Self::Setup(_) => false,
         }
     }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use shuntyard_domain::certificate_fingerprint::{BadFingerprint, CertificateFingerprint};
 use shuntyard_domain::ids::{ChangeId, FanOutId, JobId};
 use shuntyard_domain::phase::Stage;
 use shuntyard_domain::runner::BadName;
@@ -45,6 +46,12 @@ pub enum Failure {
     NoEnrolmentToken(String),
     #[error("{found} unused enrolment tokens are called `{name}`: name one by its prefix")]
     TokensAlike { name: String, found: usize },
+    #[error(
+        "there is no API token `{0}` that could be revoked; `shunt token list` lists them, `shunt ctl list-tokens` those of hosts"
+    )]
+    NoApiToken(String),
+    #[error("{found} API tokens are called `{name}`: name one by its prefix")]
+    ApiTokensAlike { name: String, found: usize },
     #[error("there is no webhook `{0}`; `shunt ctl webhook list` lists those that there are")]
     NoWebhook(String),
     #[error("cannot write the output: {0}")]
@@ -57,6 +64,16 @@ pub enum Failure {
     ReadFile { path: PathBuf, source: io::Error },
     #[error("cannot write {path}: {source}")]
     WriteFile { path: PathBuf, source: io::Error },
+    #[error("{path} is not what `shunt login` has written: {source}. Remove it and log in again")]
+    BadLogins { path: PathBuf, source: serde_json::Error },
+    #[error("neither XDG_CONFIG_HOME nor HOME is set: there is no place to keep a login in")]
+    NoConfigDirectory,
+    #[error("nobody is logged in at {server} here; `shunt login {server}`")]
+    NotLoggedIn { server: String },
+    #[error("{server} does not accept this name and password")]
+    LoginDenied { server: String },
+    #[error("the certificate was not confirmed; nothing was sent and nothing is kept")]
+    CertificateDeclined,
     #[error("cannot read standard input: {0}")]
     ReadInput(#[source] io::Error),
     #[error("cannot ask for the {what}: {source}. Without a terminal, use {instead}")]
@@ -118,8 +135,29 @@ pub enum Usage {
     BadSize { found: String, why: String },
     #[error("`{found}` is not a fingerprint: write it as `ssh-keygen -lf` does, SHA256: and 43 characters")]
     BadFingerprint { found: String },
+    #[error("`{found}` names no certificate: {source}")]
+    BadPin { found: String, source: BadFingerprint },
+    #[error("{path} holds no certificate in PEM form")]
+    NoCertificates { path: PathBuf },
+    #[error(
+        "{server} shows a certificate that nobody has confirmed here: {shown} ({why}). There is no terminal to ask on: compare it \
+         with what `shuntd fingerprint` prints there, then give it with --fingerprint {shown}, or name its authority with --ca-file"
+    )]
+    CertificateUnconfirmed { server: String, shown: CertificateFingerprint, why: String },
+    #[error("say as whom to log in: --user NAME")]
+    NoUser,
+    #[error("standard input has no token: its first line is empty")]
+    EmptyToken,
     #[error("say how to log in for the bootstrap: a key (-i FILE) or a password (-P, or --password-stdin)")]
     NoCredential,
+    #[error("there is no terminal to ask for a password on: give it with --password-stdin")]
+    NoPassword,
+    #[error("this is no password that can be kept: it has 8 characters to 1024 bytes")]
+    BadPassword,
+    #[error("the two passwords differ; nothing was changed")]
+    PasswordsDiffer,
+    #[error("`{found}` is too long: an API token is good for ten years at most")]
+    ApiTokenTooLong { found: String },
     #[error("standard input has no password: its first line is empty")]
     EmptyPassword,
     #[error(

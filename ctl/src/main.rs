@@ -10,6 +10,7 @@ mod event_stream;
 mod failure;
 mod fan_out;
 mod git;
+mod logins;
 mod pretty_json;
 mod project;
 mod run;
@@ -19,6 +20,7 @@ mod sse;
 mod steps;
 mod table;
 mod terminal;
+mod trust;
 mod turns;
 mod workspace;
 

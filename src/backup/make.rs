@@ -42,7 +42,8 @@ pub struct Made {
 pub fn make(config: &Config, to: &Path, what: What, now_ms: i64) -> Result<Made, BackupError> {
     let url = StoreUrl::parse(&config.store.url)?;
     let made_at = rfc3339(now_ms);
-    let file = if to.is_dir() { to.join(format!("shuntyard-{}.tar.zst", made_at.replace(':', "-"))) } else { to.to_owned() };
+    let file =
+        if to.is_dir() { to.join(format!("shuntyard-{}.tar.zst", made_at.replace(':', "-"))) } else { to.to_owned() };
     if file.exists() {
         return Err(BackupError::Exists(file));
     }

@@ -25,7 +25,8 @@ pub async fn take_up(paths: &DataPaths, store: &Store, now_ms: i64) -> Result<()
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         text => text.map_err(at("read", &path))?,
     };
-    let made_at = serde_json::from_str(&text).map_or_else(|_| "an unknown time".to_owned(), |mark: Marker| mark.made_at);
+    let made_at =
+        serde_json::from_str(&text).map_or_else(|_| "an unknown time".to_owned(), |mark: Marker| mark.made_at);
     let reason = format!("the data is from the backup of {made_at}");
     store.write(move |c| pause_restored(c, now_ms, reason)).await?;
     fs::remove_file(&path).map_err(at("remove", &path))

@@ -1,7 +1,7 @@
 //! `shuntd backup` and `shuntd restore`: one archive of database, logs, workspaces, artifacts and configuration.
 //!
 //! The archive is a tar in zstd. Its last entry, `manifest.json`, names every other one with its SHA-256: an archive that
-//! was cut off has none. What proves or opens something by itself (`master.key`, `dial-out.key`) is left out unless
+//! was cut off has none. What proves or opens something by itself (`master.key`, `dial-out.key`, `tls.key` with its certificate) is left out unless
 //! asked for. Sessions of the local runner (`local/`) and `admin.token` are never in it: they are made anew.
 
 mod make;
@@ -29,7 +29,7 @@ const DATABASE: &str = "shuntyard.db";
 /// What was configured when the backup was made, without passwords.
 const CONFIG: &str = "backup-config.toml";
 /// Files of the data directory that open or prove something by themselves.
-const KEYS: [&str; 2] = ["master.key", "dial-out.key"];
+const KEYS: [&str; 4] = ["master.key", "dial-out.key", "tls.key", "tls.crt"];
 /// Tells the next start that the data is from a backup.
 const MARKER: &str = "restored.json";
 

@@ -152,7 +152,8 @@ fn put(file: &mut File, piece: &[u8]) -> io::Result<()> {
 fn mark(to: &Path, manifest: &Manifest, now_ms: i64) -> Result<(), BackupError> {
     let (path, owner) = (to.join(MARKER), Owner::of(to)?);
     let text = json!({"made_at": manifest.made_at, "restored_at": rfc3339(now_ms)}).to_string();
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(at("create", &path))?;
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(at("create", &path))?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(at("write", &path))?;
     owner.give(&path)?;
     File::open(to).and_then(|dir| dir.sync_all()).map_err(at("write", to))

@@ -13,9 +13,13 @@ pub fn told(made: &Made) -> String {
         text.push_str("The database is not in it: keep the pg_dump that you made before this beside it.\n");
     }
     if is_missing(&manifest.left_out) {
-        text.push_str("master.key is not in it: keep a copy of it apart, mode 0400; without it nobody opens what is sealed.\n");
+        text.push_str(
+            "master.key is not in it: keep a copy of it apart, mode 0400; without it nobody opens what is sealed.\n",
+        );
     } else {
-        text.push_str("master.key IS in it: who has this file has all runners and secrets. Keep it like the key itself.\n");
+        text.push_str(
+            "master.key IS in it: who has this file has all runners and secrets. Keep it like the key itself.\n",
+        );
     }
     text
 }

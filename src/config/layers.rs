@@ -9,7 +9,10 @@ use super::given::{Given, Refused};
 /// Every key, as `SECTION.KEY`. Sections have no underscore, so that a variable's name has one reading.
 pub(super) const KEYS: &[&str] = &[
     "server.listen",
-    "server.insecure_http",
+    "server.trusted_proxies",
+    "tls.mode",
+    "tls.cert_file",
+    "tls.key_file",
     "data.dir",
     "store.url",
     "log.level",

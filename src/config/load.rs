@@ -9,10 +9,11 @@ use zeroize::Zeroizing;
 
 use super::fault::{ConfigFault, ConfigFaults};
 use super::layers::{FILE_VARIABLE, Layers};
+use super::tls::read_tls;
 use super::{
     ArtifactsConfig, Config, DataConfig, DataPaths, DialOutConfig, DispatchConfig, EnrolmentConfig, HealthConfig,
     LocalConfig, LogConfig, LogFormat, LogLevel, MetricsConfig, OutgoingConfig, OutputConfig, PipelinesConfig,
-    PlacementRule, RetentionConfig, ServerConfig, SshConfig, StoreConfig, WorkspacesConfig,
+    PlacementRule, RetentionConfig, ServerConfig, SshConfig, StoreConfig, TlsMode, WorkspacesConfig,
 };
 
 /// What the configuration is made of.
@@ -30,7 +31,7 @@ pub struct FlagOverrides {
     /// Address and port of the HTTP API
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
-    /// Allow an address that is not loopback although HTTP is not encrypted
+    /// Speak plain HTTP also on an address that is not loopback: behind a proxy that ends TLS (`[tls] mode = "off"`)
     #[arg(long)]
     pub insecure_http: bool,
     /// Run jobs on this machine too, under the account of the dispatcher
@@ -56,7 +57,7 @@ impl FlagOverrides {
         let data_dir = self.data_dir.as_ref().map(|dir| std::path::absolute(dir).unwrap_or_else(|_| dir.clone()));
         let flags = [
             ("server.listen", "--listen", self.listen.clone()),
-            ("server.insecure_http", "--insecure-http", self.insecure_http.then(|| "true".to_owned())),
+            ("tls.mode", "--insecure-http", self.insecure_http.then(|| TlsMode::Off.as_str().to_owned())),
             ("local.enabled", "--local", self.local.then(|| "true".to_owned())),
             ("data.dir", "--data-dir", data_dir.map(|dir| dir.to_string_lossy().into_owned())),
             ("store.url", "--store-url", self.store_url.clone()),
@@ -105,6 +106,7 @@ impl Config {
             url.unwrap_or_else(|| Zeroizing::new(format!("sqlite:{}", DataPaths::in_dir(&dir).database.display())));
         Self {
             server,
+            tls: read_tls(layers, env),
             data: DataConfig { dir },
             store: StoreConfig { url },
             log: LogConfig {
@@ -196,19 +198,8 @@ fn read_mib(layers: &mut Layers, key: &'static str, least: u32, default: u32) ->
 fn read_server(layers: &mut Layers) -> ServerConfig {
     let listen = layers.read("server.listen", |given| given.socket_address());
     let listen = listen.unwrap_or_else(|| ([127, 0, 0, 1], 8920).into());
-    let insecure_http = layers.read("server.insecure_http", |given| given.boolean()).unwrap_or(false);
-    if !listen.ip().is_loopback() && !insecure_http {
-        layers.faults.push(ConfigFault {
-            path: layers.place_of("server.listen"),
-            found: format!("`{listen}`"),
-            allowed:
-                "a loopback address: HTTP is not encrypted yet (TLS comes later), so tokens and output would cross \
-                      the network readable; where that is acceptable set server.insecure_http = true"
-                    .to_owned(),
-            nearest: None,
-        });
-    }
-    ServerConfig { listen, insecure_http }
+    let trusted_proxies = layers.read("server.trusted_proxies", |given| given.networks()).unwrap_or_default();
+    ServerConfig { listen, trusted_proxies }
 }
 
 /// An address that stands for every address is none that a host could dial.
@@ -245,7 +236,7 @@ fn read_data_dir(layers: &mut Layers, env: &BTreeMap<String, String>) -> PathBuf
     PathBuf::new()
 }
 
-fn absolute(env: &BTreeMap<String, String>, name: &str) -> Option<PathBuf> {
+pub(super) fn absolute(env: &BTreeMap<String, String>, name: &str) -> Option<PathBuf> {
     env.get(name).map(PathBuf::from).filter(|path| path.is_absolute())
 }
 

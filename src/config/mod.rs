@@ -9,6 +9,7 @@ mod layers;
 mod load;
 mod paths;
 mod shown;
+mod tls;
 
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,8 @@ use shuntyard_domain::cidr::Cidr;
 use shuntyard_domain::command_template::CommandTemplate;
 use zeroize::Zeroizing;
 
+use crate::tls::TlsFiles;
+
 pub use fault::{ConfigFault, ConfigFaults};
 pub use load::{ConfigSources, FlagOverrides, default_file, process_environment};
 pub use paths::{DataDirError, DataPaths};
@@ -30,6 +33,7 @@ pub use paths::{DataDirError, DataPaths};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     pub server: ServerConfig,
+    pub tls: TlsConfig,
     pub data: DataConfig,
     pub store: StoreConfig,
     pub log: LogConfig,
@@ -52,8 +56,41 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerConfig {
     pub listen: SocketAddr,
-    /// Allows a `listen` that is not loopback although HTTP is not encrypted.
-    pub insecure_http: bool,
+    /// Proxies whose word about a client's address is taken.
+    pub trusted_proxies: Vec<Cidr>,
+}
+
+/// `[tls]`: whether the API is encrypted, and by which certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsConfig {
+    pub mode: TlsMode,
+    /// Without them the daemon makes a certificate of its own.
+    pub files: Option<TlsFiles>,
+}
+
+/// What the API speaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transport {
+    PlainHttp,
+    /// By these files.
+    Tls(TlsFiles),
+    /// By a certificate of the daemon's own, in these files; made when they are not there.
+    SelfSigned(TlsFiles),
+}
+
+impl Config {
+    /// What the API speaks: TLS unless nobody else hears it, or somebody has said so.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        let paths = self.paths();
+        let own = || TlsFiles { cert_file: paths.tls_cert, key_file: paths.tls_key };
+        match (self.tls.mode, &self.tls.files) {
+            (TlsMode::Off, _) => Transport::PlainHttp,
+            (TlsMode::Auto | TlsMode::On, Some(files)) => Transport::Tls(files.clone()),
+            (TlsMode::Auto, None) if self.server.listen.ip().is_loopback() => Transport::PlainHttp,
+            (TlsMode::Auto | TlsMode::On, None) => Transport::SelfSigned(own()),
+        }
+    }
 }
 
 /// `[data]`: the daemon's own files.
@@ -221,6 +258,18 @@ macro_rules! words {
 words!(
     /// The least important events that are logged.
     LogLevel { Error = "error", Warn = "warn", Info = "info", Debug = "debug", Trace = "trace" }
+);
+
+words!(
+    /// Whether the API is encrypted.
+    TlsMode {
+        /// Unless it listens on loopback and has no certificate.
+        Auto = "auto",
+        /// Always.
+        On = "on",
+        /// Never: behind a proxy that does it.
+        Off = "off",
+    }
 );
 
 words!(

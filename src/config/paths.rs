@@ -21,6 +21,11 @@ pub struct DataPaths {
     pub master_key: PathBuf,
     /// By this file `shunt` on the same machine logs in.
     pub admin_token: PathBuf,
+    /// Where the API of the daemon that runs here is found: for `shunt` on the same machine.
+    pub admin_server: PathBuf,
+    /// The certificate that the daemon has made for itself, and its key.
+    pub tls_cert: PathBuf,
+    pub tls_key: PathBuf,
     /// The host key of the endpoint for hosts that dial out.
     pub dial_out_key: PathBuf,
     /// The local runner's host: its home with jobs and spools, its host key.
@@ -56,6 +61,9 @@ impl DataPaths {
             blobs: dir.join("blobs"),
             master_key: dir.join("master.key"),
             admin_token: dir.join("admin.token"),
+            admin_server: dir.join("admin.server"),
+            tls_cert: dir.join("tls.crt"),
+            tls_key: dir.join("tls.key"),
             dial_out_key: dir.join("dial-out.key"),
             local: dir.join("local"),
             lock: dir.join("shuntd.lock"),

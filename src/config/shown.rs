@@ -15,6 +15,7 @@ impl Config {
     pub fn to_toml(&self) -> String {
         let Self { server, data, store, log, output, ssh, dispatch, .. } = self;
         let Self {
+            tls,
             pipelines,
             workspaces,
             artifacts,
@@ -28,10 +29,19 @@ impl Config {
             ..
         } = self;
         let text = |text: &str| toml::Value::from(text).to_string();
+        let file = |file: Option<&Path>| text(&file.unwrap_or(Path::new("")).to_string_lossy());
         let sections = [
             (
                 "server",
-                vec![("listen", text(&server.listen.to_string())), ("insecure_http", server.insecure_http.to_string())],
+                vec![("listen", text(&server.listen.to_string())), ("trusted_proxies", list(&server.trusted_proxies))],
+            ),
+            (
+                "tls",
+                vec![
+                    ("mode", text(tls.mode.as_str())),
+                    ("cert_file", file(tls.files.as_ref().map(|files| files.cert_file.as_path()))),
+                    ("key_file", file(tls.files.as_ref().map(|files| files.key_file.as_path()))),
+                ],
             ),
             ("data", vec![("dir", text(&data.dir.to_string_lossy()))]),
             ("store", vec![("url", text(&masked(&store.url)))]),
@@ -77,7 +87,7 @@ impl Config {
                 vec![
                     ("allow_http", outgoing.allow_http.to_string()),
                     ("allow_networks", list(&outgoing.allow_networks)),
-                    ("ca_file", text(&outgoing.ca_file.as_deref().unwrap_or(Path::new("")).to_string_lossy())),
+                    ("ca_file", file(outgoing.ca_file.as_deref())),
                 ],
             ),
             (

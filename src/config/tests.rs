@@ -87,7 +87,7 @@ fn all_faults_of_all_sources_are_told_at_once() {
     let flags = FlagOverrides { log_format: Some("jsn".into()), ..FlagOverrides::default() };
     let mut faults = load(file, &env, flags).unwrap_err();
     faults.sort_unstable();
-    let sections = "[server], [data], [store], [log], [output], [ssh], [dispatch], [pipelines], [workspaces], [artifacts], [enrolment], [dialout], [outgoing], [local], [health], [metrics], [retention]";
+    let sections = "[server], [tls], [data], [store], [log], [output], [ssh], [dispatch], [pipelines], [workspaces], [artifacts], [enrolment], [dialout], [outgoing], [local], [health], [metrics], [retention]";
     let mut expected = vec![
         "--log-format: found `jsn`; allowed: text, json, journald (did you mean `json`?)".to_owned(),
         "SHUNTD_DATA_DIR: found `here`; allowed: an absolute path, or one that starts with ~/".to_owned(),
@@ -96,7 +96,7 @@ fn all_faults_of_all_sources_are_told_at_once() {
         "dispatch.placement: found `least-loaded`; allowed: least_loaded, random, pack (did you mean `least_loaded`?)".to_owned(),
         format!("log: found `text`; allowed: {sections}"),
         "server.listen: found `8920`; allowed: an IP address and a port, such as 127.0.0.1:8920 or [::1]:8920".to_owned(),
-        "server.listn: found an unknown key; allowed: server.listen, server.insecure_http (did you mean `server.listen`?)".to_owned(),
+        "server.listn: found an unknown key; allowed: server.listen, server.trusted_proxies (did you mean `server.listen`?)".to_owned(),
         format!("servr: found an unknown key; allowed: {sections} (did you mean `server`?)"),
         "ssh.connect_timeout_s: found `15`; allowed: a whole number of seconds from 1 to 600".to_owned(),
         "ssh.keepalive_s: found `0`; allowed: a whole number of seconds from 1 to 3600".to_owned(),
@@ -127,17 +127,27 @@ fn networks_that_may_be_called_are_a_list_or_a_text_with_commas() {
 }
 
 #[test]
-fn an_address_that_is_not_loopback_needs_insecure_http() {
-    let flags = FlagOverrides { listen: Some("0.0.0.0:80".into()), ..FlagOverrides::default() };
-    let faults = load("", &[], flags.clone()).unwrap_err();
-    assert!(
-        faults.len() == 1 && faults[0].starts_with("--listen: found `0.0.0.0:80`; allowed: a loopback"),
-        "{faults:?}"
-    );
-    assert!(faults[0].contains("TLS comes later"));
-    assert!(load("[server]\ninsecure_http = true", &[], flags.clone()).is_ok());
-    assert!(load("", &[], FlagOverrides { insecure_http: true, ..flags }).is_ok());
-    assert!(load("[server]\nlisten = '[::1]:0'", &[], FlagOverrides::default()).is_ok());
+fn the_api_is_encrypted_unless_nobody_else_hears_it_or_somebody_says_so() {
+    let transport = |listen: &str, file: &str, insecure_http| {
+        let flags = FlagOverrides { listen: Some(listen.into()), insecure_http, ..FlagOverrides::default() };
+        match load(file, &[], flags).unwrap().transport() {
+            Transport::PlainHttp => "plain",
+            Transport::SelfSigned(files) if files.key_file.ends_with("shuntyard/tls.key") => "self-signed",
+            Transport::SelfSigned(_) | Transport::Tls(_) => "other",
+        }
+    };
+    for (listen, file, insecure_http, expected) in [
+        ("127.0.0.1:1", "", false, "plain"),
+        ("[::1]:1", "", false, "plain"),
+        ("0.0.0.0:1", "", false, "self-signed"),
+        ("192.0.2.1:1", "", false, "self-signed"),
+        ("0.0.0.0:1", "", true, "plain"),
+        ("0.0.0.0:1", "[tls]\nmode = 'off'\n", false, "plain"),
+        ("127.0.0.1:1", "[tls]\nmode = 'on'\n", false, "self-signed"),
+        ("127.0.0.1:1", "[tls]\nmode = 'on'\n", true, "plain"),
+    ] {
+        assert_eq!(transport(listen, file, insecure_http), expected, "{listen} {file} {insecure_http}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod accept_host_key;
 mod access;
+mod accounts;
 mod ask_queue;
 mod attend;
 mod claims;
@@ -47,6 +48,7 @@ mod secrets;
 mod steps;
 mod submit;
 mod test_runner;
+mod token_text;
 mod uninstall;
 mod webhooks;
 mod workspaces;
@@ -74,6 +76,7 @@ use crate::shutdown::Tasks;
 use crate::ssh::Pool;
 use crate::store::Store;
 
+pub use accounts::{AccountError, Holder};
 pub use dial_out::DialOut;
 pub use engine_error::DispatchError;
 pub use enrol::EnrolError;
@@ -93,6 +96,7 @@ pub use submit::DEFAULT;
 pub use uninstall::Removal;
 pub use workspaces::Upload;
 
+use accounts::Accounts;
 use claims::Claims;
 use collect::Collections;
 use deliver::Deliveries;
@@ -158,6 +162,7 @@ struct Engine {
     metrics: Metrics,
     spool_cap_bytes: u64,
     feed: Feed,
+    accounts: Accounts,
     inventory: Inventory,
     jump_hosts: JumpHosts,
     lanes: Lanes,
@@ -208,6 +213,7 @@ impl Dispatcher {
             metrics: parts.metrics,
             spool_cap_bytes: parts.spool_cap_bytes,
             feed: Feed::default(),
+            accounts: Accounts::default(),
             inventory: Inventory::default(),
             jump_hosts: JumpHosts::default(),
             lanes: Lanes::default(),

@@ -8,6 +8,7 @@ pub mod access;
 pub mod artifacts;
 pub mod attempt;
 pub mod board;
+pub mod certificate_fingerprint;
 pub mod change;
 pub mod cidr;
 pub mod clocks;

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::store::{
-    Connection, Store, StoreError, TokenRow, token_find_by_sha256, token_insert, token_list, token_revoke,
+    Connection, Store, StoreError, TokenOwner, TokenRow, token_find_by_sha256, token_insert, token_list, token_revoke,
 };
 
 const TOKEN_BYTES: usize = 24;
@@ -57,6 +57,8 @@ impl AdminToken {
         let row = TokenRow {
             id: Uuid::now_v7().to_string(),
             name: NAME.into(),
+            owner: TokenOwner::AdminFile,
+            created_by: None,
             prefix: token.chars().take(8).collect(),
             sha256: token_digest(&token),
             created_at_ms: now_ms,
@@ -74,7 +76,7 @@ impl AdminToken {
 
 /// Inserts the token and revokes the earlier ones of its name; answers how many.
 fn replace_tokens(c: &mut Connection, row: &TokenRow) -> Result<usize, StoreError> {
-    let earlier = token_list(c)?.into_iter().filter(|token| token.name == row.name && token.revoked_at_ms.is_none());
+    let earlier = token_list(c)?.into_iter().filter(|token| token.owner == row.owner && token.revoked_at_ms.is_none());
     let earlier: Vec<TokenRow> = earlier.collect();
     earlier.iter().try_for_each(|token| token_revoke(c, &token.id, row.created_at_ms))?;
     token_insert(c, row)?;
@@ -92,6 +94,6 @@ fn write_private(path: &Path, token: &str) -> std::io::Result<()> {
 }
 
 /// What is stored of a token.
-pub(super) fn token_digest(token: &str) -> Vec<u8> {
+fn token_digest(token: &str) -> Vec<u8> {
     Sha256::digest(token.as_bytes()).to_vec()
 }

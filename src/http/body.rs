@@ -69,3 +69,28 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for ApiJson<T> {
         Ok(Self(value))
     }
 }
+
+/// As `ApiJson`, of a body that holds a secret: what is wrong with it is not quoted.
+pub(super) struct ApiSecretJson<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for ApiSecretJson<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        match ApiJson::from_request(request, state).await {
+            Ok(ApiJson(value)) => Ok(Self(value)),
+            // Roles and places are no secret.
+            Err(ApiError::BadRequest { path: Some(path), message, allowed })
+                if path.starts_with("grant") || path.starts_with("revoke") =>
+            {
+                Err(ApiError::BadRequest { path: Some(path), message, allowed })
+            }
+            Err(ApiError::BadRequest { .. }) => Err(ApiError::BadRequest {
+                path: None,
+                message: "the body is no object of the keys that this route knows; it is not repeated here".into(),
+                allowed: Vec::new(),
+            }),
+            Err(error) => Err(error),
+        }
+    }
+}

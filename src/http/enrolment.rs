@@ -1,6 +1,5 @@
 //! Self-enrolment: its script, the questions of hosts, and the tokens.
 
-use std::net::SocketAddr;
 use std::sync::LazyLock;
 
 use axum::extract::State;
@@ -18,11 +17,8 @@ use super::access::Caller;
 use super::body::{ApiJson, ApiText};
 use super::error::ApiError;
 use super::path::{PathEnterprise, PathHost, PathId};
+use super::peer::Peer;
 use crate::dispatch::EnrolError;
-
-/// Where a request comes from: the other end of its TCP connection. Headers of proxies are not looked at.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub SocketAddr);
 
 /// The script is no secret, and the same for all.
 pub(super) async fn script() -> Response {

@@ -11,7 +11,7 @@ use shuntyard_domain::wire::api::ErrorBody;
 
 use super::request_id;
 use crate::blobs::BlobError;
-use crate::dispatch::{DispatchError, EnrolError, NotReady};
+use crate::dispatch::{AccountError, DispatchError, EnrolError, NotReady};
 use crate::store::StoreError;
 
 /// An answer that is not a success.
@@ -19,8 +19,11 @@ use crate::store::StoreError;
 pub(super) enum ApiError {
     /// No or an unknown token.
     TokenDenied,
+    TokenExpired,
     /// The caller sees the place, but has no role for this there. Chef's answer to it has no body.
     Forbidden,
+    /// A login was refused, or a change of users or tokens.
+    Account(AccountError),
     NotFound(String),
     BadRequest {
         path: Option<String>,
@@ -46,6 +49,18 @@ pub(super) enum ApiError {
 impl From<DispatchError> for ApiError {
     fn from(error: DispatchError) -> Self {
         Self::Dispatch(error)
+    }
+}
+
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::TokenDenied => Self::TokenDenied,
+            AccountError::TokenExpired => Self::TokenExpired,
+            AccountError::Forbidden => Self::Forbidden,
+            AccountError::Engine(error) => Self::Dispatch(error),
+            error => Self::Account(error),
+        }
     }
 }
 
@@ -91,6 +106,12 @@ fn shown(error: ApiError) -> Shown {
             "token_denied",
             "the request carries no valid token; send `Authorization: Bearer TOKEN`",
         ),
+        ApiError::TokenExpired => Shown::new(
+            StatusCode::UNAUTHORIZED,
+            "token_expired",
+            "the token has expired; log in again, or make another",
+        ),
+        ApiError::Account(error) => shown_account(error),
         ApiError::Forbidden => Shown::new(StatusCode::FORBIDDEN, "forbidden", ""),
         ApiError::NotFound(message) => Shown::new(StatusCode::NOT_FOUND, "not_found", message),
         ApiError::BadRequest { path, message, allowed } => {
@@ -160,6 +181,33 @@ fn shown_dispatch(error: DispatchError) -> Shown {
                 "the server could not do this; its log says why under this request id",
             )
         }
+    }
+}
+
+fn shown_account(error: AccountError) -> Shown {
+    use AccountError as E;
+    let message = error.to_string();
+    let (status, word) = match error {
+        E::TokenDenied | E::TokenExpired | E::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
+        E::TooManyTries { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_tries"),
+        E::Crowded => (StatusCode::TOO_MANY_REQUESTS, "crowded"),
+        E::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
+        E::NoUser(_) | E::NoOrg(_) | E::NoToken(_) => (StatusCode::NOT_FOUND, "not_found"),
+        E::LastAdmin => (StatusCode::CONFLICT, "last_admin"),
+        E::ReservedName => (StatusCode::BAD_REQUEST, "bad_request"),
+        E::FileToken => (StatusCode::CONFLICT, "file_token"),
+        E::NoPassword(_) => (StatusCode::CONFLICT, "no_password"),
+        E::Engine(error) => return shown_dispatch(error),
+    };
+    Shown::new(status, word, message)
+}
+
+/// Seconds until it is worth to ask again.
+fn retry_after(error: &ApiError) -> Option<HeaderValue> {
+    match error {
+        ApiError::Account(AccountError::TooManyTries { wait_s }) => Some(HeaderValue::from(*wait_s)),
+        ApiError::Account(AccountError::Crowded) => Some(HeaderValue::from(1)),
+        _ => None,
     }
 }
 
@@ -236,14 +284,23 @@ impl IntoResponse for ApiError {
         if matches!(self, Self::Forbidden) {
             return StatusCode::FORBIDDEN.into_response();
         }
-        let denied = matches!(self, Self::TokenDenied);
+        let retry_after = retry_after(&self);
+        let denied = matches!(self, Self::TokenDenied | Self::TokenExpired | Self::Account(AccountError::Unauthorized));
         let mut response = shown(self).into_response();
         if denied {
             let challenge = HeaderValue::from_static("ChefToken realm=\"ChefDelivery\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
         response
     }
+}
+
+/// Whether a request was refused for want of a role.
+pub(super) fn is_forbidden(response: &Response) -> bool {
+    response.status() == StatusCode::FORBIDDEN
 }
 
 /// Chef's answer to a path that is not an API route.
@@ -256,6 +313,13 @@ pub(super) async fn invalid_route() -> Response {
 pub(super) async fn method_not_allowed() -> Response {
     let message = "this route does not know the method; the Allow header lists those it knows";
     Shown::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message).into_response()
+}
+
+/// Plain HTTP was spoken to a port that speaks TLS. The connection is closed: nothing else will be understood on it.
+pub(super) async fn spoke_plain_http() -> Response {
+    let message = "this port speaks TLS: write https:// in the address";
+    let headers = [(header::CONNECTION, "close")];
+    (headers, Shown::new(StatusCode::BAD_REQUEST, "tls_required", message)).into_response()
 }
 
 /// There are more connections than are served at a time; this one is told so and closed.

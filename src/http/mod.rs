@@ -14,9 +14,11 @@ mod jobs;
 mod jump_hosts;
 mod limits;
 mod log;
+mod login;
 mod metrics;
 mod pages;
 mod path;
+mod peer;
 mod phase_runs;
 mod pools;
 mod query;
@@ -31,6 +33,8 @@ mod sse;
 mod status;
 mod steps;
 mod tenancy;
+mod tokens;
+mod users;
 mod webhooks;
 mod workspaces;
 
@@ -43,8 +47,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::dispatch::Dispatcher;
 
-pub use access::{Declared, Needs};
+pub use access::{At, Declared, Needs};
 pub use auth::{AdminToken, TokenError};
+pub use serve::Door;
 
 /// A request body larger than this is refused; scripts and configurations fit easily.
 const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
@@ -82,6 +87,6 @@ pub fn declared_routes() -> Vec<Declared> {
 }
 
 /// Serves until `stop`; requests under way are finished, streams end by themselves on the same signal.
-pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) {
-    serve::serve(listener, router(api), stop).await;
+pub async fn serve(listener: TcpListener, door: Door, api: Api, stop: CancellationToken) {
+    serve::serve(listener, door, router(api), stop).await;
 }

@@ -208,3 +208,14 @@ impl<S: Send + Sync> FromRequestParts<S> for PathHost {
         path_word(parts, state, "hostname").await.map(Self)
     }
 }
+
+/// The `{user}` of a path, as it is written.
+pub(super) struct PathUser(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathUser {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        path_word(parts, state, "user").await.map(Self)
+    }
+}

@@ -5,8 +5,8 @@ use axum::handler::Handler as _;
 
 use super::access::{Act, Administer, At, Commit, Look, Open, Review, Routes, Ship, SignedIn, Trigger};
 use super::{
-    artifacts, audit, body, changes, dial_out, enrolment, fan_outs, jobs, jump_hosts, limits, log, metrics, phase_runs,
-    pools, queue, retention, runners, secrets, status, tenancy, webhooks, workspaces,
+    artifacts, audit, body, changes, dial_out, enrolment, fan_outs, jobs, jump_hosts, limits, log, login, metrics,
+    phase_runs, pools, queue, retention, runners, secrets, status, tenancy, tokens, users, webhooks, workspaces,
 };
 
 /// What lies below an enterprise.
@@ -39,7 +39,10 @@ pub(super) fn tree() -> Routes {
         .get("/orgs", Look(At::Anywhere), tenancy::orgs)
         .post("/orgs", Administer(At::Enterprise), tenancy::create_org)
         .nest("/orgs/{org}", org_routes())
-        .get("/users/{user}/verify-token", SignedIn, status::verify_token)
+        .nest("/users", user_routes())
+        .get("/tokens", SignedIn, tokens::list)
+        .post("/tokens", SignedIn, tokens::create)
+        .delete("/tokens/{id}", SignedIn, tokens::revoke)
         // A host that enrols itself has a token of its own.
         .post("/enrol", Open, enrolment::enrol.layer(DefaultBodyLimit::max(body::MAX_TEXT_BYTES)))
         .get("/saml/enabled", Open, status::saml)
@@ -58,6 +61,21 @@ pub(super) fn outside(metrics_open: bool) -> Routes {
         // Behind a proxy everybody comes from loopback: an address is no reason to let somebody in.
         routes.get("/metrics", Look(At::Enterprise), metrics::scrape)
     }
+}
+
+/// Users, and what Chef's clients ask about tokens. Some are each user's own: the handlers look whose.
+fn user_routes() -> Routes {
+    Routes::new()
+        .get("/", Administer(At::Enterprise), users::list)
+        .post("/", Administer(At::Enterprise), users::create)
+        .get("/{user}", SignedIn, users::show)
+        .patch("/{user}", Administer(At::Enterprise), users::patch)
+        .delete("/{user}", Administer(At::Enterprise), users::delete)
+        .put("/{user}/grants", Administer(At::Enterprise), users::put_grants)
+        .post("/{user}/password", SignedIn, users::change_password)
+        .post("/{user}/get-token", Open, login::get_token)
+        .get("/{user}/verify-token", SignedIn, login::verify_token)
+        .post("/{user}/revoke-token", SignedIn, login::revoke_token)
 }
 
 fn runner_routes() -> Routes {

@@ -1,5 +1,6 @@
 //! Connections of the API: how many there are at a time, and how long one may take to say what it wants.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,14 +14,17 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use shuntyard_domain::cidr::Cidr;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::debug_span;
 
-use super::enrolment::Peer;
+use super::peer::Peer;
 use super::{error, request_id};
 use crate::shutdown::Tasks;
+use crate::tls::{TlsAcceptor, TlsStream};
 
 /// Connections that are served at a time: half of the files that a process may usually open (1,024), as runners'
 /// connections and logs need theirs.
@@ -34,8 +38,20 @@ const TURNED_AWAY_DEADLINE: Duration = Duration::from_secs(2);
 /// Requests under way are given longer than the daemon waits for its HTTP server.
 const FAREWELL: Duration = Duration::from_secs(60);
 
+/// The first byte of every TLS connection: a record of the handshake.
+const TLS_HANDSHAKE: u8 = 22;
+
+/// What stands between the network and the routes.
+#[derive(Clone, Default)]
+pub struct Door {
+    /// Without it plain HTTP is spoken.
+    pub tls: Option<TlsAcceptor>,
+    /// Proxies whose word about a client's address is taken.
+    pub trusted_proxies: Arc<[Cidr]>,
+}
+
 /// Serves `router` until `stop`; requests under way are finished, and connections without one are closed.
-pub(super) async fn serve(mut listener: TcpListener, router: Router, stop: CancellationToken) {
+pub(super) async fn serve(mut listener: TcpListener, door: Door, router: Router, stop: CancellationToken) {
     let connections = Tasks::new();
     let crowded = Router::new().fallback(error::crowded).layer(from_fn(request_id::tag));
     let served = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -53,8 +69,9 @@ pub(super) async fn serve(mut listener: TcpListener, router: Router, stop: Cance
                 None => continue,
             },
         };
+        let door = door.clone();
         connections.spawn(debug_span!("connection"), |stop| async move {
-            serve_one(stream, peer, router, deadline, stop).await;
+            welcome(stream, peer, &door, router, deadline, stop).await;
             drop(place);
         });
     }
@@ -66,21 +83,69 @@ fn place(places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
     Arc::clone(places).try_acquire_owned().ok()
 }
 
-/// Serves one connection to its end, or to the end of the request that is under way at `stop`.
-async fn serve_one(
+/// Does the handshake, when there is to be one, and serves the connection. A client that takes its time over it has as long
+/// as for the head of a request, and counts as a connection meanwhile.
+async fn welcome(
     stream: TcpStream,
     peer: SocketAddr,
+    door: &Door,
     router: Router,
-    head_deadline: Duration,
+    deadline: Duration,
     stop: CancellationToken,
 ) {
     // Lines of a live log are small and not to be collected; without it they only come later.
     let _ = stream.set_nodelay(true);
+    let Some(tls) = &door.tls else { return serve_one(stream, peer, door, router, deadline, stop).await };
+    let shaken = tokio::select! {
+        () = stop.cancelled() => return,
+        shaken = tokio::time::timeout(deadline, handshake(tls, stream)) => shaken,
+    };
+    match shaken {
+        Ok(Handshake::Done(stream)) => serve_one(*stream, peer, door, router, deadline, stop).await,
+        Ok(Handshake::SpeaksPlainHttp(stream)) => {
+            let told = Router::new().fallback(error::spoke_plain_http).layer(from_fn(request_id::tag));
+            serve_one(stream, peer, door, told, TURNED_AWAY_DEADLINE, stop).await;
+        }
+        Ok(Handshake::Failed(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!(%peer, "a client did not end its TLS handshake in time"),
+    }
+}
+
+/// How a connection to a port with TLS begins.
+enum Handshake {
+    Done(Box<TlsStream>),
+    SpeaksPlainHttp(TcpStream),
+    Failed(io::Error),
+}
+
+async fn handshake(tls: &TlsAcceptor, stream: TcpStream) -> Handshake {
+    let mut first = [0];
+    match stream.peek(&mut first).await {
+        Err(error) => Handshake::Failed(error),
+        Ok(_) if first != [TLS_HANDSHAKE] => Handshake::SpeaksPlainHttp(stream),
+        Ok(_) => match tls.accept(stream).await {
+            Ok(stream) => Handshake::Done(Box::new(stream)),
+            Err(error) => Handshake::Failed(error),
+        },
+    }
+}
+
+/// Serves one connection to its end, or to the end of the request that is under way at `stop`.
+async fn serve_one(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    door: &Door,
+    router: Router,
+    head_deadline: Duration,
+    stop: CancellationToken,
+) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(head_deadline);
     let service = TowerToHyperService::new(router);
+    let trusted = Arc::clone(&door.trusted_proxies);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer));
+        let client = Peer::of(peer, request.headers(), &trusted);
+        request.extensions_mut().insert(client);
         service.call(request)
     });
     let connection = http.serve_connection(TokioIo::new(stream), service);

@@ -38,8 +38,3 @@ pub(super) async fn readyz(State(api): State<Api>) -> Result<&'static str, ApiEr
 pub(super) async fn saml() -> Json<Value> {
     Json(json!({"enabled": false}))
 }
-
-/// The token was checked on the way here.
-pub(super) async fn verify_token() -> Json<Value> {
-    Json(json!({"status": "ok"}))
-}

@@ -109,7 +109,7 @@ impl Changed {
 /// Adds a row when somebody acts; what the dispatcher does by itself is in the histories of its jobs and runners.
 pub fn audit_note(c: &mut StoreConnection, action: &str, changed: impl FnOnce() -> Changed) -> Result<(), StoreError> {
     let Some(acting) = ACTING.with_borrow(Clone::clone) else { return Ok(()) };
-    let Changed { subject, before, after } = differing(changed());
+    let Some(Changed { subject, before, after }) = differing(changed()) else { return Ok(()) };
     let last = audit::table.order(audit::seq.desc()).select((audit::seq, audit::hash)).first::<(i64, String)>(c);
     let last = last.optional().map_err(|source| StoreError::List { what: "the audit log", source })?;
     let (seq, previous) = last.unwrap_or_else(|| (0, NOTHING.to_owned()));
@@ -134,8 +134,8 @@ pub fn audit_note(c: &mut StoreConnection, action: &str, changed: impl FnOnce() 
     Ok(())
 }
 
-/// Leaves out what two objects have in common.
-fn differing(mut changed: Changed) -> Changed {
+/// Leaves out what two objects have in common; `None` when that is all.
+fn differing(mut changed: Changed) -> Option<Changed> {
     if let (Some(Value::Object(before)), Some(Value::Object(after))) = (&mut changed.before, &mut changed.after) {
         let same = |one: &Map<String, Value>, other: &Map<String, Value>, key: &str| one.get(key) == other.get(key);
         let common: Vec<String> = before.keys().filter(|key| same(before, after, key)).cloned().collect();
@@ -143,8 +143,11 @@ fn differing(mut changed: Changed) -> Changed {
             before.remove(&key);
             after.remove(&key);
         }
+        if before.is_empty() && after.is_empty() {
+            return None;
+        }
     }
-    changed
+    Some(changed)
 }
 
 /// Which rows are asked for. `None` asks for any.

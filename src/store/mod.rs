@@ -15,6 +15,7 @@ mod enrolment_tokens;
 mod error;
 mod fan_out_rows;
 mod fan_outs;
+mod grants;
 mod holdings;
 mod inspect;
 mod job_apply;
@@ -47,6 +48,7 @@ mod stage_runs;
 mod tenancy;
 mod tokens;
 mod url;
+mod users;
 mod webhook_deliveries;
 mod webhooks;
 mod within;
@@ -67,6 +69,7 @@ pub use fan_out_rows::{
     fan_out_counts, fan_out_row_start, fan_out_rows_insert, fan_out_rows_leave_out, fan_out_rows_of,
 };
 pub use fan_outs::{FanOutQuery, fan_out_find, fan_out_insert, fan_out_page, fan_out_update, fan_outs_open};
+pub use grants::{grant_delete, grant_insert, grant_list, grants_of, is_there_an_admin};
 pub use holdings::{LogHolding, log_holdings, sealed_runners};
 pub use inspect::{Inspected, inspect};
 pub use job_apply::{ApplyError, Expected, job_apply, job_apply_each};
@@ -118,8 +121,14 @@ pub use tenancy::{
     org_insert, org_list, org_since, pipeline_ensure, pipeline_insert, pipeline_list, pipeline_since, project_insert,
     project_list, project_since,
 };
-pub use tokens::{TokenRow, token_find_by_sha256, token_insert, token_list, token_revoke, token_used};
+pub use tokens::{
+    TokenHolder, TokenOwner, TokenRow, token_find, token_find_by_sha256, token_holder, token_insert, token_list,
+    token_revoke, token_used, tokens_prune, tokens_revoke_logins,
+};
 pub use url::StoreUrl;
+pub use users::{
+    UserRow, user_delete, user_find, user_insert, user_list, user_password, user_set_disabled, user_set_password,
+};
 pub use webhook_deliveries::{
     Backlog, Claimed, DeliveryRow, Tried, deliveries_next, deliveries_prune, delivery_again, delivery_claim,
     delivery_list, delivery_tried, webhook_backlog,

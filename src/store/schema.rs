@@ -1,7 +1,9 @@
 //! The tables as diesel sees them; `migrations/` is the truth.
 
+mod access;
 mod inventory;
 
+pub use access::*;
 pub use inventory::*;
 
 diesel::table! {
@@ -238,19 +240,6 @@ diesel::table! {
         size -> BigInt,
         digest -> Text,
         executable -> Bool,
-    }
-}
-
-diesel::table! {
-    tokens (id) {
-        id -> Text,
-        name -> Text,
-        prefix -> Text,
-        sha256 -> Text,
-        created_at_ms -> BigInt,
-        last_used_at_ms -> Nullable<BigInt>,
-        expires_at_ms -> Nullable<BigInt>,
-        revoked_at_ms -> Nullable<BigInt>,
     }
 }
 

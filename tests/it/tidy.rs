@@ -115,6 +115,21 @@ fn layers_import_downwards_only() {
             "an embedded host is a host, not a part of the engine",
         ),
         (
+            "src/tls",
+            &[
+                "crate::store",
+                "crate::ssh",
+                "crate::logs",
+                "crate::blobs",
+                "crate::outgoing",
+                "crate::dispatch",
+                "crate::http",
+                "crate::demo",
+                "crate::config",
+            ],
+            "a certificate does not know what is served by it",
+        ),
+        (
             "src/dispatch",
             &["crate::http", "crate::daemon", "crate::local", "crate::showcase", "crate::demo"],
             "the engine does not know who asks",
@@ -146,6 +161,12 @@ fn each_foreign_crate_has_its_place() {
     let files = rust_files("src");
     refuse(&files, &["diesel::", "diesel_migrations"], &["src/store/"], "only the store knows SQL");
     refuse(&files, &["russh::"], &["src/ssh/", "src/demo/"], "only ssh/ and demo/ name russh");
+    refuse(
+        &files,
+        &["rustls::", "rcgen::", "x509_parser::"],
+        &["src/tls/"],
+        "only tls/ knows certificates and handshakes",
+    );
     refuse(&files, &["reqwest"], &["src/outgoing/"], "the daemon's calls out are made in outgoing/");
     refuse(
         &files,

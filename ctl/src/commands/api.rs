@@ -137,7 +137,8 @@ mod tests {
     #[test]
     fn paths_are_the_enterprises_unless_they_begin_at_api() {
         let server = Url::parse("http://h/").unwrap();
-        let connection = Connection { server, enterprise: "acme".into(), token: Token::Missing(String::new()) };
+        let (token, trust) = (Token::Missing(String::new()), crate::trust::Trust::default());
+        let connection = Connection { server, enterprise: "acme".into(), token, trust };
         let client = Client::new(connection).unwrap();
         for (path, expected) in [
             ("runners", "http://h/api/v0/e/acme/runners"),

@@ -13,6 +13,7 @@ pub mod fan_out;
 pub mod jobs;
 pub mod jump_hosts;
 mod list_pages;
+pub mod login;
 pub mod logs;
 pub mod plan;
 pub mod pool;
@@ -22,6 +23,8 @@ pub mod retention;
 pub mod runners;
 pub mod secret;
 pub mod tenancy;
+pub mod token;
+pub mod user;
 pub mod webhook;
 
 use reqwest::StatusCode;
@@ -55,6 +58,8 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Project(project) => tenancy::project(&connect()?, project).await,
         Command::Pipeline(pipeline) => tenancy::pipeline(&connect()?, pipeline).await,
         Command::Config(ConfigCommand::Check(check)) => config_check::run(&check),
+        Command::User(command) => user::run(&connect()?, command).await,
+        Command::Token(command) => token::run(&connect()?, command).await,
         Command::Secret(command) => secret::run(&connect()?, command).await,
         Command::Queue(command) => queue::run(&connect()?, command).await,
         Command::Retention(command) => retention::run(&connect()?, command).await,
@@ -81,6 +86,9 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Ctl(CtlCommand::Enable(args)) => runners::state::run(&connect()?, RunnerState::Enrolled, args).await,
         Command::Ctl(CtlCommand::Apply(apply)) => runners::apply::run(connect, apply).await,
         Command::Ctl(CtlCommand::Export(export)) => runners::export::run(&connect()?, export).await,
+        Command::Login(login) => login::run(&args.connection, login).await,
+        Command::Logout(logout) => login::logout::run(&args.connection, logout).await,
+        Command::Whoami(whoami) => login::whoami::run(&args.connection, whoami).await,
         Command::Api(api) => api::run(&connect()?, api).await,
         Command::Completions(completions) => completions::run(&completions),
         Command::Man(man) => completions::man(&man),

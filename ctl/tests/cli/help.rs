@@ -94,6 +94,25 @@ fn the_help_of_every_command_is_as_recorded() {
         "secret set",
         "secret list",
         "secret delete",
+        "login",
+        "logout",
+        "whoami",
+        "audit",
+        "audit check",
+        "user",
+        "user create",
+        "user list",
+        "user show",
+        "user grant",
+        "user revoke-grant",
+        "user disable",
+        "user enable",
+        "user delete",
+        "user password",
+        "token",
+        "token create",
+        "token list",
+        "token revoke",
         "api",
         "completions",
     ];
@@ -118,7 +137,7 @@ fn the_help_of_every_command_is_as_recorded() {
 fn without_a_command_the_help_is_shown() {
     let (code, _, stderr) = output(&[]);
     assert_eq!((code, stderr.contains("Usage: shunt"), stderr.contains("Exit codes:")), (2, true, true), "{stderr}");
-    for group in ["ctl", "ctl pool", "ctl webhook", "ctl jump-host", "fan-out", "change", "secret"] {
+    for group in ["ctl", "ctl pool", "ctl webhook", "ctl jump-host", "fan-out", "change", "secret", "user", "token"] {
         let (code, _, stderr) = output(&group.split(' ').collect::<Vec<_>>());
         assert_eq!((code, stderr.contains(&format!("Usage: shunt {group} "))), (2, true), "{stderr}");
     }

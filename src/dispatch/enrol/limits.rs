@@ -49,7 +49,7 @@ impl Limits {
 }
 
 /// One host can have all of an IPv6 /64.
-fn counted(peer: IpAddr) -> IpAddr {
+pub(in crate::dispatch) fn counted(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from(u128::from(address) & (u128::MAX << 64))),
         v4 @ IpAddr::V4(_) => v4,

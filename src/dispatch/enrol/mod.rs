@@ -10,7 +10,6 @@ mod dial_back;
 mod dial_out;
 mod error;
 mod limits;
-mod token;
 mod tokens;
 
 use std::collections::HashMap;
@@ -28,11 +27,13 @@ use tracing::info_span;
 use zeroize::Zeroizing;
 
 use super::retire::{retire_hash, retire_secret};
+use super::token_text::{self, TokenText};
 use super::{DispatchError, Dispatcher, new_id};
 use crate::ssh::bootstrap::nonce;
 use crate::ssh::{RunnerKey, generate_runner_key, load_private_key};
 use crate::store::{EnrolmentTokenRow, enrolment_token_find};
 use limits::Limits;
+pub(super) use limits::counted;
 
 pub use error::EnrolError;
 pub(super) use tokens::store_token;
@@ -116,10 +117,10 @@ impl Dispatcher {
     }
 
     async fn known_token(&self, text: &str) -> Result<EnrolmentTokenRow, EnrolError> {
-        if !token::is_whole(text) {
+        if !TokenText::Enrolment.is_whole(text) {
             return Err(EnrolError::Malformed);
         }
-        let digest = token::digest(text);
+        let digest = token_text::digest(text);
         self.0.store.read(move |c| enrolment_token_find(c, &digest)).await?.ok_or(EnrolError::Unknown)
     }
 

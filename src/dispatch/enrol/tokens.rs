@@ -8,8 +8,8 @@ use shuntyard_domain::wire::enrolment::{CreateEnrolmentToken, EnrolmentTokenBody
 use shuntyard_domain::wire::time_text::rfc3339;
 use zeroize::Zeroizing;
 
-use super::token;
 use crate::dispatch::engine_error::bad;
+use crate::dispatch::token_text::{self, TokenText};
 use crate::dispatch::{DispatchError, Dispatcher, RunnerPatch, new_id};
 use crate::store::{
     Connection, EnrolmentTokenRow, StoreError, enrolment_token_by_id, enrolment_token_insert, enrolment_token_list,
@@ -44,13 +44,13 @@ impl Dispatcher {
             }
             self.dial_out_endpoint()?;
         }
-        let text = token::make().ok_or(DispatchError::Random)?;
+        let text = TokenText::Enrolment.make().ok_or(DispatchError::Random)?;
         let created_at_ms = self.0.clock.now_ms();
         let row = EnrolmentTokenRow {
             id: new_id().to_string(),
             name: wanted.name,
-            prefix: token::shown(&text),
-            sha256: token::digest(&text),
+            prefix: token_text::shown(&text),
+            sha256: token_text::digest(&text),
             created_at_ms,
             created_by: by.to_owned(),
             expires_at_ms: created_at_ms + i64::from(wanted.ttl_s) * 1000,
@@ -95,13 +95,13 @@ impl Dispatcher {
         spec: &PoolSpec,
         instance: &str,
     ) -> Result<(EnrolmentTokenRow, Zeroizing<String>), DispatchError> {
-        let text = token::make().ok_or(DispatchError::Random)?;
+        let text = TokenText::Enrolment.make().ok_or(DispatchError::Random)?;
         let created_at_ms = self.0.clock.now_ms();
         let row = EnrolmentTokenRow {
             id: new_id().to_string(),
             name: format!("pool {pool}"),
-            prefix: token::shown(&text),
-            sha256: token::digest(&text),
+            prefix: token_text::shown(&text),
+            sha256: token_text::digest(&text),
             created_at_ms,
             created_by: format!("pool {pool}"),
             expires_at_ms: created_at_ms + i64::from(spec.start_limit_s) * 1000,

@@ -1,5 +1,6 @@
 //! Shapes that travel: to the runner's wrapper (`frame`, `control`, `collect`) and over HTTP (`api`, `workspace`).
 
+pub mod access;
 pub mod api;
 pub mod audit;
 pub mod change;

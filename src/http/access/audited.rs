@@ -2,14 +2,14 @@
 
 use std::future::Future;
 
-use axum::http::StatusCode;
+use axum::extract::OriginalUri;
 use axum::http::request::Parts;
 use axum::response::Response;
 
 use super::caller::Caller;
 use crate::acting::Acting;
-use crate::http::enrolment::Peer;
-use crate::http::{Api, request_id};
+use crate::http::peer::Peer;
+use crate::http::{Api, error, request_id};
 use crate::store::{Changed, StoreError, audit_note};
 
 /// One request that is no mere question.
@@ -23,18 +23,20 @@ pub(super) struct Act {
 impl Act {
     pub(super) fn of(api: &Api, caller: Option<&Caller>, parts: &Parts, route: &str) -> Self {
         let address = parts.extensions.get::<Peer>().map(|Peer(peer)| peer.ip().to_string());
+        // As it was sent: nesting takes the prefix away.
+        let path = parts.extensions.get::<OriginalUri>().map_or(parts.uri.path(), |OriginalUri(uri)| uri.path());
         let name = caller.map_or_else(|| "nobody".to_owned(), |caller| caller.name.clone());
         let token = caller.map(|caller| caller.token_id.clone());
         let acting = Acting::new(name, token, address, request_id::current(), api.dispatcher.clock().now_ms());
         let template = route.rsplit_once("{enterprise}").map_or(route, |(_, below)| below);
-        Self { acting, what: format!("{} {template}", parts.method), path: parts.uri.path().to_owned() }
+        Self { acting, what: format!("{} {template}", parts.method), path: path.to_owned() }
     }
 
     /// Answers as theirs. What the writes of the act said of it stands in the log; an act that wrote nothing there, such as
     /// a Test, is noted by its path, and so is one that was refused for want of a role.
     pub(super) async fn audited(self, api: &Api, answered: impl Future<Output = Response>) -> Response {
         let response = self.acting.clone().scope(answered).await;
-        if response.status() == StatusCode::FORBIDDEN {
+        if error::is_forbidden(&response) {
             self.refused(api).await;
         } else if response.status().is_success() && !self.acting.is_noted() {
             self.note(api, "request").await;

@@ -8,33 +8,33 @@ use axum::http::header::{AUTHORIZATION, COOKIE};
 use axum::http::request::Parts;
 use shuntyard_domain::access::{Grants, Place, Role, Verdict};
 
+use crate::dispatch::Holder;
 use crate::http::Api;
-use crate::http::auth::token_digest;
-use crate::http::enrolment::Peer;
 use crate::http::error::ApiError;
-use crate::store::token_find_by_sha256;
+use crate::http::peer::Peer;
 
 /// Who sent a request, as the guard found out.
 #[derive(Clone, Debug)]
 pub(in crate::http) struct Caller {
-    /// The user, or what the token of a machine is called.
+    /// A user, `admin` of the file's token, or `machine NAME`.
     pub name: String,
     pub token_id: String,
-    /// The SHA-256 of the token, by which it is looked up again while a stream is open.
-    pub(super) digest: Vec<u8>,
     pub address: Option<IpAddr>,
     pub grants: Arc<Grants>,
+    /// All that is known of the token, by which it is looked up again while a stream is open.
+    pub holder: Holder,
 }
 
 impl Caller {
     /// The caller with a stored token that is neither expired nor revoked.
     ///
     /// # Errors
-    /// `TokenDenied`
+    /// `TokenDenied`, `TokenExpired`
     pub(super) async fn of(api: &Api, parts: &Parts) -> Result<Self, ApiError> {
-        let token = presented(parts).ok_or(ApiError::TokenDenied)?;
         let address = parts.extensions.get::<Peer>().map(|Peer(peer)| peer.ip());
-        Self::found(api, token_digest(&token), address).await
+        let Presented { token, user } = Presented::of(parts);
+        let token = token.ok_or(ApiError::TokenDenied)?;
+        Ok(Self::new(api.dispatcher.holder(&token, user.as_deref()).await?, address))
     }
 
     /// The same caller as the store knows it now.
@@ -42,15 +42,12 @@ impl Caller {
     /// # Errors
     /// As `of`.
     pub(super) async fn again(&self, api: &Api) -> Result<Self, ApiError> {
-        Self::found(api, self.digest.clone(), self.address).await
+        Ok(Self::new(api.dispatcher.holder_again(&self.holder).await?, self.address))
     }
 
-    async fn found(api: &Api, digest: Vec<u8>, address: Option<IpAddr>) -> Result<Self, ApiError> {
-        let (sha256, now_ms) = (digest.clone(), api.dispatcher.clock().now_ms());
-        let known = api.dispatcher.store().read(move |c| token_find_by_sha256(c, &sha256)).await?;
-        let token = known.filter(|token| token.is_good(now_ms)).ok_or(ApiError::TokenDenied)?;
-        let grants = Arc::new(Grants::of_admin());
-        Ok(Self { name: token.name, token_id: token.id, digest, address, grants })
+    fn new(holder: Holder, address: Option<IpAddr>) -> Self {
+        let (name, token_id, grants) = (holder.name.clone(), holder.token_id.clone(), Arc::clone(&holder.grants));
+        Self { name, token_id, address, grants, holder }
     }
 
     /// Lets pass who has one of `roles` at `place`, for what only the body of a request names.
@@ -82,20 +79,33 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// `Authorization: Bearer`, else Chef's header, cookie or query parameter (its streams use the query).
-fn presented(parts: &Parts) -> Option<String> {
-    const CHEF: &str = "chef-delivery-token";
-    let text = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok());
-    if let Some(bearer) = text(AUTHORIZATION.as_str()).and_then(|v| v.strip_prefix("Bearer ")) {
-        return Some(bearer.trim().to_owned());
+/// What a request says of who sends it.
+struct Presented {
+    token: Option<String>,
+    /// Chef's clients say whose the token is.
+    user: Option<String>,
+}
+
+impl Presented {
+    /// `Authorization: Bearer`, else Chef's headers, cookies or query parameters (its streams use the query).
+    fn of(parts: &Parts) -> Self {
+        let bearer = parts.headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok()?.strip_prefix("Bearer "));
+        let token = bearer.map(|bearer| bearer.trim().to_owned());
+        Self { token: token.or_else(|| chefs(parts, "chef-delivery-token")), user: chefs(parts, "chef-delivery-user") }
     }
-    if let Some(token) = text(CHEF) {
-        return Some(token.to_owned());
+}
+
+/// A value that Chef's clients send as a header, a cookie or a query parameter.
+fn chefs(parts: &Parts, name: &str) -> Option<String> {
+    if let Some(value) = parts.headers.get(name) {
+        // One that is no text is what it is: nobody's.
+        return Some(String::from_utf8_lossy(value.as_bytes()).into_owned());
     }
-    let cookies = text(COOKIE.as_str()).unwrap_or_default();
-    if let Some(token) = cookies.split("; ").find_map(|c| c.strip_prefix(CHEF)?.strip_prefix('=')) {
-        return Some(token.to_owned());
+    let lines = parts.headers.get_all(COOKIE).iter().filter_map(|v| v.to_str().ok());
+    let mut cookies = lines.flat_map(|line| line.split(';'));
+    if let Some(value) = cookies.find_map(|cookie| cookie.trim().strip_prefix(name)?.strip_prefix('=')) {
+        return Some(value.to_owned());
     }
     let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).ok()?;
-    query.0.into_iter().find(|(name, _)| name == CHEF).map(|(_, token)| token)
+    query.0.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
 }

@@ -149,7 +149,7 @@ async fn denied(api: Api, caller: Caller, standing: Option<Standing>, mut news: 
         match caller.again(&api).await {
             Ok(now) if standing.as_ref().is_none_or(|at| at.verdict(&now) == Verdict::Allowed) => (),
             // A store that does not answer is no evidence.
-            Err(error) if !matches!(error, ApiError::TokenDenied) => (),
+            Err(error) if !matches!(error, ApiError::TokenDenied | ApiError::TokenExpired) => (),
             Ok(_) | Err(_) => return,
         }
     }

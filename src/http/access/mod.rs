@@ -8,6 +8,7 @@ mod policy;
 mod routes;
 
 pub(super) use caller::Caller;
-pub(super) use policy::{Act, Administer, At, Commit, Look, Open, Review, Ship, SignedIn, Trigger};
+pub use policy::At;
+pub(super) use policy::{Act, Administer, Commit, Look, Open, Review, Ship, SignedIn, Trigger};
 pub(super) use routes::Routes;
 pub use routes::{Declared, Needs};

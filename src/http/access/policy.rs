@@ -4,7 +4,7 @@ use shuntyard_domain::access::Role;
 
 /// Where the thing lies that a route is about; the guard finds it out from the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::http) enum At {
+pub enum At {
     /// Of the enterprise as a whole.
     Enterprise,
     /// A role anywhere will do; the handler answers only what its caller sees, and asks `Caller` about what the body names.

@@ -7,7 +7,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use shuntyard_domain::access::Role;
 
 use super::guard::guard;
-use super::policy::{Access, Policy};
+use super::policy::{Access, At, Policy};
 use crate::http::Api;
 
 /// What a route asks for, for documents and tests.
@@ -18,7 +18,7 @@ pub enum Needs {
     /// Any valid token.
     Token,
     /// One of these roles where the thing lies; an admin may always.
-    Role(&'static [Role]),
+    Role(&'static [Role], At),
 }
 
 /// One route as it was declared.
@@ -73,7 +73,7 @@ impl Routes {
         let needs = match access {
             Access::Open => Needs::Nothing,
             Access::SignedIn => Needs::Token,
-            Access::Role(roles, _) => Needs::Role(roles),
+            Access::Role(roles, at) => Needs::Role(roles, at),
         };
         self.declared.push(Declared { method, path: path.to_owned(), needs });
         let looked_after = from_fn_with_state(access, guard);

@@ -50,6 +50,11 @@ pub fn try_request(
     try_send(address, method, path, &headers, body)
 }
 
+/// Sends one request with these headers.
+pub fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
+    try_send(address, method, path, headers, body).expect("the API answers")
+}
+
 fn try_send(
     address: &str,
     method: &str,

@@ -2,4 +2,6 @@
 
 mod errors;
 pub mod http;
+pub mod users;
+mod walk;
 mod workspaces;

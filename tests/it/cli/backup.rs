@@ -38,7 +38,8 @@ fn a_restored_dispatcher_asks_its_runners_before_anything_starts_takes_up_what_r
     let data = house.data_dir();
     let old = data.with_file_name("old");
     fs::rename(&data, &old).expect("the data is lost");
-    shuntd(&house, &["restore", text(&file), "--to", text(&data)]).expect(0, &["put master.key", "queue starts paused"]);
+    shuntd(&house, &["restore", text(&file), "--to", text(&data)])
+        .expect(0, &["put master.key", "queue starts paused"]);
     let again = shuntd(&house, &["restore", text(&file), "--to", text(&data)]);
     assert!(again.code == 1 && again.stderr.contains("is not empty"), "{}", again.stderr);
     let keyless = shuntd(&house, &["serve", "--listen", "127.0.0.1:0"]);

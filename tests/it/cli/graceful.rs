@@ -19,7 +19,11 @@ fn a_stop_under_load_loses_no_line_starts_nothing_twice_and_frees_the_port_for_t
     let mut house = House::with(&[(&host, SLOTS)]);
     let ids: Vec<String> = (0..JOBS).map(|_| house.submit(&[], SCRIPT)).collect();
     let begun = |id: &String| truth(&host, &format!("truth-{id}")).contains("line 20\n");
-    await_that("as many as may run at a time have begun", || ids.iter().filter(|id| begun(id)).count() >= 3, || house.log());
+    await_that(
+        "as many as may run at a time have begun",
+        || ids.iter().filter(|id| begun(id)).count() >= 3,
+        || house.log(),
+    );
     // Streams that are open must not keep it from stopping.
     let followed = house.begin(&["logs", "--follow", &ids[0]]);
     followed.await_output("line 5\n");

@@ -8,7 +8,9 @@ fn a_paused_queue_starts_nothing_over_a_restart_tells_who_paused_it_and_goes_on(
     house.shunt(&["queue", "show"]).expect(0, &["the queue is open"]);
     house.shunt(&["queue", "pause", "--reason", "the disk moves"]).expect(0, &["paused since", "the disk moves"]);
     let id = house.submit(&[], "echo ran");
-    house.shunt(&["explain", &id]).expect(0, &["the queue is paused", "by admin", "the disk moves", "shunt queue resume"]);
+    house
+        .shunt(&["explain", &id])
+        .expect(0, &["the queue is paused", "by admin", "the disk moves", "shunt queue resume"]);
     assert!(house.terminate().success());
     house.start_again();
     await_that(

@@ -32,7 +32,9 @@ fn old_logs_go_are_answered_with_gone_and_younger_and_unfinished_jobs_keep_their
     let (ancient, old, young) = (job_of(&house, "echo one"), job_of(&house, "echo two"), job_of(&house, "echo three"));
     age(&house, &ancient, 100);
     age(&house, &old, 10);
-    house.shunt(&["retention", "plan"]).expect(0, &["logs       kept for 7 days; those of 2 jobs would go, 8 bytes", "1 job would go"]);
+    house
+        .shunt(&["retention", "plan"])
+        .expect(0, &["logs       kept for 7 days; those of 2 jobs would go, 8 bytes", "1 job would go"]);
     assert_eq!(house.shunt(&["logs", &old]).text(), "two\n", "a plan removes nothing");
     house.shunt(&["retention", "apply"]).expect(0, &["those of 2 jobs are gone"]);
     let gone = house.shunt(&["logs", &old]);

@@ -14,7 +14,8 @@ fn ran(mut command: Command) -> (bool, String) {
 #[test]
 fn the_unit_is_one_that_systemd_takes_and_finds_safe() {
     let dir = tempfile::tempdir().expect("a directory");
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/shuntd.service")).expect("the unit");
+    let text =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/shuntd.service")).expect("the unit");
     assert!(text.contains("\nType=notify\n") && text.contains("\nKillMode=process\n"), "{text}");
     let unit = dir.path().join("shuntd.service");
     let here = program("shuntd");

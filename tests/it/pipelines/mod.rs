@@ -5,4 +5,4 @@ mod environments;
 mod projects;
 mod restart;
 mod rows;
-mod yard;
+pub mod yard;

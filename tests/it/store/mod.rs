@@ -8,6 +8,7 @@ use diesel::{QueryableByName, RunQueryDsl as _};
 use shuntyard::store::{Connection, Store, StoreError, StoreOptions, StoreUrl};
 
 mod attempts;
+mod audit;
 mod change_lists;
 mod checks;
 mod collected;
@@ -30,6 +31,7 @@ mod runner_tests;
 mod samples;
 mod secrets;
 mod small_tables;
+mod users;
 
 /// An empty database of one kind, removed at the end.
 pub struct Database {

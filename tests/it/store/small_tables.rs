@@ -2,10 +2,10 @@
 
 use shuntyard::store::{
     Expected, HostKeyAccepted, PhaseRunRow, ProjectLimitRow, RunnerChanged, RunnerDeleted, RunnerEvent, RunnerEventRow,
-    StoreError, TokenRow, ValueChange, job_apply, job_insert, job_receipt_find, job_receipt_insert, phase_run_find,
-    phase_run_insert, project_limit_find, project_limit_list, project_limit_set, runner_delete, runner_event_insert,
-    runner_events, runner_insert, runner_snapshot, setting_find, setting_or_insert, setting_set, token_find_by_sha256,
-    token_insert, token_list, token_revoke, token_used, workspaces_in_use,
+    StoreError, TokenOwner, TokenRow, ValueChange, job_apply, job_insert, job_receipt_find, job_receipt_insert,
+    phase_run_find, phase_run_insert, project_limit_find, project_limit_list, project_limit_set, runner_delete,
+    runner_event_insert, runner_events, runner_insert, runner_snapshot, setting_find, setting_or_insert, setting_set,
+    token_find_by_sha256, token_insert, token_list, token_revoke, token_used, workspaces_in_use,
 };
 use shuntyard_domain::digest::Digest;
 use shuntyard_domain::ids::{AttemptId, PhaseRunId};
@@ -39,6 +39,8 @@ fn token(id: &str, byte: u8) -> TokenRow {
     TokenRow {
         id: id.into(),
         name: "admin".into(),
+        owner: TokenOwner::AdminFile,
+        created_by: None,
         prefix: "shy_ab".into(),
         sha256: vec![byte; 32],
         created_at_ms: i64::from(byte),
@@ -58,9 +60,11 @@ async fn a_token_is_found_by_its_digest_only(db: Database) {
         assert_eq!(store.read(move |c| token_find_by_sha256(c, &unknown)).await.unwrap(), None);
     }
     assert_eq!(store.read(token_list).await.unwrap(), [token("t1", 0x01), token("t2", 0xfe)]);
-    store.write(|c| token_used(c, "t1", 77)).await.unwrap();
-    let used = store.read(|c| token_find_by_sha256(c, &[0x01; 32])).await.unwrap().unwrap();
-    assert_eq!(used.last_used_at_ms, Some(77));
+    for (now_ms, before_ms, noted) in [(77, 17, 77), (80, 20, 77), (200, 140, 200)] {
+        store.write(move |c| token_used(c, "t1", now_ms, before_ms)).await.unwrap();
+        let used = store.read(|c| token_find_by_sha256(c, &[0x01; 32])).await.unwrap().unwrap();
+        assert_eq!(used.last_used_at_ms, Some(noted), "at {now_ms}");
+    }
 }
 
 async fn a_revoked_token_keeps_its_first_date(db: Database) {
