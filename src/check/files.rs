@@ -63,7 +63,8 @@ fn owner(dir: &Path, uid: u32, findings: &mut Findings) {
 
 /// The directory and what in it is secret are for one account only, and all for the same one.
 fn modes(paths: &DataPaths, owner: u32, findings: &mut Findings) {
-    let private = [&paths.data_dir, &paths.database, &paths.master_key, &paths.admin_token, &paths.dial_out_key, &paths.tls_key];
+    let private =
+        [&paths.data_dir, &paths.database, &paths.master_key, &paths.admin_token, &paths.dial_out_key, &paths.tls_key];
     for path in private {
         let Ok(data) = fs::metadata(path) else { continue };
         let mode = data.mode() & 0o777;
