@@ -5,6 +5,7 @@ mod entrance;
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -21,14 +22,15 @@ pub use entrance::certificate;
 use crate::backup;
 use crate::blobs::{BlobLimits, BlobStore};
 use crate::clock::Clock;
-use crate::config::{Config, PlacementRule};
-use crate::dispatch::{DialOut, Dispatcher, Parts, Retention};
-use crate::http::{self, AdminToken, Api};
+use crate::config::{Config, DataPaths, Kept, PlacementRule};
+use crate::dispatch::{DialOut, Dispatcher, Parts, Quotas, Retention};
+use crate::http::{self, AdminToken, Api, RateLimits, Rates};
 use crate::local::LocalMachine;
 use crate::logs::LogStore;
 use crate::metrics::Metrics;
 use crate::outgoing::{Caller, CallerSettings};
-use crate::sealed::Sealer;
+use crate::rotation::refuse_half_a_rotation;
+use crate::sealed::{Sealer, make_key_file, read_key_file};
 use crate::shutdown::Tasks;
 use crate::ssh::inbound::{DIAL_OUT_USER, Inbound, Tunnels};
 use crate::ssh::{Pool, Settings, fingerprint};
@@ -75,7 +77,7 @@ impl Daemon {
         let logs = LogStore::open(&paths.logs)?.capped(config.output.cap_bytes);
         let blobs = BlobStore::open(&paths.blobs, blob_limits(config))?;
         let caller = Caller::new(&caller_settings(config))?;
-        let sealer = open_sealer(&paths.master_key, &store).await?;
+        let sealer = open_sealer(&paths, &store).await?;
         AdminToken::ensure(&paths.admin_token, &store, clock.now_ms()).await?;
         // Bound before the engine starts: a port that is taken must not leave connections behind.
         let listener = TcpListener::bind(config.server.listen)
@@ -104,6 +106,7 @@ impl Daemon {
             placement: placement(config.dispatch.placement)?,
             runner_min_free_bytes: config.workspaces.runner_min_free_bytes,
             spool_cap_bytes: config.output.spool_cap_bytes,
+            quotas: quotas(config),
             artifacts_max_bytes: config.artifacts.max_bytes,
             command_template: config.pipelines.command.clone(),
             enrolment_approval: config.enrolment.approval,
@@ -120,7 +123,10 @@ impl Daemon {
         }
         // Only now: a host whose key is not loaded yet would be refused.
         endpoint.into_iter().for_each(Inbound::serve);
-        let api = Api { dispatcher: dispatcher.clone(), metrics_open: config.metrics.open };
+        let limits = &config.limits;
+        let rates = RateLimits { token_per_s: limits.requests_per_s, address_per_s: limits.anonymous_per_s };
+        let metrics_open = config.metrics.open;
+        let api = Api { dispatcher: dispatcher.clone(), metrics_open, rates: Arc::new(Rates::new(rates)) };
         server.spawn(info_span!("http"), |stop| http::serve(listener, door, api, stop));
         tracing::info!(%address, data_dir = %paths.data_dir.display(), "ready");
         systemd::ready(&server, &dispatcher, &address);
@@ -182,10 +188,12 @@ pub async fn serve(config: &Config, stop: CancellationToken) -> anyhow::Result<(
 }
 
 /// A new key would open none of the keys that are stored: it is only made for a database without runners and secrets.
-async fn open_sealer(master_key: &Path, store: &Store) -> anyhow::Result<Sealer> {
+async fn open_sealer(paths: &DataPaths, store: &Store) -> anyhow::Result<Sealer> {
+    let master_key = &paths.master_key;
+    refuse_half_a_rotation(paths)?;
     if !master_key.exists() {
         let (runners, secrets) = (store.read(runner_list).await?.len(), store.read(sealed_count).await?);
-        if runners > 0 || secrets > 0 {
+        if runners > 0 || secrets > 0 || paths.master_key_kept != Kept::InDataDir {
             bail!(
                 "the master key {} is missing, and only it opens the keys of the {runners} runner(s) and the {secrets} \
                  secret(s) in the database; put it back from its backup (mode 0400), or start with another [data] dir or database and \
@@ -193,8 +201,9 @@ async fn open_sealer(master_key: &Path, store: &Store) -> anyhow::Result<Sealer>
                 master_key.display()
             );
         }
+        make_key_file(master_key)?;
     }
-    Ok(Sealer::from_key_file(master_key)?)
+    Ok(Sealer::new(&read_key_file(master_key, paths.master_key_kept == Kept::BySystemd)?))
 }
 
 /// Secrets of projects, keys of jump hosts, and what messages and calls are signed with.
@@ -258,6 +267,16 @@ const fn retention(config: &Config) -> Retention {
     }
 }
 
+fn quotas(config: &Config) -> Quotas {
+    let limits = &config.limits;
+    Quotas {
+        unfinished_jobs: limits.unfinished_jobs,
+        script_bytes: limits.script_bytes,
+        matrix_rows: limits.matrix_rows,
+        job_log_bytes: limits.job_log_bytes,
+    }
+}
+
 fn placement(rule: PlacementRule) -> anyhow::Result<Placement> {
     Ok(match rule {
         PlacementRule::LeastLoaded => Placement::LeastLoaded,
@@ -270,7 +289,11 @@ fn placement(rule: PlacementRule) -> anyhow::Result<Placement> {
     })
 }
 
-fn lock(path: &Path) -> anyhow::Result<File> {
+/// Takes the data directory.
+///
+/// # Errors
+/// When a daemon or a rotation has it.
+pub(crate) fn lock(path: &Path) -> anyhow::Result<File> {
     let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

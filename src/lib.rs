@@ -14,6 +14,7 @@ pub mod local;
 pub mod logs;
 pub mod metrics;
 pub mod outgoing;
+pub mod rotation;
 pub mod sealed;
 pub mod showcase;
 pub mod shutdown;

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use shuntyard::clock::Clock;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 use shuntyard::clock::Clock;
 use shuntyard::config::{Config, ConfigSources, FlagOverrides, LogConfig, default_file, process_environment};
+use shuntyard::rotation::{self, Until};
 use shuntyard::{backup, check, daemon, showcase, telemetry};
 use tokio_util::sync::CancellationToken;
 
@@ -88,6 +88,14 @@ enum Command {
         #[arg(value_name = "DIR")]
         dir: PathBuf,
     },
+    /// Seal keys and secrets anew under another master key. The daemon must be stopped; after a crash run it again.
+    RotateMasterKey {
+        /// The new key: 32 random bytes in a file of mode 0400. Needed where the key is not kept in the data directory.
+        #[arg(long, value_name = "FILE")]
+        new_key: Option<PathBuf>,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
     /// Print the fingerprint of the API's certificate, which `shunt login` asks people to compare.
     Fingerprint(ConfigArgs),
 }
@@ -119,6 +127,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let Some((config, _)) = load(args) else { return Ok(ExitCode::from(2)) };
             start_log(config.log)?;
             raise_open_files();
+            forbid_dumps();
             runtime.block_on(daemon::serve(&config, CancellationToken::new()))?;
             Ok(ExitCode::SUCCESS)
         }
@@ -144,6 +153,12 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Man { dir } => {
             clap_mangen::generate_to(Args::command(), &dir)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::RotateMasterKey { new_key, config } => {
+            let Some((config, _)) = load(config) else { return Ok(ExitCode::from(2)) };
+            let rotated = runtime.block_on(rotation::rotate_master_key(&config, new_key.as_deref(), Until::Done))?;
+            println!("{rotated}");
             Ok(ExitCode::SUCCESS)
         }
         Command::Fingerprint(args) => {
@@ -211,6 +226,15 @@ fn raise_open_files() {
     if limit.current.is_some_and(|current| current < wanted) {
         // Where it is refused, what there is must do; a connection too many is then an error of its own.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum });
+    }
+}
+
+/// A crash leaves no image of the memory, in which keys are; nor may other processes of the same user read it.
+fn forbid_dumps() {
+    // Whoever wants dumps of the local runner's jobs, which inherit it, may raise it there.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: getrlimit(Resource::Core).maximum });
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::warn!(%error, "a crash of this process may leave an image of its memory");
     }
 }
 

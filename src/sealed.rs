@@ -1,15 +1,24 @@
 //! Secrets at rest: XChaCha20-Poly1305, bound to the row they belong to.
+//!
+//! A sealed value is `S1`, the id of the key, a nonce of 24 bytes and the ciphertext. Values of before key ids begin with
+//! the nonce. By the id a rotation knows which values it has sealed anew already.
 
-use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+mod key_file;
+
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
+use chacha20poly1305::aead::{Aead as _, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac as _};
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+pub use key_file::{KEY_BYTES, MasterKey, make_key_file, read_key_file, sync_directory_of};
+
 const NONCE_BYTES: usize = 24;
+const MAGIC: &[u8; 2] = b"S1";
+const ID_BYTES: usize = 8;
 
 /// The master key could not be read or made, or a sealed value could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -23,47 +32,75 @@ pub enum SealError {
     },
     #[error("the master key {} must be 32 bytes in a file that only its owner can read (found {found})", path.display())]
     BadKey { path: PathBuf, found: String },
-    #[error("a sealed value of {context} cannot be opened: another master key, another row, or damaged")]
+    #[error("a sealed value of {context} cannot be opened: another row, or damaged")]
     Unopenable { context: String },
+    #[error(
+        "a sealed value of {context} cannot be opened: it is sealed with master key {sealed_with}, and this is {this}"
+    )]
+    OtherKey { context: String, sealed_with: KeyId, this: KeyId },
     #[error("the system's random source failed")]
     Random,
+}
+
+/// Names a master key: the beginning of a hash of it, which tells nothing of the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyId([u8; ID_BYTES]);
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
 }
 
 /// Seals and opens values under the master key.
 #[derive(Clone)]
 pub struct Sealer {
     cipher: XChaCha20Poly1305,
+    id: KeyId,
+    /// For digests; made from the master key.
+    digests: Hmac<Sha256>,
 }
 
 impl Sealer {
-    /// Reads the key file, or makes it (mode 0400, 32 random bytes) when there is none.
-    ///
-    /// # Errors
-    /// `SealError::KeyFile` when the file system refuses, `BadKey` for a wrong size or mode.
-    pub fn from_key_file(path: &Path) -> Result<Self, SealError> {
-        let at = |what, source| SealError::KeyFile { what, path: path.to_owned(), source };
-        if !path.exists() {
-            let mut key = Zeroizing::new([0_u8; 32]);
-            getrandom::fill(key.as_mut_slice()).map_err(|_| SealError::Random)?;
-            let mut file = fs::OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o400)
-                .open(path)
-                .map_err(|e| at("create", e))?;
-            file.write_all(key.as_slice()).and_then(|()| file.sync_all()).map_err(|e| at("write", e))?;
-        }
-        let mode = fs::metadata(path).map_err(|e| at("read", e))?.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(SealError::BadKey { path: path.to_owned(), found: format!("mode {mode:04o}") });
-        }
-        let bytes = Zeroizing::new(fs::read(path).map_err(|e| at("read", e))?);
-        let key = <[u8; 32]>::try_from(bytes.as_slice())
-            .map_err(|_| SealError::BadKey { path: path.to_owned(), found: format!("{} bytes", bytes.len()) })?;
-        Ok(Self { cipher: XChaCha20Poly1305::new(&Key::from(key)) })
+    #[must_use]
+    pub fn new(key: &MasterKey) -> Self {
+        let hash = Sha256::new_with_prefix(b"shuntyard master key id 1\0").chain_update(key.bytes()).finalize();
+        let mut id = [0; ID_BYTES];
+        id.copy_from_slice(&hash[..ID_BYTES]);
+        // Not the master key itself: one key for one use.
+        let derived = Sha256::new_with_prefix(b"shuntyard digests 1\0").chain_update(key.bytes()).finalize();
+        let mut block = [0; 64];
+        block[..derived.len()].copy_from_slice(&derived);
+        let digests = <Hmac<Sha256> as KeyInit>::new(&block.into());
+        Self { cipher: XChaCha20Poly1305::new(&Key::from(*key.bytes())), id: KeyId(id), digests }
     }
 
-    /// Seals `plain` for the row that `context` names; the answer is nonce and ciphertext.
+    /// A digest of `bytes` that only the holder of the master key can make: what holds a password can be recognised again,
+    /// but not be guessed from the database.
+    #[must_use]
+    pub fn keyed_digest(&self, bytes: &[u8]) -> [u8; 32] {
+        let mut digest = self.digests.clone();
+        digest.update(bytes);
+        digest.finalize().into_bytes().into()
+    }
+
+    /// Reads the key of a file, which is made when there is none.
+    ///
+    /// # Errors
+    /// As `make_key_file` and `read_key_file`.
+    pub fn from_key_file(path: &Path) -> Result<Self, SealError> {
+        if !path.exists() {
+            make_key_file(path)?;
+        }
+        Ok(Self::new(&read_key_file(path, false)?))
+    }
+
+    #[must_use]
+    pub const fn key_id(&self) -> KeyId {
+        self.id
+    }
+
+    /// Seals `plain` for the row that `context` names.
     ///
     /// # Errors
     /// `SealError::Random` when the system gives no random bytes.
@@ -72,19 +109,40 @@ impl Sealer {
         getrandom::fill(&mut nonce).map_err(|_| SealError::Random)?;
         let payload = Payload { msg: plain, aad: context.as_bytes() };
         let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| SealError::Random)?;
-        Ok([nonce.as_slice(), &sealed].concat())
+        Ok([MAGIC.as_slice(), &self.id.0, &nonce, &sealed].concat())
     }
 
     /// Opens what `seal` made for the same context.
     ///
     /// # Errors
-    /// `SealError::Unopenable` for any other context, key or bytes.
+    /// `SealError::OtherKey` for a value that names another key, `Unopenable` for any other context or bytes.
     pub fn open(&self, context: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
-        let unopenable = || SealError::Unopenable { context: context.to_owned() };
-        let (nonce, body) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or_else(unopenable)?;
-        let payload = Payload { msg: body, aad: context.as_bytes() };
-        self.cipher.decrypt(&XNonce::from(*nonce), payload).map(Zeroizing::new).map_err(|_| unopenable())
+        let named = key_of(sealed);
+        let body = if named == Some(self.id) { &sealed[MAGIC.len() + ID_BYTES..] } else { sealed };
+        self.decrypt(context, body).ok_or_else(|| match named {
+            Some(sealed_with) if sealed_with != self.id => {
+                SealError::OtherKey { context: context.to_owned(), sealed_with, this: self.id }
+            }
+            _ => SealError::Unopenable { context: context.to_owned() },
+        })
     }
+
+    /// Tells whether a value says that it is sealed with this key.
+    #[must_use]
+    pub fn has_sealed(&self, sealed: &[u8]) -> bool {
+        key_of(sealed) == Some(self.id)
+    }
+
+    fn decrypt(&self, context: &str, body: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (nonce, body) = body.split_first_chunk::<NONCE_BYTES>()?;
+        let payload = Payload { msg: body, aad: context.as_bytes() };
+        self.cipher.decrypt(&XNonce::from(*nonce), payload).ok().map(Zeroizing::new)
+    }
+}
+
+/// The key that a value names. One of before key ids names none, but for one in 65,536 whose nonce looks like it.
+fn key_of(sealed: &[u8]) -> Option<KeyId> {
+    sealed.strip_prefix(MAGIC)?.first_chunk().map(|id| KeyId(*id))
 }
 
 #[cfg(test)]
@@ -92,16 +150,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sealed_value_opens_only_for_its_own_row() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("master.key");
-        let sealer = Sealer::from_key_file(&path).unwrap();
+    fn a_digest_needs_the_master_key() {
+        let (one, two) = (Sealer::new(&MasterKey::from([1; 32])), Sealer::new(&MasterKey::from([2; 32])));
+        let digest = one.keyed_digest(b"hunter2");
+        assert_eq!(Sealer::new(&MasterKey::from([1; 32])).keyed_digest(b"hunter2"), digest, "also after a restart");
+        assert_ne!(one.keyed_digest(b"hunter3"), digest);
+        assert_ne!(two.keyed_digest(b"hunter2"), digest);
+    }
+
+    #[test]
+    fn a_sealed_value_opens_only_for_its_own_row_and_key() {
+        let (sealer, other) = (Sealer::new(&MasterKey::from([1; 32])), Sealer::new(&MasterKey::from([2; 32])));
         let sealed = sealer.seal("runner:1", b"secret").unwrap();
         assert!(!sealed.windows(6).any(|w| w == b"secret"));
-        assert_eq!(Sealer::from_key_file(&path).unwrap().open("runner:1", &sealed).unwrap().as_slice(), b"secret");
+        assert_eq!(sealer.open("runner:1", &sealed).unwrap().as_slice(), b"secret");
         assert!(matches!(sealer.open("runner:2", &sealed), Err(SealError::Unopenable { .. })));
         assert!(sealer.open("runner:1", &sealed[..20]).is_err());
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(Sealer::from_key_file(&path), Err(SealError::BadKey { .. })));
+        assert!(sealer.has_sealed(&sealed) && !other.has_sealed(&sealed));
+        let refused = other.open("runner:1", &sealed).unwrap_err().to_string();
+        assert!(refused.contains(&sealer.key_id().to_string()) && refused.contains(&other.key_id().to_string()));
+    }
+
+    #[test]
+    fn a_value_of_before_key_ids_opens_also_when_its_nonce_looks_like_one() {
+        let sealer = Sealer::new(&MasterKey::from([1; 32]));
+        for nonce in [[7; NONCE_BYTES], *b"S1......................"] {
+            let payload = Payload { msg: b"secret", aad: b"runner:1" };
+            let body = sealer.cipher.encrypt(&XNonce::from(nonce), payload).unwrap();
+            let sealed = [nonce.as_slice(), &body].concat();
+            assert_eq!(sealer.open("runner:1", &sealed).unwrap().as_slice(), b"secret");
+            assert!(!sealer.has_sealed(&sealed));
+        }
     }
 }

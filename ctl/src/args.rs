@@ -15,8 +15,8 @@ use crate::commands::pool::PoolCommand;
 use crate::commands::queue::QueueCommand;
 use crate::commands::retention::RetentionCommand;
 use crate::commands::runners::{
-    accept_host_key, apply, approve, delete, dial_out, doctor, export, install, label, list, scope, show, state, test,
-    via,
+    accept_host_key, apply, approve, delete, dial_out, doctor, export, install, label, list, rotate_key, scope, show,
+    state, test, via,
 };
 use crate::commands::secret::SecretCommand;
 use crate::commands::tenancy::{OrgCommand, PipelineCommand, ProjectCommand};
@@ -74,7 +74,7 @@ pub enum Command {
     /// Check a project's configuration
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Keep secrets of projects
+    /// Keep secrets for jobs
     #[command(subcommand)]
     Secret(SecretCommand),
     /// Pause the queue and let it go on
@@ -116,6 +116,7 @@ pub enum CtlCommand {
     TestRunner(test::TestArgs),
     Doctor(doctor::DoctorArgs),
     AcceptHostKey(accept_host_key::AcceptArgs),
+    RotateKey(rotate_key::RotateKeyArgs),
     Approve(approve::ApproveArgs),
     DialOut(dial_out::DialOutArgs),
     CreateToken(enrolment_tokens::create::CreateArgs),

@@ -52,6 +52,11 @@ pub enum ClientError {
     Gap { job: String, source: shuntyard_domain::output::Gap },
     #[error("the connection was cut before the answer was complete: {0}")]
     Cut(String),
+    #[error(
+        "`{}` was made, but the answer with its secret was cut off, and a secret is told once: remove it and make another",
+        plain(name)
+    )]
+    SecretLost { name: String },
     #[error("cannot set up the client: {}", innermost(.0))]
     Setup(#[source] reqwest::Error),
 }
@@ -108,6 +113,7 @@ impl ClientError {
             | Self::UnknownEvent { .. }
             | Self::EventTooLarge { .. }
             | Self::Gap { .. }
+            | Self::SecretLost { .. }
             | Self::UnknownCertificate { .. }
             | Self::OtherCertificate { .. }
             | Self::Tls(_)

@@ -40,8 +40,8 @@ pub enum Failure {
     NotAllowed { refused: ClientError, steps: String },
     #[error("cannot start `git`: {0}")]
     Git(#[source] io::Error),
-    #[error("project {project} has no secret {name}; `shunt secret list --project {project}` lists those that it has")]
-    NoSecret { project: String, name: String },
+    #[error("{owner} has no secret {name}; `shunt secret list {flag}` lists those that it has")]
+    NoSecret { owner: String, flag: String, name: String },
     #[error("there is no unused enrolment token `{0}`; `shunt ctl list-tokens` lists them")]
     NoEnrolmentToken(String),
     #[error("{found} unused enrolment tokens are called `{name}`: name one by its prefix")]

@@ -13,7 +13,9 @@ pub(super) const KEYS: &[&str] = &[
     "tls.mode",
     "tls.cert_file",
     "tls.key_file",
+    "tls.names",
     "data.dir",
+    "data.master_key_file",
     "store.url",
     "log.level",
     "log.format",
@@ -46,6 +48,12 @@ pub(super) const KEYS: &[&str] = &[
     "retention.artifact_max_age_days",
     "retention.artifact_max_mib",
     "retention.job_max_age_days",
+    "limits.requests_per_s",
+    "limits.anonymous_per_s",
+    "limits.unfinished_jobs",
+    "limits.script_kib",
+    "limits.matrix_rows",
+    "limits.job_log_mib",
 ];
 
 const VARIABLE_PREFIX: &str = "SHUNTD_";

@@ -1,9 +1,11 @@
 //! Puts the configuration together.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use shuntyard_domain::project_config::MAX_ROWS;
 use shuntyard_domain::runner::MAX_SLOTS;
 use zeroize::Zeroizing;
 
@@ -12,8 +14,8 @@ use super::layers::{FILE_VARIABLE, Layers};
 use super::tls::read_tls;
 use super::{
     ArtifactsConfig, Config, DataConfig, DataPaths, DialOutConfig, DispatchConfig, EnrolmentConfig, HealthConfig,
-    LocalConfig, LogConfig, LogFormat, LogLevel, MetricsConfig, OutgoingConfig, OutputConfig, PipelinesConfig,
-    PlacementRule, RetentionConfig, ServerConfig, SshConfig, StoreConfig, TlsMode, WorkspacesConfig,
+    LimitsConfig, LocalConfig, LogConfig, LogFormat, LogLevel, MetricsConfig, OutgoingConfig, OutputConfig,
+    PipelinesConfig, PlacementRule, RetentionConfig, ServerConfig, SshConfig, StoreConfig, TlsMode, WorkspacesConfig,
 };
 
 /// What the configuration is made of.
@@ -100,14 +102,22 @@ impl Config {
 
     fn read(layers: &mut Layers, env: &BTreeMap<String, String>) -> Self {
         let server = read_server(layers);
-        let dir = read_data_dir(layers, env);
+        let (dir, home) = (read_data_dir(layers, env), absolute(env, "HOME"));
         let url = layers.read("store.url", |given| given.store_url()).flatten();
         let url =
             url.unwrap_or_else(|| Zeroizing::new(format!("sqlite:{}", DataPaths::in_dir(&dir).database.display())));
         Self {
             server,
             tls: read_tls(layers, env),
-            data: DataConfig { dir },
+            data: DataConfig {
+                dir,
+                master_key_file: layers
+                    .read("data.master_key_file", |given| given.file_or_none(home.as_deref()))
+                    .flatten(),
+                master_key_credential: absolute(env, "CREDENTIALS_DIRECTORY")
+                    .map(|dir| dir.join(CREDENTIAL))
+                    .filter(|file| file.exists()),
+            },
             store: StoreConfig { url },
             log: LogConfig {
                 level: layers.read("log.level", |given| given.word(LogLevel::WORDS)).unwrap_or(LogLevel::Info),
@@ -157,6 +167,7 @@ impl Config {
             },
             retention: read_retention(layers),
             metrics: MetricsConfig { open: layers.read("metrics.open", |given| given.boolean()).unwrap_or(false) },
+            limits: read_limits(layers),
         }
     }
 }
@@ -183,6 +194,20 @@ fn read_retention(layers: &mut Layers) -> RetentionConfig {
     let log_max_bytes = mib("retention.log_max_mib");
     let artifact_max_bytes = mib("retention.artifact_max_mib");
     RetentionConfig { log_max_age, log_max_bytes, artifact_max_age, artifact_max_bytes, job_max_age }
+}
+
+fn read_limits(layers: &mut Layers) -> LimitsConfig {
+    let mut whole = |key, range: RangeInclusive<u32>, unit: &str, default| {
+        layers.read(key, |given| given.whole(range.clone(), unit)).unwrap_or(default)
+    };
+    let requests_per_s = whole("limits.requests_per_s", 0..=1_000_000, "requests", 500);
+    let anonymous_per_s = whole("limits.anonymous_per_s", 0..=1_000_000, "requests", 100);
+    let unfinished_jobs =
+        Some(whole("limits.unfinished_jobs", 0..=1_000_000, "jobs", 100_000)).filter(|jobs| *jobs > 0);
+    let script_bytes = whole("limits.script_kib", 1..=1024, "KiB", 1024) << 10;
+    let matrix_rows = whole("limits.matrix_rows", 1..=MAX_ROWS.into(), "rows", MAX_ROWS.into());
+    let job_log_bytes = read_mib(layers, "limits.job_log_mib", 1, 1 << 20);
+    LimitsConfig { requests_per_s, anonymous_per_s, unfinished_jobs, script_bytes, matrix_rows, job_log_bytes }
 }
 
 fn read_seconds(layers: &mut Layers, key: &'static str, least: u32, most: u32, default: u32) -> Duration {
@@ -216,6 +241,9 @@ fn read_dial_out(layers: &mut Layers) -> DialOutConfig {
     }
     DialOutConfig { listen, public }
 }
+
+/// The name under which a unit's `LoadCredential=` gives the master key.
+const CREDENTIAL: &str = "shuntd-master-key";
 
 /// The XDG base directory specification: a relative XDG_DATA_HOME does not count.
 fn read_data_dir(layers: &mut Layers, env: &BTreeMap<String, String>) -> PathBuf {

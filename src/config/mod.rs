@@ -27,6 +27,7 @@ use crate::tls::TlsFiles;
 
 pub use fault::{ConfigFault, ConfigFaults};
 pub use load::{ConfigSources, FlagOverrides, default_file, process_environment};
+pub use paths::Kept;
 pub use paths::{DataDirError, DataPaths};
 
 /// Everything that the daemon can be told.
@@ -50,6 +51,7 @@ pub struct Config {
     pub health: HealthConfig,
     pub metrics: MetricsConfig,
     pub retention: RetentionConfig,
+    pub limits: LimitsConfig,
 }
 
 /// `[server]`: the HTTP API.
@@ -66,6 +68,8 @@ pub struct TlsConfig {
     pub mode: TlsMode,
     /// Without them the daemon makes a certificate of its own.
     pub files: Option<TlsFiles>,
+    /// Further host names and addresses for that one.
+    pub names: Vec<String>,
 }
 
 /// What the API speaks.
@@ -98,6 +102,10 @@ impl Config {
 pub struct DataConfig {
     /// Absolute.
     pub dir: PathBuf,
+    /// The master key's file when it is not the one in `dir`.
+    pub master_key_file: Option<PathBuf>,
+    /// The master key as systemd hands it over, when it does.
+    pub master_key_credential: Option<PathBuf>,
 }
 
 /// `[store]`: the database.
@@ -234,6 +242,21 @@ pub struct RetentionConfig {
     pub artifact_max_bytes: Option<u64>,
     /// Of jobs that belong to no change.
     pub job_max_age: Option<Duration>,
+}
+
+/// `[limits]`: what one caller, and one project, may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// Of one token; 0: any number.
+    pub requests_per_s: u32,
+    /// Of one address without a good token; 0: any number.
+    pub anonymous_per_s: u32,
+    /// Of one project; `None`: any number.
+    pub unfinished_jobs: Option<u32>,
+    pub script_bytes: u32,
+    pub matrix_rows: u32,
+    /// What a job may ask to keep of its output.
+    pub job_log_bytes: u64,
 }
 
 /// Declares an enum whose members are the words of a key.

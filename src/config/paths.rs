@@ -17,8 +17,10 @@ pub struct DataPaths {
     pub logs: PathBuf,
     /// Workspaces: manifests and contents of files.
     pub blobs: PathBuf,
-    /// Opens the sealed values of the database; without it they are lost.
+    /// Opens the sealed values of the database; without it they are lost. Not in the directory where it is said so.
     pub master_key: PathBuf,
+    /// Who keeps the master key.
+    pub master_key_kept: Kept,
     /// By this file `shunt` on the same machine logs in.
     pub admin_token: PathBuf,
     /// Where the API of the daemon that runs here is found: for `shunt` on the same machine.
@@ -34,6 +36,16 @@ pub struct DataPaths {
     pub lock: PathBuf,
 }
 
+/// Who keeps the master key's file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// The daemon: it makes the file, and a rotation replaces it.
+    InDataDir,
+    /// A person.
+    Outside,
+    BySystemd,
+}
+
 /// The data directory cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot make the directory {}", path.display())]
@@ -46,7 +58,14 @@ pub struct DataDirError {
 impl Config {
     #[must_use]
     pub fn paths(&self) -> DataPaths {
-        DataPaths::in_dir(&self.data.dir)
+        let mut paths = DataPaths::in_dir(&self.data.dir);
+        let data = &self.data;
+        if let Some(file) = &data.master_key_file {
+            (paths.master_key, paths.master_key_kept) = (file.clone(), Kept::Outside);
+        } else if let Some(credential) = &data.master_key_credential {
+            (paths.master_key, paths.master_key_kept) = (credential.clone(), Kept::BySystemd);
+        }
+        paths
     }
 }
 
@@ -60,6 +79,7 @@ impl DataPaths {
             logs: dir.join("logs"),
             blobs: dir.join("blobs"),
             master_key: dir.join("master.key"),
+            master_key_kept: Kept::InDataDir,
             admin_token: dir.join("admin.token"),
             admin_server: dir.join("admin.server"),
             tls_cert: dir.join("tls.crt"),

@@ -119,7 +119,12 @@ impl Attendant {
             Resume::Queue => Placed::Back(Duration::ZERO),
             Resume::Unassign => self.unassign(job.attempt, "the dispatcher stopped before anything was sent").await,
             Resume::Follow => {
-                let following = Following::new(&self.engine, job, self.cancel.clone(), self.stop.clone());
+                // Output is not taken before it is known what to mask.
+                let masks = match self.engine.masks_of(&job).await {
+                    Ok(masks) => masks,
+                    Err(error) => return Placed::Unsure(told(&error)),
+                };
+                let following = Following::new(&self.engine, job, masks, self.cancel.clone(), self.stop.clone());
                 self.follow_to_the_end(following, None).await
             }
             Resume::LetGo => {

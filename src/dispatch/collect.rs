@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use shuntyard_domain::artifacts::{Artifact, Collected, MAX_NAMES_BYTES, Pattern, roots, select};
 use shuntyard_domain::ids::{AttemptId, RunnerId};
+use shuntyard_domain::mask::Patterns;
 use shuntyard_domain::outputs::{self, MAX_OUTPUTS_BYTES};
 use shuntyard_domain::wire::collect::AnswerEnd;
 use shuntyard_domain::wire::control::ErrCode;
@@ -97,6 +98,7 @@ fn not_kept(error: DispatchError) -> NotCollected {
 pub(super) struct Gathering {
     patterns: Vec<Pattern>,
     wants_outputs: bool,
+    masks: Option<Arc<Patterns>>,
     outputs: Option<Result<BTreeMap<String, String>, String>>,
     kept: BTreeMap<String, Artifact>,
     pins: Vec<Pin>,
@@ -110,10 +112,10 @@ pub(super) struct Gathering {
 
 impl Gathering {
     /// `texts` were checked when the job was submitted.
-    pub(super) fn new(texts: &[String], wants_outputs: bool) -> Self {
+    pub(super) fn new(texts: &[String], wants_outputs: bool, masks: Option<Arc<Patterns>>) -> Self {
         let patterns = texts.iter().filter_map(|text| Pattern::parse(text).ok()).collect();
         let (kept, pins, faults) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { patterns, wants_outputs, outputs: None, kept, pins, faults, received: 0, waited: Duration::ZERO }
+        Self { patterns, wants_outputs, masks, outputs: None, kept, pins, faults, received: 0, waited: Duration::ZERO }
     }
 
     fn lacks_outputs(&self) -> bool {
@@ -147,8 +149,12 @@ impl Gathering {
         if !self.patterns.is_empty() {
             self.faults.extend(fault);
         }
-        let artifacts_fault = Some(self.faults.join("; ")).filter(|text| !text.is_empty());
-        let artifacts = self.kept.into_values().collect();
+        let masked = |text: String| self.masks.as_ref().map_or_else(|| text.clone(), |masks| masks.mask_text(&text));
+        let artifacts_fault = Some(self.faults.join("; ")).filter(|text| !text.is_empty()).map(masked);
+        // Names that are the same without their secrets are one: the last stays.
+        let named = |artifact: Artifact| (masked(artifact.path.clone()), artifact);
+        let kept: BTreeMap<String, Artifact> = self.kept.into_values().map(named).collect();
+        let artifacts = kept.into_iter().map(|(path, artifact)| Artifact { path, ..artifact }).collect();
         let collected = Collected {
             outputs,
             outputs_fault: outputs_fault.map(sentence),
@@ -161,7 +167,10 @@ impl Gathering {
     fn take_outputs(&mut self, answer: &Answer) {
         if self.wants_outputs {
             self.outputs = Some(match answer.end {
-                AnswerEnd::File { .. } => outputs::parse(&answer.bytes).map_err(|bad| bad.to_string()),
+                AnswerEnd::File { .. } => {
+                    let masked = self.masks.as_ref().map(|masks| masks.mask(&answer.bytes));
+                    outputs::parse(masked.as_deref().unwrap_or(&answer.bytes)).map_err(|bad| bad.to_string())
+                }
                 AnswerEnd::NoFile => Err("the job has put something else in the place of the file".into()),
                 AnswerEnd::Unreadable => Err("the file cannot be read".into()),
             });

@@ -8,6 +8,7 @@ mod running;
 mod stop;
 mod wait;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use shuntyard_domain::ids::{AttemptId, JobId, RunnerId};
 use shuntyard_domain::job::{Job, JobEvent};
+use shuntyard_domain::mask::Patterns;
 use shuntyard_domain::receipt::StopReceipt;
 use shuntyard_domain::recovery::{End, MAX_TAILS_OVERDUE};
 use shuntyard_domain::wire::frame::Word;
@@ -64,6 +66,8 @@ pub(super) struct Following<'e> {
     engine: &'e Dispatcher,
     job: Job,
     sink: LogSink,
+    /// What is masked of all that the job has said; `None` for a job that was handed no secrets.
+    masks: Option<Arc<Patterns>>,
     cancel: CancellationToken,
     cancel_sent: bool,
     kill_at: Option<Instant>,
@@ -123,13 +127,21 @@ enum Woken {
 }
 
 impl<'e> Following<'e> {
-    pub(super) fn new(engine: &'e Dispatcher, job: Job, cancel: CancellationToken, stop: CancellationToken) -> Self {
-        let sink = LogSink::new(engine.0.logs.clone().capped(job.spec.output_cap_bytes), job.attempt_id());
+    pub(super) fn new(
+        engine: &'e Dispatcher,
+        job: Job,
+        masks: Option<Arc<Patterns>>,
+        cancel: CancellationToken,
+        stop: CancellationToken,
+    ) -> Self {
+        let logs = engine.0.logs.clone().capped(job.spec.output_cap_bytes);
+        let sink = LogSink::new(logs, job.attempt_id(), masks.clone());
         let here_at = job.spec.orphan_grace_s.map(|_| Instant::now() + HERE_EVERY);
         Self {
             engine,
             job,
             sink,
+            masks,
             cancel,
             cancel_sent: false,
             kill_at: None,
@@ -196,17 +208,17 @@ impl<'e> Following<'e> {
         let mut tail_deadline: Option<Instant> = None;
         let mut heard = Instant::now();
         loop {
-            if let Some(reached) = end.filter(|e| e.may_settle(self.sink.stored_bytes(), self.tails_overdue)) {
+            if let Some(reached) = end.filter(|e| e.may_settle(self.sink.reached_bytes(), self.tails_overdue)) {
                 return self.settle(stream, reached).await;
             }
             let overdue = self.overdue(heard).filter(|_| end.is_none());
             let followed = match self.wake(&mut stream, tail_deadline, overdue.map(|(at, _)| at)).await {
                 Woken::Event(AttemptEvent::Output(bytes)) => {
                     heard = Instant::now();
-                    let stored_bytes = self.sink.stored_bytes();
+                    let came_bytes = self.sink.came_bytes();
                     let followed = self.store_output(&mut stream, bytes, &mut end).await;
                     self.look_at_bound();
-                    if self.sink.stored_bytes() > stored_bytes {
+                    if self.sink.came_bytes() > came_bytes {
                         *backoff = Backoff::new(super::run_job::REATTACH_FIRST, super::run_job::REATTACH_CAP);
                         self.tails_overdue = 0;
                     }

@@ -88,7 +88,12 @@ impl Dispatcher {
 /// The associated data under which a runner's private key is sealed.
 #[must_use]
 pub fn key_context(runner: RunnerId) -> String {
-    format!("runner:{runner}:private_key")
+    key_context_of(&runner.to_string())
+}
+
+/// The same, by the text of its id.
+pub(super) fn key_context_of(id: &str) -> String {
+    format!("runner:{id}:private_key")
 }
 
 /// Connects, waits for the end, and connects again, until the runner leaves the inventory.

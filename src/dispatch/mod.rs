@@ -25,22 +25,27 @@ mod follow;
 mod git_blob;
 mod install;
 mod inventory;
+mod job_secrets;
 mod jump_hosts;
 mod keeper;
 mod lanes;
 mod limits;
 mod local;
 mod log_sink;
+mod masking;
 mod one_off;
 mod pipelines;
 mod pools;
 mod pulse;
 mod queue;
 mod queue_clock;
+mod quotas;
 mod recover;
+mod resealing;
 mod restored;
 mod retention;
 mod retire;
+mod rotate_key;
 mod run_job;
 mod runner_patch;
 mod runners;
@@ -74,7 +79,7 @@ use crate::outgoing::Caller;
 use crate::sealed::Sealer;
 use crate::shutdown::Tasks;
 use crate::ssh::Pool;
-use crate::store::Store;
+use crate::store::{RequestKey, Store};
 
 pub use accounts::{AccountError, Holder};
 pub use dial_out::DialOut;
@@ -89,6 +94,8 @@ pub use pipelines::{Tenant, Trigger};
 pub use pools::Keep;
 pub use pulse::{NotReady, PATIENCE};
 pub use queue::{QueuePause, pause_restored};
+pub use quotas::{OverQuota, Quota, Quotas};
+pub use resealing::{ResealError, Resealed, check_sealed, reseal};
 pub use retention::Retention;
 pub use runner_patch::RunnerPatch;
 pub use secrets::SecretOwner;
@@ -132,6 +139,8 @@ pub struct Parts {
     pub runner_min_free_bytes: u64,
     /// What a job's log on its runner may take.
     pub spool_cap_bytes: u64,
+    /// What a project may have.
+    pub quotas: Quotas,
     /// Of the files that one job leaves.
     pub artifacts_max_bytes: u64,
     /// What a phase runs when its project does not say it.
@@ -161,6 +170,7 @@ struct Engine {
     caller: Caller,
     metrics: Metrics,
     spool_cap_bytes: u64,
+    quotas: Quotas,
     feed: Feed,
     accounts: Accounts,
     inventory: Inventory,
@@ -212,6 +222,7 @@ impl Dispatcher {
             caller: parts.caller,
             metrics: parts.metrics,
             spool_cap_bytes: parts.spool_cap_bytes,
+            quotas: parts.quotas,
             feed: Feed::default(),
             accounts: Accounts::default(),
             inventory: Inventory::default(),
@@ -293,6 +304,12 @@ impl Dispatcher {
         &self.0.feed
     }
 
+    /// A digest by which a request is recognised again; only this dispatcher's master key can make it.
+    #[must_use]
+    pub fn keyed_digest(&self, asked: &[u8]) -> [u8; 32] {
+        self.0.sealer.keyed_digest(asked)
+    }
+
     /// The signal that the daemon is stopping; streams end on it.
     #[must_use]
     pub fn stop_signal(&self) -> CancellationToken {
@@ -308,10 +325,10 @@ impl Dispatcher {
     ) -> Result<T, DispatchError> {
         let (answer, answered) = oneshot::channel();
         self.0.tasks.spawn(tracing::Span::current(), move |_| {
-            on_behalf(async move {
+            on_behalf(RequestKey::carried(async move {
                 // The caller may have gone away.
                 let _ = answer.send(work.await);
-            })
+            }))
         });
         answered.await.unwrap_or(Err(DispatchError::Interrupted))
     }

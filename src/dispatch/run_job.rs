@@ -15,10 +15,10 @@ use super::attend::{Attendant, Placed};
 use super::engine_error::told;
 use super::follow::{Followed, Following};
 use super::inventory::Known;
+use super::job_secrets::{Handed, NotOpened};
 use super::keeper::Backoff;
 use super::limits::account;
 use super::one_off::spend;
-use super::secrets::NotOpened;
 use super::{DispatchError, Dispatcher};
 use crate::ssh::Lease;
 use crate::ssh::attempt::{self, Attempt};
@@ -68,15 +68,15 @@ impl Attendant {
                 }
             }
         };
-        let environment = job_environment(&job, &known);
-        let opened = match engine.open_for_clone(&job).await {
-            Ok(opened) => opened,
+        let (handed, masks) = match engine.hand_over(&job, &known).await {
+            Ok(handed) => handed,
             Err(error) => {
                 self.give_back(place, Placed::Over);
                 return not_opened(engine, job.attempt_id(), &error).await;
             }
         };
-        let frame = match (Frame { spec: &job.spec, env: &environment }).encode_with(&opened.access()) {
+        let environment = job_environment(&job, &known, &handed);
+        let frame = match (Frame { spec: &job.spec, env: &environment }).encode_with(&handed.for_frame(&job.spec)) {
             Ok(frame) => frame,
             // Checked at submission; a job of an older version may still hold what a shell cannot carry.
             Err(error) => {
@@ -84,9 +84,9 @@ impl Attendant {
                 return never_started(engine, job.attempt_id(), error.to_string()).await;
             }
         };
-        drop(opened);
+        drop((environment, handed));
         let attempt_id = job.attempt_id();
-        let mut following = Following::new(engine, job, self.cancel.clone(), self.stop.clone());
+        let mut following = Following::new(engine, job, masks, self.cancel.clone(), self.stop.clone());
         let stream = match place {
             Place::Lane(lane) => lane.next(attempt_id, &frame).await,
             // The channel holds the slot from here on, and gives it back when it ends.
@@ -216,7 +216,7 @@ async fn never_started(engine: &Dispatcher, id: AttemptId, why: String) -> Place
     settle_unstarted(engine, id, recovery::never_started(id.attempt, why)).await
 }
 
-/// Ends a job whose repository cannot be opened: nothing was sent, and no other placement would help. What may pass, it
+/// Ends a job that cannot be handed its secrets: nothing was sent, and no other placement would help. What may pass, it
 /// waits for.
 async fn not_opened(engine: &Dispatcher, id: AttemptId, error: &NotOpened) -> Placed {
     let why = told(error);
@@ -249,8 +249,8 @@ pub(super) fn pause_after(attempt: u32) -> Duration {
     Backoff::new(RETRY_FIRST * 2_u32.pow(attempt.saturating_sub(1).min(6)), RETRY_CAP).delay()
 }
 
-/// The variables that every job sees, under those that its author set.
-fn job_environment(job: &Job, known: &Known) -> BTreeMap<String, String> {
+/// The variables that every job sees, under those that its author set, and its secrets.
+fn job_environment(job: &Job, known: &Known, handed: &Handed) -> BTreeMap<String, String> {
     let origin = &job.origin;
     let mut environment: BTreeMap<String, String> = [
         ("SHUNT_JOB_ID", job.id.to_string()),
@@ -268,6 +268,7 @@ fn job_environment(job: &Job, known: &Known) -> BTreeMap<String, String> {
     .map(|(name, value)| (name.to_owned(), value))
     .collect();
     environment.extend(job.spec.env.clone());
+    environment.extend(handed.variables(&job.spec));
     environment
 }
 

@@ -1,55 +1,79 @@
-//! Secrets of projects: kept sealed, told to nobody, opened at the moment in which a job's frame is written.
+//! Secrets of an enterprise, organisations, projects and runners: kept sealed, and told to nobody.
+//!
+//! A job that names one is handed the most specific: its runner's, else its project's, its organisation's, the enterprise's.
 
 use std::collections::BTreeMap;
 
-use shuntyard_domain::git_source::{GitAccess, GitSource};
-use shuntyard_domain::job::Job;
-use shuntyard_domain::secret::{
-    GIT_KNOWN_HOSTS, GIT_SSH_KEY, GIT_TOKEN, GIT_USERNAME, SecretName, check_secret, secrets_for, secrets_needed_for,
-};
+use shuntyard_domain::git_source::GitSource;
+use shuntyard_domain::ids::RunnerId;
+use shuntyard_domain::secret::{SecretName, SecretUse, check_secret, check_uses, secrets_needed_for};
 use shuntyard_domain::tenancy::Name;
 use zeroize::Zeroizing;
 
 use super::engine_error::bad;
 use super::{DispatchError, Dispatcher};
-use crate::sealed::SealError;
-use crate::store::{SecretKey, SecretRow, StoreError, org_since, secret_delete, secret_find, secret_list, secret_set};
+use crate::store::{
+    SecretKey, SecretRow, StoreError, org_since, secret_delete, secret_first, secret_list, secret_of_a_runner,
+    secret_set,
+};
 
-/// What opens the repository of one job. Has no `Debug`: it is secret.
-#[derive(Default)]
-pub(super) struct Opened(BTreeMap<&'static str, Zeroizing<String>>);
+/// Who has a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretOwner {
+    Enterprise(Name),
+    Org(Name, Name),
+    /// Enterprise, organisation, project.
+    Project(Name, Name, Name),
+    /// Enterprise, host name.
+    Runner(Name, String),
+}
 
-impl Opened {
-    pub(super) fn access(&self) -> GitAccess<'_> {
-        let value = |name| self.0.get(name).map(|value: &Zeroizing<String>| value.as_str());
-        GitAccess {
-            username: value(GIT_USERNAME),
-            token: value(GIT_TOKEN),
-            ssh_key: value(GIT_SSH_KEY),
-            known_hosts: value(GIT_KNOWN_HOSTS),
+impl std::fmt::Display for SecretOwner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Enterprise(name) => write!(f, "enterprise {name}"),
+            Self::Org(_, org) => write!(f, "organisation {org}"),
+            Self::Project(_, _, project) => write!(f, "project {project}"),
+            Self::Runner(_, hostname) => write!(f, "runner {hostname}"),
         }
     }
 }
 
-/// Why a clone has not got what opens its repository.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum NotOpened {
-    #[error("{}", missing(project, name))]
-    Missing { project: String, name: &'static str },
-    #[error("the secret {key} cannot be used")]
-    Sealed {
-        key: SecretKey,
-        #[source]
-        source: SealError,
-    },
-    #[error("the secret {0} is no text")]
-    NoText(SecretKey),
-    /// It may pass.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+/// Where a job's secrets are looked for.
+#[derive(Clone, Copy)]
+pub(super) struct Scope<'s> {
+    /// Enterprise, organisation, project.
+    pub(super) place: (&'s str, &'s str, &'s str),
+    /// `None` before the job is placed.
+    pub(super) runner: Option<RunnerId>,
 }
 
-fn missing(project: &str, name: &str) -> String {
+impl Scope<'_> {
+    /// The keys of a name, the most specific first.
+    pub(super) fn keys(self, name: &str) -> Vec<SecretKey> {
+        let (enterprise, org, project) = self.place;
+        let key = |org: &str, project: &str, runner: String| SecretKey {
+            enterprise: enterprise.to_owned(),
+            org: org.to_owned(),
+            project: project.to_owned(),
+            runner,
+            name: name.to_owned(),
+        };
+        let runner = self.runner.map(|id| key("", "", id.to_string()));
+        let project = (!project.is_empty()).then(|| key(org, project, String::new()));
+        let wider = [key(org, "", String::new()), key("", "", String::new())];
+        runner.into_iter().chain(project).chain(wider).collect()
+    }
+
+    /// Where it was looked, for people.
+    pub(super) fn told(self, hostname: &str) -> String {
+        let (enterprise, org, project) = self.place;
+        let project = if project.is_empty() { String::new() } else { format!(", project {project}") };
+        format!("runner {hostname}{project}, organisation {org} and enterprise {enterprise}")
+    }
+}
+
+pub(super) fn missing_for_git(project: &str, name: &str) -> String {
     if project.parse::<Name>().is_ok() {
         format!(
             "project {project} has no secret {name}, which a clone over ssh needs: `shunt secret set {name} --project {project}`"
@@ -59,31 +83,12 @@ fn missing(project: &str, name: &str) -> String {
     }
 }
 
-/// The project that has a secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SecretOwner {
-    pub enterprise: Name,
-    pub org: Name,
-    pub project: Name,
-}
-
-impl SecretOwner {
-    fn key(&self, name: &str) -> SecretKey {
-        SecretKey {
-            enterprise: self.enterprise.to_string(),
-            org: self.org.to_string(),
-            project: self.project.to_string(),
-            name: name.to_owned(),
-        }
-    }
-}
-
 impl Dispatcher {
     /// Keeps a secret, over what was there.
     ///
     /// # Errors
-    /// `BadRequest` for a value that cannot be kept, `NoPlace` for an organisation that does not exist. The project need
-    /// not exist: jobs name projects that nobody has made.
+    /// `BadRequest` for a value that cannot be kept, `NoPlace` for an organisation and `NoRunner` for a runner that does
+    /// not exist. A project need not exist: jobs name projects that nobody has made.
     pub async fn set_secret(
         &self,
         owner: &SecretOwner,
@@ -92,8 +97,7 @@ impl Dispatcher {
         by: &str,
     ) -> Result<(), DispatchError> {
         check_secret(&value).map_err(|wrong| bad("value", "the value cannot be kept", &[wrong.allowed]))?;
-        self.check_org(owner).await?;
-        let key = owner.key(name.as_str());
+        let key = self.secret_key(owner, name.as_str()).await?;
         let sealed = self.0.sealer.seal(&context(&key), value.as_bytes())?;
         let (by, now_ms, kept) = (by.to_owned(), self.0.clock.now_ms(), key.clone());
         let keep = move || {
@@ -109,22 +113,21 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Names and times of a project's secrets.
+    /// Names and times of the secrets of exactly this owner.
     ///
     /// # Errors
     /// As `set_secret`.
     pub async fn secrets(&self, owner: &SecretOwner) -> Result<Vec<SecretRow>, DispatchError> {
-        self.check_org(owner).await?;
-        let of = owner.key("");
+        let of = self.secret_key(owner, "").await?;
         Ok(self.0.store.read(move |c| secret_list(c, &of)).await?)
     }
 
     /// Forgets a secret; tells whether there was one.
     ///
     /// # Errors
-    /// `Store`
+    /// As `set_secret`.
     pub async fn delete_secret(&self, owner: &SecretOwner, name: &SecretName) -> Result<bool, DispatchError> {
-        let key = owner.key(name.as_str());
+        let key = self.secret_key(owner, name.as_str()).await?;
         let forgotten = key.clone();
         let removed = self.0.store.write(move |c| secret_delete(c, &forgotten)).await?;
         if removed {
@@ -133,8 +136,31 @@ impl Dispatcher {
         Ok(removed)
     }
 
-    async fn check_org(&self, owner: &SecretOwner) -> Result<(), DispatchError> {
-        let (enterprise, org) = (owner.enterprise.clone(), owner.org.clone());
+    /// The key of a name of an owner who exists.
+    async fn secret_key(&self, owner: &SecretOwner, name: &str) -> Result<SecretKey, DispatchError> {
+        let key = |enterprise: &Name, org: &str, project: &str, runner: String| SecretKey {
+            enterprise: enterprise.to_string(),
+            org: org.to_owned(),
+            project: project.to_owned(),
+            runner,
+            name: name.to_owned(),
+        };
+        Ok(match owner {
+            SecretOwner::Enterprise(enterprise) => key(enterprise, "", "", String::new()),
+            SecretOwner::Org(enterprise, org) => {
+                self.check_org(enterprise, org).await?;
+                key(enterprise, org.as_str(), "", String::new())
+            }
+            SecretOwner::Project(enterprise, org, project) => {
+                self.check_org(enterprise, org).await?;
+                key(enterprise, org.as_str(), project.as_str(), String::new())
+            }
+            SecretOwner::Runner(enterprise, hostname) => key(enterprise, "", "", self.runner(hostname)?.id.to_string()),
+        })
+    }
+
+    async fn check_org(&self, enterprise: &Name, org: &Name) -> Result<(), DispatchError> {
+        let (enterprise, org) = (enterprise.clone(), org.clone());
         let since = self.0.store.read(move |c| org_since(c, &enterprise, &org)).await?;
         since.map(drop).ok_or(DispatchError::NoPlace("organisation"))
     }
@@ -142,7 +168,7 @@ impl Dispatcher {
     /// Refuses a clone that cannot be made, as far as that is known now.
     pub(super) async fn check_git(
         &self,
-        (enterprise, org, project): (&str, &str, &str),
+        place: (&str, &str, &str),
         git: Option<&GitSource>,
         has_workspace: bool,
     ) -> Result<(), DispatchError> {
@@ -152,40 +178,52 @@ impl Dispatcher {
         }
         git.check().map_err(|wrong| bad("git", wrong.to_string(), &[wrong.allowed]))?;
         for name in secrets_needed_for(git) {
-            let key = key_of((enterprise, org, project), name);
-            if self.0.store.read(move |c| secret_find(c, &key)).await?.is_none() {
-                return Err(bad("git", missing(project, name), &["a project with the secret"]));
+            if !self.may_have(place, name).await? {
+                return Err(bad("git", missing_for_git(place.2, name), &["a project with the secret"]));
             }
         }
         Ok(())
     }
 
-    /// Opens what the clone of this job may use; nothing for a job without one.
-    pub(super) async fn open_for_clone(&self, job: &Job) -> Result<Opened, NotOpened> {
-        let mut opened = Opened::default();
-        let Some(source) = &job.spec.git else { return Ok(opened) };
-        let origin = &job.origin;
-        for name in secrets_for(source).iter().copied() {
-            let key = key_of((&origin.enterprise, &origin.org, &origin.project), name);
-            let wanted = key.clone();
-            let Some(sealed) = self.0.store.read(move |c| secret_find(c, &wanted)).await? else { continue };
-            let plain = self.0.sealer.open(&context(&key), &sealed);
-            let plain = plain.map_err(|source| NotOpened::Sealed { key: key.clone(), source })?;
-            let text = std::str::from_utf8(&plain).map_err(|_| NotOpened::NoText(key))?;
-            opened.0.insert(name, Zeroizing::new(text.to_owned()));
+    /// Refuses secrets that a job cannot be handed, as far as that is known before it is placed.
+    pub(super) async fn check_secrets(
+        &self,
+        place: (&str, &str, &str),
+        path: &str,
+        uses: &[SecretUse],
+        env: &BTreeMap<String, String>,
+    ) -> Result<(), DispatchError> {
+        check_uses(uses, env).map_err(|wrong| bad(path, wrong.to_string(), &[wrong.allowed]))?;
+        for one in uses {
+            let name = one.secret.as_str();
+            if !self.may_have(place, name).await? {
+                let (_, org, project) = place;
+                let (of, flag) = match project {
+                    "" => (String::new(), format!("--org {org}")),
+                    project => (format!("project {project}, "), format!("--project {project}")),
+                };
+                let message = format!(
+                    "there is no secret {name}: {of}organisation {org}, the enterprise and the runners have none; set it \
+                     with `shunt secret set {name} {flag}`"
+                );
+                return Err(bad(path, message, &["a secret that is set"]));
+            }
         }
-        match secrets_needed_for(source).iter().find(|name| !opened.0.contains_key(*name)) {
-            Some(name) => Err(NotOpened::Missing { project: origin.project.clone(), name }),
-            None => Ok(opened),
-        }
+        Ok(())
+    }
+
+    /// Tells whether a job of this place may find a secret, on some runner at least.
+    async fn may_have(&self, place: (&str, &str, &str), name: &str) -> Result<bool, DispatchError> {
+        let keys = Scope { place, runner: None }.keys(name);
+        let (enterprise, name) = (place.0.to_owned(), name.to_owned());
+        let look = move |c: &mut crate::store::Connection| {
+            Ok::<_, StoreError>(secret_first(c, &keys)?.is_some() || secret_of_a_runner(c, &enterprise, &name)?)
+        };
+        Ok(self.0.store.read(look).await?)
     }
 }
 
-fn key_of((enterprise, org, project): (&str, &str, &str), name: &str) -> SecretKey {
-    SecretKey { enterprise: enterprise.into(), org: org.into(), project: project.into(), name: name.into() }
-}
-
 /// The associated data under which a secret is sealed; no name holds a slash.
-fn context(key: &SecretKey) -> String {
+pub(super) fn context(key: &SecretKey) -> String {
     format!("secret:{key}")
 }

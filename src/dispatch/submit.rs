@@ -14,9 +14,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::engine_error::bad;
 use super::pipelines::source::{Parsed, parsed};
+use super::quotas::Asked;
 use super::{DispatchError, Dispatcher, new_id};
 use crate::store::{
-    ApplyError, Connection, Expected, GivenConfig, PhaseRunRow, job_apply, job_find, job_insert, phase_run_insert,
+    ApplyError, Connection, Expected, GivenConfig, MadeKind, PhaseRunRow, job_apply, job_find, job_insert,
+    phase_run_insert,
 };
 pub(super) use check::check_filter;
 use check::{check_concurrency, check_env, check_job, check_name, check_script};
@@ -38,12 +40,18 @@ impl Dispatcher {
     /// # Errors
     /// `BadRequest` names the offending key; nothing is stored then.
     pub async fn submit(&self, request: SubmitJob) -> Result<Job, DispatchError> {
+        let log = request.output_cap_bytes.map(|bytes| ("output_cap_bytes".to_owned(), bytes));
+        let asked = Asked { script: Some(("script".to_owned(), request.script.len())), log, ..Asked::default() };
         let Checked { origin, spec, filter, priority } = self.checked(request).await?;
         let job = self.new_job(origin, spec, filter, priority);
         let engine = self.clone();
         self.to_the_end(async move {
-            let stored = job.clone();
-            engine.0.store.write(move |c| job_insert(c, &stored)).await?;
+            let (stored, quotas) = (job.clone(), engine.0.quotas);
+            let insert = move |c: &mut Connection| {
+                job_insert(c, &stored)?;
+                quotas.check(c, &stored.origin, &asked)
+            };
+            engine.0.store.create(MadeKind::Job, job.id, insert).await?;
             engine.announce(&job);
             Ok(job)
         })
@@ -57,7 +65,9 @@ impl Dispatcher {
     pub(super) async fn checked(&self, request: SubmitJob) -> Result<Checked, DispatchError> {
         check_job(&request)?;
         self.check_workspace(request.workspace).await?;
-        self.check_git((DEFAULT, DEFAULT, &request.project), request.git.as_ref(), request.workspace.is_some()).await?;
+        let place = (DEFAULT, DEFAULT, request.project.as_str());
+        self.check_git(place, request.git.as_ref(), request.workspace.is_some()).await?;
+        self.check_secrets(place, "secrets", &request.secrets, &request.env).await?;
         let given = request.title.filter(|title| !title.trim().is_empty());
         let title = given.unwrap_or_else(|| JobSpec::title_of(&request.script));
         let spec = JobSpec {
@@ -69,6 +79,7 @@ impl Dispatcher {
             workspace: request.workspace,
             artifacts: request.artifacts,
             git: request.git,
+            secrets: request.secrets,
             output_cap_bytes: request.output_cap_bytes.unwrap_or(self.0.logs.cap_bytes()),
             spool_cap_bytes: Some(self.0.spool_cap_bytes),
             orphan_grace_s: request.stop_after_disconnect_s,
@@ -96,8 +107,20 @@ impl Dispatcher {
         // As in a stage (`domain::plan`): config.json first.
         let local = local.as_ref().and_then(|local| local.command(request.phase));
         phase.run = phase.run.or_else(|| local.map(ToOwned::to_owned));
+        let mut env = phase.env.clone();
+        env.extend(request.env.clone());
+        let path = format!("phases.{}.secrets", request.phase);
+        self.check_secrets((DEFAULT, DEFAULT, &request.project), &path, &phase.secrets, &env).await?;
         let id = PhaseRunId(new_id());
         let jobs = if phase.skip { Vec::new() } else { self.rows(id, &request, &phase)? };
+        let named = |key: &str| format!("phases.{}.{key}", request.phase);
+        let asked = Asked {
+            script: phase.run.as_ref().map(|script| (named("run"), script.len())),
+            rows: jobs.len(),
+            log: phase.output_cap_bytes.map(|bytes| (named("output_cap_bytes"), bytes)),
+            ..Asked::default()
+        };
+        let quotas = self.0.quotas;
         let row = PhaseRunRow {
             id,
             enterprise: DEFAULT.into(),
@@ -114,9 +137,10 @@ impl Dispatcher {
         self.to_the_end(async move {
             let insert = move |c: &mut Connection| {
                 phase_run_insert(c, &row)?;
-                stored.iter().try_for_each(|job| job_insert(c, job))
+                stored.iter().try_for_each(|job| job_insert(c, job))?;
+                stored.first().map_or(Ok(()), |job| quotas.check(c, &job.origin, &asked))
             };
-            engine.0.store.write(insert).await?;
+            engine.0.store.create(MadeKind::PhaseRun, id, insert).await?;
             jobs.iter().for_each(|job| engine.announce(job));
             Ok((id, jobs))
         })
@@ -144,6 +168,7 @@ impl Dispatcher {
             workspace: request.workspace,
             artifacts: phase.artifacts.clone(),
             git: request.git.clone(),
+            secrets: phase.secrets.clone(),
             output_cap_bytes: phase.output_cap_bytes.unwrap_or(self.0.logs.cap_bytes()),
             spool_cap_bytes: Some(self.0.spool_cap_bytes),
             orphan_grace_s: phase.stop_after_disconnect_s,

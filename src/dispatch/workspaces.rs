@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 use super::engine_error::{bad, told};
 use super::{DispatchError, Dispatcher};
 use crate::blobs::{BlobError, BlobStore, Held};
-use crate::store::{StoreError, artifact_contents, changes_delivered_last, changes_under_way, workspaces_in_use};
+use crate::store::{
+    StoreError, artifact_contents, changes_delivered_last, changes_under_way, request_keys_prune, workspaces_in_use,
+};
 
 /// Uploads at a time; others wait. Each holds a blocking thread for as long as its client takes, and logs need those.
 pub(super) const UPLOADS_AT_A_TIME: usize = 16;
@@ -144,13 +146,22 @@ impl Dispatcher {
         }
         Ok(())
     }
+
+    async fn forget_old_request_keys(&self) -> Result<(), DispatchError> {
+        let now_ms = self.0.clock.now_ms();
+        self.0.store.write(move |c| request_keys_prune(c, now_ms)).await?;
+        Ok(())
+    }
 }
 
-/// Keeps the store of workspaces within its limits.
+/// Keeps the store of workspaces within its limits, and forgets the keys of requests that nobody repeats any more.
 pub(super) async fn sweep_hourly(engine: Dispatcher, stop: CancellationToken) {
     loop {
         if let Err(error) = engine.sweep_workspaces(0).await {
             tracing::warn!(error = told(&error), "old workspaces could not be removed");
+        }
+        if let Err(error) = engine.forget_old_request_keys().await {
+            tracing::warn!(error = told(&error), "old request keys could not be forgotten");
         }
         tokio::select! {
             () = stop.cancelled() => return,

@@ -25,6 +25,7 @@ pub mod inventory_file;
 pub mod job;
 pub mod jump_host;
 pub mod label;
+pub mod mask;
 pub mod outcome;
 pub mod output;
 pub mod outputs;

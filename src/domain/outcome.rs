@@ -113,3 +113,17 @@ pub struct LogSummary {
     #[serde(default)]
     pub elided_bytes: u64,
 }
+
+/// What a host has sent of an output: other bytes than those that are stored where secrets are masked, and as many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Came {
+    pub bytes: u64,
+    /// POSIX `cksum` of all bytes.
+    pub cksum: u32,
+}
+
+impl From<LogSummary> for Came {
+    fn from(LogSummary { bytes, cksum, .. }: LogSummary) -> Self {
+        Self { bytes, cksum }
+    }
+}

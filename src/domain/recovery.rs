@@ -6,7 +6,7 @@
 use crate::attempt::Boot;
 use crate::ids::RunnerId;
 use crate::job::{Job, JobEvent, JobState};
-use crate::outcome::{LogSummary, LostEvidence};
+use crate::outcome::{Came, LogSummary, LostEvidence};
 use crate::wire::control::{ErrCode, LostWhy, ResultRecord, SpoolState};
 
 /// Placements before a job ends: as failed when every one had a proof of no start, as lost after the last one was lost.
@@ -117,14 +117,14 @@ impl End {
         stored_bytes >= self.size() || tails_overdue > MAX_TAILS_OVERDUE
     }
 
-    /// The event to commit; `stored` is what our log holds, synced.
+    /// The event to commit; `stored` is what our log holds, synced, and `came` what its host has sent for it.
     #[must_use]
-    pub fn event(&self, job: &Job, stored: LogSummary) -> JobEvent {
+    pub fn event(&self, job: &Job, stored: LogSummary, came: Came) -> JobEvent {
         match *self {
             Self::Result(record) => JobEvent::Exited {
                 exit_code: record.exit_code,
                 stopped: record.stopped,
-                log: LogSummary { truncated: stored.bytes != record.size || stored.cksum != record.cksum, ..stored },
+                log: LogSummary { truncated: came.bytes != record.size || came.cksum != record.cksum, ..stored },
             },
             Self::Lost { why, size } => {
                 let evidence = match why {
@@ -132,7 +132,7 @@ impl End {
                     LostWhy::Killed => LostEvidence::WrapperKilled,
                     LostWhy::NoStart => LostEvidence::LauncherDied,
                 };
-                loss(job, evidence, LogSummary { truncated: stored.bytes != size, ..stored })
+                loss(job, evidence, LogSummary { truncated: came.bytes != size, ..stored })
             }
         }
     }

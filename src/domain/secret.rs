@@ -1,10 +1,15 @@
-//! Secrets of a project: their names, and which of them open a repository.
+//! Secrets: their names, whose they are, which of them open a repository, and how jobs are handed them.
+
+mod uses;
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::git_source::{GitSource, Transport};
 use crate::runner::{BadName, check_name};
+
+pub(crate) use uses::Parts;
+pub use uses::{GivenAs, MAX_GIVEN_BYTES, MAX_USES, SecretUse, USE_RULE, check_uses};
 
 /// The largest value, in bytes.
 pub const MAX_SECRET_BYTES: usize = 64 * 1024;

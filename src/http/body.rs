@@ -31,6 +31,21 @@ impl<S: Send + Sync> FromRequest<S> for ApiText {
     }
 }
 
+/// Reads a whole body of up to `MAX_BODY_BYTES`.
+///
+/// # Errors
+/// `TooLarge`, `TooSlow`
+pub(super) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+    // Told before it is sent: the limit itself is only met when that many bytes have come.
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    let too_large = || ApiError::TooLarge("the body is larger than 2 MiB, or was cut off".into());
+    if announced.is_some_and(|length| length > MAX_BODY_BYTES) {
+        return Err(too_large());
+    }
+    let bytes = tokio::time::timeout(BODY_LIMIT, Bytes::from_request(request, state));
+    bytes.await.map_err(|_| ApiError::TooSlow)?.map_err(|_| too_large())
+}
+
 /// A request body as `T`. The content type is not asked for: Chef's clients do not always send it.
 pub(super) struct ApiJson<T>(pub T);
 
@@ -38,16 +53,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for ApiJson<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        // Told before it is sent: the limit itself is only met when that many bytes have come.
-        let announced = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
-        let too_large = || ApiError::TooLarge("the body is larger than 2 MiB, or was cut off".into());
-        if announced.is_some_and(|length| length > MAX_BODY_BYTES) {
-            return Err(too_large());
-        }
-        let bytes = tokio::time::timeout(BODY_LIMIT, Bytes::from_request(request, state))
-            .await
-            .map_err(|_| ApiError::TooSlow)?
-            .map_err(|_| too_large())?;
+        let bytes = read(request, state).await?;
         if bytes.is_empty() {
             let (message, allowed) = ("the request has no body".into(), vec!["a JSON object".into()]);
             return Err(ApiError::BadRequest { path: None, message, allowed });

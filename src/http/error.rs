@@ -8,10 +8,12 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use shuntyard_domain::project_config::Fault;
 use shuntyard_domain::wire::api::ErrorBody;
+use shuntyard_domain::wire::idempotency;
 
+use super::rate::{BURST_S, TooOften};
 use super::request_id;
 use crate::blobs::BlobError;
-use crate::dispatch::{AccountError, DispatchError, EnrolError, NotReady};
+use crate::dispatch::{AccountError, DispatchError, EnrolError, NotReady, Quota};
 use crate::store::StoreError;
 
 /// An answer that is not a success.
@@ -35,8 +37,14 @@ pub(super) enum ApiError {
         length: u64,
     },
     TooLarge(String),
+    /// The Idempotency-Key is that of another request.
+    KeyReused(String),
+    /// The first request with the Idempotency-Key is still being carried out.
+    KeyUnderWay(String),
     /// The body did not arrive in time.
     TooSlow,
+    /// More requests than one caller may send.
+    TooOften(TooOften),
     /// A step on a runner's host failed.
     StepFailed(String),
     /// A host was not enrolled.
@@ -44,6 +52,18 @@ pub(super) enum ApiError {
     /// Requests should be sent elsewhere, or later.
     NotReady(NotReady),
     Dispatch(DispatchError),
+}
+
+impl ApiError {
+    /// The answer when what an earlier request has made cannot be shown: 410 when it is no longer there.
+    pub(super) fn about_made(self, what: &str) -> Response {
+        let shown = shown(self);
+        if shown.status != StatusCode::NOT_FOUND {
+            return shown.into_response();
+        }
+        let message = format!("the {what} that this request has made is no longer there");
+        Shown::new(StatusCode::GONE, "gone", message).into_response()
+    }
 }
 
 impl From<DispatchError> for ApiError {
@@ -125,8 +145,27 @@ fn shown(error: ApiError) -> Shown {
         ApiError::NotReady(why) => Shown::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", why.to_string()),
         ApiError::StepFailed(message) => Shown::new(StatusCode::BAD_GATEWAY, "step_failed", message),
         ApiError::TooLarge(message) => Shown::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message),
+        ApiError::KeyReused(key) => Shown {
+            path: Some("Idempotency-Key".into()),
+            allowed: vec!["a key that is new, or the same request".into()],
+            ..Shown::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                format!("the key `{key}` was used for another request in the last 24 hours"),
+            )
+        },
+        ApiError::KeyUnderWay(key) => Shown::new(
+            StatusCode::CONFLICT,
+            idempotency::UNDER_WAY,
+            format!("the first request with the key `{key}` is still being carried out; ask again in a few seconds"),
+        ),
         ApiError::TooSlow => {
             Shown::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body did not arrive within 60 seconds")
+        }
+        ApiError::TooOften(TooOften { wait_s, per_s }) => {
+            let message = format!("more requests than are taken from one caller; try again in {wait_s} s");
+            let allowed = vec![format!("{per_s} requests a second, and {} at once", u64::from(per_s) * BURST_S)];
+            Shown { allowed, ..Shown::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message) }
         }
         ApiError::Enrol(error) => shown_enrol(&error),
         ApiError::Dispatch(error) => shown_dispatch(error),
@@ -148,7 +187,7 @@ fn shown_dispatch(error: DispatchError) -> Shown {
         | E::NoChange(_)
         | E::NoFanOut(_)
         | E::NoPlace(_) => Shown::new(StatusCode::NOT_FOUND, "not_found", message),
-        E::Raced(_) => Shown::new(StatusCode::CONFLICT, "raced", message),
+        E::Raced(_) | E::Store(StoreError::Repeated { .. }) => Shown::new(StatusCode::CONFLICT, "raced", message),
         E::FanOutRuns(_) => Shown::new(StatusCode::CONFLICT, "still_running", message),
         E::TokenUsed { .. } => Shown::new(StatusCode::CONFLICT, "token_used", message),
         E::JumpHostUsed { .. } => Shown::new(StatusCode::CONFLICT, "in_use", message),
@@ -166,6 +205,15 @@ fn shown_dispatch(error: DispatchError) -> Shown {
         }
         E::BadRequest { path, message, allowed } => {
             Shown { path: Some(path), allowed, ..Shown::new(StatusCode::BAD_REQUEST, "bad_request", message) }
+        }
+        E::OverQuota(over) => {
+            let (status, code) = match over.quota {
+                Quota::UnfinishedJobs => (StatusCode::TOO_MANY_REQUESTS, "queue_full"),
+                Quota::ScriptBytes => (StatusCode::PAYLOAD_TOO_LARGE, "script_too_large"),
+                Quota::MatrixRows => (StatusCode::UNPROCESSABLE_ENTITY, "matrix_too_large"),
+                Quota::JobLogBytes => (StatusCode::UNPROCESSABLE_ENTITY, "log_too_large"),
+            };
+            Shown { path: Some(over.path.clone()), allowed: vec![over.allowed()], ..Shown::new(status, code, message) }
         }
         E::BadName(_) => Shown::new(StatusCode::BAD_REQUEST, "bad_request", message),
         E::RunnerBusy { .. } => Shown::new(StatusCode::CONFLICT, "runner_busy", message),
@@ -207,6 +255,8 @@ fn retry_after(error: &ApiError) -> Option<HeaderValue> {
     match error {
         ApiError::Account(AccountError::TooManyTries { wait_s }) => Some(HeaderValue::from(*wait_s)),
         ApiError::Account(AccountError::Crowded) => Some(HeaderValue::from(1)),
+        ApiError::KeyUnderWay(_) => Some(HeaderValue::from(3)),
+        ApiError::TooOften(over) => Some(HeaderValue::from(over.wait_s)),
         _ => None,
     }
 }

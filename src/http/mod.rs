@@ -10,6 +10,7 @@ mod dial_out;
 mod enrolment;
 mod error;
 mod fan_outs;
+mod idempotency;
 mod jobs;
 mod jump_hosts;
 mod limits;
@@ -23,6 +24,7 @@ mod phase_runs;
 mod pools;
 mod query;
 mod queue;
+mod rate;
 mod request_id;
 mod retention;
 mod routes;
@@ -38,6 +40,8 @@ mod users;
 mod webhooks;
 mod workspaces;
 
+use std::sync::Arc;
+
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Extension, Router};
@@ -49,6 +53,7 @@ use crate::dispatch::Dispatcher;
 
 pub use access::{At, Declared, Needs};
 pub use auth::{AdminToken, TokenError};
+pub use rate::{RateLimits, Rates};
 pub use serve::Door;
 
 /// A request body larger than this is refused; scripts and configurations fit easily.
@@ -60,6 +65,7 @@ pub struct Api {
     pub dispatcher: Dispatcher,
     /// `/metrics` is answered without a token.
     pub metrics_open: bool,
+    pub rates: Arc<Rates>,
 }
 
 /// All routes.
@@ -73,6 +79,7 @@ pub fn router(api: Api) -> Router {
         .method_not_allowed_fallback(error::method_not_allowed)
         // The guards ask it who may.
         .layer(Extension(api.clone()))
+        .layer(Extension(idempotency::Requests::default()))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(from_fn_with_state(api.clone(), metrics::measure))

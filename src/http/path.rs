@@ -18,7 +18,7 @@ async fn path_word<S: Send + Sync, T: FromStr>(parts: &mut Parts, state: &S, nam
 }
 
 /// As `path_word`, for a route whose path may lack the word.
-async fn path_word_if_any<S: Send + Sync, T: FromStr>(
+pub(super) async fn path_word_if_any<S: Send + Sync, T: FromStr>(
     parts: &mut Parts,
     state: &S,
     name: &str,

@@ -44,21 +44,24 @@ pub(super) async fn show(
     State(api): State<Api>,
     PathId(id): PathId<PhaseRunId>,
 ) -> Result<Json<PhaseRunBody>, ApiError> {
-    let found = api
-        .dispatcher
-        .store()
-        .read(move |c| {
-            let query = JobQuery { phase_run: Some(id), limit: MAX_ROWS.into(), ..JobQuery::default() };
-            Ok::<_, StoreError>((phase_run_find(c, id)?, job_page(c, &query)?))
-        })
-        .await?;
-    let (Some(run), mut rows) = found else { return Err(ApiError::NotFound(format!("there is no phase run {id}"))) };
-    rows.sort_by_key(|job| job.origin.row);
-    let jobs = api.job_bodies(&rows).await?;
-    Ok(Json(PhaseRunBody { id, project: run.project, phase: run.phase, skipped: run.skipped, jobs }))
+    Ok(Json(api.phase_run_body(id).await?))
 }
 
 impl Api {
+    /// The phase run with its jobs as they are now.
+    pub(super) async fn phase_run_body(&self, id: PhaseRunId) -> Result<PhaseRunBody, ApiError> {
+        let read = self.dispatcher.store().read(move |c| {
+            let query = JobQuery { phase_run: Some(id), limit: MAX_ROWS.into(), ..JobQuery::default() };
+            Ok::<_, StoreError>((phase_run_find(c, id)?, job_page(c, &query)?))
+        });
+        let (Some(run), mut rows) = read.await? else {
+            return Err(ApiError::NotFound(format!("there is no phase run {id}")));
+        };
+        rows.sort_by_key(|job| job.origin.row);
+        let jobs = self.job_bodies(&rows).await?;
+        Ok(PhaseRunBody { id, project: run.project, phase: run.phase, skipped: run.skipped, jobs })
+    }
+
     /// The job of a row of a change of this pipeline.
     async fn row_job(&self, at: PipelinePath, id: JobId) -> Result<Job, ApiError> {
         let job = self.dispatcher.job(id).await?;

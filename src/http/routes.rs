@@ -13,6 +13,7 @@ use super::{
 pub(super) fn tree() -> Routes {
     Routes::new()
         .nest("/runners", runner_routes())
+        .nest("/secrets", secret_routes(At::Enterprise))
         .get("/dial-out", Administer(At::Enterprise), dial_out::endpoint)
         .get("/enrolment-tokens", Administer(At::Enterprise), enrolment::list)
         .post("/enrolment-tokens", Administer(At::Enterprise), enrolment::create)
@@ -81,6 +82,7 @@ fn user_routes() -> Routes {
 fn runner_routes() -> Routes {
     Routes::new()
         .get("/", Look(At::Anywhere), runners::list)
+        .post("/", Administer(At::Enterprise), runners::add)
         .get("/streaming", Look(At::Anywhere), runners::streaming)
         .get("/{hostname}", Look(At::Runner), runners::show)
         .patch("/{hostname}", Administer(At::Runner), runners::patch)
@@ -89,10 +91,21 @@ fn runner_routes() -> Routes {
         .post("/{hostname}/health", Look(At::Runner), runners::test)
         .post("/{hostname}/install", Administer(At::Enterprise), runners::install)
         .post("/{hostname}/accept-host-key", Administer(At::Runner), runners::accept_host_key)
+        .post("/{hostname}/rotate-key", Administer(At::Runner), runners::rotate_key)
         .post("/{hostname}/approve", Administer(At::Runner), enrolment::approve)
         .put("/{hostname}/dial-out", Administer(At::Runner), dial_out::set)
         .delete("/{hostname}/dial-out", Administer(At::Runner), dial_out::remove)
         .get("/{hostname}/events", Look(At::Runner), runners::events)
+        .nest("/{hostname}/secrets", secret_routes(At::Runner))
+}
+
+/// The secrets of whoever the path names.
+fn secret_routes(at: At) -> Routes {
+    Routes::new().get("/", Administer(at), secrets::list).put("/{secret}", Administer(at), secrets::set).delete(
+        "/{secret}",
+        Administer(at),
+        secrets::delete,
+    )
 }
 
 /// Who is told of events.
@@ -188,9 +201,7 @@ fn org_routes() -> Routes {
         .put("/limits", Administer(At::Enterprise), limits::put)
         .get("/changes", Look(At::Project), changes::list)
         .nest("/changes/{id}", change_routes())
-        .get("/secrets", Administer(At::Project), secrets::list)
-        .put("/secrets/{secret}", Administer(At::Project), secrets::set)
-        .delete("/secrets/{secret}", Administer(At::Project), secrets::delete)
+        .nest("/secrets", secret_routes(At::Project))
         .get("/pipelines", Look(At::Project), tenancy::pipelines)
         .post("/pipelines", Administer(At::Project), tenancy::create_pipeline)
         .nest("/pipelines/{pipeline}", pipeline);
@@ -198,5 +209,6 @@ fn org_routes() -> Routes {
         .get("/", Look(At::PartOfOrg), tenancy::org)
         .get("/projects", Look(At::PartOfOrg), tenancy::projects)
         .post("/projects", Administer(At::Org), tenancy::create_project)
+        .nest("/secrets", secret_routes(At::Org))
         .nest("/projects/{project}", project)
 }

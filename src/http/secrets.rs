@@ -1,8 +1,9 @@
-//! `/orgs/:org/projects/:project/secrets`: set, listed by name, removed; a value never comes back.
+//! `…/secrets` of the enterprise, `/orgs/:org`, `/orgs/:org/projects/:project` and `/runners/:hostname`: set, listed by name, removed; a value never comes back.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shuntyard_domain::secret::SecretName;
@@ -13,7 +14,7 @@ use super::Api;
 use super::access::Caller;
 use super::body::ApiJson;
 use super::error::ApiError;
-use super::path::{PathProject, PathSecret};
+use super::path::{PathEnterprise, PathSecret, PathWithin, path_word_if_any};
 use crate::dispatch::{DispatchError, SecretOwner};
 
 /// `{"value": "…"}`. Has no `Debug`: it is secret.
@@ -36,15 +37,33 @@ fn not_repeated(error: ApiError) -> ApiError {
     }
 }
 
-/// Whose secrets the path names.
-fn owner(PathProject(enterprise, org, project): PathProject) -> SecretOwner {
-    SecretOwner { enterprise, org, project }
+/// Whose secrets the path names: a runner's, a project's, an organisation's, or the enterprise's.
+pub(super) struct PathOwner(SecretOwner);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathOwner {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let PathEnterprise(enterprise) = PathEnterprise::from_request_parts(parts, state).await?;
+        if let Some(hostname) = path_word_if_any(parts, state, "hostname").await? {
+            return Ok(Self(SecretOwner::Runner(enterprise, hostname)));
+        }
+        let PathWithin { org, project, .. } = PathWithin::from_request_parts(parts, state).await?;
+        Ok(Self(match (org, project) {
+            (Some(org), Some(project)) => SecretOwner::Project(enterprise, org, project),
+            (Some(org), None) => SecretOwner::Org(enterprise, org),
+            (None, _) => SecretOwner::Enterprise(enterprise),
+        }))
+    }
 }
 
-pub(super) async fn list(State(api): State<Api>, project: PathProject) -> Result<Json<Value>, ApiError> {
-    let rows = api.dispatcher.secrets(&owner(project)).await?;
+pub(super) async fn list(State(api): State<Api>, PathOwner(owner): PathOwner) -> Result<Json<Value>, ApiError> {
+    let rows = api.dispatcher.secrets(&owner).await?;
     let body = rows.iter().map(|row| {
-        json!({"name": row.name, "created_at": rfc3339(row.created_at_ms), "updated_at": rfc3339(row.updated_at_ms)})
+        json!({
+            "name": row.name, "created_at": rfc3339(row.created_at_ms), "created_by": row.created_by,
+            "updated_at": rfc3339(row.updated_at_ms), "updated_by": row.updated_by,
+        })
     });
     Ok(Json(json!({"secrets": body.collect::<Vec<_>>()})))
 }
@@ -52,28 +71,27 @@ pub(super) async fn list(State(api): State<Api>, project: PathProject) -> Result
 pub(super) async fn set(
     State(api): State<Api>,
     caller: Caller,
-    project: PathProject,
+    PathOwner(owner): PathOwner,
     PathSecret(name): PathSecret,
     body: Result<ApiJson<SecretBody>, ApiError>,
 ) -> Result<StatusCode, ApiError> {
     let ApiJson(body) = body.map_err(not_repeated)?;
     let value = Zeroizing::new(body.value);
     let name: SecretName = name.parse().map_err(DispatchError::BadName)?;
-    api.dispatcher.set_secret(&owner(project), &name, value, &caller.name).await?;
+    api.dispatcher.set_secret(&owner, &name, value, &caller.name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn delete(
     State(api): State<Api>,
-    project: PathProject,
+    PathOwner(owner): PathOwner,
     PathSecret(name): PathSecret,
 ) -> Result<StatusCode, ApiError> {
-    let owner = owner(project);
     let removed = match name.parse::<SecretName>() {
         Ok(name) => api.dispatcher.delete_secret(&owner, &name).await?,
         // Nobody can have set it.
         Err(_) => false,
     };
-    let missing = || ApiError::NotFound(format!("project {} has no secret `{name}`", owner.project));
+    let missing = || ApiError::NotFound(format!("{owner} has no secret `{name}`"));
     if removed { Ok(StatusCode::NO_CONTENT) } else { Err(missing()) }
 }

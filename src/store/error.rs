@@ -45,6 +45,9 @@ pub enum StoreError {
     /// Somebody else changed the record since it was read; nothing was written.
     #[error("the {what} `{key}` has changed since version {expected}")]
     Raced { what: &'static str, key: String, expected: i64 },
+    /// Another request with this Idempotency-Key has made what it asks for; nothing was written.
+    #[error("a request with the Idempotency-Key `{key}` was carried out before")]
+    Repeated { key: String },
     #[error("there is no {what} `{key}`")]
     NotFound { what: &'static str, key: String },
     /// A row that this version cannot have written.
@@ -115,7 +118,8 @@ impl About<'_> {
 
 /// What stands before the name of a kind of row.
 pub fn article(what: &str) -> &'static str {
-    if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
+    let vowel = what.starts_with(['a', 'e', 'i', 'o', 'u']) && !what.starts_with("use");
+    if vowel { "an" } else { "a" }
 }
 
 /// Names the row that is being read, for `BadRow`.
@@ -165,7 +169,11 @@ mod tests {
 
     #[test]
     fn what_is_taken_is_told_with_its_article() {
-        for (what, told) in [("organisation", "already an organisation `x`"), ("runner", "already a runner `x`")] {
+        for (what, told) in [
+            ("organisation", "already an organisation `x`"),
+            ("runner", "already a runner `x`"),
+            ("user", "already a user `x`"),
+        ] {
             assert!(StoreError::Conflict { what, key: "x".into() }.to_string().contains(told), "{what}");
         }
     }

@@ -14,8 +14,10 @@ use super::connection::StoreConnection;
 use super::error::{About, StoreError};
 use super::job_events::job_event_insert;
 use super::job_row::JobStateColumns;
+use super::job_secrets::job_secrets_delete;
 use super::jobs::{JOB, job_find};
 use super::outbox;
+use super::project_usage;
 use super::schema::{jobs, runners};
 
 /// Why a job did not change; nothing was written.
@@ -127,8 +129,14 @@ pub fn job_apply_each(
         })
         .map_err(|source| about.update(source))?;
     if written {
+        if next.state.is_finished() && !job.state.is_finished() {
+            project_usage::count_ended(c, &next.origin)?;
+        }
         for (before, after, at_ms) in steps {
             outbox::job_moved(c, Some(&before), &after, &next, at_ms)?;
+        }
+        if next.state.is_finished() && next.spec.may_hold_secrets() {
+            job_secrets_delete(c, id)?;
         }
         for (event, _) in events {
             audit_note(c, &format!("job.{}", event.name()), || {

@@ -25,6 +25,7 @@ mod job_events;
 mod job_page;
 mod job_receipts;
 mod job_row;
+mod job_secrets;
 mod jobs;
 mod jump_hosts;
 mod migrate;
@@ -34,6 +35,8 @@ mod phase_runs;
 mod pool_instances;
 mod pools;
 mod project_limits;
+mod project_usage;
+mod request_keys;
 mod retention;
 mod row_jobs;
 mod runner_events;
@@ -41,6 +44,7 @@ mod runner_row;
 mod runner_tests;
 mod runners;
 mod schema;
+mod sealed_columns;
 mod secrets;
 mod settings;
 mod stage_phases;
@@ -80,6 +84,7 @@ pub use job_collected::{
 pub use job_events::{JobEventRow, RecordedEvent, job_events};
 pub use job_page::{JobQuery, job_page};
 pub use job_receipts::{job_receipt_find, job_receipt_insert};
+pub use job_secrets::{job_secrets_find, job_secrets_put};
 pub use jobs::{
     job_find, job_insert, jobs_on_runner, jobs_placed, jobs_placed_by_state, jobs_runner_hostnames, jobs_unfinished,
     workspaces_in_use,
@@ -96,6 +101,10 @@ pub use pool_instances::{
 };
 pub use pools::{PoolRow, pool_by_id, pool_delete, pool_find, pool_insert, pool_list, pool_update};
 pub use project_limits::{ProjectLimitRow, project_limit_find, project_limit_list, project_limit_set};
+pub use project_usage::{QuotaRow, project_quotas_find, project_quotas_set, project_unfinished};
+pub use request_keys::{
+    MadeByRequest, MadeKind, REQUEST_KEYS_KEPT_MS, RequestKey, request_key_find, request_keys_prune,
+};
 pub use retention::{
     JobPart, OldJob, fan_out_forget, fan_out_to_forget, jobs_forget, jobs_to_forget, jobs_with_part, part_bytes,
     part_removed_at, parts_removed,
@@ -110,7 +119,11 @@ pub use runners::{
     runner_by_id, runner_delete, runner_find, runner_insert, runner_list, runner_replace_key, runner_sealed_key,
     runner_state, runner_update,
 };
-pub use secrets::{SecretKey, SecretRow, secret_count, secret_delete, secret_find, secret_list, secret_set};
+pub use sealed_columns::{SEALED_COLUMNS, SealedRow, sealed_value_replace, sealed_values};
+pub use secrets::{
+    SecretKey, SecretRow, secret_count, secret_delete, secret_find, secret_first, secret_list, secret_of_a_runner,
+    secret_set,
+};
 pub use settings::{setting_find, setting_or_insert, setting_set};
 pub use stage_phases::{stage_phase_end, stage_phase_insert, stage_phases};
 pub use stage_runs::{

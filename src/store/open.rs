@@ -11,6 +11,7 @@ use super::audit;
 use super::connection::{Connector, Role, StoreConnection};
 use super::error::StoreError;
 use super::migrate::migrate;
+use super::request_keys::{MadeByRequest, MadeKind, RequestKey, request_key_insert};
 use super::url::StoreUrl;
 use super::writer::{Counters, Message, Queued, Writer};
 use crate::acting::acting;
@@ -119,6 +120,31 @@ impl Store {
         let queued = Queued { work: Some(work), result: None, caller };
         self.inner.writes.send(Message::Write(Box::new(queued))).await.map_err(|_| StoreError::Closed)?;
         answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+    }
+
+    /// As `write`, for what makes something new on a person's request: a repetition of that request with the same
+    /// Idempotency-Key finds it. Both are committed together, or neither; so `work` answers `Err` when it made nothing.
+    ///
+    /// # Errors
+    /// As `write`; `Repeated` when another request with the key was quicker.
+    pub async fn create<T, E>(
+        &self,
+        kind: MadeKind,
+        id: impl ToString,
+        work: impl FnOnce(&mut StoreConnection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (request, made) = (RequestKey::current(), MadeByRequest { kind, id: id.to_string() });
+        self.write(move |c| {
+            if let Some(request) = &request {
+                request_key_insert(c, request, &made)?;
+            }
+            work(c)
+        })
+        .await
     }
 
     /// Runs `work` on a connection that cannot write, on a thread that may block.

@@ -14,6 +14,7 @@ use super::outbox;
 use super::runner_row::RunnerRow;
 use super::runner_tests::runner_test_delete;
 use super::schema::runners;
+use super::secrets::secrets_of_runner_delete;
 
 const RUNNER: &str = "runner";
 
@@ -126,11 +127,12 @@ pub fn runner_sealed_key(c: &mut StoreConnection, id: RunnerId) -> Result<Option
     found.map(|text| base64_text::decode(row, "sealed_private_key", &text)).transpose()
 }
 
-/// Removes the runner, its key and its last Test; its jobs keep its id and name. Tells whether it was there.
+/// Removes the runner, its key, its secrets and its last Test; its jobs keep its id and name. Tells whether it was there.
 pub fn runner_delete(c: &mut StoreConnection, id: RunnerId) -> Result<bool, StoreError> {
     let key = id.to_string();
     let before = if audit::is_acting() { runner_by_id(c, id)? } else { None };
     runner_test_delete(c, id)?;
+    secrets_of_runner_delete(c, id)?;
     let deleted = diesel::delete(runners::table.find(&key)).execute(c);
     let deleted = deleted.map_err(|source| About { what: RUNNER, key: &key }.delete(source))? > 0;
     if let Some(before) = before {

@@ -14,15 +14,24 @@ diesel::table! {
 }
 
 diesel::table! {
-    secrets (enterprise, org, project, name) {
+    secrets (enterprise, org, project, runner_id, name) {
         enterprise -> Text,
         org -> Text,
         project -> Text,
+        runner_id -> Text,
         name -> Text,
         sealed -> Text,
         created_at_ms -> BigInt,
         created_by -> Text,
         updated_at_ms -> BigInt,
+        updated_by -> Text,
+    }
+}
+
+diesel::table! {
+    job_secrets (job_id) {
+        job_id -> Text,
+        sealed -> Text,
     }
 }
 
@@ -59,6 +68,28 @@ diesel::table! {
         org -> Text,
         project -> Text,
         running -> BigInt,
+        set_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    project_usage (enterprise, org, project) {
+        enterprise -> Text,
+        org -> Text,
+        project -> Text,
+        unfinished -> BigInt,
+    }
+}
+
+diesel::table! {
+    project_quotas (enterprise, org, project) {
+        enterprise -> Text,
+        org -> Text,
+        project -> Text,
+        unfinished_jobs -> Nullable<BigInt>,
+        script_bytes -> Nullable<BigInt>,
+        matrix_rows -> Nullable<BigInt>,
+        job_log_bytes -> Nullable<BigInt>,
         set_at_ms -> BigInt,
     }
 }
@@ -316,6 +347,17 @@ diesel::table! {
         part -> Text,
         removed_at_ms -> BigInt,
         bytes -> BigInt,
+    }
+}
+
+diesel::table! {
+    request_keys (caller, key) {
+        caller -> Text,
+        key -> Text,
+        digest -> Text,
+        made_kind -> Text,
+        made_id -> Text,
+        at_ms -> BigInt,
     }
 }
 

@@ -3,6 +3,7 @@
 mod api;
 mod artifacts;
 mod blobs;
+mod canary;
 mod chaos;
 mod cli;
 mod dispatch;

@@ -142,7 +142,7 @@ impl Prepared {
 /// # Errors
 /// `ClientError`
 pub async fn submit(client: &Client, place: &Place, change: &SubmitChange) -> Result<ChangeBody, ClientError> {
-    client.post(&format!("{}/changes", place.path()), change).await
+    client.create(&format!("{}/changes", place.path()), change).await
 }
 
 /// The files of a commit that a runner will clone.

@@ -70,6 +70,7 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Ctl(CtlCommand::TestRunner(test)) => runners::test::run(&connect()?, test).await,
         Command::Ctl(CtlCommand::Doctor(doctor)) => runners::doctor::run(&connect()?, doctor).await,
         Command::Ctl(CtlCommand::AcceptHostKey(accept)) => runners::accept_host_key::run(&connect()?, accept).await,
+        Command::Ctl(CtlCommand::RotateKey(rotate)) => runners::rotate_key::run(&connect()?, rotate).await,
         Command::Ctl(CtlCommand::Approve(approve)) => runners::approve::run(&connect()?, approve).await,
         Command::Ctl(CtlCommand::DialOut(dial_out)) => runners::dial_out::run(&connect()?, dial_out).await,
         Command::Ctl(CtlCommand::CreateToken(create)) => enrolment_tokens::create::run(&connect()?, create).await,

@@ -1,5 +1,6 @@
-//! `shunt secret`: secrets of a project, which can be set, listed by name and deleted, and never read again.
+//! `shunt secret`: secrets, which can be set, listed by name and deleted, and never read again.
 
+use std::fmt;
 use std::io::{self, Read as _};
 use std::path::Path;
 
@@ -7,6 +8,7 @@ use clap::{Args, Subcommand};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use shuntyard_domain::mask::MIN_MASKED_BYTES;
 use shuntyard_domain::runner::BadName;
 use shuntyard_domain::secret::{MAX_SECRET_BYTES, SecretName};
 use shuntyard_domain::tenancy::Name;
@@ -17,7 +19,10 @@ use crate::failure::{Failure, Usage};
 use crate::pretty_json::pretty;
 use crate::project::directory_name;
 use crate::table;
-use crate::terminal::{ask_secret, can_ask, note, print, stdout_colour};
+use crate::terminal::{ask_secret, can_ask, note, plain, print, stdout_colour};
+
+/// Where a project lies unless somebody says otherwise.
+const DEFAULT_ORG: &str = "default";
 
 #[derive(Subcommand, Debug)]
 pub enum SecretCommand {
@@ -29,19 +34,31 @@ pub enum SecretCommand {
 /// Whose secret.
 #[derive(Args, Debug)]
 pub struct OwnerArgs {
-    /// Name of the project [default: that of the current directory]
+    /// Of this project [default: that of the current directory]
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
-    /// Organisation of the project
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    org: String,
+    /// Of this organisation; with --project: where the project lies [default there: default]
+    #[arg(long, value_name = "NAME")]
+    org: Option<String>,
+    /// Of the whole enterprise
+    #[arg(long, conflicts_with_all = ["project", "org"])]
+    whole_enterprise: bool,
+    /// Of this runner
+    #[arg(long, value_name = "HOSTNAME", conflicts_with_all = ["project", "org", "whole_enterprise"])]
+    runner: Option<String>,
 }
 
-/// Set a secret of a project: from standard input, or asked for without echo
+/// Set a secret: from standard input, or asked for without echo
 ///
-/// `shunt secret set GIT_TOKEN < token` keeps the whole input but one line end behind it. A clone of a job (`--git`) uses
-/// GIT_USERNAME and GIT_TOKEN for https://, GIT_SSH_KEY (without a passphrase) and GIT_KNOWN_HOSTS (as `ssh-keyscan`
-/// writes it; compare it first) for ssh://.
+/// `shunt secret set NPM_TOKEN < token` keeps the whole input but one line end behind it, for the project of the current
+/// directory. Nothing reads it back. A job is handed it when it names it: `shunt run --secret NPM_TOKEN`, or
+/// `"secrets": ["NPM_TOKEN"]` in a phase of config.json. Of several with one name a job gets the most specific: its
+/// runner's, else its project's, its organisation's, the enterprise's.
+///
+/// What a job prints of its secrets is stored as `*`; values of less than 4 bytes are not masked.
+///
+/// A clone of a job (`--git`) uses GIT_USERNAME and GIT_TOKEN for https://, GIT_SSH_KEY (without a passphrase) and
+/// GIT_KNOWN_HOSTS (as `ssh-keyscan` writes it; compare it first) for ssh://.
 #[derive(Args, Debug)]
 pub struct SetArgs {
     /// Capital letters, digits and _
@@ -50,7 +67,7 @@ pub struct SetArgs {
     owner: OwnerArgs,
 }
 
-/// List the secrets of a project: names and times, never values
+/// List secrets: names, times and who set them, never values
 #[derive(Args, Debug)]
 pub struct ListArgs {
     #[command(flatten)]
@@ -60,7 +77,7 @@ pub struct ListArgs {
     json: bool,
 }
 
-/// Delete a secret of a project; jobs that run keep what they were given
+/// Delete a secret; jobs that run keep what they were given
 #[derive(Args, Debug)]
 pub struct DeleteArgs {
     /// Name of the secret
@@ -79,7 +96,9 @@ struct Listed {
 struct Row {
     name: String,
     created_at: String,
+    created_by: String,
     updated_at: String,
+    updated_by: String,
 }
 
 /// # Errors
@@ -98,9 +117,13 @@ async fn set(client: &Client, args: SetArgs) -> Result<u8, Failure> {
         return Err(Usage::ClearText { server: client.connection().server.to_string() }.into());
     }
     let url = client.url(&format!("{}/{name}", owner.path()), &[]);
-    let body = encode(&url, &json!({"value": read_value()?}))?;
+    let value = read_value()?;
+    let body = encode(&url, &json!({"value": value}))?;
     client.answer(Method::PUT, &url, Some(body)).await?;
-    note(&format!("{name} of project {} is set", owner.project));
+    note(&format!("{name} of {owner} is set"));
+    if value.trim().len() < MIN_MASKED_BYTES {
+        note("warning: it is too short to be masked in the output of jobs (fewer than 4 bytes)");
+    }
     Ok(0)
 }
 
@@ -112,8 +135,11 @@ async fn list(client: &Client, args: ListArgs) -> Result<u8, Failure> {
         return Ok(0);
     }
     let listed: Listed = client.get(&path).await?;
-    let rows = listed.secrets.into_iter().map(|row| vec![row.name, row.created_at, row.updated_at]).collect();
-    print(table::render(&["NAME", "CREATED", "UPDATED"], rows).as_bytes())?;
+    let rows = listed
+        .secrets
+        .into_iter()
+        .map(|row| vec![row.name, row.created_at, row.created_by, row.updated_at, row.updated_by]);
+    print(table::render(&["NAME", "CREATED", "BY", "UPDATED", "BY"], rows.collect()).as_bytes())?;
     Ok(0)
 }
 
@@ -124,41 +150,77 @@ async fn delete(client: &Client, args: DeleteArgs) -> Result<u8, Failure> {
         Err(ClientError::Refused(refusal))
             if refusal.status == StatusCode::NOT_FOUND && refusal.body.error == "not_found" =>
         {
-            Err(Failure::NoSecret { project: owner.project.to_string(), name: name.to_string() })
+            Err(Failure::NoSecret { owner: owner.to_string(), flag: owner.flag(), name: name.to_string() })
         }
         Err(error) => Err(error.into()),
         Ok(_) => {
-            note(&format!("{name} of project {} is deleted", owner.project));
+            note(&format!("{name} of {owner} is deleted"));
             Ok(0)
         }
     }
 }
 
 /// Whose secret, checked.
-struct Owner {
-    org: Name,
-    project: Name,
+enum Owner {
+    Enterprise,
+    Org(Name),
+    Project(Name, Name),
+    Runner(String),
 }
 
 impl OwnerArgs {
     fn resolve(self) -> Result<Owner, Failure> {
-        let project = match self.project {
-            Some(project) => project,
-            None => directory_name(Path::new("."))?,
-        };
         let parse = |name: &str| name.parse::<Name>().map_err(Usage::BadName);
-        Ok(Owner { org: parse(&self.org)?, project: parse(&project)? })
+        Ok(match (self.runner, self.whole_enterprise, self.org, self.project) {
+            (Some(hostname), ..) => Owner::Runner(hostname),
+            (None, true, ..) => Owner::Enterprise,
+            (None, false, Some(org), None) => Owner::Org(parse(&org)?),
+            (None, false, org, project) => {
+                let project = match project {
+                    Some(project) => project,
+                    None => directory_name(Path::new("."))?,
+                };
+                Owner::Project(parse(org.as_deref().unwrap_or(DEFAULT_ORG))?, parse(&project)?)
+            }
+        })
     }
 }
 
 impl Owner {
     fn path(&self) -> String {
-        format!("orgs/{}/projects/{}/secrets", self.org, self.project)
+        match self {
+            Self::Enterprise => "secrets".to_owned(),
+            Self::Org(org) => format!("orgs/{org}/secrets"),
+            Self::Project(org, project) => format!("orgs/{org}/projects/{project}/secrets"),
+            Self::Runner(hostname) => format!("runners/{hostname}/secrets"),
+        }
+    }
+
+    /// What names it to the other commands.
+    fn flag(&self) -> String {
+        match self {
+            Self::Enterprise => "--whole-enterprise".to_owned(),
+            Self::Org(org) => format!("--org {org}"),
+            Self::Project(org, project) if org.as_str() == DEFAULT_ORG => format!("--project {project}"),
+            Self::Project(org, project) => format!("--org {org} --project {project}"),
+            Self::Runner(hostname) => format!("--runner {}", plain(hostname)),
+        }
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Enterprise => f.write_str("the enterprise"),
+            Self::Org(org) => write!(f, "organisation {org}"),
+            Self::Project(_, project) => write!(f, "project {project}"),
+            Self::Runner(hostname) => write!(f, "runner {}", plain(hostname)),
+        }
     }
 }
 
 fn secret_name(text: &str) -> Result<SecretName, Usage> {
-    text.parse().map_err(|bad: BadName| Usage::BadName(BadName { found: crate::terminal::plain(&bad.found), ..bad }))
+    text.parse().map_err(|bad: BadName| Usage::BadName(BadName { found: plain(&bad.found), ..bad }))
 }
 
 /// The value: asked for on a terminal, else the whole of standard input without one line end behind it.

@@ -162,7 +162,7 @@ fn names(list: &Value, key: &str) -> Vec<String> {
 }
 
 async fn create(client: &Client, path: &str, what: &str, name: Name) -> Result<u8, Failure> {
-    let _: Value = client.post(path, &NewName { name: name.clone() }).await?;
+    let _: Value = client.create(path, &NewName { name: name.clone() }).await?;
     done(&format!("{what} {name} is made"));
     Ok(0)
 }

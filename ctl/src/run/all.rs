@@ -56,10 +56,10 @@ pub(super) async fn run(client: &Client, job: SubmitJob, all: AllArgs, flags: &F
         return plan(&client.post("fan_outs/plan", &body).await.map_err(with_flag)?, flags.json);
     }
     if flags.detach {
-        return submitted(&client.post("fan_outs", &body).await.map_err(with_flag)?, flags.json);
+        return submitted(&client.create("fan_outs", &body).await.map_err(with_flag)?, flags.json);
     }
     let mut interrupts = interrupts()?;
-    let asking = async { client.post::<FanOutBody>("fan_outs", &body).await.map_err(with_flag) };
+    let asking = async { client.create::<FanOutBody>("fan_outs", &body).await.map_err(with_flag) };
     let answer = unless_left(asking, &mut interrupts).await?;
     let Some((fan_out, interrupted)) = answer else {
         note("left before the server answered: `shunt fan-out list` shows what it has accepted");

@@ -32,7 +32,7 @@ use crate::run::all::AllArgs;
 #[derive(Args, Debug)]
 #[command(
     group = ArgGroup::new("what").required(true).args(["stage", "phase", "script", "command"]),
-    group = ArgGroup::new("of_a_project").multiple(true).args(["stage", "phase", "with_tree", "dirty", "git"]),
+    group = ArgGroup::new("of_a_project").multiple(true).args(["stage", "phase", "with_tree", "dirty", "git", "secret", "secret_file"]),
     override_usage = "shunt run --stage <STAGE> [--project <DIR> | --change <ID>] [OPTIONS]\n       \
                       shunt run --phase <PHASE> [--project <DIR>] [OPTIONS]\n       \
                       shunt run [--filter <KEY=VALUE,…>]… [OPTIONS] -- <COMMAND>…\n       \
@@ -126,6 +126,12 @@ pub struct RunArgs {
     /// Add to the job's environment
     #[arg(long, value_name = "KEY=VALUE", conflicts_with = "stage")]
     pub env: Vec<String>,
+    /// Hand the job a secret (shunt secret set) in the variable of its name, or in another one
+    #[arg(long, value_name = "NAME[=VARIABLE]", conflicts_with_all = ["stage", "phase"])]
+    pub secret: Vec<String>,
+    /// Hand the job a secret as the file $SHUNT_SECRETS/NAME, which is removed at its end; VARIABLE holds its path, too
+    #[arg(long, value_name = "NAME[=VARIABLE]", conflicts_with_all = ["stage", "phase"])]
+    pub secret_file: Vec<String>,
     /// Higher goes first
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, conflicts_with = "stage")]
     pub priority: i32,

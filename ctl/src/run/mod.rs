@@ -11,7 +11,7 @@ pub mod prefix;
 pub mod request;
 pub mod result;
 mod shell_words;
-mod size_arg;
+pub mod size_arg;
 mod stage;
 pub mod streams;
 pub mod view;
@@ -122,8 +122,8 @@ pub async fn run(connect: impl Fn() -> Result<Client, Failure>, args: RunArgs) -
 
 async fn submit(client: &Client, request: &Request) -> Result<Submitted, ClientError> {
     let (jobs, single) = match request {
-        Request::Phase(body) => (client.post::<PhaseRunBody>("phase_runs", body).await?.jobs, false),
-        Request::AdHoc(body) => (vec![client.post("jobs", body).await?], true),
+        Request::Phase(body) => (client.create::<PhaseRunBody>("phase_runs", body).await?.jobs, false),
+        Request::AdHoc(body) => (vec![client.create("jobs", body).await?], true),
         Request::FaultyConfig => (Vec::new(), false),
     };
     Ok(Submitted { jobs, single })

@@ -9,6 +9,8 @@ use shuntyard_domain::git_source::GitSource;
 use shuntyard_domain::job::Concurrency;
 use shuntyard_domain::phase::Phase;
 use shuntyard_domain::project_config::{self, CANDIDATES, LOCAL_PHASES_CANDIDATES, parse_local_phases};
+use shuntyard_domain::runner::BadName;
+use shuntyard_domain::secret::SecretUse;
 use shuntyard_domain::wire::api::{Retry, SubmitJob, SubmitPhaseRun};
 
 use crate::commands::config_check;
@@ -128,10 +130,12 @@ pub fn read_config(dir: &Path, named: Option<PathBuf>) -> Result<(PathBuf, Strin
 }
 
 fn ad_hoc(args: RunArgs, env: BTreeMap<String, String>, git: Option<GitSource>) -> Result<SubmitJob, Failure> {
-    // The project of a clone tells whose secrets open it.
+    let secrets = secret_uses(&args.secret, &args.secret_file)?;
+    // The project of a clone tells whose secrets open it; that of a job, whose secrets it is handed.
     let project = match (&git, &args.project) {
-        (None, _) => String::new(),
-        (Some(_), Some(dir)) => directory_name(dir)?,
+        (None, None) if secrets.is_empty() => String::new(),
+        (None, None) => directory_name(Path::new("."))?,
+        (_, Some(dir)) => directory_name(dir)?,
         (Some(git), None) => git.repository().to_owned(),
     };
     let filter = filter_arg::parse(&args.filter)?;
@@ -166,7 +170,18 @@ fn ad_hoc(args: RunArgs, env: BTreeMap<String, String>, git: Option<GitSource>) 
         concurrency: args.concurrency,
         artifacts: args.artifacts,
         git,
+        secrets,
     })
+}
+
+/// The secrets in variables, then those in files.
+fn secret_uses(variables: &[String], files: &[String]) -> Result<Vec<SecretUse>, Usage> {
+    let parts = |text: &'_ str| text.split_once('=').map(|(name, env)| (name.to_owned(), Some(env.to_owned())));
+    let parts = |text: &String| parts(text).unwrap_or_else(|| (text.clone(), None));
+    let variables = variables.iter().map(parts).map(|(name, env)| SecretUse::variable(&name, env.as_deref()));
+    let files = files.iter().map(parts).map(|(name, env)| SecretUse::file(&name, env.as_deref()));
+    let uses = variables.chain(files).collect::<Result<Vec<_>, _>>();
+    uses.map_err(|bad| Usage::BadName(BadName { found: plain(&bad.found), ..bad }))
 }
 
 fn parse_env(text: &str) -> Result<(String, String), Usage> {

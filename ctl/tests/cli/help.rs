@@ -54,6 +54,7 @@ fn the_help_of_every_command_is_as_recorded() {
         "ctl test-runner",
         "ctl doctor",
         "ctl accept-host-key",
+        "ctl rotate-key",
         "ctl approve",
         "ctl dial-out",
         "ctl create-token",

@@ -13,8 +13,8 @@ use crate::dispatch::engine_error::bad;
 use crate::dispatch::token_text::{self, TokenText};
 use crate::dispatch::{DispatchError, Dispatcher, new_id};
 use crate::store::{
-    Connection, StoreError, TokenOwner, TokenRow, org_since, token_find, token_insert, token_list, token_revoke,
-    user_find,
+    Connection, MadeKind, StoreError, TokenOwner, TokenRow, org_since, token_find, token_insert, token_list,
+    token_revoke, user_find,
 };
 
 impl Dispatcher {
@@ -40,7 +40,7 @@ impl Dispatcher {
             return Err(bad("ttl_s", "a token makes no other that lasts longer", &[&until]).into());
         }
         let stored = row.clone();
-        self.0.store.write(move |c| store_token(c, &stored)).await?;
+        self.0.store.create(MadeKind::Token, &row.id, move |c| store_token(c, &stored)).await?;
         tracing::info!(token.prefix = row.prefix, token.name = row.name, by = caller.name, "made an API token");
         Ok(NewToken { token: text.to_string(), about: body(&row, row.created_at_ms) })
     }
@@ -78,6 +78,16 @@ impl Dispatcher {
         let now_ms = self.0.clock.now_ms();
         let rows = self.0.store.read(token_list).await?;
         Ok(rows.iter().rev().filter(|row| is_theirs(caller, row)).map(|row| body(row, now_ms)).collect())
+    }
+
+    /// One token without itself.
+    ///
+    /// # Errors
+    /// `NoToken`, also for one of somebody else.
+    pub async fn token(&self, caller: &Holder, id: &str) -> Result<TokenBody, AccountError> {
+        let (now_ms, key) = (self.0.clock.now_ms(), id.to_owned());
+        let row = self.0.store.read(move |c| token_find(c, &key)).await?.filter(|row| is_theirs(caller, row));
+        row.map(|row| body(&row, now_ms)).ok_or_else(|| AccountError::NoToken(id.to_owned()))
     }
 
     /// Revokes a token; again is not an error.

@@ -13,7 +13,7 @@ use super::{AccountError, Holder, password};
 use crate::dispatch::engine_error::bad;
 use crate::dispatch::{DispatchError, Dispatcher};
 use crate::store::{
-    Connection, StoreError, UserRow, grant_delete, grant_insert, grant_list, grants_of, is_there_an_admin,
+    Connection, MadeKind, StoreError, UserRow, grant_delete, grant_insert, grant_list, grants_of, is_there_an_admin,
     tokens_revoke_logins, user_delete, user_find, user_insert, user_list, user_password, user_set_disabled,
     user_set_password,
 };
@@ -41,14 +41,14 @@ impl Dispatcher {
             created_by: by.to_owned(),
             disabled_at_ms: None,
         };
-        let by = by.to_owned();
+        let (by, id) = (by.to_owned(), row.name.clone());
         let made = move |c: &mut Connection| {
             check_places(c, &grants)?;
             user_insert(c, &row, hash.as_deref()).map_err(taken)?;
             give(c, &row.name, &grants, &by, now_ms)?;
             shown(c, row.name.as_str())
         };
-        let body = self.0.store.write(made).await?;
+        let body = self.0.store.create(MadeKind::User, id, made).await?;
         tracing::info!(user = %body.name, "made a user");
         Ok(body)
     }

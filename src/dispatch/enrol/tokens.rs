@@ -12,8 +12,8 @@ use crate::dispatch::engine_error::bad;
 use crate::dispatch::token_text::{self, TokenText};
 use crate::dispatch::{DispatchError, Dispatcher, RunnerPatch, new_id};
 use crate::store::{
-    Connection, EnrolmentTokenRow, StoreError, enrolment_token_by_id, enrolment_token_insert, enrolment_token_list,
-    enrolment_token_prune, enrolment_token_revoke, org_since,
+    Connection, EnrolmentTokenRow, MadeKind, StoreError, enrolment_token_by_id, enrolment_token_insert,
+    enrolment_token_list, enrolment_token_prune, enrolment_token_revoke, org_since,
 };
 
 const MAX_NAME: usize = 100;
@@ -68,19 +68,15 @@ impl Dispatcher {
             revoked_at_ms: None,
         };
         let stored = row.clone();
-        let there = self.0.store.write(move |c| {
+        let no_org = || DispatchError::NoPlace("organisation");
+        let insert = move |c: &mut Connection| {
             if let Scope::Org(org) = &stored.scope {
-                let Ok(org) = org.parse::<Name>() else { return Ok(false) };
-                if org_since(c, &enterprise, &org)?.is_none() {
-                    return Ok(false);
-                }
+                let org = org.parse::<Name>().map_err(|_| no_org())?;
+                org_since(c, &enterprise, &org)?.ok_or_else(no_org)?;
             }
-            store_token(c, &stored)?;
-            Ok::<_, StoreError>(true)
-        });
-        if !there.await? {
-            return Err(DispatchError::NoPlace("organisation"));
-        }
+            Ok::<_, DispatchError>(store_token(c, &stored)?)
+        };
+        self.0.store.create(MadeKind::EnrolmentToken, &row.id, insert).await?;
         tracing::info!(token.prefix = row.prefix, token.name = row.name, "made an enrolment token");
         Ok(NewEnrolmentToken { token: text.to_string(), about: body(&row, created_at_ms) })
     }
@@ -129,6 +125,16 @@ impl Dispatcher {
         let now_ms = self.0.clock.now_ms();
         let rows = self.0.store.read(enrolment_token_list).await?;
         Ok(rows.iter().map(|row| body(row, now_ms)).collect())
+    }
+
+    /// One token without itself.
+    ///
+    /// # Errors
+    /// `NoToken` for an unknown id.
+    pub async fn enrolment_token(&self, id: &str) -> Result<EnrolmentTokenBody, DispatchError> {
+        let (now_ms, key) = (self.0.clock.now_ms(), id.to_owned());
+        let row = self.0.store.read(move |c| enrolment_token_by_id(c, &key)).await?;
+        row.map(|row| body(&row, now_ms)).ok_or_else(|| DispatchError::NoToken(id.to_owned()))
     }
 
     /// Revokes a token; again is not an error.

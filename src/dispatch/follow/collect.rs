@@ -29,7 +29,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 impl Following<'_> {
     /// Fetches outputs and files; `None` when the daemon stops. The pins are dropped behind the commit.
     pub(super) async fn collect(&mut self, has_outputs: bool) -> Option<(Collected, Vec<Pin>)> {
-        let mut gathering = Gathering::new(&self.job.spec.artifacts, has_outputs);
+        let mut gathering = Gathering::new(&self.job.spec.artifacts, has_outputs, self.masks.clone());
         let ended = until_ended(self.engine, self.job.id, self.cancel.clone());
         let mut fault = tokio::select! {
             why = ended => Some(why.to_owned()),

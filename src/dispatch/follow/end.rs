@@ -15,8 +15,11 @@ use crate::store::{ApplyError, Expected, job_apply_each, job_attempt_lost, job_c
 impl Following<'_> {
     /// Everything is here: stores the end, then lets the host forget the attempt.
     pub(super) async fn settle(&mut self, stream: Attempt, end: End) -> Followed {
-        let summary = match self.sink.seal(Some(end.size())).await {
-            Ok(summary) => summary,
+        if !self.sink.ends_at(end.size()) {
+            return Followed::LinkLost("more came than the job's output; it is read again".into());
+        }
+        let (summary, came) = match self.sink.seal(Some(end.size())).await {
+            Ok(sealed) => sealed,
             Err(error) => return Followed::LinkLost(error.to_string()),
         };
         let has_left = matches!(&end, End::Result(record) if record.has_outputs || !self.job.spec.artifacts.is_empty());
@@ -35,7 +38,7 @@ impl Following<'_> {
         };
         let Some((collected, pins)) = collected else { return Followed::Detached };
         let runner = self.job.state.runner();
-        let event = end.event(&self.job, summary);
+        let event = end.event(&self.job, summary, came);
         let followed = match &end {
             End::Result(_) => self.store_end(event, None, collected).await,
             End::Lost { .. } => {

@@ -61,7 +61,7 @@ impl Following<'_> {
             Err(error) => Followed::LinkLost(error),
             Ok(Judged { verdict: Verdict::Undecided, said, .. }) => Followed::LinkLost(said),
             Ok(Judged { verdict: Verdict::Lost(evidence), now, .. }) => match self.sink.seal(None).await {
-                Ok(stored) => self.lose(lost(&self.job, evidence, stored), now).await,
+                Ok((stored, _)) => self.lose(lost(&self.job, evidence, stored), now).await,
                 // The record must say how much is stored: the proof stays, and is asked for again.
                 Err(error) => Followed::LinkLost(error.to_string()),
             },

@@ -12,7 +12,7 @@ use crate::dispatch::keeper::key_context;
 use crate::dispatch::steps::Failure;
 use crate::dispatch::test_runner::Examined;
 use crate::ssh::Target;
-use crate::store::{runner_by_id, runner_insert, runner_replace_key, runner_update};
+use crate::store::{MadeKind, runner_by_id, runner_insert, runner_replace_key, runner_update};
 
 impl Install<'_> {
     /// The runner as it is stored; what an earlier enrolment set by hand stays.
@@ -75,7 +75,7 @@ impl Install<'_> {
             .engine
             .0
             .store
-            .write(move |c| {
+            .create(MadeKind::Runner, self.checked.hostname.clone(), move |c| {
                 check_via(c, &runner.endpoint.via)?;
                 let Some(current) = runner_by_id(c, runner.id)? else {
                     runner_insert(c, &runner, &sealed)?;

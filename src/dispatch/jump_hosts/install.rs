@@ -21,7 +21,7 @@ use crate::dispatch::steps::{Failure, Steps};
 use crate::dispatch::{DispatchError, Dispatcher};
 use crate::ssh::bootstrap::{Rights, ScriptError, nonce, run_script};
 use crate::ssh::{ConnectError, Credential, HostKeyPolicy, Session, fingerprint};
-use crate::store::{Connection, jump_host_find, jump_host_replace_key, jump_host_update};
+use crate::store::{Connection, MadeKind, RequestKey, jump_host_find, jump_host_replace_key, jump_host_update};
 
 const AGAIN: &str = "run the same command again; if it stays, see the daemon's log at debug level";
 
@@ -70,7 +70,7 @@ impl Dispatcher {
         let claim = self.0.claims.claim(&format!("jump host {name}"))?;
         let engine = self.clone();
         self.0.tasks.spawn(info_span!("install", jump_host.name = %name), move |_| {
-            on_behalf(async move {
+            on_behalf(RequestKey::carried(async move {
                 match engine.bootstrap_jump_host(&wanted, &steps).await {
                     Ok(Some(left_behind)) => steps.finished(None, left_behind),
                     // The key that it shows was told.
@@ -80,7 +80,7 @@ impl Dispatcher {
                     }
                 }
                 drop(claim);
-            })
+            }))
         });
         Ok(listener)
     }
@@ -163,7 +163,8 @@ impl Dispatcher {
         steps.began("enrol", "storing the jump host");
         let pinned: Vec<String> = host.endpoint.host_keys.iter().filter_map(|line| fingerprint(line)).collect();
         let sealed = wanted.new.sealed.clone();
-        let stored = self.0.store.write(move |c| store(c, host, &sealed)).await;
+        let made = (MadeKind::InstalledJumpHost, host.name.clone());
+        let stored = self.0.store.create(made.0, made.1, move |c| store(c, host, &sealed)).await;
         let stored = stored.map_err(|error| ("enrol", Failure::new(error, AGAIN)))?;
         self.keep_jump_host(stored, key);
         steps.done("enrol", format!("{} host keys pinned: {}", pinned.len(), pinned.join(", ")));

@@ -276,5 +276,10 @@ async fn shows_another_key(jump: &Jump) -> Option<String> {
 
 /// The associated data under which a jump host's private key is sealed.
 fn key_context(host: &JumpHost) -> String {
-    format!("jump_host:{}:private_key", host.id)
+    key_context_of(&host.id.to_string())
+}
+
+/// The same, by the text of its id.
+pub(super) fn key_context_of(id: &str) -> String {
+    format!("jump_host:{id}:private_key")
 }

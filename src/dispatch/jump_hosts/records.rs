@@ -15,8 +15,8 @@ use crate::dispatch::engine_error::bad;
 use crate::dispatch::{DispatchError, Dispatcher, new_id};
 use crate::ssh::{JumpStatus, RunnerKey, fingerprint, generate_key, load_private_key};
 use crate::store::{
-    Connection, StoreError, jump_host_delete, jump_host_find, jump_host_insert, jump_host_list, jump_host_update,
-    runner_list,
+    Connection, MadeKind, StoreError, jump_host_delete, jump_host_find, jump_host_insert, jump_host_list,
+    jump_host_update, runner_list,
 };
 
 /// A record with the key pair that was made for it.
@@ -82,7 +82,8 @@ impl Dispatcher {
         let engine = self.clone();
         self.to_the_end(async move {
             let (host, sealed) = (new.host.clone(), new.sealed);
-            let stored: Result<(), DispatchError> = engine.0.store.write(move |c| insert(c, &host, &sealed)).await;
+            let stored: Result<(), DispatchError> =
+                engine.0.store.create(MadeKind::JumpHost, host.name.clone(), move |c| insert(c, &host, &sealed)).await;
             match stored {
                 Err(DispatchError::Store(StoreError::Conflict { what, key })) => {
                     Err(DispatchError::Taken { what, key })

@@ -9,7 +9,7 @@ use shuntyard_domain::wire::pipelines::SubmitChange;
 use super::source::parsed;
 use crate::dispatch::engine_error::bad;
 use crate::dispatch::{DispatchError, Dispatcher, new_id};
-use crate::store::{Connection, GivenConfig, StoreError, change_insert, change_keep_given, pipeline_ensure};
+use crate::store::{Connection, GivenConfig, MadeKind, StoreError, change_insert, change_keep_given, pipeline_ensure};
 
 impl Dispatcher {
     /// Stores a change, which begins in verify at once. Its pipeline, and what that lies in, is made when missing.
@@ -54,7 +54,7 @@ impl Dispatcher {
                 change_insert(c, &change)?;
                 given.map_or(Ok::<_, StoreError>(()), |given| change_keep_given(c, id, &given))
             };
-            let written = engine.0.store.write(write).await;
+            let written = engine.0.store.create(MadeKind::Change, id, write).await;
             // Also when it failed: a commit may have failed in appearance only.
             engine.ask_about(id);
             written?;

@@ -4,7 +4,7 @@ use shuntyard_domain::tenancy::{Name, PipelinePath};
 
 use crate::dispatch::{DispatchError, Dispatcher};
 use crate::store::{
-    Connection, StoreError, org_insert, org_list, org_since, pipeline_insert, pipeline_list, pipeline_since,
+    Connection, MadeKind, StoreError, org_insert, org_list, org_since, pipeline_insert, pipeline_list, pipeline_since,
     project_insert, project_list, project_since,
 };
 
@@ -43,7 +43,7 @@ impl Dispatcher {
     /// `Taken` when there is one of that name.
     pub async fn create_org(&self, enterprise: Name, name: Name) -> Result<(), DispatchError> {
         let now_ms = self.0.clock.now_ms();
-        self.create(move |c| org_insert(c, &enterprise, &name, now_ms).map(Some)).await
+        self.create(name.clone(), move |c| org_insert(c, &enterprise, &name, now_ms).map(Some)).await
     }
 
     /// An organisation and its projects.
@@ -62,7 +62,7 @@ impl Dispatcher {
     /// `Taken`; `NoPlace` when there is no such organisation.
     pub async fn create_project(&self, enterprise: Name, org: Name, name: Name) -> Result<(), DispatchError> {
         let now_ms = self.0.clock.now_ms();
-        self.create(move |c| {
+        self.create(name.clone(), move |c| {
             let org_is_there = org_since(c, &enterprise, &org)?.is_some();
             org_is_there.then(|| project_insert(c, &enterprise, &org, &name, now_ms)).transpose()
         })
@@ -85,7 +85,7 @@ impl Dispatcher {
     /// `Taken`; `NoPlace` when there is no such project.
     pub async fn create_pipeline(&self, at: PipelinePath) -> Result<(), DispatchError> {
         let now_ms = self.0.clock.now_ms();
-        self.create(move |c| {
+        self.create(at.pipeline.clone(), move |c| {
             let project_is_there = project_since(c, &at.enterprise, &at.org, &at.project)?.is_some();
             project_is_there.then(|| pipeline_insert(c, &at, now_ms)).transpose()
         })
@@ -104,18 +104,17 @@ impl Dispatcher {
     /// Inserts in one transaction; `None`: what it would lie in is not there.
     async fn create(
         &self,
+        name: Name,
         insert: impl FnOnce(&mut Connection) -> Result<Option<()>, StoreError> + Send + 'static,
     ) -> Result<(), DispatchError> {
         let engine = self.clone();
-        self.to_the_end(async move {
-            match engine.0.store.write(insert).await {
-                Ok(Some(())) => Ok(()),
-                Ok(None) => Err(DispatchError::NoPlace("place for it")),
-                Err(StoreError::Conflict { what, key }) => Err(DispatchError::Taken { what, key }),
-                Err(error) => Err(error.into()),
-            }
-        })
-        .await
+        let insert = |c: &mut Connection| match insert(c) {
+            Ok(Some(())) => Ok(()),
+            Ok(None) => Err(DispatchError::NoPlace("place for it")),
+            Err(StoreError::Conflict { what, key }) => Err(DispatchError::Taken { what, key }),
+            Err(error) => Err(error.into()),
+        };
+        self.to_the_end(async move { engine.0.store.create(MadeKind::Place, name, insert).await }).await
     }
 }
 

@@ -76,10 +76,15 @@ pub(super) fn start(engine: &Dispatcher) {
 
 /// The associated data under which a pool's secret is sealed.
 fn secret_context(pool: Uuid) -> String {
-    format!("pool:{pool}:secret")
+    secret_context_of(&pool.to_string())
+}
+
+/// The same, by the text of its id.
+pub(super) fn secret_context_of(id: &str) -> String {
+    format!("pool:{id}:secret")
 }
 
 /// The same of the token of one of its machines.
-fn token_context(instance: &str) -> String {
+pub(super) fn token_context(instance: &str) -> String {
     format!("pool_instance:{instance}:token")
 }

@@ -16,7 +16,7 @@ use crate::dispatch::engine_error::bad;
 use crate::dispatch::{DispatchError, Dispatcher, new_id};
 use crate::outgoing::SigningSecret;
 use crate::store::{
-    Connection, InstanceRow, PoolRow, StoreError, instances_delete, instances_live, instances_of, pool_by_id,
+    Connection, InstanceRow, MadeKind, PoolRow, StoreError, instances_delete, instances_live, instances_of, pool_by_id,
     pool_delete, pool_find, pool_insert, pool_list, pool_update, runner_by_id, runner_update,
 };
 
@@ -59,7 +59,14 @@ impl Dispatcher {
             version: 1,
         };
         let stored = row.clone();
-        self.commit_pool(move |c| pool_insert(c, &stored).map_err(|error| taken(error, &stored.name))).await?;
+        let (engine, name) = (self.clone(), row.name.clone());
+        let insert = move |c: &mut Connection| pool_insert(c, &stored).map_err(|error| taken(error, &stored.name));
+        let commit = async move {
+            engine.0.store.create(MadeKind::Pool, name, insert).await?;
+            engine.pools_changed();
+            Ok(())
+        };
+        self.to_the_end(commit).await?;
         tracing::info!(pool.name = %row.name, "a pool is made");
         Ok(NewPool { secret: secret.text().to_string(), about: self.pool_shown(&row, &[], false) })
     }

@@ -14,8 +14,8 @@ use super::engine_error::{bad, told};
 use super::{DispatchError, Dispatcher, new_id};
 use crate::outgoing::{BadDestination, SigningSecret};
 use crate::store::{
-    Connection, StoreError, WebhookRow, deliveries_next, delivery_again, delivery_list, webhook_backlog, webhook_count,
-    webhook_delete, webhook_find, webhook_insert, webhook_list, webhook_update,
+    Connection, MadeKind, StoreError, WebhookRow, deliveries_next, delivery_again, delivery_list, webhook_backlog,
+    webhook_count, webhook_delete, webhook_find, webhook_insert, webhook_list, webhook_update,
 };
 use body::{check_name, delivery_body, events, place, webhook_body};
 
@@ -47,16 +47,14 @@ impl Dispatcher {
             dropped: 0,
         };
         let stored = row.clone();
-        let room = self.0.store.write(move |c| {
+        let insert = move |c: &mut Connection| {
             if webhook_count(c)? >= MAX_WEBHOOKS {
-                return Ok(false);
+                let message = format!("there are {MAX_WEBHOOKS} webhooks already");
+                return Err(bad("name", message, &["a webhook less"]));
             }
-            webhook_insert(c, &stored).map(|()| true)
-        });
-        if !room.await.map_err(|error| taken(error, &row.name))? {
-            let message = format!("there are {MAX_WEBHOOKS} webhooks already");
-            return Err(bad("name", message, &["a webhook less"]));
-        }
+            webhook_insert(c, &stored).map_err(|error| taken(error, &stored.name))
+        };
+        self.0.store.create(MadeKind::Webhook, &row.id, insert).await?;
         tracing::info!(webhook.name = row.name, webhook.id = row.id, "made a webhook");
         Ok(NewWebhook { secret: secret.text().to_string(), about: self.shown(row).await? })
     }
@@ -204,7 +202,7 @@ fn new_secret() -> Result<SigningSecret, DispatchError> {
 }
 
 /// The associated data under which a webhook's secret is sealed.
-fn context(id: &str) -> String {
+pub(super) fn context(id: &str) -> String {
     format!("webhook:{id}:secret")
 }
 

@@ -10,6 +10,7 @@ use crate::filter::Filter;
 use crate::git_source::GitSource;
 use crate::ids::FanOutId;
 use crate::runner::HAS_GIT;
+use crate::secret::SecretUse;
 
 /// What a job does on its runner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +57,9 @@ pub struct JobSpec {
     /// The group whose limit it counts under; `None` = none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<Concurrency>,
+    /// The secrets that it is handed: names, never values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretUse>,
     /// The fan-out that it is a row of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fan_out: Option<FanOutId>,
@@ -88,6 +92,12 @@ impl JobSpec {
         needs
     }
 
+    /// Tells whether its start may hold something secret: only then is there something to mask.
+    #[must_use]
+    pub const fn may_hold_secrets(&self) -> bool {
+        !self.secrets.is_empty() || self.git.is_some()
+    }
+
     /// What a job is called that nobody has given a title: the first line of its script, at most 120 characters.
     #[must_use]
     pub fn title_of(script: &str) -> String {
@@ -113,6 +123,7 @@ impl JobSpec {
             git: None,
             retry_on_lost: false,
             concurrency: None,
+            secrets: Vec::new(),
             fan_out: None,
         }
     }

@@ -158,6 +158,7 @@ fn phase_plan(stage: Stage, phase: Phase, of: &Planned<'_>, own: &PipelinePath) 
             orphan_grace_s: config.stop_after_disconnect_s,
             concurrency: config.concurrency,
             artifacts: config.artifacts,
+            secrets: config.secrets,
             output_cap_bytes: config.output_cap_bytes.unwrap_or(of.output_cap_bytes),
             ..JobSpec::shell(if skip.is_some() { String::new() } else { script.unwrap_or_default() })
         },

@@ -14,6 +14,7 @@ mod reader;
 #[cfg(test)]
 mod reader_tests;
 mod report;
+mod secrets;
 mod settings;
 mod shape;
 
@@ -25,6 +26,7 @@ use self::document::Document;
 use crate::filter::Filter;
 use crate::job::{Concurrency, JobSpec};
 use crate::phase::Phase;
+use crate::secret::SecretUse;
 
 pub use self::dependency::Dependency;
 pub use self::dispatch::MAX_ROWS;
@@ -81,6 +83,8 @@ pub struct PhaseConfig {
     pub retry_on_lost: bool,
     /// The group under whose limit the jobs count.
     pub concurrency: Option<Concurrency>,
+    /// The secrets that every job is handed.
+    pub secrets: Vec<SecretUse>,
 }
 
 /// Reads the text of a config.json.
@@ -120,6 +124,7 @@ impl ProjectConfig {
             artifacts: settings.artifacts,
             retry_on_lost: settings.retry_on_lost,
             concurrency: settings.concurrency,
+            secrets: settings.secrets,
         }
     }
 

@@ -6,12 +6,14 @@ use std::ops::Range;
 use super::dispatch;
 use super::fault::{Faults, Path};
 use super::json::{Json, Node};
+use super::secrets;
 use super::shape::{self, MAX_LIMIT_S};
 use crate::artifacts::{MAX_PATTERNS, Pattern};
 use crate::closed::closed_list;
 use crate::filter::Filter;
 use crate::job::{Concurrency, GROUP_LIMITS, check_group};
 use crate::phase::Phase;
+use crate::secret::SecretUse;
 use crate::wire::frame::{BadFrame, check_variable, is_ours};
 
 /// One TiB.
@@ -32,7 +34,7 @@ closed_list!(
         OutputCapMib = "output_cap_mib", StopAfterDisconnectS = "stop_after_disconnect_s",
         Artifacts = "artifacts", FailFast = "fail_fast", MaxParallel = "max_parallel",
         ContinueOnError = "continue_on_error", Retry = "retry",
-        Concurrency = "concurrency",
+        Concurrency = "concurrency", Secrets = "secrets",
     }
 );
 
@@ -53,6 +55,7 @@ pub(super) struct Settings {
     pub(super) continue_on_error: Tolerated,
     pub(super) retry_on_lost: bool,
     pub(super) concurrency: Option<Concurrency>,
+    pub(super) secrets: Vec<SecretUse>,
 }
 
 /// Which rows may fail without failing their phase.
@@ -120,11 +123,13 @@ fn settings(node: &Node, path: &Path<'_>, faults: &mut Faults<'_>) -> Settings {
             Ok(SettingKey::ContinueOnError) => settings.continue_on_error = tolerated(node, &path, faults),
             Ok(SettingKey::Retry) => settings.retry_on_lost = retry(node, &path, faults),
             Ok(SettingKey::Concurrency) => settings.concurrency = concurrency(node, &path, faults),
+            Ok(SettingKey::Secrets) => settings.secrets = secrets::read(node, &path, faults),
             Err(unknown) => {
                 faults.unknown(&path, &member.key_span, "unknown key of a phase", &member.key, &unknown.allowed);
             }
         }
     }
+    secrets::check(node, &settings, path, faults);
     settings
 }
 

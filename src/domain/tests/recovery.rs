@@ -4,7 +4,7 @@ use shuntyard_domain::attempt::Boot;
 use shuntyard_domain::filter::Filter;
 use shuntyard_domain::ids::{JobId, RunnerId};
 use shuntyard_domain::job::{Job, JobEvent, JobOrigin, JobSpec, JobState};
-use shuntyard_domain::outcome::{LogSummary, LostEvidence};
+use shuntyard_domain::outcome::{Came, LogSummary, LostEvidence};
 use shuntyard_domain::recovery::{
     AfterFault, End, Fault, FenceWord, Identity, MAX_PLACEMENTS, MAX_TAILS_OVERDUE, RefusedOn, Resume, Step, Verdict,
     after_fault, identity, judge_fence, judge_identity, lost, never_started, refusal_proves_no_start, resume,
@@ -110,8 +110,7 @@ fn the_end_waits_for_the_whole_log_but_not_for_ever() {
     assert!(!end.may_settle(8, MAX_TAILS_OVERDUE));
     assert!(end.may_settle(9, 0));
     assert!(end.may_settle(8, MAX_TAILS_OVERDUE + 1));
-    let truncated = |bytes, cksum| match end.event(&job(false, 1), LogSummary { bytes, cksum, ..LogSummary::default() })
-    {
+    let truncated = |bytes, cksum| match end.event(&job(false, 1), LogSummary::default(), Came { bytes, cksum }) {
         JobEvent::Exited { log, .. } => log.truncated,
         _ => false,
     };

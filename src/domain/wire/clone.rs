@@ -50,6 +50,7 @@ mod tests {
     use super::*;
     use crate::job::JobSpec;
     use crate::wire::frame::Frame;
+    use crate::wire::secret_files::FrameSecrets;
 
     #[test]
     fn a_clone_and_what_opens_it_are_said_to_wrappers_that_know_clones() {
@@ -57,9 +58,10 @@ mod tests {
             GitSource { url: "https://h:1/a".into(), reference: "main".into(), config_blob: None, local_blob: None };
         let spec = JobSpec { git: Some(source), ..JobSpec::shell("true") };
         let env = BTreeMap::new();
-        let said = |access: GitAccess<'_>| {
-            String::from_utf8(Frame { spec: &spec, env: &env }.encode_with(&access).unwrap()).unwrap()
+        let encoded = |git: GitAccess<'_>| {
+            Frame { spec: &spec, env: &env }.encode_with(&FrameSecrets { git, ..FrameSecrets::default() })
         };
+        let said = |access: GitAccess<'_>| String::from_utf8(encoded(access).unwrap()).unwrap();
         let bare = said(GitAccess::default());
         assert!(bare.starts_with("2 ") && bare.contains("\nshunt_git_url='https://h:1/a'\n"), "{bare}");
         assert!(bare.contains("shunt_git_origin=''") && bare.contains("shunt_git_token=''"), "{bare}");
@@ -68,6 +70,6 @@ mod tests {
             assert!(opened.contains(&format!("\nshunt_git_{line}\n")), "{line}: {opened}");
         }
         let bad = GitAccess { token: Some("\0"), ..GitAccess::default() };
-        assert_eq!(Frame { spec: &spec, env: &env }.encode_with(&bad), Err(BadFrame::NulInSecret));
+        assert_eq!(encoded(bad), Err(BadFrame::NulInSecret));
     }
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use crate::digest::Digest;
-use crate::git_source::GitAccess;
 use crate::ids::AttemptId;
 use crate::job::JobSpec;
 use crate::wire::clone::clone_lines;
+use crate::wire::secret_files::{FrameSecrets, file_lines, path_lines};
 
 /// Marks the lines of one channel; fresh per channel, so that no login file can imitate them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -139,7 +139,7 @@ pub enum BadFrame {
     NulInScript,
     #[error("the value of the variable `{0}` has a NUL byte; an environment cannot")]
     NulInValue(String),
-    #[error("a secret has a NUL byte; no file of git's can")]
+    #[error("a secret has a NUL byte; no shell can carry it")]
     NulInSecret,
     #[error("`{0}` is not a variable name: letters, digits and _, not starting with a digit")]
     BadName(String),
@@ -159,8 +159,9 @@ pub struct Frame<'a> {
 /// byte; above it a process for `head -c` is cheaper (measured: docs/PROTOCOL.md).
 const READ_BY_LINES_MAX: usize = 2048;
 
-/// The wrapper's own: by which it finds processes that left the job's group, and the file of the job's outputs.
-const WRAPPERS: [&str; 3] = ["SHUNT_JOB", "SHUNT_COOKIE", "SHUNT_OUTPUT"];
+/// The wrapper's own: by which it finds processes that left the job's group, the file of the job's outputs, and where
+/// secrets are that it reads as files.
+const WRAPPERS: [&str; 4] = ["SHUNT_JOB", "SHUNT_COOKIE", "SHUNT_OUTPUT", "SHUNT_SECRETS"];
 
 /// Variables that some /bin/sh holds read-only: setting them would end the shell.
 const SHELL_OWNS: [&str; 7] = ["UID", "EUID", "PPID", "SHELLOPTS", "BASHOPTS", "BASH_VERSINFO", "KSH_VERSION"];
@@ -172,17 +173,17 @@ impl Frame<'_> {
     /// # Errors
     /// `BadFrame` when a name or a value cannot be carried.
     pub fn encode(&self) -> Result<Vec<u8>, BadFrame> {
-        self.encode_with(&GitAccess::default())
+        self.encode_with(&FrameSecrets::default())
     }
 
-    /// As `encode`, with what opens the repository in which the job starts.
+    /// As `encode`, with what opens the repository in which the job starts, and its files.
     ///
     /// The frame of a clone begins with 2: a wrapper that knows nothing of clones refuses it, rather than to run the
-    /// script in an empty directory.
+    /// script in an empty directory. In the same way 3 says that there are files.
     ///
     /// # Errors
     /// As `encode`.
-    pub fn encode_with(&self, access: &GitAccess<'_>) -> Result<Vec<u8>, BadFrame> {
+    pub fn encode_with(&self, secrets: &FrameSecrets<'_>) -> Result<Vec<u8>, BadFrame> {
         if self.spec.script.contains('\0') {
             return Err(BadFrame::NulInScript);
         }
@@ -200,15 +201,21 @@ impl Frame<'_> {
             body.insert_str(0, "shunt_workspace=1\n");
         }
         if let Some(source) = &self.spec.git {
-            body.insert_str(0, &clone_lines(source, access)?);
+            body.insert_str(0, &clone_lines(source, &secrets.git)?);
         }
+        body.insert_str(0, &file_lines(&secrets.files)?);
         for (name, value) in self.env {
             check_variable(name, value)?;
             let _ = writeln!(body, "export {name}={}", quoted(value));
         }
+        body.push_str(&path_lines(self.spec));
         let _ = write!(body, "}}\nshunt_script={}\nshunt_end=1\n", quoted(&self.spec.script));
         let lines = if body.len() > READ_BY_LINES_MAX { 0 } else { body.bytes().filter(|b| *b == b'\n').count() };
-        let version = if self.spec.git.is_some() { 2 } else { 1 };
+        let version = match (secrets.files.is_empty(), self.spec.git.is_some()) {
+            (false, _) => 3,
+            (true, true) => 2,
+            (true, false) => 1,
+        };
         Ok([format!("{version} {} {lines}\n", body.len()).into_bytes(), body.into_bytes()].concat())
     }
 }

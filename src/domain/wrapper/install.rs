@@ -270,7 +270,7 @@ fn home_of(base: &str) -> &str {
     base.strip_suffix("/runner").unwrap_or(SYSTEM_HOME)
 }
 
-fn key_comment(hostname: &str) -> Result<String, BadPlan> {
+pub(super) fn key_comment(hostname: &str) -> Result<String, BadPlan> {
     check_hostname(hostname)?;
     Ok(format!("{SYSTEM_USER}@{hostname}"))
 }

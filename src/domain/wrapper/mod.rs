@@ -9,6 +9,7 @@ pub mod enrol;
 pub mod install;
 pub mod jump_key;
 pub mod probe;
+pub mod rekey;
 
 use crc::{CRC_64_XZ, Crc};
 
@@ -21,6 +22,7 @@ pub use install::{
 };
 pub use jump_key::{JumpKeyAnswer, jump_key_comment, jump_key_script, parse_jump_key};
 pub use probe::{ProbedHost, Sudo, facts_script, parse_facts, parse_sudo, sudo_probe_script};
+pub use rekey::{KeyChange, key_change_request, key_change_script, parse_key_change};
 
 /// The wrapper, as it is installed (the bootstrap puts one line with the host's paths in front).
 pub const WRAPPER: &str = concat!(

@@ -2,13 +2,14 @@
 
 use axum::Router;
 use axum::handler::Handler;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use shuntyard_domain::access::Role;
 
 use super::guard::guard;
 use super::policy::{Access, At, Policy};
 use crate::http::Api;
+use crate::http::idempotency::once;
 
 /// What a route asks for, for documents and tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +78,8 @@ impl Routes {
         };
         self.declared.push(Declared { method, path: path.to_owned(), needs });
         let looked_after = from_fn_with_state(access, guard);
-        let route: MethodRouter<Api> = on(filter, to).route_layer(looked_after);
+        // Inside of the guard: a repetition, too, is only answered to who may ask.
+        let route: MethodRouter<Api> = on(filter, to).route_layer(from_fn(once)).route_layer(looked_after);
         Self { router: self.router.route(path, route), ..self }
     }
 

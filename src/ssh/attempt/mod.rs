@@ -23,7 +23,7 @@ use tokio::time::{Instant, timeout_at};
 pub use collect::{Answer, Collection, collect};
 pub use input::AttemptInput;
 pub use sound::sound;
-pub use verbs::{FenceAnswer, KillAnswer, fence, greet, hello, kill, remove, retire, status};
+pub use verbs::{FenceAnswer, KillAnswer, change_key, fence, greet, hello, kill, remove, retire, status};
 pub use workspace::{Delivery, DeliveryWord, deliver};
 
 use super::channel::{ChannelEvent, ChannelReader};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use shuntyard_domain::ids::AttemptId;
 use shuntyard_domain::wire::control::{Control, Hello, Receipt, SpoolState, parse_control};
 use shuntyard_domain::wire::frame::{Nonce, Verb};
-use shuntyard_domain::wrapper::{Uninstalled, parse_uninstall, retire_request};
+use shuntyard_domain::wrapper::{Uninstalled, parse_key_change, parse_uninstall, retire_request};
 
 use super::{VerbError, command, fresh_nonce};
 use crate::ssh::exec::ExecLimits;
@@ -147,6 +147,27 @@ pub async fn retire(
     match parse_uninstall(&answer.stdout, &nonce) {
         Ok(gone) => Ok(gone),
         Err(bad) => answer.find(|_| None::<Uninstalled>).map_err(|error| match error {
+            VerbError::NoAnswer { at, said } => VerbError::NoAnswer { at, said: format!("{bad}; {said}") },
+            error => error,
+        }),
+    }
+}
+
+/// Changes the key of a runner of the system mode; `request` is `key_change_request`'s for `nonce`.
+///
+/// # Errors
+/// As `retire`.
+pub async fn change_key(
+    lease: &mut Lease,
+    wrapper_path: &str,
+    nonce: &Nonce,
+    request: String,
+) -> Result<Result<(), String>, VerbError> {
+    let request = request.into_bytes();
+    let answer = ask_with(lease, wrapper_path, &Verb::Retire { nonce }, nonce, request, RETIRE_DEADLINE).await?;
+    match parse_key_change(&answer.stdout, nonce) {
+        Ok(done) => Ok(done),
+        Err(bad) => answer.find(|_| None::<Result<(), String>>).map_err(|error| match error {
             VerbError::NoAnswer { at, said } => VerbError::NoAnswer { at, said: format!("{bad}; {said}") },
             error => error,
         }),

@@ -37,6 +37,12 @@ pub fn request(address: &str, method: &str, path: &str, token: Option<&str>, bod
     try_request(address, method, path, token, body).expect("the API answers")
 }
 
+/// As `request`, a POST with this Idempotency-Key.
+pub fn post_with_key(address: &str, path: &str, token: &str, key: &str, body: &[u8]) -> Answer {
+    let headers = [("Authorization", &*format!("Bearer {token}")), ("Idempotency-Key", key)];
+    try_send(address, "POST", path, &headers, Some(body)).expect("the API answers")
+}
+
 /// As `request`, for a server that may be killed meanwhile.
 pub fn try_request(
     address: &str,
@@ -55,7 +61,7 @@ pub fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], b
     try_send(address, method, path, headers, body).expect("the API answers")
 }
 
-fn try_send(
+pub fn try_send(
     address: &str,
     method: &str,
     path: &str,

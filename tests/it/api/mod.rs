@@ -1,7 +1,10 @@
 //! Tests of the api area.
 
+mod chef;
 mod errors;
 pub mod http;
+mod idempotency;
+mod limits;
 pub mod users;
 mod walk;
 mod workspaces;

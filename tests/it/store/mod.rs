@@ -27,8 +27,11 @@ mod pipelines;
 #[cfg(feature = "postgres")]
 mod pools;
 mod postgres;
+mod project_usage;
+mod request_keys;
 mod runner_tests;
 mod samples;
+mod sealed;
 mod secrets;
 mod small_tables;
 mod users;

@@ -12,6 +12,7 @@ mod next;
 mod output;
 mod receipt;
 mod run;
+mod secret_files;
 mod source;
 mod spool;
 mod stop;

@@ -9,6 +9,7 @@ use shuntyard_domain::job::JobSpec;
 use shuntyard_domain::outcome::StopReason;
 use shuntyard_domain::wire::control::{Control, ErrCode};
 use shuntyard_domain::wire::frame::{Frame, Verb, Word, next_attempt};
+use shuntyard_domain::wire::secret_files::FrameSecrets;
 use shuntyard_domain::wrapper::WRAPPER;
 
 use super::driver::*;
@@ -41,7 +42,8 @@ fn cloning(url: &str, reference: &str, script: &str) -> JobSpec {
 }
 
 fn frame(spec: &JobSpec, access: &GitAccess<'_>) -> Vec<u8> {
-    Frame { spec, env: &BTreeMap::new() }.encode_with(access).unwrap()
+    let secrets = FrameSecrets { git: *access, ..FrameSecrets::default() };
+    Frame { spec, env: &BTreeMap::new() }.encode_with(&secrets).unwrap()
 }
 
 fn run(host: &Host, id: AttemptId, spec: &JobSpec, access: &GitAccess<'_>) -> Channel {
@@ -103,7 +105,8 @@ fn variables_of_the_job_that_are_called_like_those_of_the_wrapper_do_not_reach_t
         spec.env = names.map(|name| (name.to_owned(), "of the job".to_owned())).into();
         let nonce = nonce();
         let mut channel = host.open(&Verb::Run { id: id(0), nonce: &nonce, offset: 0 }, &nonce);
-        channel.send(&Frame { spec: &spec, env: &spec.env }.encode_with(&opened()).unwrap());
+        let secrets = FrameSecrets { git: opened(), ..FrameSecrets::default() };
+        channel.send(&Frame { spec: &spec, env: &spec.env }.encode_with(&secrets).unwrap());
         let (end, output) = channel.finish();
         let told = ["of the job"; 5].join(" ");
         assert!(

@@ -137,13 +137,13 @@ async fn rerun(client: &Client, args: RerunArgs) -> Result<u8, Failure> {
     let flags = Flags { detach: args.detach, json: args.json, quiet: args.quiet };
     let path = format!("fan_outs/{id}/rerun");
     if flags.detach {
-        let fan_out = client.post(&path, &body).await.map_err(|error| of_fan_out(id, with_flag(error)))?;
+        let fan_out = client.create(&path, &body).await.map_err(|error| of_fan_out(id, with_flag(error)))?;
         return submitted(&fan_out, flags.json);
     }
     // A mistyped id is no fan-out to wait for.
     fetch(client, id).await?;
     let mut interrupts = interrupts()?;
-    let asking = async { client.post::<FanOutBody>(&path, &body).await.map_err(with_flag) };
+    let asking = async { client.create::<FanOutBody>(&path, &body).await.map_err(with_flag) };
     let Some((fan_out, interrupted)) = unless_left(asking, &mut interrupts).await? else {
         note("left before the server answered: `shunt fan-out list` shows what it has accepted");
         return Ok(EXIT_INTERRUPTED);

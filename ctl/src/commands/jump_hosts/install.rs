@@ -100,7 +100,7 @@ pub async fn run(client: &Client, args: InstallArgs) -> Result<u8, Failure> {
 async fn print_key(client: &Client, name: Name, jump: Option<Name>, args: InstallArgs) -> Result<u8, Failure> {
     let user = args.username.clone();
     let body = CreateJumpHost { name, address: args.address, port: args.port, user: args.username, jump };
-    let made: JumpHostBody = client.post("jump-hosts", &body).await?;
+    let made: JumpHostBody = client.create("jump-hosts", &body).await?;
     note(&format!(
         "Add this line to ~{user}/.ssh/authorized_keys on {}, then: shunt ctl jump-host test {}",
         plain(&made.address),

@@ -46,7 +46,7 @@ pub async fn run(client: &Client, args: CreateArgs) -> Result<u8, Failure> {
     keys.entry("enrol_url").or_insert_with(|| server.trim_end_matches('/').into());
     keys.insert("url".to_owned(), args.url.into());
     keys.insert("name".to_owned(), args.name.to_string().into());
-    let made: NewPool = client.post("pools", &keys).await?;
+    let made: NewPool = client.create("pools", &keys).await?;
     if args.json {
         print(pretty(&json!(made), stdout_colour()).as_bytes())?;
         return Ok(0);

@@ -11,6 +11,7 @@ pub mod export;
 pub mod install;
 pub mod label;
 pub mod list;
+pub mod rotate_key;
 pub mod scope;
 pub mod show;
 pub mod state;

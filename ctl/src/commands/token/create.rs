@@ -54,7 +54,7 @@ pub async fn run(client: &Client, args: CreateArgs) -> Result<u8, Failure> {
     }
     let grants = args.roles.iter().map(|role| args.place.grant(*role)).collect();
     let wanted = CreateToken { name: args.name, ttl_s, user: args.user, machine: args.machine, grants };
-    let made: NewToken = client.post("tokens", &wanted).await?;
+    let made: NewToken = client.create("tokens", &wanted).await?;
     let about = &made.about;
     let whose = match &about.user {
         Some(user) => format!("is {}'s", plain(user)),

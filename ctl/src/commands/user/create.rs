@@ -40,7 +40,7 @@ pub async fn run(client: &Client, args: CreateArgs) -> Result<u8, Failure> {
     over_safe_way(client)?;
     let password = args.password.resolve()?;
     let grants = args.roles.iter().map(|role| args.place.grant(*role)).collect();
-    let made: UserBody = client.post("users", &CreateUser { name: args.name, password, grants }).await?;
+    let made: UserBody = client.create("users", &CreateUser { name: args.name, password, grants }).await?;
     let may = if made.grants.is_empty() {
         format!("has no role yet: shunt user grant {} ROLE", made.name)
     } else {

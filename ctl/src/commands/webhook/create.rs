@@ -1,7 +1,6 @@
 //! `shunt ctl webhook create`: makes a webhook and shows its secret this once.
 
 use clap::Args;
-use reqwest::Method;
 use serde_json::Value;
 use shuntyard_domain::webhook::WebhookEvent;
 use shuntyard_domain::wire::webhook::{CreateWebhook, NewWebhook};
@@ -55,7 +54,7 @@ pub async fn run(client: &Client, args: CreateArgs) -> Result<u8, Failure> {
     let wanted =
         CreateWebhook { name: args.name, url: args.url, events, org: args.org, project: args.project, enabled: true };
     let url = client.url("webhooks", &[]);
-    let answer = client.answer(Method::POST, &url, Some(encode(&url, &wanted)?)).await?;
+    let answer = client.create_answer(&url, encode(&url, &wanted)?).await?;
     if args.json {
         let value: Value = parse(&url, &answer.bytes)?;
         print(pretty(&value, stdout_colour()).as_bytes())?;

@@ -164,7 +164,7 @@ impl World {
         {
             self.channels[channel].to_host.push_back(Ask::AckRemove(task.job.attempt_id()));
         }
-        task.stage = Stage::Finish(end.event(&task.job, summary));
+        task.stage = Stage::Finish(end.event(&task.job, summary, summary.into()));
     }
 
     pub fn finish(&mut self, task: &mut Task, event: JobEvent) -> bool {

@@ -10,6 +10,7 @@ use crate::filter::Filter;
 use crate::git_source::GitSource;
 use crate::job::Concurrency;
 use crate::phase::Phase;
+use crate::secret::SecretUse;
 use crate::wire::object::object;
 
 /// `POST /jobs`: one ad-hoc job.
@@ -58,6 +59,9 @@ pub struct SubmitJob {
     /// The clone that the job starts in; never beside a workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git: Option<GitSource>,
+    /// The secrets that it is handed: `"NAME"`, `{"secret": …, "env": …}` or `{"file": …}`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretUse>,
 }
 
 /// `POST /phase_runs`: the jobs of one phase of a project's config.json.
@@ -93,4 +97,17 @@ pub struct SubmitPhaseRun {
 pub struct ProjectLimits {
     /// Jobs of the project that may run at a time; `null` for any number, 0 for none.
     pub running: Option<u32>,
+    /// Jobs of the project that may wait and run together; this and those below are as `[limits]` of the daemon says when
+    /// they are absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfinished_jobs: Option<u32>,
+    /// Bytes of one job's script, up to 1 MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script_bytes: Option<u32>,
+    /// Rows of one phase run, up to 500.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matrix_rows: Option<u32>,
+    /// What a job may ask to keep of its output, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_log_bytes: Option<u64>,
 }

@@ -23,6 +23,18 @@ replace_file() {
   rm -f "$1.shuntyard"
   return 1
 }
+# Drops from file $1 every line that ends in the comment $3 but for those that hold key $2.
+keep_only() {
+  text='' dropped=1
+  while IFS= read -r line || [ -n "$line" ]; do
+    case $line in
+    *" $2" | *" $2 "*) text=$text$line$newline ;;
+    *" $3") dropped=0 ;;
+    *) text=$text$line$newline ;;
+    esac
+  done <"$1"
+  [ "$dropped" = 1 ] || replace_file "$1" "$text" || fail keys "cannot write $1"
+}
 # Sets `keys` to the file for mode system or user.
 find_keys() {
   if [ "$mode" = system ]; then keys=$system_home/.ssh/authorized_keys; else keys=${HOME:-}/.ssh/authorized_keys; fi

@@ -9,7 +9,7 @@
 set -u
 # Lengths and patterns count bytes, and programs load no locale. The job does not inherit it.
 export LC_ALL=C
-boot='' process_state='' shunt_limits='' shunt_script='' cgroups='' cgroup=''
+boot='' process_state='' shunt_limits='' shunt_script='' shunt_secrets='' cgroups='' cgroup=''
 base=${shunt_base:-${0%/*}}
 nonce=0
 newline='

@@ -18,6 +18,13 @@ keep_source() {
       put whole = && [ -s whole ]
   ) 2>/dev/null
 }
+# Writes the secrets that the job reads as files into BASE/j/ID/secrets (0700), which is removed when the job has ended.
+keep_secrets() {
+  [ -n "$shunt_secrets" ] || return 0
+  (umask 077; mkdir "$spool/secrets" && cd "$spool/secrets" && shunt_put_secrets) 2>/dev/null
+}
+# Called by the frame's function. $1 name, $2 value, which is never empty.
+put_secret() { emit "$2" >"$1" && [ -s "$1" ]; }
 # Forgets what the frame said of the clone of an earlier attempt.
 forget_source() {
   shunt_git_url='' shunt_git_ref='' shunt_git_blob='' shunt_git_local='' shunt_git_origin='' shunt_git_username='' shunt_git_token=''

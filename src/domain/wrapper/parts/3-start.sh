@@ -24,6 +24,7 @@ wait_for_job() {
   if started && job_lives; then end_group "$3"; fi
   # A clone that was killed could not.
   [ -z "$shunt_git_url" ] || rm -rf "$spool/source"
+  [ -z "$shunt_secrets" ] || rm -rf "$spool/secrets"
   record "$code"
 }
 # Becomes the script: own session, clean environment, work directory, the log as standard output and error.
@@ -43,6 +44,7 @@ become_job() {
   # The last is set on hosts that pretend to be another system: a Test asks as a job.
   clean_environment 'HOME PATH USER LOGNAME LANG SHELL TMPDIR SHUNT_OS_RELEASE'
   [ -z "${shunt_home:-}" ] || export HOME="$shunt_home"
+  [ -z "$shunt_secrets" ] || export SHUNT_SECRETS="$5/secrets"
   shunt_env
   export SHUNT_JOB="$4" SHUNT_COOKIE="$5." SHUNT_OUTPUT="$5/outputs"
   [ -z "$shunt_git_url" ] || become_clone "$3" "$4" "$2" "${6-}"

@@ -90,7 +90,7 @@ verb_run() {
 }
 # Runs the attempt of the frame that comes; fails when the channel is done. $1 offset, $2 `follow`: at once, else when told.
 start_attempt() {
-  shunt_workspace=
+  shunt_workspace='' shunt_secrets=''
   forget_source
   read_frame
   need_workspace
@@ -99,6 +99,7 @@ start_attempt() {
   make_cgroup "$id"
   prepare || { [ -z "$cgroup" ] || drop_cgroup "$cgroup"; remove; rm -f "$claim"; refuse nospace the spool cannot be written; }
   shunt_git_username='' shunt_git_token='' shunt_git_key='' shunt_git_hosts=''
+  [ -z "$shunt_secrets" ] || shunt_put_secrets() { :; }
   trap : HUP INT TERM PIPE
   echo "@@$nonce"
   follower=
@@ -137,7 +138,7 @@ prepare() {
   blank='                                                                                '
   # shellcheck disable=SC2086 # limits are numbers
   set -- $shunt_limits
-  put "$claim" "$me" && [ -s "$claim" ] && mkdir "$spool" 2>/dev/null && take_work && keep_source &&
+  put "$claim" "$me" && [ -s "$claim" ] && mkdir "$spool" 2>/dev/null && take_work && keep_source && keep_secrets &&
     { emit "$shunt_script" >"$spool/script"; } 2>/dev/null && put "$spool/limits" "$shunt_limits" &&
     put "$spool/att" "$nonce" && { [ "${4:--1}" = -1 ] || put "$spool/heard" "0$blank"; } && put "$spool/result" "-$blank" &&
     { [ -z "$cgroup" ] || put "$spool/cgroup" "$cgroup"; } && put "$spool/pid" "-$blank$blank" &&
@@ -173,8 +174,8 @@ kill_ownerless() {
 # Reads the frame into shunt_limits, shunt_env, shunt_script; a truncated one starts nothing.
 read_frame() {
   IFS=' ' read -r magic length lines <&3 || refuse frame no header
-  # 2: the frame of a clone, so that wrappers that know nothing of clones refuse it.
-  case $magic in 1 | 2) ;; *) refuse magic this wrapper reads frames of version 1 and 2 ;; esac
+  # 2: the frame of a clone, so that wrappers that know nothing of clones refuse it. 3: there are files of secrets.
+  case $magic in 1 | 2 | 3) ;; *) refuse magic this wrapper reads frames of version 1 to 3 ;; esac
   case $length$lines in '' | *[!0-9]*) refuse frame bad header ;; esac
   body='' trimmed=0
   if [ "$lines" -gt 0 ]; then

@@ -96,13 +96,13 @@ tidy() {
     attempt "${entry##*/}"
     [ ! -d "$entry" ] || [ -d "$spool" ] || remove
   done
-  # Credentials of a clone whose host or whole attempt was cut off.
-  for entry in "$base/j"/*/source; do
+  # Credentials of a clone, and secrets of a job, whose host or whole attempt was cut off.
+  for entry in "$base/j"/*/source "$base/j"/*/secrets; do
     [ -d "$entry" ] || continue
-    entry=${entry%/source}
+    entry=${entry%/*}
     attempt "${entry##*/}"
     look
-    case $state in run | reserved) ;; *) rm -rf "$spool/source" ;; esac
+    case $state in run | reserved) ;; *) rm -rf "$spool/source" "$spool/secrets" ;; esac
   done
   # Cgroups of removed attempts in which something lived on. The claim tells ours from those of another runner.
   for entry in "${cgroups:-/-}"/shuntyard-*; do
