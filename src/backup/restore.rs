@@ -17,6 +17,8 @@ use crate::store::known_migrations;
 
 /// A manifest of more bytes is none.
 const MANIFEST_MAX_BYTES: u64 = 1 << 30;
+/// The database until everything else is there.
+const UNFINISHED: &str = "shuntyard.db.restoring";
 
 /// What was put back.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ pub fn restore(file: &Path, to: &Path, now_ms: i64) -> Result<Restored, BackupEr
     refuse_used(to)?;
     let manifest = verified(file)?;
     DirBuilder::new().recursive(true).mode(0o700).create(to).map_err(at("create", to))?;
-    let written = extract(file, to, &manifest).and_then(|()| mark(to, &manifest, now_ms));
+    let written = extract(file, to, &manifest).and_then(|()| mark(to, &manifest, now_ms)).and_then(|()| finish(to));
     if written.is_err() {
         empty(to);
     }
@@ -112,6 +114,7 @@ fn safe_name(path: &Path) -> Option<String> {
 
 fn extract(file: &Path, to: &Path, manifest: &Manifest) -> Result<(), BackupError> {
     let owner = Owner::of(to)?;
+    let said: HashMap<&str, &Entry> = manifest.files.iter().map(|entry| (entry.path.as_str(), entry)).collect();
     let broken = |source| BackupError::Damaged { path: file.to_owned(), why: io::Error::to_string(&source) };
     for name in ["logs", "blobs/files", "blobs/manifests"] {
         owner.make_dirs(to, Path::new(name))?;
@@ -120,8 +123,8 @@ fn extract(file: &Path, to: &Path, manifest: &Manifest) -> Result<(), BackupErro
         let mut entry = entry.map_err(broken)?;
         let name = safe_name(&entry.path().map_err(broken)?).unwrap_or_default();
         // The file may have been changed since it was checked.
-        let Some(said) = manifest.files.iter().find(|said| said.path == name) else { continue };
-        let path = to.join(&name);
+        let Some(said) = said.get(name.as_str()) else { continue };
+        let path = to.join(if name == DATABASE { UNFINISHED } else { name.as_str() });
         if let Some(parent) = Path::new(&name).parent() {
             owner.make_dirs(to, parent)?;
         }
@@ -148,14 +151,22 @@ fn put(file: &mut File, piece: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Written last: a start on half a restore finds no database that it would take for whole.
+/// Behind all files and before the database has its name.
 fn mark(to: &Path, manifest: &Manifest, now_ms: i64) -> Result<(), BackupError> {
     let (path, owner) = (to.join(MARKER), Owner::of(to)?);
     let text = json!({"made_at": manifest.made_at, "restored_at": rfc3339(now_ms)}).to_string();
     let mut file =
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(at("create", &path))?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(at("write", &path))?;
-    owner.give(&path)?;
+    owner.give(&path)
+}
+
+/// Gives the database its name, last: a start on half a restore finds none.
+fn finish(to: &Path) -> Result<(), BackupError> {
+    let (from, database) = (to.join(UNFINISHED), to.join(DATABASE));
+    if from.exists() {
+        fs::rename(&from, &database).map_err(at("rename", &from))?;
+    }
     File::open(to).and_then(|dir| dir.sync_all()).map_err(at("write", to))
 }
 

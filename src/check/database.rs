@@ -1,12 +1,10 @@
 //! The database: can it be opened, is it whole, and does the master key open what is sealed in it.
 
-use shuntyard_domain::ids::RunnerId;
-
-use super::{Findings, contents, shown};
-use crate::config::{Config, DataPaths};
-use crate::dispatch::key_context;
-use crate::sealed::Sealer;
-use crate::store::{Connection, Inspected, StoreError, StoreUrl, inspect, runner_sealed_key, sealed_runners};
+use super::{Findings, contents, count, shown};
+use crate::config::{Config, DataPaths, Kept};
+use crate::dispatch::open_sealed;
+use crate::sealed::{SealError, Sealer, read_key_file};
+use crate::store::{Connection, Inspected, StoreError, StoreUrl, inspect, sealed_values};
 
 pub(super) fn check(config: &Config, paths: &DataPaths, findings: &mut Findings) {
     let url = match StoreUrl::parse(&config.store.url) {
@@ -50,39 +48,47 @@ fn look_into(found: Inspected, url: &StoreUrl, paths: &DataPaths, findings: &mut
     contents::check(&mut connection, paths, findings);
 }
 
-/// One key is opened: all are sealed alike.
+/// Every sealed value is opened; what is in them is dropped at once.
 fn master_key(c: &mut Connection, paths: &DataPaths, findings: &mut Findings) -> Result<(), StoreError> {
-    let runners = sealed_runners(c)?;
-    let path = shown(&paths.master_key);
-    if !paths.master_key.exists() {
-        if runners.is_empty() {
-            findings.note("no_master_key", format!("{path} is not there yet; the first start makes it"));
-        } else {
-            let message = format!("{path} is missing, and only it opens the keys of {} runner(s)", runners.len());
-            findings.fault("master_key_missing", message, "put it back from its backup, mode 0400");
-        }
+    let (values, path) = (sealed_values(c)?, shown(&paths.master_key));
+    if let Some(next) = paths.half_a_rotation() {
+        let message = format!("a rotation of the master key was interrupted: {} is there", shown(&next));
+        findings.fault("half_a_rotation", message, "run `shuntd rotate-master-key` again, which finishes it");
         return Ok(());
     }
-    let sealer = match Sealer::from_key_file(&paths.master_key) {
-        Ok(sealer) => sealer,
+    if !paths.master_key.exists() {
+        no_master_key(&path, values.len(), paths.master_key_kept, findings);
+        return Ok(());
+    }
+    let key = match read_key_file(&paths.master_key, paths.master_key_kept == Kept::BySystemd) {
+        Ok(key) => key,
         Err(error) => {
             findings.fault("master_key", told(&error), "put it back from its backup, mode 0400");
             return Ok(());
         }
     };
-    let Some(first) = runners.first() else { return Ok(()) };
-    if opens(c, &sealer, *first)? {
-        findings.note("master_key", format!("{path} opens the runners' keys"));
-    } else {
-        let message = format!("{path} does not open the key of runner {first}");
-        findings.fault("other_master_key", message, "put back the key that belongs to this database");
+    let sealer = Sealer::new(&key);
+    let closed: Vec<SealError> =
+        values.iter().filter_map(|(row, sealed)| open_sealed(&sealer, row, sealed).err()).collect();
+    let all = count(values.len() as u64, "sealed value");
+    match closed.first() {
+        None => findings.note("master_key", format!("{path} opens {all}")),
+        Some(first) => {
+            let message = format!("{path} opens only {} of {all}; {}", values.len() - closed.len(), told(first));
+            findings.fault("other_master_key", message, "put back the key that belongs to this database");
+        }
     }
     Ok(())
 }
 
-fn opens(c: &mut Connection, sealer: &Sealer, runner: RunnerId) -> Result<bool, StoreError> {
-    let sealed = runner_sealed_key(c, runner)?;
-    Ok(sealed.is_none_or(|sealed| sealer.open(&key_context(runner), &sealed).is_ok()))
+fn no_master_key(path: &str, values: usize, kept: Kept, findings: &mut Findings) {
+    if values == 0 && kept == Kept::InDataDir {
+        findings.note("no_master_key", format!("{path} is not there yet; the first start makes it"));
+    } else {
+        let message =
+            format!("{path} is missing, and only it opens {} of the database", count(values as u64, "sealed value"));
+        findings.fault("master_key_missing", message, "put it back from its backup, mode 0400");
+    }
 }
 
 /// An error with its causes.

@@ -142,7 +142,7 @@ impl Given {
             Self::Toml(_) => None,
         };
         let is_one = |text: &&str| text.parse::<IpAddr>().is_ok() || check_hostname(text).is_ok();
-        let good = texts.filter(|texts| texts.iter().all(|text| is_one(text)));
+        let good = texts.filter(|texts| texts.iter().all(is_one));
         let good = good.map(|texts| texts.into_iter().map(ToOwned::to_owned).collect());
         good.map_or_else(|| allowed("a list of names and addresses, such as [\"shunt.example.com\", \"10.0.0.5\"]"), Ok)
     }

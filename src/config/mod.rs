@@ -27,8 +27,7 @@ use crate::tls::TlsFiles;
 
 pub use fault::{ConfigFault, ConfigFaults};
 pub use load::{ConfigSources, FlagOverrides, default_file, process_environment};
-pub use paths::Kept;
-pub use paths::{DataDirError, DataPaths};
+pub use paths::{DataDirError, DataPaths, Kept, next_master_key};
 
 /// Everything that the daemon can be told.
 #[derive(Clone, Debug, PartialEq, Eq)]

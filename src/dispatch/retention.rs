@@ -5,16 +5,18 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use shuntyard_domain::ids::AttemptId;
 use shuntyard_domain::wire::retention::{KeptBody, RetentionBody};
+use shuntyard_domain::wire::time_text::rfc3339;
 use tokio_util::sync::CancellationToken;
 use tracing::info_span;
 
 use super::engine_error::told;
 use super::{DispatchError, Dispatcher};
 use crate::store::{
-    JobPart, OldJob, fan_out_forget, fan_out_to_forget, jobs_forget, jobs_to_forget, jobs_with_part, part_bytes,
-    parts_removed,
+    Changed, Connection, JobPart, OldJob, StoreError, audit_note, fan_out_forget, fan_out_to_forget,
+    fan_outs_to_forget, jobs_forget, jobs_to_forget, jobs_with_part, part_bytes, parts_removed,
 };
 
 const FIRST_LOOK: Duration = Duration::from_secs(60);
@@ -123,11 +125,12 @@ impl Dispatcher {
         if let Some(age) = kept.job_max_age {
             let ended_before_ms = self.0.clock.now_ms() - millis(age);
             gone.jobs = self.forget_jobs(ended_before_ms, purpose).await?;
-            if purpose == Purpose::Remove {
-                let of_fan_outs = self.forget_fan_outs(ended_before_ms).await?;
-                gone.jobs.jobs += of_fan_outs.jobs;
-                gone.jobs.bytes += of_fan_outs.bytes;
-            }
+            let of_fan_outs = match purpose {
+                Purpose::Remove => self.forget_fan_outs(ended_before_ms).await?,
+                Purpose::Plan => self.count_fan_outs(ended_before_ms).await?,
+            };
+            gone.jobs.jobs += of_fan_outs.jobs;
+            gone.jobs.bytes += of_fan_outs.bytes;
         }
         Ok(gone)
     }
@@ -177,7 +180,11 @@ impl Dispatcher {
             self.remove_logs(&going).await?;
         }
         let now_ms = self.0.clock.now_ms();
-        self.0.store.write(move |c| parts_removed(c, part, &going, now_ms)).await?;
+        let write = move |c: &mut Connection| {
+            parts_removed(c, part, &going, now_ms)?;
+            note(c, part.as_str(), &going)
+        };
+        self.0.store.write(write).await?;
         tokio::time::sleep(BREATH).await;
         Ok(())
     }
@@ -198,13 +205,22 @@ impl Dispatcher {
             gone.bytes += going.iter().map(|job| job.bytes).sum::<u64>();
             if purpose == Purpose::Remove {
                 self.remove_logs(&going).await?;
-                self.0.store.write(move |c| jobs_forget(c, &going)).await?;
+                let write = move |c: &mut Connection| {
+                    jobs_forget(c, &going)?;
+                    note(c, "jobs", &going)
+                };
+                self.0.store.write(write).await?;
                 tokio::time::sleep(BREATH).await;
             }
             if !all {
                 return Ok(gone);
             }
         }
+    }
+
+    async fn count_fan_outs(&self, ended_before_ms: i64) -> Result<KeptBody, DispatchError> {
+        let (jobs, bytes) = self.0.store.read(move |c| fan_outs_to_forget(c, ended_before_ms)).await?;
+        Ok(KeptBody { jobs, bytes })
     }
 
     /// Whole fan-outs: their jobs first, a batch at a time.
@@ -216,7 +232,11 @@ impl Dispatcher {
             gone.jobs += going.len() as u64;
             gone.bytes += going.iter().map(|job| job.bytes).sum::<u64>();
             self.remove_logs(&going).await?;
-            self.0.store.write(move |c| fan_out_forget(c, id, &going)).await?;
+            let write = move |c: &mut Connection| {
+                fan_out_forget(c, id, &going)?;
+                note(c, "fan_outs", &going)
+            };
+            self.0.store.write(write).await?;
             tokio::time::sleep(BREATH).await;
         }
     }
@@ -230,6 +250,18 @@ impl Dispatcher {
         });
         Ok(removed.await.map_err(|_| DispatchError::Interrupted)??)
     }
+}
+
+/// One batch in the audit log, when a person asked for it: how much of what, up to which end.
+fn note(c: &mut Connection, what: &str, gone: &[OldJob]) -> Result<(), StoreError> {
+    let Some(last) = gone.last() else { return Ok(()) };
+    let removed = || {
+        let bytes: u64 = gone.iter().map(|job| job.bytes).sum();
+        let told =
+            json!({"what": what, "jobs": gone.len(), "bytes": bytes, "last_ended_at": rfc3339(last.ended_at_ms)});
+        Changed::new("retention", None, Some(told))
+    };
+    audit_note(c, "retention.apply", removed)
 }
 
 fn millis(age: Duration) -> i64 {

@@ -140,17 +140,20 @@ impl Rotation<'_> {
         let runner = &known.runner;
         let mut lease = self.engine.lease_service(known).await.map_err(|error| error.to_string())?;
         let nonce = nonce().map_err(|error| error.to_string())?;
-        let done = if runner.installation.system_mode {
+        if runner.installation.system_mode {
             let secret = self.engine.stored_retire_secret(runner.id).await.map_err(|error| error.to_string())?;
             let request = key_change_request(&nonce, &secret, change).map_err(|error| error.to_string())?;
             let changed = change_key(&mut lease, &runner.installation.wrapper_path, &nonce, request).await;
-            changed.map_err(|error| format!("{error}; a runner that was installed by an older dispatcher is given a new key by `shunt ctl install-runner`"))?
+            changed.map_err(|error| {
+                format!(
+                    "{error}; `shunt ctl install-runner` gives a new key to a runner that an older dispatcher installed"
+                )
+            })?
         } else {
             let script = key_change_script(&nonce, &runner.hostname, change).map_err(|error| error.to_string())?;
             let changed = run_script(lease.session(), &Rights::Login, &script, &nonce, parse_key_change).await;
             changed.map_err(|error| error.to_string())?
-        };
-        done
+        }
     }
 
     /// Proves the new key by a Test over a connection of its own.

@@ -11,6 +11,7 @@ const UNREADABLE: &str = "unknown";
 
 /// Who a host says it is; `None`: it has not said it, or cannot.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct HostIdentity {
     /// Another one after every boot.
     pub boot_id: Option<String>,

@@ -33,6 +33,7 @@ closed_list!(
 
 /// Where the files of a change come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Source {
     /// No files: the phases' commands bring what they need.

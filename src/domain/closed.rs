@@ -2,6 +2,7 @@
 
 macro_rules! closed_list {
     ($(#[$doc:meta])* $name:ident { $($(#[$member:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        #[cfg_attr(feature = "openapi", derive(::schemars::JsonSchema))]
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ::serde::Serialize, ::serde::Deserialize)]
         #[serde(rename_all = "snake_case")]

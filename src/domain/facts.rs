@@ -6,6 +6,7 @@ use crate::wrapper::ProbedHost;
 
 /// The facts of one runner, refreshed at bootstrap and by Test.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Facts {
     /// Kernel family as Ohai writes it: `linux`, `darwin`, `freebsd` …
     pub os: String,

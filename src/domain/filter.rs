@@ -24,23 +24,32 @@ closed_list!(
 /// Values are compared exactly, case-sensitively. `labels` and `capabilities` are all-of, the other
 /// keys any-of. Values keep the order in which they were written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
     #[serde(default, deserialize_with = "values", skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1)))]
     pub os: Vec<String>,
     #[serde(default, deserialize_with = "values", skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1)))]
     pub platform: Vec<String>,
     #[serde(default, deserialize_with = "values", skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1)))]
     pub platform_family: Vec<String>,
     #[serde(default, deserialize_with = "values", skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1)))]
     pub platform_version: Vec<String>,
     #[serde(default, deserialize_with = "values", skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1)))]
     pub arch: Vec<String>,
     #[serde(default, deserialize_with = "values", skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1)))]
     pub hostname: Vec<String>,
     #[serde(default, deserialize_with = "values", skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1)))]
     pub labels: Vec<String>,
     #[serde(default, deserialize_with = "values", skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1)))]
     pub capabilities: Vec<String>,
 }
 

@@ -6,6 +6,7 @@ use crate::runner::{BadName, check_name as check};
 
 /// A clone in which a job starts. It says nothing secret: what opens the repository is kept apart (`GitAccess`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct GitSource {
     pub url: String,

@@ -103,6 +103,7 @@ impl TruncatedReason {
 
 /// What is known about a stored log when its job ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct LogSummary {
     pub bytes: u64,
     /// POSIX `cksum` of all bytes.

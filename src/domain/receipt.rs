@@ -16,6 +16,7 @@ const MAX_WORD_CHARS: usize = 32;
 
 /// Processes of a job at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Processes {
     pub count: usize,
     /// At most 256 of them.
@@ -32,6 +33,7 @@ impl From<Vec<u32>> for Processes {
 
 /// One signal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct SentSignal {
     /// `TERM`, `CONT`, `KILL`.
     pub signal: String,
@@ -42,6 +44,7 @@ pub struct SentSignal {
 
 /// What a host says about a stop; stored with the job's end.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct StopReceipt {
     /// How the host finds a job's processes, strongest first.
     pub means: Vec<String>,

@@ -37,6 +37,7 @@ closed_list!(
 
 /// Which organisations a runner serves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// Every organisation.
@@ -103,6 +104,7 @@ impl fmt::Display for StateNote {
 
 /// What is kept of a runner that was deleted, for the jobs that ran on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RunnerSnapshot {
     pub hostname: String,
     pub facts: Facts,
@@ -168,6 +170,7 @@ const fn is_false(value: &bool) -> bool {
 
 /// What a runner that takes one job only has of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct OneOff {
     /// The job that it was given; from the commit of that placement on it takes no other, whatever becomes of this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -12,18 +12,25 @@ closed_list! {
     /// An event that a webhook can ask for.
     WebhookEvent {
         /// A job was submitted, or is queued again because its runner refused it.
+        #[serde(rename = "job.queued")]
         JobQueued = "job.queued",
         /// A job's script has started.
+        #[serde(rename = "job.started")]
         JobStarted = "job.started",
         /// A job has ended; `outcome` says how.
+        #[serde(rename = "job.finished")]
         JobFinished = "job.finished",
         /// A runner may take jobs for the first time.
+        #[serde(rename = "runner.enrolled")]
         RunnerEnrolled = "runner.enrolled",
         /// A runner's state is another one.
+        #[serde(rename = "runner.state_changed")]
         RunnerStateChanged = "runner.state_changed",
         /// A Test has ended, or health is another one since; `health` says which.
+        #[serde(rename = "runner.health_changed")]
         RunnerHealthChanged = "runner.health_changed",
         /// A runner left the inventory.
+        #[serde(rename = "runner.deleted")]
         RunnerDeleted = "runner.deleted",
     }
 }

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 use shuntyard_domain::wire::audit::{AuditBody, AuditCheckBody, AuditFault};
@@ -14,14 +15,16 @@ use super::pages;
 use super::query::ApiQuery;
 use crate::store::{AuditCheck, AuditQuery, AuditRow, audit_check, audit_page};
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub(super) struct AuditFilter {
     actor: Option<String>,
     subject: Option<String>,
     action: Option<String>,
-    /// Unix milliseconds.
-    since_ms: Option<i64>,
+    /// Acts of this last time.
+    within_s: Option<u32>,
     before: Option<i64>,
+    #[schemars(range(min = 1, max = 500))]
     limit: Option<u32>,
 }
 
@@ -32,7 +35,8 @@ pub(super) async fn list(
     Query(words): Query<Vec<(String, String)>>,
 ) -> Result<Response, ApiError> {
     let limit = pages::limit(filter.limit, "rows")?;
-    let AuditFilter { actor, subject, action, since_ms, before, .. } = filter;
+    let since_ms = filter.within_s.map(|s| api.dispatcher.clock().now_ms() - i64::from(s) * 1000);
+    let AuditFilter { actor, subject, action, before, .. } = filter;
     let query = AuditQuery { actor, subject, action, since_ms, before, limit };
     let page: Vec<AuditRow> = api.dispatcher.store().read(move |c| audit_page(c, &query)).await?;
     let next = page.last().filter(|_| page.len() == limit as usize);

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use shuntyard_domain::change::ChangeState;
 use shuntyard_domain::ids::ChangeId;
@@ -24,25 +25,31 @@ use crate::dispatch::{News, Trigger};
 use crate::store::ChangeQuery;
 
 /// Which changes a list holds. What the path says counts more.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub(super) struct ChangeFilter {
     org: Option<Name>,
     project: Option<Name>,
     pipeline: Option<Name>,
+    #[schemars(extend("enum" = state_words()))]
     state: Option<String>,
     before: Option<ChangeId>,
+    #[schemars(range(min = 1, max = 500))]
     limit: Option<u32>,
+}
+
+/// What `state` may say.
+fn state_words() -> Vec<&'static str> {
+    ["all"].into_iter().chain(ChangeState::ALL.iter().map(|state| state.as_str())).collect()
 }
 
 impl ChangeFilter {
     fn query(self, within: PathWithin, caller: &Caller) -> Result<ChangeQuery, ApiError> {
         let state = match self.state.as_deref() {
             None | Some("all") => None,
-            Some(word) => Some(word.parse().map_err(|_| {
-                let allowed: Vec<&str> =
-                    ["all"].into_iter().chain(ChangeState::ALL.iter().map(|s| s.as_str())).collect();
-                pages::bad("state", format!("there is no state `{word}`"), &allowed)
-            })?),
+            Some(word) => Some(
+                word.parse().map_err(|_| pages::bad("state", format!("there is no state `{word}`"), &state_words()))?,
+            ),
         };
         Ok(ChangeQuery {
             org: within.org.or(self.org),
@@ -126,7 +133,8 @@ pub(super) async fn deliver(State(api): State<Api>, caller: Caller, path: PathCh
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub(super) struct TriggerQuery {
     /// Carry over the rows that passed.
     #[serde(default)]
@@ -159,7 +167,8 @@ pub(super) async fn close(State(api): State<Api>, caller: Caller, path: PathChan
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub(super) struct PlanQuery {
     stage: Option<Stage>,
 }

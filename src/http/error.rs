@@ -1,5 +1,7 @@
 //! The only place that knows status codes for errors.
 
+pub(super) mod words;
+
 use std::any::Any;
 use std::sync::Arc;
 

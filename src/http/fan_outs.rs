@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use shuntyard_domain::access::Place;
 use shuntyard_domain::fan_out::FanOutStatus;
@@ -21,20 +22,27 @@ use super::sse::{self, EventStream};
 use crate::dispatch::{DEFAULT, News};
 use crate::store::FanOutQuery;
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub(super) struct FanOutFilter {
+    #[schemars(extend("enum" = status_words()))]
     status: Option<String>,
     project: Option<String>,
     before: Option<FanOutId>,
+    #[schemars(range(min = 1, max = 500))]
     limit: Option<u32>,
+}
+
+/// What `status` may say.
+fn status_words() -> Vec<&'static str> {
+    ["all"].into_iter().chain(FanOutStatus::ALL.iter().map(|status| status.as_str())).collect()
 }
 
 impl FanOutFilter {
     fn query(self, caller: &Caller) -> Result<FanOutQuery, ApiError> {
         let status = self.status.filter(|word| word != "all");
         if let Some(word) = status.as_ref().filter(|word| word.parse::<FanOutStatus>().is_err()) {
-            let allowed: Vec<&str> = ["all"].into_iter().chain(FanOutStatus::ALL.iter().map(|s| s.as_str())).collect();
-            return Err(pages::bad("status", format!("there is no status `{word}`"), &allowed));
+            return Err(pages::bad("status", format!("there is no status `{word}`"), &status_words()));
         }
         if self.project.iter().flat_map(|project| project.chars()).any(char::is_control) {
             return Err(pages::bad("project", "the name holds a control character".into(), &["one line of text"]));

@@ -6,15 +6,17 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
 use shuntyard_domain::access::Place;
 use shuntyard_domain::attempt::AttemptRecord;
 use shuntyard_domain::explain::Explanation;
 use shuntyard_domain::ids::{FanOutId, JobId, PhaseRunId};
 use shuntyard_domain::job::Job;
 use shuntyard_domain::outcome::StopReason;
-use shuntyard_domain::wire::api::{AttemptBody, DeletedRunnerBody, JobBody, SubmitJob};
+use shuntyard_domain::wire::api::{
+    AttemptBody, DeletedRunnerBody, JobBody, JobEventBody, RecordedBody, SubmitJob, Submitted,
+};
 use shuntyard_domain::wire::fan_out::{CancelJobs, CancelledJobs};
 use shuntyard_domain::wire::time_text::rfc3339;
 
@@ -33,15 +35,24 @@ use crate::store::{
 };
 
 /// `GET /jobs` without `state` lists unfinished jobs, as Chef does.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub(super) struct JobFilter {
+    /// Without it those that have not ended.
+    #[schemars(extend("enum" = state_words()))]
     state: Option<String>,
     project: Option<String>,
     runner: Option<String>,
     phase_run: Option<PhaseRunId>,
     fan_out: Option<FanOutId>,
     before: Option<JobId>,
+    #[schemars(range(min = 1, max = 500))]
     limit: Option<u32>,
+}
+
+/// What `state` may say.
+fn state_words() -> Vec<&'static str> {
+    ["all"].into_iter().chain(JobQuery::STATES.iter().copied()).collect()
 }
 
 impl JobFilter {
@@ -49,8 +60,7 @@ impl JobFilter {
         let limit = pages::limit(self.limit, "jobs")?;
         let state = self.state.clone().unwrap_or_else(|| "unfinished".into());
         if state != "all" && !JobQuery::STATES.contains(&state.as_str()) {
-            let allowed: Vec<&str> = ["all"].into_iter().chain(JobQuery::STATES.iter().copied()).collect();
-            return Err(bad("state", format!("there is no state `{state}`"), &allowed));
+            return Err(bad("state", format!("there is no state `{state}`"), &state_words()));
         }
         if self.project.iter().flat_map(|project| project.chars()).any(char::is_control) {
             return Err(bad("project", "the name holds a control character".into(), &["one line of text"]));
@@ -208,21 +218,21 @@ async fn explained(api: &Api, id: JobId) -> Result<Explanation, ApiError> {
 }
 
 /// The job's history, oldest first.
-pub(super) async fn events(State(api): State<Api>, PathId(id): PathId<JobId>) -> Result<Json<Vec<Value>>, ApiError> {
+pub(super) async fn events(
+    State(api): State<Api>,
+    PathId(id): PathId<JobId>,
+) -> Result<Json<Vec<JobEventBody>>, ApiError> {
     let job = api.dispatcher.job(id).await?;
-    let events = api.dispatcher.store().read(move |c| job_events(c, job.id)).await;
-    Ok(Json(events?.iter().map(event_body).collect()))
+    let events = api.dispatcher.store().read(move |c| job_events(c, job.id)).await?;
+    Ok(Json(events.into_iter().map(event_body).collect()))
 }
 
-/// `seq`, `at`, `event` and what the event carries.
-fn event_body(row: &JobEventRow) -> Value {
-    let mut body = json!({"event": row.event.name()});
-    if let RecordedEvent::Applied(event) = &row.event {
-        body = serde_json::to_value(event).unwrap_or(body);
-    }
-    body["seq"] = row.seq.into();
-    body["at"] = rfc3339(row.at_ms).into();
-    body
+fn event_body(row: JobEventRow) -> JobEventBody {
+    let event = match row.event {
+        RecordedEvent::Submitted => RecordedBody::Submitted { event: Submitted::Submitted },
+        RecordedEvent::Applied(event) => RecordedBody::Applied(event),
+    };
+    JobEventBody { seq: row.seq, at: rfc3339(row.at_ms), event }
 }
 
 /// Chef's `update_job_queue`: the whole queue at once, and again after every change.

@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use serde_json::{Value, json};
 use shuntyard_domain::wire::access::{GetToken, GotToken};
+use shuntyard_domain::wire::status::{Verified, VerifiedBody};
 
 use super::Api;
 use super::access::Caller;
@@ -28,8 +28,12 @@ pub(super) async fn get_token(
 }
 
 /// The token was checked on the way here.
-pub(super) async fn verify_token(caller: Caller, PathUser(user): PathUser) -> Result<Json<Value>, ApiError> {
-    if caller.name == user { Ok(Json(json!({"status": "ok"}))) } else { Err(AccountError::TokenDenied.into()) }
+pub(super) async fn verify_token(caller: Caller, PathUser(user): PathUser) -> Result<Json<VerifiedBody>, ApiError> {
+    if caller.name == user {
+        Ok(Json(VerifiedBody { status: Verified::Ok }))
+    } else {
+        Err(AccountError::TokenDenied.into())
+    }
 }
 
 /// Revokes the token that comes with the request. A body is not looked at: Chef's clients differ in it.

@@ -17,6 +17,7 @@ mod limits;
 mod log;
 mod login;
 mod metrics;
+mod openapi;
 mod pages;
 mod path;
 mod peer;

@@ -10,6 +10,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt as _};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use shuntyard_domain::access::Place;
 use shuntyard_domain::ids::{ChangeId, JobId, PhaseRunId};
@@ -85,7 +86,8 @@ pub(super) async fn row(
     Ok(Json(api.whole_job_body(&api.row_job(at, id).await?).await?))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub(super) struct LogQuery {
     /// Leave terminal escapes as they are.
     #[serde(default)]

@@ -4,10 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use shuntyard_domain::pool::name::PoolName;
-use shuntyard_domain::wire::pools::{NewPool, PatchPool, PoolBody};
+use shuntyard_domain::wire::pools::{DeletedPool, NewPool, PatchPool, PatchedPool, PoolBody};
 
 use super::Api;
 use super::access::Caller;
@@ -43,15 +44,13 @@ pub(super) async fn patch(
     State(api): State<Api>,
     PathPool(name): PathPool,
     ApiJson(patch): ApiJson<PatchPool>,
-) -> Result<Response, ApiError> {
+) -> Result<Json<PatchedPool>, ApiError> {
     let (about, secret) = api.dispatcher.patch_pool(&name, patch).await?;
-    Ok(match secret {
-        Some(secret) => Json(NewPool { secret, about }).into_response(),
-        None => Json(about).into_response(),
-    })
+    Ok(Json(PatchedPool { secret, about }))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub(super) struct DeleteQuery {
     /// Its machines stay as ordinary runners.
     #[serde(default)]
@@ -76,5 +75,5 @@ pub(super) async fn delete(
     if left == 0 {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    Ok(Json(json!({"machines_to_stop": left})).into_response())
+    Ok(Json(DeletedPool { machines_to_stop: left }).into_response())
 }

@@ -11,7 +11,7 @@ use super::error::ApiError;
 const CHEFS_KEYS: [&str; 2] = ["chef-delivery-token", "chef-delivery-user"];
 
 /// The keys that a route reads; all other routes read none.
-fn keys_of(method: &Method, route: &str) -> &'static [&'static str] {
+pub(super) fn keys_of(method: &Method, route: &str) -> &'static [&'static str] {
     match *method {
         Method::GET | Method::HEAD if route.ends_with("/jobs") => {
             &["state", "project", "runner", "phase_run", "fan_out", "before", "limit"]
@@ -25,7 +25,7 @@ fn keys_of(method: &Method, route: &str) -> &'static [&'static str] {
             &["org", "project", "pipeline", "state", "before", "limit"]
         }
         Method::GET | Method::HEAD if route.ends_with("/audit") => {
-            &["actor", "subject", "action", "since_ms", "before", "limit"]
+            &["actor", "subject", "action", "within_s", "before", "limit"]
         }
         Method::GET | Method::HEAD if route.ends_with("/fan_outs") => &["status", "project", "before", "limit"],
         Method::GET | Method::HEAD if route.ends_with("/changes/{id}/plan") => &["stage"],

@@ -2,15 +2,22 @@
 
 use axum::Json;
 use axum::extract::State;
+use shuntyard_domain::access::Place;
 use shuntyard_domain::wire::queue::{PauseQueue, QueueBody};
 
 use super::Api;
-use super::access::Caller;
+use super::access::{Caller, Look};
 use super::body::ApiJson;
 use super::error::ApiError;
 
-pub(super) async fn show(State(api): State<Api>) -> Json<QueueBody> {
-    Json(api.dispatcher.queue_standing())
+/// Who does not see all runners is not told of them by name.
+pub(super) async fn show(State(api): State<Api>, caller: Caller) -> Json<QueueBody> {
+    let mut standing = api.dispatcher.queue_standing();
+    if caller.check(Look::ROLES, &Place::Enterprise).is_err() {
+        standing.not_asked.clear();
+        standing.unknown.clear();
+    }
+    Json(standing)
 }
 
 pub(super) async fn pause(

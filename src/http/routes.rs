@@ -6,7 +6,8 @@ use axum::handler::Handler as _;
 use super::access::{Act, Administer, At, Commit, Look, Open, Review, Routes, Ship, SignedIn, Trigger};
 use super::{
     artifacts, audit, body, changes, dial_out, enrolment, fan_outs, jobs, jump_hosts, limits, log, login, metrics,
-    phase_runs, pools, queue, retention, runners, secrets, status, tenancy, tokens, users, webhooks, workspaces,
+    openapi, phase_runs, pools, queue, retention, runners, secrets, status, tenancy, tokens, users, webhooks,
+    workspaces,
 };
 
 /// What lies below an enterprise.
@@ -55,7 +56,10 @@ pub(super) fn outside(metrics_open: bool) -> Routes {
         .get("/enrol.sh", Open, enrolment::script)
         .get("/api/_status", Open, status::status)
         .get("/healthz", Open, status::healthz)
-        .get("/readyz", Open, status::readyz);
+        .get("/readyz", Open, status::readyz)
+        .get("/api/openapi.json", Open, openapi::json)
+        .get("/api/docs", Open, openapi::docs)
+        .get("/api/docs/style.css", Open, openapi::style);
     if metrics_open {
         routes.get("/metrics", Open, metrics::scrape)
     } else {

@@ -4,10 +4,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shuntyard_domain::access::Place;
-use shuntyard_domain::wire::api::{AcceptHostKey, HealthBody, InstallRunner, PatchRunner, RunnerBody, StepEvent};
+use shuntyard_domain::wire::api::{
+    self as wire, AcceptHostKey, HealthBody, InstallRunner, PatchRunner, RunnerBody, RunnerEventBody, RunnerEventKind,
+    StepEvent,
+};
 use shuntyard_domain::wire::time_text::rfc3339;
 use tokio::sync::mpsc;
 
@@ -20,7 +24,9 @@ use super::query::ApiQuery;
 use super::sse::{self, EventStream};
 use super::{Api, steps};
 use crate::dispatch::Removal;
-use crate::store::{RunnerEventRow, runner_events};
+use crate::store::{
+    HostKeyAccepted, RunnerChanged, RunnerDeleted, RunnerEvent, RunnerEventRow, ValueChange, runner_events,
+};
 
 impl Api {
     /// The runners that the caller sees: those that serve all, and those of organisations in which a role is theirs.
@@ -124,14 +130,29 @@ pub(super) async fn rotate_key(State(api): State<Api>, PathHost(hostname): PathH
 }
 
 /// What people did to the runners of this name, oldest first; also after the last one was deleted.
-pub(super) async fn events(State(api): State<Api>, PathHost(hostname): PathHost) -> Result<Json<Vec<Value>>, ApiError> {
+pub(super) async fn events(
+    State(api): State<Api>,
+    PathHost(hostname): PathHost,
+) -> Result<Json<Vec<RunnerEventBody>>, ApiError> {
     let events: Vec<RunnerEventRow> = api.dispatcher.store().read(move |c| runner_events(c, &hostname)).await?;
-    let body = |row: &RunnerEventRow| {
-        let mut body = serde_json::to_value(&row.event).unwrap_or(Value::Null);
-        body["at"] = rfc3339(row.at_ms).into();
-        body
-    };
-    Ok(Json(events.iter().map(body).collect()))
+    let body = |row: RunnerEventRow| RunnerEventBody { at: rfc3339(row.at_ms), event: row.event.into() };
+    Ok(Json(events.into_iter().map(body).collect()))
+}
+
+impl From<RunnerEvent> for RunnerEventKind {
+    fn from(event: RunnerEvent) -> Self {
+        match event {
+            RunnerEvent::HostKeyAccepted(HostKeyAccepted { by, before, after }) => {
+                Self::HostKeyAccepted { by, before, after }
+            }
+            RunnerEvent::Changed(RunnerChanged { by, reason, changes }) => {
+                let change = |change: ValueChange| wire::ValueChange { before: change.before, after: change.after };
+                let changes = changes.into_iter().map(|(key, value)| (key, change(value))).collect();
+                Self::Changed { by, reason, changes }
+            }
+            RunnerEvent::Deleted(RunnerDeleted { by, runner }) => Self::Deleted { by, runner },
+        }
+    }
 }
 
 /// The result of the last Test.
@@ -153,7 +174,8 @@ pub(super) async fn test(
     Ok(Json(api.dispatcher.runner_body(&hostname).await?).into_response())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub(super) struct DeleteQuery {
     /// Let it end its jobs first.
     #[serde(default)]

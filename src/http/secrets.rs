@@ -4,9 +4,8 @@ use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use serde::Deserialize;
-use serde_json::{Value, json};
 use shuntyard_domain::secret::SecretName;
+use shuntyard_domain::wire::secret::{SecretEntry, SecretsBody, SetSecret};
 use shuntyard_domain::wire::time_text::rfc3339;
 use zeroize::Zeroizing;
 
@@ -16,13 +15,7 @@ use super::body::ApiJson;
 use super::error::ApiError;
 use super::path::{PathEnterprise, PathSecret, PathWithin, path_word_if_any};
 use crate::dispatch::{DispatchError, SecretOwner};
-
-/// `{"value": "…"}`. Has no `Debug`: it is secret.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SecretBody {
-    value: String,
-}
+use crate::store::SecretRow;
 
 /// What says why a body cannot be read quotes it, and anything in it may be the secret.
 fn not_repeated(error: ApiError) -> ApiError {
@@ -57,15 +50,16 @@ impl<S: Send + Sync> FromRequestParts<S> for PathOwner {
     }
 }
 
-pub(super) async fn list(State(api): State<Api>, PathOwner(owner): PathOwner) -> Result<Json<Value>, ApiError> {
+pub(super) async fn list(State(api): State<Api>, PathOwner(owner): PathOwner) -> Result<Json<SecretsBody>, ApiError> {
     let rows = api.dispatcher.secrets(&owner).await?;
-    let body = rows.iter().map(|row| {
-        json!({
-            "name": row.name, "created_at": rfc3339(row.created_at_ms), "created_by": row.created_by,
-            "updated_at": rfc3339(row.updated_at_ms), "updated_by": row.updated_by,
-        })
-    });
-    Ok(Json(json!({"secrets": body.collect::<Vec<_>>()})))
+    let entry = |row: SecretRow| SecretEntry {
+        name: row.name,
+        created_at: rfc3339(row.created_at_ms),
+        created_by: row.created_by,
+        updated_at: rfc3339(row.updated_at_ms),
+        updated_by: row.updated_by,
+    };
+    Ok(Json(SecretsBody { secrets: rows.into_iter().map(entry).collect() }))
 }
 
 pub(super) async fn set(
@@ -73,7 +67,7 @@ pub(super) async fn set(
     caller: Caller,
     PathOwner(owner): PathOwner,
     PathSecret(name): PathSecret,
-    body: Result<ApiJson<SecretBody>, ApiError>,
+    body: Result<ApiJson<SetSecret>, ApiError>,
 ) -> Result<StatusCode, ApiError> {
     let ApiJson(body) = body.map_err(not_repeated)?;
     let value = Zeroizing::new(body.value);

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use shuntyard_domain::wire::webhook::{CreateWebhook, DeliveryBody, NewWebhook, PatchWebhook, PingBody, WebhookBody};
 use uuid::Uuid;
@@ -56,9 +57,11 @@ pub(super) async fn ping(State(api): State<Api>, PathId(id): PathId<String>) -> 
     Ok(Json(api.dispatcher.ping_webhook(&id).await?))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub(super) struct Page {
     before: Option<Uuid>,
+    #[schemars(range(min = 1, max = 500))]
     limit: Option<u32>,
 }
 

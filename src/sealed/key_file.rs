@@ -60,8 +60,9 @@ pub fn make_key_file(path: &Path) -> Result<(), SealError> {
     let mut file = made.map_err(at(path, "create"))?;
     file.write_all(key.as_slice()).and_then(|()| file.sync_all()).map_err(at(path, "write"))?;
     // Unlike a rename this replaces nothing.
-    fs::hard_link(&fresh, path).map_err(at(path, "create"))?;
+    let linked = fs::hard_link(&fresh, path);
     fs::remove_file(&fresh).map_err(at(path, "create"))?;
+    linked.map_err(at(path, "create"))?;
     sync_directory_of(path)
 }
 

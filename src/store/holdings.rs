@@ -1,11 +1,11 @@
 //! What the rows say should lie on disk beside the database; for `shuntd check`.
 
 use diesel::prelude::*;
-use shuntyard_domain::ids::{AttemptId, JobId, RunnerId};
+use shuntyard_domain::ids::{AttemptId, JobId};
 
 use super::connection::StoreConnection;
 use super::error::{Row, StoreError};
-use super::schema::{jobs, removed_parts, runners};
+use super::schema::{jobs, removed_parts};
 
 /// Rows that are read at a time.
 const PAGE: i64 = 10_000;
@@ -21,6 +21,9 @@ pub struct LogHolding {
     pub log_bytes: u64,
 }
 
+/// Id, attempt, end, bytes of the log, and the id again when retention has removed the log.
+type Columns = (String, i64, Option<i64>, Option<i64>, Option<String>);
+
 /// Tells `look` of every job, in the order of ids. Reads all jobs: not for a daemon's way.
 ///
 /// # Errors
@@ -28,7 +31,7 @@ pub struct LogHolding {
 pub fn log_holdings(c: &mut StoreConnection, mut look: impl FnMut(LogHolding)) -> Result<(), StoreError> {
     let mut after = String::new();
     loop {
-        let rows: Vec<(String, i64, Option<i64>, Option<i64>, Option<String>)> = jobs::table
+        let rows: Vec<Columns> = jobs::table
             .left_join(removed_parts::table.on(removed_parts::job_id.eq(jobs::id).and(removed_parts::part.eq("log"))))
             .filter(jobs::id.gt(&after))
             .order(jobs::id)
@@ -49,17 +52,4 @@ pub fn log_holdings(c: &mut StoreConnection, mut look: impl FnMut(LogHolding)) -
             });
         }
     }
-}
-
-/// The ids of all runners: each has a key that the master key opens.
-///
-/// # Errors
-/// `List`, `BadRow`
-pub fn sealed_runners(c: &mut StoreConnection) -> Result<Vec<RunnerId>, StoreError> {
-    let ids: Vec<String> = runners::table
-        .select(runners::id)
-        .order(runners::id)
-        .load(c)
-        .map_err(|source| StoreError::List { what: "runners", source })?;
-    ids.iter().map(|id| Row { table: "runners", key: id }.parse("id", id)).collect()
 }

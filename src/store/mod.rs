@@ -74,7 +74,7 @@ pub use fan_out_rows::{
 };
 pub use fan_outs::{FanOutQuery, fan_out_find, fan_out_insert, fan_out_page, fan_out_update, fan_outs_open};
 pub use grants::{grant_delete, grant_insert, grant_list, grants_of, is_there_an_admin};
-pub use holdings::{LogHolding, log_holdings, sealed_runners};
+pub use holdings::{LogHolding, log_holdings};
 pub use inspect::{Inspected, inspect};
 pub use job_apply::{ApplyError, Expected, job_apply, job_apply_each};
 pub use job_attempts::{job_attempt_insert, job_attempt_lost, job_attempts};
@@ -106,8 +106,8 @@ pub use request_keys::{
     MadeByRequest, MadeKind, REQUEST_KEYS_KEPT_MS, RequestKey, request_key_find, request_keys_prune,
 };
 pub use retention::{
-    JobPart, OldJob, fan_out_forget, fan_out_to_forget, jobs_forget, jobs_to_forget, jobs_with_part, part_bytes,
-    part_removed_at, parts_removed,
+    JobPart, OldJob, fan_out_forget, fan_out_to_forget, fan_outs_to_forget, jobs_forget, jobs_to_forget,
+    jobs_with_part, part_bytes, part_removed_at, parts_removed,
 };
 pub use row_jobs::{row_job_insert, row_jobs_of};
 pub use runner_events::{

@@ -18,7 +18,8 @@ pub enum JobPart {
 }
 
 impl JobPart {
-    const fn as_str(self) -> &'static str {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Log => "log",
             Self::Artifacts => "artifacts",
@@ -54,6 +55,14 @@ struct Columns {
 
 #[derive(QueryableByName)]
 struct Sum {
+    #[diesel(sql_type = Nullable<BigInt>)]
+    bytes: Option<i64>,
+}
+
+#[derive(QueryableByName)]
+struct Counted {
+    #[diesel(sql_type = BigInt)]
+    jobs: i64,
     #[diesel(sql_type = Nullable<BigInt>)]
     bytes: Option<i64>,
 }
@@ -248,6 +257,23 @@ pub fn fan_out_to_forget(
     };
     let gone = rows.into_iter().map(read).collect::<Result<_, StoreError>>()?;
     Ok(Some((Row { table: "fan_outs", key: &id }.parse("id", &id)?, gone)))
+}
+
+/// How many jobs of fan-outs that ended before `ended_before_ms` would go, and the bytes of their logs.
+///
+/// # Errors
+/// `List`
+pub fn fan_outs_to_forget(c: &mut StoreConnection, ended_before_ms: i64) -> Result<(u64, u64), StoreError> {
+    let asked = format!(
+        "SELECT COUNT(*) AS jobs, CAST(SUM({LOG_BYTES}) AS BIGINT) AS bytes FROM fan_outs f \
+         JOIN fan_out_rows r ON r.fan_out_id = f.id JOIN jobs j ON j.id = r.job_id WHERE f.finished_at_ms < $1"
+    );
+    let counted: Counted = diesel::sql_query(asked)
+        .bind::<BigInt, _>(ended_before_ms)
+        .get_result(c)
+        .map_err(|source| StoreError::List { what: "old fan-outs", source })?;
+    let number = |value: i64| u64::try_from(value).unwrap_or(0);
+    Ok((number(counted.jobs), number(counted.bytes.unwrap_or(0))))
 }
 
 /// Deletes these jobs of an ended fan-out with their rows; with none given, the fan-out itself.

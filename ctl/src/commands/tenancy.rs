@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use shuntyard_domain::tenancy::Name;
-use shuntyard_domain::wire::pipelines::NewName;
+use shuntyard_domain::wire::tenancy::NewName;
 
 use crate::client::Client;
 use crate::commands::change::done;

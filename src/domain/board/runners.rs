@@ -98,12 +98,12 @@ impl Runners {
         }
     }
 
-    /// Every known runner, by index.
-    /// The indices of all runners.
+    /// The indices of all known runners.
     pub(super) fn indices(&self) -> impl Iterator<Item = u32> {
         self.by_id.values().copied()
     }
 
+    /// Every known runner, by index.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.all.iter().filter(|entry| !entry.gone)
     }

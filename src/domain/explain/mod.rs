@@ -57,6 +57,7 @@ closed_list!(
 
 /// The whole answer to "why does this job wait?".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Explanation {
     pub job: JobId,
     /// Its place among the waiting jobs with the same filter and organisation, from 1.
@@ -100,6 +101,7 @@ const fn is_false(word: &bool) -> bool {
 
 /// What one clause of the filter does, counted over the runners in scope.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ClauseExplanation {
     /// The key's word, as in `FilterKey`.
     pub key: String,
@@ -113,6 +115,7 @@ pub struct ClauseExplanation {
 
 /// A runner that may take the job, but not now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct CandidateExplanation {
     pub hostname: String,
     pub why: WhyNot,
@@ -125,6 +128,7 @@ pub struct CandidateExplanation {
 
 /// A runner that one clause keeps from the job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct NearMiss {
     pub hostname: String,
     /// The key of that clause.
@@ -135,6 +139,7 @@ pub struct NearMiss {
 
 /// What a limit does to the job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct LimitExplanation {
     pub kind: LimitKind,
     /// The project's or the group's name.
@@ -153,6 +158,7 @@ pub struct LimitExplanation {
 
 /// A job that holds a place under a limit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct HolderExplanation {
     pub job: JobId,
     /// Empty for a job without a project.
@@ -164,6 +170,7 @@ pub struct HolderExplanation {
 
 /// Runners that one clause alone keeps from the job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct NearCount {
     pub key: String,
     pub runners: usize,

@@ -6,6 +6,7 @@ use super::{Explanation, Verdict};
 
 /// A pool whose machines could take the job.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct PoolOffer {
     pub pool: String,
     /// Machines on the way.

@@ -56,6 +56,7 @@ closed_list!(
 
 /// How quickly it goes on, as it was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Pace {
     /// Rows that must succeed before the others start.
@@ -85,6 +86,7 @@ impl Pace {
 
 /// A runner that the filter names and that got no row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct LeftOut {
     pub hostname: String,
     /// `disabled`, `draining`, `pending`, `quarantined`, `deleted`.

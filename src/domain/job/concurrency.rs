@@ -16,6 +16,7 @@ const MAX_GROUP_CHARS: usize = 100;
 
 /// The group of a job. Jobs of one organisation with the same group's name share it, whatever their project.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Concurrency {
     pub group: String,

@@ -9,6 +9,7 @@ use crate::tenancy::Name;
 
 /// How one phase differs from the last run of the same stage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct PhaseDifference {
     pub project: Name,
     pub phase: Phase,

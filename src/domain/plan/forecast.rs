@@ -22,6 +22,7 @@ const RUNS_MAX_CHARS: usize = 200;
 
 /// A plan against an inventory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Forecast {
     pub stage: Stage,
     /// Nothing stands in the way: every row has a runner that may take it, and no word of a filter is unknown
@@ -32,6 +33,7 @@ pub struct Forecast {
 
 /// One phase of one project.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct PhaseForecast {
     pub project: Name,
     /// None of a configuration that belongs to no change yet.
@@ -48,6 +50,7 @@ pub struct PhaseForecast {
 
 /// One row; those of a skipped phase are looked at too, but nothing about them is an obstacle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RowForecast {
     /// Chef's line: `hello - {"os":["linux"]}`.
     pub description: String,
@@ -73,6 +76,7 @@ pub struct RowForecast {
 
 /// A word of a filter that no runner of the organisation has under its key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct UnknownWord {
     pub key: String,
     pub word: String,

@@ -26,6 +26,7 @@ pub const MAX_INSTANCES: u32 = 1000;
 
 /// What people say about a pool.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PoolSpec {
     /// Where its provider is called: one `https://` URL for `start`, `list` and `stop`.
@@ -94,6 +95,7 @@ pub const fn default_start_limit_s() -> u32 {
 
 /// What a machine of the pool is expected to be; empty: not known, and no job that asks for it starts one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ExpectedFacts {
     #[serde(skip_serializing_if = "String::is_empty")]

@@ -108,6 +108,7 @@ impl ProbeName {
 
 closed_list!(
     /// What a probe found, from good to bad.
+    #[cfg_attr(feature = "openapi", schemars(rename = "ProbeVerdict"))]
     Verdict {
         /// Not made, or not to be seen from here; the evidence says why.
         Skipped = "skipped",
@@ -123,6 +124,7 @@ const MAX_TEXT_CHARS: usize = 400;
 
 /// One probe and what it found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Probe {
     pub name: ProbeName,
     pub verdict: Verdict,
@@ -173,6 +175,7 @@ fn one_line(text: &str) -> String {
 
 /// What a Test found, in the order of `ProbeName`; a list as JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Report {
     pub probes: Vec<Probe>,

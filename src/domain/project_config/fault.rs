@@ -13,6 +13,7 @@ const MAX_QUOTED_CHARS: usize = 80;
 
 /// One fault of a config.json.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Fault {
     /// JSON path, as in `job_dispatch.filters.unit[1].os`; `$` is the whole document.
     pub path: String,

@@ -16,6 +16,7 @@ pub const MAX_GIVEN_BYTES: usize = 256 * 1024;
 /// One secret that a job is handed, as its author writes it: `"NAME"`, `{"secret": "NAME", "env": "VARIABLE"}`, or
 /// `{"file": "NAME"}` with `"env"` for a variable that holds the file's path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "Written", into = "Written")]
 pub struct SecretUse {
     pub secret: SecretName,
@@ -37,6 +38,7 @@ pub const USE_RULE: &str =
 
 /// As it stands in JSON.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "SecretUse"))]
 #[serde(
     untagged,
     expecting = "a secret is written as \"NAME\", {\"secret\": \"NAME\", \"env\": \"VARIABLE\"} or {\"file\": \"NAME\"}"
@@ -48,6 +50,7 @@ enum Written {
 
 /// The keys of the long form.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "SecretParts"))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Parts {
     #[serde(default, skip_serializing_if = "Option::is_none")]

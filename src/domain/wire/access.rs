@@ -40,6 +40,7 @@ closed_list! {
 /// A role and where it holds: `{"role"}` in the enterprise, with `org` in that organisation, with `org` and `project` in
 /// that project.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct GrantBody {
     pub role: Role,
@@ -76,6 +77,7 @@ impl From<&Grant> for GrantBody {
 
 /// `POST /users`.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateUser {
     pub name: Name,
@@ -88,6 +90,7 @@ pub struct CreateUser {
 
 /// `PATCH /users/:user`. Keys that are absent stay as they are; all that is asked is done, or nothing.
 #[derive(Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PatchUser {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -105,6 +108,7 @@ pub struct PatchUser {
 
 /// `PUT /users/:user/grants`: these and no others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PutGrants {
     pub grants: Vec<GrantBody>,
@@ -112,6 +116,7 @@ pub struct PutGrants {
 
 /// `POST /users/:user/password`: a user's own.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ChangePassword {
     pub old: String,
@@ -120,6 +125,7 @@ pub struct ChangePassword {
 
 /// A user, without anything that leads in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct UserBody {
     pub name: Name,
     pub grants: Vec<GrantBody>,
@@ -135,12 +141,14 @@ pub struct UserBody {
 
 /// `GET /users`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct UserList {
     pub users: Vec<UserBody>,
 }
 
 /// `POST /users/:user/get-token`, as Chef's clients ask.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct GetToken {
     pub username: String,
     pub password: String,
@@ -148,6 +156,7 @@ pub struct GetToken {
 
 /// Its answer.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct GotToken {
     pub token: String,
     /// Seconds.
@@ -156,6 +165,7 @@ pub struct GotToken {
 
 /// `POST /tokens`: one of a person, or with `machine` one of a program, which has grants of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateToken {
     /// What it is called in lists; of a machine also who acts.
@@ -178,6 +188,7 @@ const fn token_ttl_s() -> u32 {
 
 /// A token without itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct TokenBody {
     pub id: String,
     pub name: String,
@@ -185,6 +196,7 @@ pub struct TokenBody {
     /// Its first characters.
     pub prefix: String,
     /// `good`, `expired` or `revoked`.
+    #[cfg_attr(feature = "openapi", schemars(extend("enum" = ["good", "expired", "revoked"])))]
     pub state: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
@@ -205,12 +217,14 @@ pub struct TokenBody {
 
 /// `GET /tokens`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct TokenList {
     pub tokens: Vec<TokenBody>,
 }
 
 /// A token that was just made: the only answer that holds it.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct NewToken {
     pub token: String,
     #[serde(flatten)]

@@ -7,6 +7,7 @@ mod artifacts;
 mod attempts;
 mod bootstrap;
 mod contact;
+mod events;
 mod log_chunk;
 mod patch;
 mod runner_live;
@@ -36,8 +37,11 @@ use crate::wire::time_text::{chef_duration, chef_time, rfc3339};
 
 pub use artifacts::ArtifactBody;
 pub use attempts::{AttemptBody, LossBody, Retry};
+#[cfg(feature = "openapi")]
+pub use bootstrap::AddRunner;
 pub use bootstrap::{AcceptHostKey, InstallRunner, StepEvent, default_ssh_port};
 pub use contact::ContactBody;
+pub use events::{JobEventBody, RecordedBody, RunnerEventBody, RunnerEventKind, Submitted, ValueChange};
 pub use log_chunk::LogChunk;
 pub use patch::{DeletedRunnerBody, PatchRunner, StateNoteBody};
 pub use runner_live::RunnerLive;
@@ -46,6 +50,7 @@ pub use test::{HealthBody, LastTestBody};
 
 /// Every error answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ErrorBody {
     /// Stable word for programs: `bad_request`, `not_found`, `precondition_failed` …
     pub error: String,
@@ -66,6 +71,7 @@ pub struct ErrorBody {
 
 /// Chef's change reference; ad-hoc jobs carry empty strings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ChangeRef {
     pub id: String,
     pub title: String,
@@ -73,6 +79,7 @@ pub struct ChangeRef {
 
 /// `GET /jobs/:id` and each element of `GET /jobs`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct JobBody {
     pub id: JobId,
     pub project: String,
@@ -81,6 +88,7 @@ pub struct JobBody {
     pub stage: Option<Stage>,
     pub phase: Option<Phase>,
     /// Chef's word: `pending`, `running`; `finished` for history.
+    #[cfg_attr(feature = "openapi", schemars(extend("enum" = ["pending", "running", "finished"])))]
     pub status: String,
     #[serde(rename = "submittedAt")]
     pub submitted_at: String,
@@ -91,6 +99,7 @@ pub struct JobBody {
     pub phase_run: Option<PhaseRunId>,
     pub row: u32,
     /// The full state: queued, assigned, starting, running, or the outcome.
+    #[cfg_attr(feature = "openapi", schemars(with = "crate::wire::schema::StateWord"))]
     pub state: String,
     pub attempt: u32,
     /// Host name of the runner, once there is one.
@@ -251,6 +260,7 @@ impl JobBody {
 
 /// `GET /runners/:hostname` and each element of `GET /runners`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RunnerBody {
     pub id: RunnerId,
     pub hostname: String,
@@ -363,6 +373,7 @@ impl RunnerBody {
 
 /// The answer to `POST /phase_runs` and `GET /phase_runs/:id`; rows in matrix order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct PhaseRunBody {
     pub id: PhaseRunId,
     pub project: String,

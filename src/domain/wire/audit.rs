@@ -5,6 +5,7 @@ use serde_json::Value;
 
 /// `GET /audit`: one act.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct AuditBody {
     /// Counts from 1 without a gap.
     pub seq: i64,
@@ -31,6 +32,7 @@ pub struct AuditBody {
 
 /// `GET /audit/check`: whether every row is as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct AuditCheckBody {
     /// Rows that are whole, from the first on.
     pub rows: i64,
@@ -41,6 +43,7 @@ pub struct AuditCheckBody {
 
 /// The first row that is not as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct AuditFault {
     pub seq: i64,
     pub why: String,

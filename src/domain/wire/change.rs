@@ -17,6 +17,7 @@ use crate::wire::time_text::{chef_time, rfc3339};
 
 /// `GET …/changes/:id` and each element of `GET …/changes`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ChangeBody {
     pub id: ChangeId,
     pub title: String,
@@ -43,6 +44,7 @@ pub struct ChangeBody {
 
 /// One stage of a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct StageBody {
     pub stage: Stage,
     pub status: Status,
@@ -61,6 +63,7 @@ pub struct StageBody {
 
 /// One phase of a stage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct PhaseBody {
     pub name: Phase,
     pub status: Status,
@@ -69,6 +72,7 @@ pub struct PhaseBody {
 
 /// One row of a phase.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RowBody {
     pub status: Status,
     /// `hello - {"os":["linux"]}`.
@@ -92,6 +96,7 @@ pub struct RowBody {
 
 /// How an action is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct LinkBody {
     pub method: String,
     pub href: String,

@@ -7,6 +7,7 @@ pub const HOST_KEY_ALIAS: &str = "shuntyard";
 
 /// `GET /dial-out`: the dispatcher's own SSH endpoint, for hosts that nobody can connect to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct DialOutEndpointBody {
     /// Where it listens.
     pub listen: String,
@@ -41,6 +42,7 @@ impl DialOutEndpointBody {
 
 /// `PUT /runners/:hostname/dial-out`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SetDialOut {
     /// The OpenSSH public key by which its host opens the tunnel.
@@ -49,6 +51,7 @@ pub struct SetDialOut {
 
 /// The tunnel of a runner whose host dials out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct TunnelBody {
     pub up: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,6 +65,7 @@ pub struct TunnelBody {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct TurnedAwayBody {
     pub at: String,
     pub peer: String,

@@ -12,6 +12,7 @@ use crate::tenancy::Name;
 
 /// What `POST /enrolment-tokens` takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateEnrolmentToken {
     /// For people: 1 to 100 characters.
@@ -61,12 +62,14 @@ pub const MAX_TTL_S: u32 = 30 * 24 * 3600;
 
 /// One token in `GET /enrolment-tokens`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct EnrolmentTokenBody {
     pub id: String,
     pub name: String,
     /// The first characters of the token.
     pub prefix: String,
     /// `good`, `used`, `revoked`, `expired`.
+    #[cfg_attr(feature = "openapi", schemars(extend("enum" = ["good", "used", "revoked", "expired"])))]
     pub state: String,
     pub created_at: String,
     pub created_by: String,
@@ -92,6 +95,7 @@ pub struct EnrolmentTokenBody {
 
 /// The answer to `POST /enrolment-tokens`: the only one that holds the token itself.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct NewEnrolmentToken {
     pub token: String,
     #[serde(flatten)]

@@ -12,6 +12,7 @@ use crate::wire::time_text::rfc3339;
 
 /// `POST /fan_outs`, and `POST /fan_outs/plan` for what would become of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SubmitFanOut {
     /// As in `POST /jobs`; its filter chooses the runners.
@@ -34,6 +35,7 @@ impl SubmitFanOut {
 
 /// `POST /fan_outs/:id/rerun`: what is absent is as it was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RerunFanOut {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,6 +48,7 @@ pub struct RerunFanOut {
 
 /// The answer to `POST /fan_outs/plan`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct FanOutPlanBody {
     /// Who would run it, in the order of the starts.
     pub hostnames: Vec<String>,
@@ -58,6 +61,7 @@ pub struct FanOutPlanBody {
 
 /// `GET /fan_outs/:id`, and, without rows, each element of `GET /fan_outs`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct FanOutBody {
     pub id: FanOutId,
     pub title: String,
@@ -83,6 +87,7 @@ pub struct FanOutBody {
 
 /// Rows by how they stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct FanOutCounts {
     pub rows: u32,
     /// Not started yet.
@@ -109,12 +114,14 @@ impl FanOutCounts {
 
 /// One runner's part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct FanOutRowBody {
     pub row: u32,
     pub hostname: String,
     pub runner: RunnerId,
     pub canary: bool,
     /// `waiting`, `not_run`, or the word of the job's state.
+    #[cfg_attr(feature = "openapi", schemars(with = "crate::wire::schema::RowStateWord"))]
     pub state: String,
     pub job: Option<JobId>,
     pub exit_code: Option<i32>,
@@ -188,6 +195,7 @@ impl FanOutRowBody {
 
 /// `POST /jobs/cancel`: which unfinished jobs; what is absent does not choose.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CancelJobs {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -212,6 +220,7 @@ fn is_any(filter: &Filter) -> bool {
 
 /// The answer to `POST /jobs/cancel`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct CancelledJobs {
     /// As they were, newest first.
     pub jobs: Vec<CancelledJob>,
@@ -221,11 +230,13 @@ pub struct CancelledJobs {
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct CancelledJob {
     pub id: JobId,
     pub title: String,
     pub project: String,
     /// Before the request.
+    #[cfg_attr(feature = "openapi", schemars(with = "crate::wire::schema::StateWord"))]
     pub state: String,
     pub runner: Option<String>,
 }

@@ -1,13 +1,23 @@
 //! `Idempotency-Key`: how a client that repeats a POST says that it is the same one.
 
+use serde::{Deserialize, Serialize};
+
 /// The header of a POST that makes something.
 pub const KEY_HEADER: &str = "idempotency-key";
 /// `true` in an answer that repeats what an earlier request has made.
 pub const REPLAYED_HEADER: &str = "idempotent-replayed";
 /// The longest key.
 pub const MAX_KEY: usize = 255;
-/// `true` in a repeated answer whose first one held a secret: that was told once.
-pub const SECRET_WITHHELD: &str = "secret_withheld";
+/// What an earlier request has made, in the answer to a repetition; the secret was told once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct Repeated<T> {
+    /// Always true.
+    pub secret_withheld: bool,
+    #[serde(flatten)]
+    pub about: T,
+}
+
 /// The stable code of the answer to a repetition while the first request is still being carried out.
 pub const UNDER_WAY: &str = "idempotency_key_in_use";
 

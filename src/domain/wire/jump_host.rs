@@ -9,6 +9,7 @@ use crate::tenancy::Name;
 
 /// `POST /jump-hosts`: a record and a key pair; nothing is done on the host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateJumpHost {
     pub name: Name,
@@ -27,6 +28,7 @@ pub struct CreateJumpHost {
 /// `POST /jump-hosts/:name/install`: logs in, puts our key there, tests it, and stores the record. Exactly one of `password` and
 /// `private_key`.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct InstallJumpHost {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,6 +53,7 @@ pub struct InstallJumpHost {
 
 /// `PATCH /jump-hosts/:name`. Keys that are absent stay as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PatchJumpHost {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,8 +69,10 @@ pub struct PatchJumpHost {
 
 /// How the dispatcher's connection to a jump host stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct JumpContactBody {
     /// `idle` (nobody needs it), `connecting`, `connected`, `unreachable`.
+    #[cfg_attr(feature = "openapi", schemars(extend("enum" = ["idle", "connecting", "connected", "unreachable"])))]
     pub status: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -77,6 +82,7 @@ pub struct JumpContactBody {
 
 /// `GET /jump-hosts/:name` and each element of `GET /jump-hosts`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct JumpHostBody {
     pub name: Name,
     pub address: String,
@@ -85,6 +91,7 @@ pub struct JumpHostBody {
     /// The jump host before it.
     pub jump: Option<Name>,
     /// `unconfirmed` (no host key is pinned yet), `ready`, `quarantined`.
+    #[cfg_attr(feature = "openapi", schemars(extend("enum" = ["unconfirmed", "ready", "quarantined"])))]
     pub state: String,
     /// Why it is in quarantine.
     #[serde(default, skip_serializing_if = "Option::is_none")]

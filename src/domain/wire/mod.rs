@@ -18,7 +18,12 @@ pub mod pipelines;
 pub mod pools;
 pub mod queue;
 pub mod retention;
+#[cfg(feature = "openapi")]
+pub mod schema;
+pub mod secret;
 pub mod secret_files;
+pub mod status;
+pub mod tenancy;
 pub mod time_text;
 pub mod webhook;
 pub mod workspace;

@@ -7,10 +7,10 @@ use crate::ids::ChangeId;
 use crate::phase::Stage;
 use crate::plan::{Forecast, PhaseDifference};
 use crate::stage::Status;
-use crate::tenancy::Name;
 
 /// `POST …/pipelines/:pipe/changes`: a new change, which begins in verify at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SubmitChange {
     /// One line.
@@ -28,6 +28,7 @@ pub struct SubmitChange {
 
 /// `POST …/pipelines/:pipe/plan`: what a change with this configuration would do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PlanRequest {
     /// Empty: every stage.
@@ -42,6 +43,7 @@ pub struct PlanRequest {
 
 /// The answer to a plan, and to `GET …/changes/:id/plan`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct PlanBody {
     /// Those that were asked for, in the order of the pipeline.
     pub stages: Vec<StagePlanBody>,
@@ -49,6 +51,7 @@ pub struct PlanBody {
 
 /// One stage of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct StagePlanBody {
     #[serde(flatten)]
     pub forecast: Forecast,
@@ -60,6 +63,7 @@ pub struct StagePlanBody {
 
 /// An earlier run of a stage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct LastRun {
     pub change: ChangeId,
     pub title: String,
@@ -67,11 +71,4 @@ pub struct LastRun {
     /// `running` while it is open.
     pub status: Status,
     pub created_at: String,
-}
-
-/// `POST /orgs`, `POST …/projects` and `POST …/pipelines`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NewName {
-    pub name: Name,
 }

@@ -10,6 +10,7 @@ use crate::pool::name::PoolName;
 
 /// What `POST /pools` takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct CreatePool {
     pub name: PoolName,
     #[serde(flatten)]
@@ -18,6 +19,7 @@ pub struct CreatePool {
 
 /// What `PATCH /pools/:name` takes: keys of a pool with their new values, `null` for none. And `new_secret`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct PatchPool {
     /// Make a new secret, and tell it in the answer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -28,6 +30,7 @@ pub struct PatchPool {
 
 /// One pool in `GET /pools`, and with its instances in `GET /pools/:name`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct PoolBody {
     pub id: String,
     pub name: PoolName,
@@ -55,6 +58,7 @@ pub struct PoolBody {
 
 /// Machines by what is known of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct PoolCounts {
     pub starting: u32,
     pub enrolled: u32,
@@ -72,6 +76,7 @@ impl PoolCounts {
 
 /// The answer to `POST /pools`, and to a `PATCH` with `new_secret`: the only ones that hold the secret.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct NewPool {
     /// `whsec_…`, by which the provider checks that calls are ours.
     pub secret: String,
@@ -79,8 +84,27 @@ pub struct NewPool {
     pub about: PoolBody,
 }
 
+/// The answer to a `PATCH`.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct PatchedPool {
+    /// As in `NewPool`; only when it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    #[serde(flatten)]
+    pub about: PoolBody,
+}
+
+/// The answer to a `DELETE` of a pool that still has machines: it goes with the last of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct DeletedPool {
+    pub machines_to_stop: u32,
+}
+
 /// A call of a provider that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct HookError {
     pub at: String,
     pub action: HookAction,
@@ -96,6 +120,7 @@ pub struct HookError {
 
 /// One machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct InstanceBody {
     /// Our name for it, and its runner's.
     pub instance: String,

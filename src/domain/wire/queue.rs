@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Whether waiting jobs are started.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct QueueBody {
     pub paused: bool,
     /// When it was paused, RFC 3339 in UTC.
@@ -26,6 +27,7 @@ pub struct QueueBody {
 
 /// An attempt on a runner that no job is known for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct UnknownAttempt {
     pub runner: String,
     /// `JOB-NUMBER`, as the directory on the host is called.
@@ -36,6 +38,7 @@ pub struct UnknownAttempt {
 
 /// The body of a pause.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PauseQueue {
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The bounds, `null` for none, and what goes by them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RetentionBody {
     pub log_max_age_days: Option<u64>,
     pub log_max_mib: Option<u64>,
@@ -18,6 +19,7 @@ pub struct RetentionBody {
 
 /// How many jobs lose it, and how much it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct KeptBody {
     pub jobs: u64,
     pub bytes: u64,

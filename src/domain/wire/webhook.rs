@@ -4,12 +4,14 @@ use serde::{Deserialize, Serialize};
 
 /// `POST /webhooks`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateWebhook {
     /// Unique; as the name of an organisation.
     pub name: String,
     pub url: String,
     /// Words of `WebhookEvent`; at least one.
+    #[cfg_attr(feature = "openapi", schemars(with = "Vec<crate::webhook::WebhookEvent>"))]
     pub events: Vec<String>,
     /// Jobs of this organisation, and runners that serve it alone; absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,6 +34,7 @@ const fn is_yes(value: &bool) -> bool {
 
 /// `PATCH /webhooks/:id`. Keys that are absent stay as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PatchWebhook {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,6 +42,7 @@ pub struct PatchWebhook {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<Vec<crate::webhook::WebhookEvent>>"))]
     pub events: Option<Vec<String>>,
     /// A disabled one hears of nothing; what waits is kept for its time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,10 +51,12 @@ pub struct PatchWebhook {
 
 /// One webhook; the secret is not in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct WebhookBody {
     pub id: String,
     pub name: String,
     pub url: String,
+    #[cfg_attr(feature = "openapi", schemars(with = "Vec<crate::webhook::WebhookEvent>"))]
     pub events: Vec<String>,
     #[serde(default)]
     pub org: Option<String>,
@@ -69,6 +75,7 @@ pub struct WebhookBody {
 
 /// The answer to `POST /webhooks` and `POST /webhooks/:id/secret`: the only ones that hold the secret.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct NewWebhook {
     /// `whsec_BASE64`.
     pub secret: String,
@@ -78,12 +85,14 @@ pub struct NewWebhook {
 
 /// One message to one receiver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct DeliveryBody {
     /// The message's `id` and header `webhook-id`, the same in every try.
     pub id: String,
     #[serde(rename = "type")]
     pub event: String,
     /// `pending`, `delivered` or `failed`.
+    #[cfg_attr(feature = "openapi", schemars(extend("enum" = ["pending", "delivered", "failed"])))]
     pub state: String,
     pub created_at: String,
     pub attempts: i64,
@@ -102,6 +111,7 @@ pub struct DeliveryBody {
 
 /// The answer to `POST /webhooks/:id/test`: what became of one message of type `ping`, which is not tried again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct PingBody {
     pub delivered: bool,
     #[serde(default)]

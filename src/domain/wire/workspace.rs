@@ -7,6 +7,7 @@ use crate::workspace::Manifest;
 
 /// `PUT` and `GET /workspaces/:digest`, `PUT /workspaces/:digest/files`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct WorkspaceBody {
     /// The SHA-256 of the manifest.
     pub digest: Digest,

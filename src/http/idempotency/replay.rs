@@ -8,11 +8,11 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use shuntyard_domain::access::Place;
 use shuntyard_domain::tenancy::Name;
 use shuntyard_domain::wire::api::{RunnerBody, StepEvent};
-use shuntyard_domain::wire::idempotency::SECRET_WITHHELD;
+use shuntyard_domain::wire::idempotency::Repeated;
 use shuntyard_domain::wire::pools::PoolBody;
 use tokio::sync::mpsc;
 
@@ -79,9 +79,7 @@ fn created(body: &impl Serialize) -> Result<Response, ApiError> {
 }
 
 fn without_secret(body: &impl Serialize) -> Result<Response, ApiError> {
-    let mut body = serde_json::to_value(body).unwrap_or_default();
-    body[SECRET_WITHHELD] = Value::Bool(true);
-    created(&body)
+    created(&Repeated { secret_withheld: true, about: body })
 }
 
 /// The last event of a bootstrap.

@@ -29,7 +29,7 @@ impl Answer {
 /// As `request`, a GET for this range.
 pub fn get_range(address: &str, path: &str, token: &str, range: &str) -> Answer {
     let headers = [("Authorization", &*format!("Bearer {token}")), ("Range", range)];
-    try_send(address, "GET", path, &headers, None).expect("the API answers")
+    send(address, "GET", path, &headers, None)
 }
 
 /// Sends one request on a connection of its own and reads to the end of the answer.
@@ -61,6 +61,11 @@ pub fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], b
     try_send(address, method, path, headers, body).expect("the API answers")
 }
 
+/// As `send`; a stream is read up to its first event.
+pub fn send_to_event(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
+    read_until(address, method, path, headers, body, has_event).expect("the API answers")
+}
+
 pub fn try_send(
     address: &str,
     method: &str,
@@ -68,20 +73,49 @@ pub fn try_send(
     headers: &[(&str, &str)],
     body: Option<&[u8]>,
 ) -> io::Result<Answer> {
+    read_until(address, method, path, headers, body, |_| false)
+}
+
+/// Reads an answer up to its end, or until it is `enough`.
+fn read_until(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&[u8]>,
+    enough: impl Fn(&[u8]) -> bool,
+) -> io::Result<Answer> {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");
     }
     if let Some(body) = body {
-        head += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+        head += "Content-Type: application/json\r\n";
+        // A length that is announced only is a header of its own.
+        if !headers.iter().any(|(name, _)| *name == "Content-Length") {
+            head += &format!("Content-Length: {}\r\n", body.len());
+        }
     }
     let mut socket = TcpStream::connect(address)?;
     socket.set_read_timeout(Some(Duration::from_secs(30)))?;
     socket.write_all(format!("{head}\r\n").as_bytes())?;
     socket.write_all(body.unwrap_or_default())?;
-    let mut bytes = Vec::new();
-    socket.read_to_end(&mut bytes)?;
+    let (mut bytes, mut piece) = (Vec::new(), [0; 8192]);
+    loop {
+        let read = socket.read(&mut piece)?;
+        bytes.extend_from_slice(&piece[..read]);
+        if read == 0 || enough(&bytes) {
+            break;
+        }
+    }
     parse(&bytes).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+}
+
+/// A whole event has come; nobody waits for the end of a stream that has none.
+fn has_event(bytes: &[u8]) -> bool {
+    let Some(answer) = parse(bytes) else { return false };
+    let is_stream = answer.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
+    is_stream && answer.body.windows(6).any(|six| six == b"event:") && answer.body.windows(2).any(|two| two == b"\n\n")
 }
 
 fn parse(bytes: &[u8]) -> Option<Answer> {

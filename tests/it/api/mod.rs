@@ -5,6 +5,7 @@ mod errors;
 pub mod http;
 mod idempotency;
 mod limits;
+mod openapi;
 pub mod users;
 mod walk;
 mod workspaces;

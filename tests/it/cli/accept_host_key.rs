@@ -15,7 +15,7 @@ fn fingerprint(host: &TestHost) -> String {
 }
 
 /// Gives the host another key of this type, in the place of the first.
-fn swap_key(host: &TestHost, key_type: &str) {
+pub fn swap_key(host: &TestHost, key_type: &str) {
     let key = host.path("etc/ssh/ssh_host_ed25519_key");
     let _ = std::fs::remove_file(&key);
     let _ = std::fs::remove_file(key.with_extension("pub"));

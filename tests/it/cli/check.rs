@@ -42,7 +42,8 @@ fn check_prints_the_configuration_as_toml_names_the_file_and_hides_the_password(
 fn findings(house: &House) -> (Option<i32>, Vec<(String, String)>) {
     let mut command = command("shuntd", house.home());
     let Output { status, stdout, stderr } = command.args(["check", "--json"]).output().expect("shuntd runs");
-    let found: Value = serde_json::from_slice(&stdout).expect(&String::from_utf8_lossy(&stderr));
+    let found: Result<Value, _> = serde_json::from_slice(&stdout);
+    let found = found.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&stderr)));
     let word = |finding: &Value, key: &str| finding[key].as_str().expect("a word").to_owned();
     let list = found["findings"].as_array().expect("a list");
     (status.code(), list.iter().map(|one| (word(one, "code"), word(one, "level"))).collect())

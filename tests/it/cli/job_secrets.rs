@@ -72,7 +72,7 @@ fn a_secret_that_is_gone_when_a_job_starts_keeps_it_from_starting_and_says_so() 
     let said = house.shunt(&["explain", &second]).text();
     let told = house.api(&format!("jobs/{second}/events")).to_string();
     assert!(told.contains("there is no secret TOKEN for this job: runner u1, project web"), "{told}\n{said}");
-    assert_eq!(host.run_inside("ls /home/deploy").contains("ran"), false);
+    assert!(!host.run_inside("ls /home/deploy").contains("ran"));
 }
 
 #[test]

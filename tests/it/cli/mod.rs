@@ -1,6 +1,6 @@
 //! Tests of the cli area: the real `shuntd` and `shunt` against real sshd hosts.
 
-mod accept_host_key;
+pub mod accept_host_key;
 mod adhoc;
 mod api;
 mod apply;
@@ -24,7 +24,7 @@ mod delete_forced;
 mod demo;
 mod dial_out;
 mod doctor;
-mod enrol;
+pub mod enrol;
 mod enrolment;
 mod escapees;
 mod fan_out;

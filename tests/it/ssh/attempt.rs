@@ -183,7 +183,7 @@ async fn fenced_unknown_and_refused_attempts_are_told_apart() {
     let mut unknown = rig.attach(new_id(), 0).await;
     assert_eq!(next(&mut unknown, &mut bytes).await, AttemptEvent::Unknown);
     let mut lease = rig.pool.lease_job(&rig.target).await.unwrap();
-    let mut bad = attempt::start(&mut lease, &rig.wrapper, new_id(), b"3 0 0\n".to_vec(), 0).await.unwrap();
+    let mut bad = attempt::start(&mut lease, &rig.wrapper, new_id(), b"9 0 0\n".to_vec(), 0).await.unwrap();
     let refused = next(&mut bad, &mut bytes).await;
     assert!(matches!(refused, AttemptEvent::Refused { code: ErrCode::Magic, .. }), "{refused:?}");
     assert!(bytes.is_empty());

@@ -113,7 +113,7 @@ async fn roles_are_given_once_and_taken_away(db: Database) {
     assert_eq!(store.read(|c| grants_of(c, "ann")).await.unwrap(), grants(&all));
     assert_eq!(store.read(|c| grants_of(c, "bob")).await.unwrap(), Grants::default());
     let listed = store.read(grant_list).await.unwrap();
-    assert_eq!(listed.into_iter().map(|(user, grant)| (user, grant)).next().unwrap().0, "ann");
+    assert_eq!(listed.into_iter().next().unwrap().0, "ann");
     let web = Grant { role: Role::Committer, place: project("shop", "web") };
     for had in [true, false] {
         let web = web.clone();

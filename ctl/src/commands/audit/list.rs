@@ -1,7 +1,5 @@
 //! `shunt audit`: who did what, newest first.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
@@ -46,7 +44,7 @@ pub async fn run(client: &Client, args: ListArgs) -> Result<u8, Failure> {
     let given = [("actor", &args.actor), ("subject", &args.subject), ("action", &args.action)];
     query.extend(given.into_iter().filter_map(|(key, value)| value.clone().map(|value| (key, value))));
     if let Some(since) = &args.since {
-        query.push(("since_ms", since_ms(since)?.to_string()));
+        query.push(("within_s", seconds(since)?.to_string()));
     }
     let list = list_pages::newest(client, "audit", &query, args.limit).await?;
     if args.json {
@@ -64,11 +62,9 @@ pub async fn run(client: &Client, args: ListArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn since_ms(text: &str) -> Result<u128, Usage> {
-    let bad = |error: humantime::DurationError| Usage::BadDuration { found: text.to_owned(), why: error.to_string() };
-    let ago = humantime::parse_duration(text).map_err(bad)?;
-    let begin = SystemTime::now().checked_sub(ago).unwrap_or(UNIX_EPOCH);
-    Ok(begin.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis())
+fn seconds(text: &str) -> Result<u64, Usage> {
+    let bad = |error: humantime::DurationError| Usage::BadDuration { found: plain(text), why: error.to_string() };
+    Ok(humantime::parse_duration(text).map_err(bad)?.as_secs())
 }
 
 fn row(act: AuditBody) -> Vec<String> {

@@ -7,6 +7,7 @@ use crate::digest::Digest;
 
 /// Each element of `GET /jobs/:id/artifacts`; its bytes are `GET /jobs/:id/artifacts/PATH`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ArtifactBody {
     /// Relative to the job's work directory.
     pub path: String,
@@ -15,6 +16,7 @@ pub struct ArtifactBody {
     /// SHA-256 of the bytes.
     pub digest: Digest,
     /// `644`, or `755` of a file that can be run.
+    #[cfg_attr(feature = "openapi", schemars(extend("enum" = ["644", "755"])))]
     pub mode: String,
 }
 

@@ -10,6 +10,7 @@ use crate::wire::time_text::rfc3339;
 
 /// When a job may be started again by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Retry {
     /// Also when it is proved that its runner lost it; up to 5 placements in all.
@@ -19,6 +20,7 @@ pub struct Retry {
 
 /// One placement of a job, in `GET /jobs/:id`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct AttemptBody {
     pub attempt: u32,
     pub runner: Option<String>,
@@ -34,6 +36,7 @@ pub struct AttemptBody {
 
 /// The proof of a loss.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct LossBody {
     pub evidence: LostEvidence,
     pub at: String,

@@ -10,6 +10,7 @@ use crate::runner::Scope;
 
 /// `POST /runners/:hostname/install`. Exactly one of `password` and `private_key`.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct InstallRunner {
     /// Where to connect; the host name when absent.
@@ -52,8 +53,18 @@ pub struct InstallRunner {
     pub jump: Option<String>,
 }
 
+/// `POST /runners`, Chef's way to add one; what Chef's clients say of its platform may stand there, too, and does not count.
+#[cfg(feature = "openapi")]
+#[derive(schemars::JsonSchema)]
+pub struct AddRunner {
+    pub hostname: String,
+    #[schemars(flatten)]
+    pub install: InstallRunner,
+}
+
 /// `POST /runners/:hostname/accept-host-key`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AcceptHostKey {
     /// `SHA256:…` the host must show. Absent: the stream ends with `host_key_unconfirmed` and the key that it shows now.
@@ -69,6 +80,7 @@ pub const fn default_ssh_port() -> u16 {
 
 /// One event of the install, delete and test streams (SSE `data`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum StepEvent {
     /// A step began.

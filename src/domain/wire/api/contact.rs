@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 
 /// Whether the dispatcher has a live connection to the runner.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ContactBody {
     /// `connected`, `connecting`, `unreachable`.
+    #[cfg_attr(feature = "openapi", schemars(extend("enum" = ["connected", "connecting", "unreachable"])))]
     pub status: String,
     pub since: String,
     /// Why it is unreachable, in one sentence: the last error.

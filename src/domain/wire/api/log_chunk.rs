@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// SSE `data` of `GET /jobs/:id/log/streaming`; the event's id is the offset after the chunk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct LogChunk {
     pub offset: u64,
     /// Absent: the first attempt. The output of another one begins at offset 0 again.

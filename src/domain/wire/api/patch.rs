@@ -10,6 +10,7 @@ use crate::wire::time_text::rfc3339;
 
 /// `PATCH /runners/:hostname`. Keys that are absent stay as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PatchRunner {
     /// All labels. Not beside `add_labels` and `remove_labels`, which leave alone what others change meanwhile.
@@ -44,6 +45,7 @@ pub struct PatchRunner {
 
 /// Since when a runner is in its state, who wanted it, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct StateNoteBody {
     pub since: String,
     pub by: String,
@@ -67,6 +69,7 @@ impl std::fmt::Display for StateNoteBody {
 
 /// What a job's runner was, in `GET /jobs/:id` of a job whose runner is deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct DeletedRunnerBody {
     pub hostname: String,
     pub facts: Facts,

@@ -15,6 +15,7 @@ use crate::wire::object::object;
 
 /// `POST /jobs`: one ad-hoc job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SubmitJob {
     /// A POSIX shell script.
@@ -66,6 +67,7 @@ pub struct SubmitJob {
 
 /// `POST /phase_runs`: the jobs of one phase of a project's config.json.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SubmitPhaseRun {
     pub project: String,
@@ -93,6 +95,7 @@ pub struct SubmitPhaseRun {
 
 /// `PUT /orgs/ORG/projects/PROJECT/limits`, and its answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ProjectLimits {
     /// Jobs of the project that may run at a time; `null` for any number, 0 for none.

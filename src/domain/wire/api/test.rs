@@ -9,6 +9,7 @@ use crate::wire::time_text::rfc3339;
 
 /// What the last Test found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct LastTestBody {
     /// When it had ended.
     pub at: String,
@@ -27,10 +28,14 @@ impl From<TestRecord> for LastTestBody {
 
 /// Chef's health: `{}` when never tested.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct HealthBody {
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schemars(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "openapi", schemars(extend("enum" = ["pending", "ok", "error"])))]
     pub status: Option<String>,
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schemars(skip_serializing_if = "Option::is_none"))]
     pub command_output: Option<String>,
 }
 

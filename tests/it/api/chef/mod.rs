@@ -97,7 +97,7 @@ fn play(house: &House, session: &str) -> String {
             lines.push("{{as far as it is}}".to_owned());
         }
         for line in lines {
-            *played += &format!("< {line}").trim_end();
+            *played += format!("< {line}").trim_end();
             played.push('\n');
         }
         sent.clear();
