@@ -17,9 +17,11 @@ use super::url::StoreUrl;
 pub fn copy_into(url: &StoreUrl, to: &Path) -> Result<Vec<String>, StoreError> {
     let mut connection = open(url)?;
     let applied = applied_migrations(&mut connection)?;
-    let failed = |source| StoreError::Copy { to: to.to_owned(), source };
+    let failed = |source: diesel::result::Error| StoreError::Copy { to: to.to_owned(), source };
     match &mut connection {
         StoreConnection::Sqlite(c) => {
+            // The copy is a write, too; the database itself was opened for reading only.
+            diesel::sql_query("PRAGMA query_only = OFF").execute(c).map_err(failed)?;
             let target = to.to_string_lossy().into_owned();
             diesel::sql_query("VACUUM INTO ?").bind::<Text, _>(target).execute(c).map_err(failed)?;
             Ok(applied)

@@ -13,8 +13,7 @@ impl Board {
             return Vec::new();
         }
         self.paused = paused;
-        let known: Vec<u32> = self.runners.indices().collect();
-        known.into_iter().for_each(|runner| self.reseat(runner));
+        self.runners.indices().into_iter().for_each(|runner| self.reseat(runner));
         let mut effects = Vec::new();
         while let Some((rank, class)) = self.best_with_a_seat() {
             let Some(waiting) = self.waiting.get(&rank.job()) else { break };

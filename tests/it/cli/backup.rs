@@ -34,6 +34,10 @@ fn a_restored_dispatcher_asks_its_runners_before_anything_starts_takes_up_what_r
     // What the backup does not know: the first job ends, the second runs, and one more is submitted and ends.
     host.run_inside("touch /home/deploy/one");
     await_truth(&host, "starts", "x\n");
+    let base = house.api("runners/u1")["base_dir"].as_str().expect("a base directory").to_owned();
+    let left = || host.run_inside(&format!("ls -A {base}/j"));
+    let name = first.replace('-', "");
+    await_that("the first job's output is gone from the host", || !left().replace('-', "").contains(&name), left);
     house.kill();
     let data = house.data_dir();
     let old = data.with_file_name("old");

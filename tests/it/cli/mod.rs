@@ -67,7 +67,7 @@ mod runner_states;
 mod secrets;
 mod settings;
 mod stop;
-mod store_faults;
+pub mod store_faults;
 mod terminal;
 mod tls;
 mod together;
