@@ -26,6 +26,8 @@ pub(super) enum ApiError {
     TokenExpired,
     /// The caller sees the place, but has no role for this there. Chef's answer to it has no body.
     Forbidden,
+    /// A page of another site has sent it, with its reader's cookie.
+    CrossSite,
     /// A login was refused, or a change of users or tokens.
     Account(AccountError),
     NotFound(String),
@@ -57,6 +59,11 @@ pub(super) enum ApiError {
 }
 
 impl ApiError {
+    /// What is wrong, for people.
+    pub(super) fn sentence(self) -> String {
+        shown(self).message
+    }
+
     /// The answer when what an earlier request has made cannot be shown: 410 when it is no longer there.
     pub(super) fn about_made(self, what: &str) -> Response {
         let shown = shown(self);
@@ -132,6 +139,11 @@ fn shown(error: ApiError) -> Shown {
             StatusCode::UNAUTHORIZED,
             "token_expired",
             "the token has expired; log in again, or make another",
+        ),
+        ApiError::CrossSite => Shown::new(
+            StatusCode::FORBIDDEN,
+            "cross_site",
+            "a page of another site has sent this; open Shuntyard's own page and try again",
         ),
         ApiError::Account(error) => shown_account(error),
         ApiError::Forbidden => Shown::new(StatusCode::FORBIDDEN, "forbidden", ""),

@@ -37,6 +37,7 @@ mod status;
 mod steps;
 mod tenancy;
 mod tokens;
+mod ui;
 mod users;
 mod webhooks;
 mod workspaces;
@@ -76,6 +77,7 @@ pub fn router(api: Api) -> Router {
         .nest("/api/v0/e/{enterprise}", tree())
         .nest("/workflow/api/v0/e/{enterprise}", tree())
         .merge(routes::outside(api.metrics_open).into_router())
+        .merge(ui::routes().into_router())
         .fallback(error::invalid_route)
         .method_not_allowed_fallback(error::method_not_allowed)
         // The guards ask it who may.
@@ -83,9 +85,16 @@ pub fn router(api: Api) -> Router {
         .layer(Extension(idempotency::Requests::default()))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(from_fn(ui::as_pages))
         .layer(from_fn_with_state(api.clone(), metrics::measure))
         .layer(from_fn(request_id::tag))
         .with_state(api)
+}
+
+/// Every page and what its forms do, with what it asks for.
+#[must_use]
+pub fn declared_pages() -> Vec<Declared> {
+    ui::routes().into_declared()
 }
 
 /// Every route below an enterprise, with what it asks for.

@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::debug_span;
 
-use super::peer::Peer;
+use super::peer::{OverTls, Peer};
 use super::{error, request_id};
 use crate::shutdown::Tasks;
 use crate::tls::{TlsAcceptor, TlsStream};
@@ -142,10 +142,12 @@ async fn serve_one(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(head_deadline);
     let service = TowerToHyperService::new(router);
-    let trusted = Arc::clone(&door.trusted_proxies);
+    let (trusted, own_tls) = (Arc::clone(&door.trusted_proxies), door.tls.is_some());
     let service = service_fn(move |mut request: Request<Incoming>| {
         let client = Peer::of(peer, request.headers(), &trusted);
+        let over_tls = OverTls::of(own_tls, peer, request.headers(), &trusted);
         request.extensions_mut().insert(client);
+        request.extensions_mut().insert(over_tls);
         service.call(request)
     });
     let connection = http.serve_connection(TokioIo::new(stream), service);
