@@ -15,7 +15,7 @@ use shuntyard_domain::wire::idempotency;
 use super::rate::{BURST_S, TooOften};
 use super::request_id;
 use crate::blobs::BlobError;
-use crate::dispatch::{AccountError, DispatchError, EnrolError, Quota};
+use crate::dispatch::{AccountError, DispatchError, EnrolError, NotReady, Quota};
 use crate::store::StoreError;
 
 /// An answer that is not a success.
@@ -53,6 +53,8 @@ pub(super) enum ApiError {
     StepFailed(String),
     /// A host was not enrolled.
     Enrol(Arc<EnrolError>),
+    /// Requests should be sent elsewhere, or later.
+    NotReady(NotReady),
     Dispatch(DispatchError),
 }
 
@@ -154,6 +156,7 @@ fn shown(error: ApiError) -> Shown {
             "bad_range",
             format!("the log has {length} bytes; nothing of the range is kept, or it begins behind them"),
         ),
+        ApiError::NotReady(why) => Shown::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", why.to_string()),
         ApiError::StepFailed(message) => Shown::new(StatusCode::BAD_GATEWAY, "step_failed", message),
         ApiError::TooLarge(message) => Shown::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message),
         ApiError::KeyReused(key) => Shown {
@@ -229,6 +232,7 @@ fn shown_dispatch(error: DispatchError) -> Shown {
         E::BadName(_) => Shown::new(StatusCode::BAD_REQUEST, "bad_request", message),
         E::RunnerBusy { .. } => Shown::new(StatusCode::CONFLICT, "runner_busy", message),
         E::IsLocal { .. } | E::LocalNameTaken(_) => Shown::new(StatusCode::CONFLICT, "local_runner", message),
+        E::Removed { .. } => Shown::new(StatusCode::GONE, "removed", message),
         E::UnderWay(_) => Shown::new(StatusCode::CONFLICT, "under_way", message),
         E::Connect(_) => Shown::new(StatusCode::BAD_GATEWAY, "runner_unreachable", message),
         E::Random | E::Key(_) | E::Apply(_) | E::Store(_) | E::Log(_) | E::Seal(_) | E::Interrupted => {

@@ -153,7 +153,8 @@ impl Api {
 
 /// Tells at once and again after every change how many lines there are; what is in them is to be asked for.
 pub(super) async fn growth(State(api): State<Api>, PathId(id): PathId<JobId>) -> Result<EventStream, ApiError> {
-    api.dispatcher.job(id).await?;
+    let job = api.dispatcher.job(id).await?;
+    api.log_is_kept(&job).await?;
     let (pulse, stop) = (api.dispatcher.feed().job(id), api.dispatcher.stop_signal());
     let growing = Growing { api, id, pulse, told: None };
     Ok(sse::answer(stream::unfold(growing, Growing::next), stop))
@@ -169,6 +170,7 @@ pub(super) async fn lines(
     let count = how_many("count", query.count, DEFAULT_LINES, MAX_LINES)?;
     // Read before the log is: what has ended by now is all there.
     let job = api.dispatcher.job(id).await?;
+    api.log_is_kept(&job).await?;
     Ok(Json(api.log_lines(&job, wanted, count).await?))
 }
 
@@ -184,6 +186,7 @@ pub(super) async fn search(
         return Err(bad("q", "there must be something to look for".into(), &["1 to 200 characters"]));
     }
     let job = api.dispatcher.job(id).await?;
+    api.log_is_kept(&job).await?;
     let (attempt, words) = (job.attempt_id(), Words::new(&query.q, query.ignore_case));
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let found = api.on_logs(move |logs| logs.search(attempt, &words, from, limit)).await?;

@@ -17,6 +17,7 @@ mod limits;
 mod log;
 mod log_lines;
 mod login;
+mod metrics;
 mod openapi;
 mod pages;
 mod path;
@@ -24,8 +25,10 @@ mod peer;
 mod phase_runs;
 mod pools;
 mod query;
+mod queue;
 mod rate;
 mod request_id;
+mod retention;
 mod routes;
 mod runners;
 mod secrets;
@@ -43,7 +46,7 @@ mod workspaces;
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Extension, Router};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -63,6 +66,8 @@ const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 #[derive(Clone)]
 pub struct Api {
     pub dispatcher: Dispatcher,
+    /// `/metrics` is answered without a token.
+    pub metrics_open: bool,
     pub rates: Arc<Rates>,
 }
 
@@ -72,7 +77,7 @@ pub fn router(api: Api) -> Router {
     Router::new()
         .nest("/api/v0/e/{enterprise}", tree())
         .nest("/workflow/api/v0/e/{enterprise}", tree())
-        .merge(routes::outside().into_router())
+        .merge(routes::outside(api.metrics_open).into_router())
         .merge(ui::routes().into_router())
         .fallback(error::invalid_route)
         .method_not_allowed_fallback(error::method_not_allowed)
@@ -82,6 +87,7 @@ pub fn router(api: Api) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(from_fn(ui::as_pages))
+        .layer(from_fn_with_state(api.clone(), metrics::measure))
         .layer(from_fn(request_id::tag))
         .with_state(api)
 }

@@ -58,7 +58,10 @@ where
 }
 
 /// Waits for news that matter and for the pause behind them; what happens in the pause is in the next snapshot.
-pub(super) async fn next_snapshot(mut changes: Receiver<News>, matters: impl Fn(News) -> bool) -> Option<Receiver<News>> {
+pub(super) async fn next_snapshot(
+    mut changes: Receiver<News>,
+    matters: impl Fn(News) -> bool,
+) -> Option<Receiver<News>> {
     loop {
         match changes.recv().await {
             Ok(news) if !matters(news) => (),

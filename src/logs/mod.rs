@@ -4,6 +4,7 @@
 
 mod elision;
 mod lines;
+mod survey;
 mod times;
 mod writer;
 
@@ -20,6 +21,8 @@ use crate::clock::Clock;
 use elision::Elision;
 use lines::Indexes;
 pub use lines::{Line, Lines, Match, Matches, Wanted, Words};
+pub use survey::{StoredLog, survey};
+use times::{reattached_path, times_path};
 pub use writer::LogWriter;
 
 /// The file system refused, or the bytes do not fit behind what is stored.
@@ -89,6 +92,23 @@ impl LogStore {
     #[must_use]
     pub fn stored_bytes(&self, attempt: AttemptId) -> u64 {
         fs::metadata(self.path(attempt)).map_or(0, |m| m.len())
+    }
+
+    /// Removes the attempt's log and what is kept beside it; one that is not there is no error.
+    ///
+    /// # Errors
+    /// `LogError::File` when the file system refuses.
+    pub fn remove(&self, attempt: AttemptId) -> Result<(), LogError> {
+        let log = self.path(attempt);
+        for path in [Elision::path(&log), times_path(&log), reattached_path(&log), log] {
+            match fs::remove_file(&path) {
+                Err(source) if source.kind() != ErrorKind::NotFound => {
+                    return Err(LogError::File { what: "remove", attempt, source });
+                }
+                Ok(()) | Err(_) => (),
+            }
+        }
+        Ok(())
     }
 
     /// Opens the attempt's log for appending; what is stored already is summed first.

@@ -17,11 +17,13 @@ const WINDOW_MARKS: u64 = 512;
 /// Enough for some thousand lost connections.
 const REATTACHED_BYTES: u64 = 128 * 1024;
 
-fn times_path(log: &Path) -> PathBuf {
+/// Where the marks lie.
+pub(super) fn times_path(log: &Path) -> PathBuf {
     log.with_extension("times")
 }
 
-fn reattached_path(log: &Path) -> PathBuf {
+/// Where it is told that the connection came back.
+pub(super) fn reattached_path(log: &Path) -> PathBuf {
     log.with_extension("reattached")
 }
 

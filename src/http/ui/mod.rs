@@ -9,8 +9,14 @@ mod bar;
 mod done;
 mod errors;
 mod fields;
+mod history;
 mod live;
+mod overview;
 mod page;
+mod parts;
+mod past;
+mod queue;
+mod runners;
 mod session;
 mod theme;
 mod viewer;
@@ -24,7 +30,9 @@ pub(super) use session::SESSION;
 pub(super) fn keys_of(route: &str) -> &'static [&'static str] {
     match route {
         "/login" => &["next"],
+        "/" => &["hours"],
         "/runners" => &["filter", "view"],
+        "/history" => &["state", "project", "title", "runner", "before", "limit"],
         _ => &[],
     }
 }
@@ -37,4 +45,8 @@ pub(super) fn routes() -> Routes {
         .post("/logout", SignedIn, session::log_out)
         .post("/theme", Open, theme::choose)
         .get("/assets/{version}/{*path}", Open, assets::serve)
+        .and(runners::routes())
+        .and(queue::routes())
+        .and(past::routes())
+        .and(overview::routes())
 }

@@ -10,7 +10,8 @@ use super::done::{SAID, set_cookie};
 use super::viewer::Viewer;
 
 /// Everything comes from here, nothing stands in the page itself, and nobody else shows it in a frame.
-pub(super) const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+pub(super) const POLICY: &str =
+    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
 /// What a page shows.
 pub(super) struct Page {

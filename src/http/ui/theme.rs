@@ -49,7 +49,8 @@ impl Theme {
 pub(super) async fn choose(fields: Fields) -> Result<Response, ApiError> {
     let word = fields.text("theme")?;
     let theme = Theme::named(&word);
-    let theme = theme.ok_or_else(|| bad("theme", format!("there is no theme `{word}`"), &Theme::ALL.map(Theme::as_str)))?;
+    let theme =
+        theme.ok_or_else(|| bad("theme", format!("there is no theme `{word}`"), &Theme::ALL.map(Theme::as_str)))?;
     let mut response = Done::at(fields.local("back")).into_response();
     set_cookie(&mut response, THEME, theme.as_str(), &format!("; Max-Age={YEAR_S}"));
     Ok(response)

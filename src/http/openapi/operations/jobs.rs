@@ -41,35 +41,41 @@ pub(super) fn all() -> Vec<Operation> {
             .answers::<Vec<JobEventBody>>(),
         get("/jobs/{id}/artifacts", "list_artifacts", "Lists the files that the job has left.")
             .id::<JobId>()
-            .answers::<Vec<ArtifactBody>>(),
+            .answers::<Vec<ArtifactBody>>()
+            .fails(&[E::Removed]),
         get("/jobs/{id}/artifacts/{*path}", "download_artifact", "Sends one of them; its digest is the `ETag`.")
             .id::<JobId>()
-            .sends("application/octet-stream"),
+            .sends("application/octet-stream")
+            .fails(&[E::Removed]),
         get("/jobs/{id}/log", "download_log", "Sends the job's output as it is stored.")
             .id::<JobId>()
             .header("Range", "`bytes=FROM-[TO]` or `bytes=-LAST`; offsets count the whole output.")
             .sends("text/plain")
             .sends_parts("text/plain")
-            .fails(&[E::BadRange]),
+            .fails(&[E::BadRange, E::Removed]),
         get("/jobs/{id}/log/growth", "watch_log_growth", "Tells how many lines there are, at once and as they come.")
             .note("At most ten times a second; the stream ends when the job has ended.")
             .id::<JobId>()
-            .streams(&[("grown", of::<LogGrowth>)]),
+            .streams(&[("grown", of::<LogGrowth>)])
+            .fails(&[E::Removed]),
         get("/jobs/{id}/log/lines", "show_log_lines", "Shows some lines of the output as a terminal would.")
             .note("Styles are told as data, long lines are cut, and other escape sequences are left out.")
             .id::<JobId>()
             .query::<LinesQuery>()
-            .answers::<LogLines>(),
+            .answers::<LogLines>()
+            .fails(&[E::Removed]),
         get("/jobs/{id}/log/search", "search_log", "Finds the lines in which words stand.")
             .note("A request looks at 8 MiB of the output, and at the first 16 MiB of a line; `next` goes on.")
             .id::<JobId>()
             .query::<SearchQuery>()
-            .answers::<LogMatches>(),
+            .answers::<LogMatches>()
+            .fails(&[E::Removed]),
         get("/jobs/{id}/log/streaming", "follow_log", "Sends output as it comes, and the job when it has ended.")
             .note("An event's id is the offset behind it, with `-ATTEMPT` from the second attempt on.")
             .id::<JobId>()
             .header("Last-Event-ID", "Where an earlier stream ended.")
-            .streams(&[("chunk", of::<LogChunk>), ("state", of::<JobBody>), ("end", of::<JobBody>)]),
+            .streams(&[("chunk", of::<LogChunk>), ("state", of::<JobBody>), ("end", of::<JobBody>)])
+            .fails(&[E::Removed]),
         post("/phase_runs", "submit_phase_run", "Queues the jobs of one phase of a configuration.")
             .takes::<SubmitPhaseRun>()
             .creates::<PhaseRunBody>()
