@@ -133,8 +133,14 @@ impl Api {
         let (attempt, complete) = (job.attempt_id(), job.state.is_finished());
         let bytes = self.dispatcher.logs().stored_bytes(attempt);
         let lines = self.on_logs(move |logs| logs.lines(attempt, Wanted::Last, 0)).await?;
-        let elided_line = lines.elided_line.map(|line| line + 1);
-        Ok(LogGrowth { attempt: job.attempt, total: lines.total, bytes, complete, elided_line })
+        Ok(LogGrowth {
+            attempt: job.attempt,
+            total: lines.total,
+            bytes,
+            complete,
+            elided_line: lines.elided_line.map(|line| line + 1),
+            elided_bytes: lines.elided_bytes,
+        })
     }
 
     /// Lines of the output of the job's attempt as it was when `job` was read.

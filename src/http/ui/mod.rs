@@ -10,6 +10,7 @@ mod done;
 mod errors;
 mod fields;
 mod history;
+mod job;
 mod live;
 mod overview;
 mod page;
@@ -32,6 +33,7 @@ pub(super) fn keys_of(route: &str) -> &'static [&'static str] {
         "/login" => &["next"],
         "/" => &["hours"],
         "/runners" => &["filter", "view"],
+        "/jobs/{id}" => &["from"],
         "/history" => &["state", "project", "title", "runner", "before", "limit"],
         _ => &[],
     }
@@ -47,6 +49,7 @@ pub(super) fn routes() -> Routes {
         .get("/assets/{version}/{*path}", Open, assets::serve)
         .and(runners::routes())
         .and(queue::routes())
+        .and(job::routes())
         .and(past::routes())
         .and(overview::routes())
 }

@@ -55,6 +55,8 @@ pub struct Lines {
     pub total: u64,
     /// The one that stands for the log's middle.
     pub elided_line: Option<u64>,
+    /// Bytes for which that one stands.
+    pub elided_bytes: u64,
     pub lines: Vec<Line>,
 }
 

@@ -29,7 +29,8 @@ impl LogStore {
             let located = looked.locate(wanted, count, PAGE_BYTES, shown_bytes)?;
             let lines = looked.shown(&located.places).map_err(|source| looked.fault("read", source))?;
             if looked.is_unchanged(&located)? {
-                return Ok(Lines { total: located.total, elided_line: located.elided_line, lines });
+                let elided_bytes = located.elided.map_or(0, |elided| elided.end - elided.start);
+                return Ok(Lines { total: located.total, elided_line: located.elided_line, elided_bytes, lines });
             }
         }
         Ok(Lines::default())

@@ -96,6 +96,9 @@ pub struct LogGrowth {
     pub complete: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elided_line: Option<u64>,
+    /// Bytes for which that line stands; when there are more, lines behind it have other numbers.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub elided_bytes: u64,
 }
 
 /// A line in which the words stand.
