@@ -6,6 +6,7 @@
 
 mod assets;
 mod bar;
+mod changes;
 mod done;
 mod errors;
 mod fields;
@@ -32,6 +33,7 @@ pub(super) fn keys_of(route: &str) -> &'static [&'static str] {
         "/login" => &["next"],
         "/" => &["hours"],
         "/runners" => &["filter", "view"],
+        "/changes" => &["project", "state", "before"],
         "/history" => &["state", "project", "title", "runner", "before", "limit"],
         _ => &[],
     }
@@ -47,6 +49,7 @@ pub(super) fn routes() -> Routes {
         .get("/assets/{version}/{*path}", Open, assets::serve)
         .and(runners::routes())
         .and(queue::routes())
+        .and(changes::routes())
         .and(past::routes())
         .and(overview::routes())
 }
