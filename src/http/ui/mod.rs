@@ -6,6 +6,7 @@
 
 mod assets;
 mod bar;
+mod changes;
 mod done;
 mod errors;
 mod fields;
@@ -19,6 +20,7 @@ mod past;
 mod queue;
 mod runners;
 mod session;
+mod settings;
 mod theme;
 mod viewer;
 
@@ -34,8 +36,9 @@ pub(super) fn keys_of(route: &str) -> &'static [&'static str] {
         "/" => &["hours"],
         "/runners" => &["filter", "view"],
         "/jobs/{id}" => &["from"],
+        "/changes" => &["project", "state", "before"],
         "/history" => &["state", "project", "title", "runner", "before", "limit"],
-        _ => &[],
+        route => settings::keys_of(route),
     }
 }
 
@@ -50,6 +53,8 @@ pub(super) fn routes() -> Routes {
         .and(runners::routes())
         .and(queue::routes())
         .and(job::routes())
+        .and(changes::routes())
         .and(past::routes())
         .and(overview::routes())
+        .and(settings::routes())
 }

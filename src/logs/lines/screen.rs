@@ -34,18 +34,14 @@ impl Screen {
 /// Characters without a picture of their own: direction (UAX #9), line ends, and such as are not there at all. The
 /// joiners that scripts and emoji need are not among them.
 const fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}'
+    matches!(c, '\u{7f}' | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}'
         | '\u{ad}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2065}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
         | '\u{e0000}'..='\u{e0fff}')
 }
 
 impl Perform for Screen {
     fn print(&mut self, c: char) {
-        match c {
-            '\u{7f}' => self.put('␡'),
-            c if is_invisible(c) => self.name(c),
-            c => self.put(c),
-        }
+        if is_invisible(c) { self.name(c) } else { self.put(c) }
     }
 
     fn execute(&mut self, byte: u8) {
@@ -55,7 +51,6 @@ impl Perform for Screen {
             b'\t' => self.put('\t'),
             // Bell, and the two that switch character sets.
             7 | 14 | 15 => {}
-            0..=31 => self.put(char::from_u32(0x2400 + u32::from(byte)).unwrap_or('�')),
             _ => self.name(char::from(byte)),
         }
     }
@@ -154,7 +149,7 @@ mod tests {
             ("\x1b]52;c;c2VjcmV0\x07x\x1b[2J\x1b[10;10Hy\x1b[5Az\x1bc!\x1b[6n\x1b[?25l", "xyz!"),
             ("\x1bPq#0;2;0;0;0\x1b\\after", "after"),
             ("a\x1b]never ends", "a"),
-            ("a\0b\x01\x7f\x0b\x0c", "a␀b␁␡␋␌"),
+            ("a\0b\x01\x7f\x0b", "a⟨U+0000⟩b⟨U+0001⟩⟨U+007F⟩⟨U+000B⟩"),
             ("ding\x07", "ding"),
             ("\u{202e}evil\u{2066}\u{200f}\u{feff}", "⟨U+202E⟩evil⟨U+2066⟩⟨U+200F⟩⟨U+FEFF⟩"),
             ("a\u{2028}b\u{85}c\u{9b}31m", "a⟨U+2028⟩b⟨U+0085⟩c⟨U+009B⟩31m"),

@@ -21,7 +21,7 @@ function start(place) {
   };
   const choose = (chosen, go) => {
     choice = chosen;
-    list.chosen = chosen;
+    list.rows.chosen = chosen;
     list.draw();
     if (chosen && go) list.goTo(chosen.from);
   };
@@ -55,8 +55,8 @@ function start(place) {
     say(`Line ${choice.from === choice.to ? line : `${choice.from} to ${choice.to}`}: the address of this page now leads there.`);
   };
   search.onfound = () => {
-    list.words = search.words;
-    list.here = search.here;
+    list.rows.words = search.words;
+    list.rows.here = search.here;
     list.draw();
     say(search.told());
   };
@@ -89,7 +89,7 @@ function start(place) {
     const set = (on) => {
       controls[name].setAttribute("aria-pressed", String(on));
       controls.scroller.classList.toggle(kind, on);
-      list.draw();
+      list.resize();
     };
     set(remembered(name));
     controls[name].addEventListener("click", () => {
@@ -116,7 +116,7 @@ function start(place) {
   });
   addEventListener("hashchange", () => choose(choiceOf(location.hash), true));
 
-  list.chosen = choice;
+  list.rows.chosen = choice;
   if (choice) list.goTo(choice.from);
   lines.start();
 }

@@ -97,8 +97,9 @@ export class Lines {
       const body = await answer.json();
       if (!answer.ok) throw new Error(body.message);
       if (age === this.age && body.attempt === this.attempt) this.take(body);
-      this.onfault("");
+      this.heal();
     } catch (fault) {
+      this.faulty = true;
       this.onfault(`The log cannot be read: ${fault.message}`);
       await new Promise((done) => setTimeout(done, RETRY_MS));
     } finally {
@@ -106,6 +107,11 @@ export class Lines {
     }
     this.onlines();
     this.fetch();
+  }
+
+  heal() {
+    if (this.faulty) this.onfault("");
+    this.faulty = false;
   }
 
   take(body) {

@@ -2,30 +2,35 @@
 //
 // How far it is scrolled, from 0 to 1, names a place in the log, and where in the window that place stands: the beginning
 // stands at the top, the end at the bottom. So rows may have any height, and no height but those of the seen is known.
-import { row } from "./log_row.js";
+// What is seen is then held by its first row: lines that come, or turn out to be higher, move nothing that is read.
+import { Rows } from "./log_rows.js";
 
 const ROW_PX = 18;
 // Browsers know no elements that are much higher.
 const MOST_PX = 15_000_000;
 const BEYOND = 6;
+const KEYS = { ArrowDown: 3, ArrowUp: -3, PageDown: "window", PageUp: "-window", " ": "window" };
 
 export class List {
   constructor(scroller, lines) {
     this.scroller = scroller;
     this.lines = lines;
     this.spacer = document.createElement("div");
-    this.rows = document.createElement("div");
-    this.rows.className = "rows";
-    scroller.append(this.spacer, this.rows);
-    this.shown = new Map();
+    this.rows = new Rows(lines);
+    scroller.append(this.spacer, this.rows.place);
+    // How far the rows are moved, seen from the window's top.
+    this.shift = 0;
     this.follows = true;
+    // The row that keeps its place: its line, and where its top stands in the window.
+    this.held = null;
+    // How far this list has scrolled itself; anything else was the reader.
+    this.own = -1;
     this.goal = null;
-    this.chosen = null;
-    this.words = "";
-    this.here = null;
     this.onfollow = this.onchoose = () => {};
     scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
-    this.rows.addEventListener("click", (event) => this.clicked(event));
+    scroller.addEventListener("wheel", (event) => this.wheeled(event), { passive: false });
+    scroller.addEventListener("keydown", (event) => this.pressed(event));
+    this.rows.place.addEventListener("click", (event) => this.clicked(event));
     new ResizeObserver(() => this.resize()).observe(scroller);
   }
 
@@ -38,103 +43,144 @@ export class List {
     return Math.max(0, this.scroller.scrollHeight - this.height());
   }
 
+  // Whether a pixel of scrolling is another length in the log.
+  isScaled() {
+    return this.lines.total * ROW_PX > MOST_PX || this.scroller.classList.contains("wrapped");
+  }
+
   // The log has more lines, or the window another height.
   resize() {
-    const height = Math.min(MOST_PX, this.lines.total * ROW_PX);
-    this.spacer.style.height = `${Math.max(height, this.lines.total > 0 ? 1 : 0)}px`;
+    this.spacer.style.height = `${Math.min(MOST_PX, this.lines.total * ROW_PX)}px`;
     if (this.goal !== null && this.lines.known) this.arrive();
-    else if (this.follows) this.scroller.scrollTop = this.range();
-    this.draw();
+    else if (this.follows) this.toEnd();
+    else this.draw();
   }
 
   scrolled() {
-    const end = this.scroller.scrollTop >= this.range() - 2;
-    if (end !== this.follows) {
-      this.follows = end;
-      this.onfollow();
-    }
+    const top = this.scroller.scrollTop;
+    if (Math.abs(top - this.own) < 1.5) return;
+    this.own = -1;
+    this.held = null;
+    this.setFollows(top >= this.range() - 2);
     this.draw();
   }
 
-  toEnd() {
-    this.follows = true;
-    this.scroller.scrollTop = this.range();
+  setFollows(follows) {
+    if (follows === this.follows) return;
+    this.follows = follows;
     this.onfollow();
+  }
+
+  toEnd() {
+    this.setFollows(true);
+    this.held = null;
+    this.scrollTo(this.range());
     this.draw();
+  }
+
+  scrollTo(top) {
+    this.scroller.scrollTop = top;
+    this.own = this.scroller.scrollTop;
   }
 
   // Brings a line a third below the top.
   goTo(line) {
     this.goal = line;
-    this.follows = false;
+    this.setFollows(false);
     if (this.lines.known) this.arrive();
   }
 
   arrive() {
-    const line = Math.min(this.goal, this.lines.total);
+    const line = Math.max(1, Math.min(this.goal, this.lines.total));
     this.goal = null;
-    // Where it stands in the window follows from how far the list is scrolled, and the other way round.
-    const [total, rows] = [this.lines.total, this.height() / ROW_PX];
-    const top = Math.max(0, line - 1 - rows / 3);
-    this.scroller.scrollTop = total > rows ? (top / (total - rows)) * this.range() : 0;
-    this.scrolled();
+    this.hold(line, Math.floor(this.height() / 3));
   }
 
-  // The place in the log, in lines, that stands `at` pixels below the top.
-  place() {
+  // Shows a line with its top there, as far as the log's ends allow, and the bar as it belongs to that.
+  hold(line, y) {
+    this.held = { line, y };
+    this.draw();
+    const { line: first, y: top } = this.held;
+    const height = this.rows.at(first)?.offsetHeight || ROW_PX;
+    const most = Math.max(1, this.lines.total - this.height() / ROW_PX);
+    const part = Math.min(1, (first - 1 - top / height) / most);
+    const range = this.range();
+    this.scrollTo(this.atEnd() ? range : Math.min(part * range, Math.max(0, range - 3)));
+    this.setFollows(this.atEnd() && this.scroller.scrollTop > 0);
+    this.draw();
+  }
+
+  atEnd() {
+    const last = this.rows.at(this.lines.total);
+    return Boolean(last) && this.bottomOf(last) <= this.height() + 1;
+  }
+
+  topOf(node) {
+    return node.offsetTop + this.shift;
+  }
+
+  bottomOf(node) {
+    return this.topOf(node) + node.offsetHeight;
+  }
+
+  // Moves by pixels of what is read.
+  move(px) {
+    const { line, y } = this.held ?? { line: this.top(), y: 0 };
+    this.hold(line, y - px);
+  }
+
+  wheeled(event) {
+    if (!this.isScaled() || event.ctrlKey || event.shiftKey || event.deltaY === 0) return;
+    event.preventDefault();
+    this.move(event.deltaY * [1, ROW_PX, this.height()][event.deltaMode]);
+  }
+
+  pressed(event) {
+    const step = KEYS[event.key];
+    if (!step || !this.isScaled() || event.ctrlKey || event.metaKey || event.altKey || event.target !== this.scroller) return;
+    event.preventDefault();
+    const window = this.height() - 2 * ROW_PX;
+    this.move(step === "window" ? (event.shiftKey ? -window : window) : step === "-window" ? -window : step * ROW_PX);
+  }
+
+  // The row that has to stand somewhere, by what is held or by how far the list is scrolled.
+  anchor() {
+    if (this.held) return { ...this.held, within: 0 };
     const range = this.range();
     const part = range > 0 ? Math.min(1, this.scroller.scrollTop / range) : 0;
-    return { at: part * this.height(), line: part * this.lines.total };
+    const at = part * this.lines.total;
+    const line = Math.min(this.lines.total, Math.floor(at) + 1);
+    return { line, y: part * this.height(), within: at - (line - 1) };
   }
 
   // The first line that is seen.
   top() {
-    const { at, line } = this.place();
-    return Math.max(1, Math.floor(line - at / ROW_PX) + 1);
+    return this.held?.line ?? Math.max(1, this.anchor().line);
   }
 
   draw() {
-    const { at, line } = this.place();
-    const total = this.lines.total;
-    const first = Math.max(1, Math.floor(line - at / ROW_PX) + 1 - BEYOND);
-    const last = Math.min(total, Math.ceil(line + (this.height() - at) / ROW_PX) + BEYOND);
+    const { line, y, within } = this.anchor();
+    const [total, height] = [this.lines.total, this.height()];
+    if (total === 0) return this.rows.put(1, 0);
+    const first = Math.max(1, line - Math.ceil(Math.max(0, y) / ROW_PX) - BEYOND);
+    const last = Math.min(total, line + Math.ceil((height - Math.min(0, y)) / ROW_PX) + BEYOND);
+    this.rows.put(first, last);
+    const node = this.rows.at(Math.min(line, total));
+    if (!node) return;
+    this.shift = y - node.offsetTop - within * node.offsetHeight;
+    // Nothing stands before the first line, and nothing behind the last.
+    const [begin, end] = [this.rows.at(1), this.rows.at(total)];
+    if (end) this.shift += Math.max(0, height - this.bottomOf(end));
+    if (begin) this.shift -= Math.max(0, this.topOf(begin));
+    this.rows.place.style.transform = `translateY(${this.scroller.scrollTop + this.shift}px)`;
+    this.keep();
     this.lines.want(first, last);
-    this.put(first, last);
-    const anchor = this.shown.get(Math.min(total, Math.floor(line) + 1))?.node;
-    if (!anchor) return;
-    const within = Math.min(1, line - (Math.min(total, Math.floor(line) + 1) - 1));
-    const short = this.range() === 0;
-    const y = short ? 0 : at - (anchor.offsetTop + within * anchor.offsetHeight);
-    this.rows.style.transform = `translateY(${this.scroller.scrollTop + y}px)`;
   }
 
-  put(first, last) {
-    for (const [line, { node }] of this.shown) {
-      if (line >= first && line <= last) continue;
-      node.remove();
-      this.shown.delete(line);
-    }
-    let before = null;
-    for (let line = first; line <= last; line += 1) {
-      const known = this.shown.get(line);
-      const look = this.look(line);
-      let node = known?.node;
-      if (!known || known.look !== look || known.of !== this.lines.get(line)) {
-        const fresh = row(line, this.lines.get(line), look);
-        if (node) node.replaceWith(fresh);
-        else if (before) before.after(fresh);
-        else this.rows.prepend(fresh);
-        node = fresh;
-        this.shown.set(line, { node, look, of: this.lines.get(line) });
-      }
-      before = node;
-    }
-  }
-
-  // What of a row may change while its line stays.
-  look(line) {
-    const chosen = this.chosen && line >= this.chosen.from && line <= this.chosen.to;
-    return `${chosen ? "c" : ""}${this.here === line ? "h" : ""}:${this.words}`;
+  // Holds the first row that is seen.
+  keep() {
+    const line = this.rows.find((node) => this.bottomOf(node) > 0);
+    if (line) this.held = this.follows ? null : { line, y: this.topOf(this.rows.at(line)) };
   }
 
   clicked(event) {

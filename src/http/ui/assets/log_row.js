@@ -11,7 +11,7 @@ function made(tag, name, text) {
   return node;
 }
 
-// `line` is what the server told of it, or nothing yet; `look` says what is to be marked (log_list.js).
+// `line` is what the server told of it, or nothing yet; `look` says what is to be marked (log_rows.js).
 export function row(number, line, look) {
   const [marks, words] = [look.slice(0, look.indexOf(":")), look.slice(look.indexOf(":") + 1)];
   const node = made("div", marks.includes("c") ? "row chosen" : "row");
