@@ -65,12 +65,12 @@ function start(place) {
   controls.find.addEventListener("submit", (event) => {
     event.preventDefault();
     const back = event.submitter?.value === "back";
-    search.ask(controls.words.value, back ? -1 : 1, list.top());
+    search.ask(controls.words.value, back ? -1 : 1, list.seen.line);
   });
   controls.words.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !event.shiftKey) return;
     event.preventDefault();
-    search.ask(controls.words.value, -1, list.top());
+    search.ask(controls.words.value, -1, list.seen.line);
   });
   controls.words.addEventListener("input", () => {
     if (!controls.words.value) search.ask("", 1, 1);
@@ -101,8 +101,8 @@ function start(place) {
   // Letters work while the log has the focus, and nowhere else.
   const keys = {
     "/": () => controls.words.focus(),
-    n: () => search.ask(controls.words.value, 1, list.top()),
-    N: () => search.ask(controls.words.value, -1, list.top()),
+    n: () => search.ask(controls.words.value, 1, list.seen.line),
+    N: () => search.ask(controls.words.value, -1, list.seen.line),
     f: () => list.toEnd(),
     t: () => controls.times.click(),
     w: () => controls.wrap.click(),

@@ -17,14 +17,18 @@ export class List {
     this.lines = lines;
     this.spacer = document.createElement("div");
     this.rows = new Rows(lines);
-    scroller.append(this.spacer, this.rows.place);
+    this.spacer.className = "spacer";
+    this.spacer.append(this.rows.place);
+    scroller.append(this.spacer);
     // How far the rows are moved, seen from the window's top.
     this.shift = 0;
     this.follows = true;
     // The row that keeps its place: its line, and where its top stands in the window.
     this.held = null;
     // How far this list has scrolled itself; anything else was the reader.
-    this.own = -1;
+    this.own = null;
+    // The first row that is seen.
+    this.seen = { line: 1, y: 0 };
     this.goal = null;
     this.onfollow = this.onchoose = () => {};
     scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
@@ -58,8 +62,8 @@ export class List {
 
   scrolled() {
     const top = this.scroller.scrollTop;
-    if (Math.abs(top - this.own) < 1.5) return;
-    this.own = -1;
+    if (this.own !== null && Math.abs(top - this.own) < 1.5) return;
+    this.own = null;
     this.held = null;
     this.setFollows(top >= this.range() - 2);
     this.draw();
@@ -98,8 +102,11 @@ export class List {
 
   // Shows a line with its top there, as far as the log's ends allow, and the bar as it belongs to that.
   hold(line, y) {
-    this.held = { line, y };
+    const followed = this.follows;
+    // Drawn as held, whatever comes of it.
+    [this.held, this.follows] = [{ line, y }, false];
     this.draw();
+    this.follows = followed;
     const { line: first, y: top } = this.held;
     const height = this.rows.at(first)?.offsetHeight || ROW_PX;
     const most = Math.max(1, this.lines.total - this.height() / ROW_PX);
@@ -125,8 +132,7 @@ export class List {
 
   // Moves by pixels of what is read.
   move(px) {
-    const { line, y } = this.held ?? { line: this.top(), y: 0 };
-    this.hold(line, y - px);
+    this.hold(this.seen.line, this.seen.y - px);
   }
 
   wheeled(event) {
@@ -153,11 +159,6 @@ export class List {
     return { line, y: part * this.height(), within: at - (line - 1) };
   }
 
-  // The first line that is seen.
-  top() {
-    return this.held?.line ?? Math.max(1, this.anchor().line);
-  }
-
   draw() {
     const { line, y, within } = this.anchor();
     const [total, height] = [this.lines.total, this.height()];
@@ -177,10 +178,12 @@ export class List {
     this.lines.want(first, last);
   }
 
-  // Holds the first row that is seen.
+  // Looks which row is the first that is seen, and holds it.
   keep() {
     const line = this.rows.find((node) => this.bottomOf(node) > 0);
-    if (line) this.held = this.follows ? null : { line, y: this.topOf(this.rows.at(line)) };
+    if (!line) return;
+    this.seen = { line, y: this.topOf(this.rows.at(line)) };
+    this.held = this.follows ? null : this.seen;
   }
 
   clicked(event) {
