@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::house::{House, await_that, host};
-use crate::api::http::request;
+use crate::api::http::{request, send};
 use crate::support::sshd::UBUNTU_2204;
 
 fn texts(lines: &Value) -> Vec<String> {
@@ -75,4 +75,40 @@ fn where_a_job_was_found_again_its_log_says_so() {
     assert!(before["reattached_at"].is_null() && lines["lines"][2]["reattached_at"].is_null(), "{lines}");
     assert!(before["at"].as_str() < after["reattached_at"].as_str(), "{lines}");
     assert!(after["reattached_at"].as_str() <= after["at"].as_str(), "{lines}");
+}
+
+/// The page of a job as a browser without scripts gets it.
+fn page(house: &House, path: &str) -> String {
+    let token = format!("Bearer {}", house.token());
+    let headers = [("Authorization", token.as_str()), ("Accept", "text/html")];
+    let answer = send(house.address(), "GET", path, &headers, None);
+    let text = String::from_utf8(answer.body.clone()).unwrap();
+    assert_eq!(answer.status, 200, "{text}");
+    let policy = answer.header("content-security-policy").unwrap_or_default();
+    assert!(policy.starts_with("default-src 'self';") && !policy.contains("unsafe"), "{policy}");
+    text
+}
+
+#[test]
+fn the_page_of_a_job_is_complete_without_scripts_and_its_output_stays_text() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::with(&[(&host, 1)]);
+    let script = r#"seq 1 1500; printf '\033[1;31m<script>alert("x")</script>\033]0;t\007\342\200\256\n'; exit 3"#;
+    house.shunt(&["run", "--", "sh", "-c", script]).expect(3, &["failed"]);
+    let id = house.api("jobs?state=failed")[0]["id"].as_str().unwrap().to_owned();
+    let text = page(&house, &format!("/jobs/{id}"));
+    for part in [
+        "It failed on u1 with exit code 3.",
+        r#"<span class="f1 bold">&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;⟨U+202E⟩</span>"#,
+        "Lines 502 to 1501 of 1501",
+        r##"<a class="n" href="#L1501">1501</a>"##,
+        &format!(r#"href="/jobs/{id}?from=1#log""#),
+        &format!(r#"href="/api/v0/e/default/jobs/{id}/log" download"#),
+        "Its host said that it runs",
+    ] {
+        assert!(text.contains(part), "{part}\nis not in\n{text}");
+    }
+    assert!(!text.contains("<script>alert") && !text.contains('\x1b') && !text.contains(" style="), "{text}");
+    let first = page(&house, &format!("/jobs/{id}?from=1"));
+    assert!(first.contains("Lines 1 to 1000 of 1501") && first.contains(r#"?from=1001#log" rel="next""#), "{first}");
 }

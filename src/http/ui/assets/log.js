@@ -26,7 +26,9 @@ function start(place) {
     if (chosen && go) list.goTo(chosen.from);
   };
   const followed = () => {
-    controls.follow.setAttribute("aria-pressed", String(list.follows));
+    // Nothing comes any more: what is left of it leads to the end.
+    if (lines.complete) controls.follow.removeAttribute("aria-pressed");
+    else controls.follow.setAttribute("aria-pressed", String(list.follows));
     controls.follow.hidden = lines.complete && list.follows;
     controls.follow.textContent = lines.complete ? "To the end" : "Follow";
   };

@@ -9,6 +9,7 @@ const ROW_PX = 18;
 // Browsers know no elements that are much higher.
 const MOST_PX = 15_000_000;
 const BEYOND = 6;
+const SHORT = 20;
 const KEYS = { ArrowDown: 3, ArrowUp: -3, PageDown: "window", PageUp: "-window", " ": "window" };
 
 export class List {
@@ -54,7 +55,11 @@ export class List {
 
   // The log has more lines, or the window another height.
   resize() {
-    this.spacer.style.height = `${Math.min(MOST_PX, this.lines.total * ROW_PX)}px`;
+    const height = this.lines.total * ROW_PX;
+    this.spacer.style.height = `${Math.min(MOST_PX, height)}px`;
+    // A short log that is complete needs no large window.
+    const short = this.lines.complete && this.lines.total <= SHORT && !this.scroller.classList.contains("wrapped");
+    this.scroller.style.height = short ? `${height + 2 * ROW_PX}px` : "";
     if (this.goal !== null && this.lines.known) this.arrive();
     else if (this.follows) this.toEnd();
     else this.draw();

@@ -28,6 +28,14 @@ pub(super) fn attempts(job: &JobBody) -> Markup {
     } }
 }
 
+/// Who asked for its end.
+pub(super) fn asked_by(events: &[JobEventBody]) -> Option<&str> {
+    events.iter().find_map(|event| match &event.event {
+        RecordedBody::Applied(JobEvent::CancelRequested { by, .. }) => Some(by.as_str()),
+        RecordedBody::Applied(_) | RecordedBody::Submitted { .. } => None,
+    })
+}
+
 pub(super) fn events(events: &[JobEventBody]) -> Markup {
     html! { details {
         summary { "History" }

@@ -80,7 +80,7 @@ async fn draw(api: Api, viewer: Viewer, id: JobId, shown: Shown, waits: Arc<Atom
             (parts::job_state(&body.state))
             div.right.acts { (acts::acts(&body, may)) }
         }
-        p.told { (words::told(&body)) }
+        p.told { (words::told(&body, history::asked_by(&history))) }
         (facts::short(&body))
         @if let Some(explanation) = &explained { (waits::why(explanation)) }
         (facts::alarms(&body))

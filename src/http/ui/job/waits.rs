@@ -13,7 +13,7 @@ pub(super) fn why(of: &Explanation) -> Markup {
     };
     html! {
         section #why {
-            p { (state(tone, word)) " " (of.summary) }
+            p { (state(tone, word)) ": " (of.summary) "." }
             p.muted { "To unblock: " (of.unblock) }
             details {
                 summary { "Clause by clause" }

@@ -3,13 +3,14 @@
 use shuntyard_domain::outcome::{LostEvidence, NotRunReason, Outcome, StopReason, TruncatedReason};
 use shuntyard_domain::wire::api::JobBody;
 
-/// How the job goes, or how it ended.
-pub(super) fn told(job: &JobBody) -> String {
+/// How the job goes, or how it ended; `by` is who asked for its end, if somebody did.
+pub(super) fn told(job: &JobBody, by: Option<&str>) -> String {
     let runner = job.runner.as_deref().unwrap_or("a runner");
     if let Some(outcome) = job.outcome {
-        return ended(job, outcome, runner);
+        return ended(job, outcome, runner, by);
     }
-    let asked = if job.cancel_requested_at.is_some() { " It was asked to stop." } else { "" };
+    let by = by.unwrap_or("somebody");
+    let asked = if job.cancel_requested_at.is_some() { format!(" {by} asked for its end.") } else { String::new() };
     let now = match job.state.as_str() {
         "queued" if job.attempt > 0 => "It waits to be started again.".to_owned(),
         "queued" => "It waits for a runner.".to_owned(),
@@ -17,12 +18,15 @@ pub(super) fn told(job: &JobBody) -> String {
         "starting" => format!("It was sent to {runner}; whether it runs there is not known yet."),
         _ => format!("It runs on {runner}."),
     };
-    now + asked
+    now + &asked
 }
 
-fn ended(job: &JobBody, outcome: Outcome, runner: &str) -> String {
+fn ended(job: &JobBody, outcome: Outcome, runner: &str, by: Option<&str>) -> String {
     let code = job.exit_code.map_or_else(String::new, |code| format!(" with exit code {code}"));
-    let stopped = job.stop_reason.map(stop_reason);
+    let stopped = job.stop_reason.map(|why| match (why, by) {
+        (StopReason::User, Some(by)) => format!("{by} asked for it"),
+        (why, _) => stop_reason(why).to_owned(),
+    });
     let because = stopped.map_or_else(String::new, |why| format!(": {why}"));
     match outcome {
         Outcome::Succeeded => format!("It succeeded on {runner}."),
@@ -106,10 +110,10 @@ mod tests {
         for (keys, sentence) in [
             (json!({"state": "queued", "attempt": 0, "runner": null}), "It waits for a runner."),
             (json!({"state": "running"}), "It runs on u1."),
-            (json!({"state": "running", "cancel_requested_at": "x"}), "It runs on u1. It was asked to stop."),
+            (json!({"state": "running", "cancel_requested_at": "x"}), "It runs on u1. ada asked for its end."),
             (json!({"outcome": "succeeded", "exit_code": 0}), "It succeeded on u1."),
             (json!({"outcome": "failed", "exit_code": 3}), "It failed on u1 with exit code 3."),
-            (json!({"outcome": "cancelled", "stop_reason": "user"}), "It was stopped on u1: somebody asked for it."),
+            (json!({"outcome": "cancelled", "stop_reason": "user"}), "It was stopped on u1: ada asked for it."),
             (
                 json!({"outcome": "cancelled", "not_run_reason": "cancelled_while_queued", "runner": null}),
                 "It never ran: it was cancelled while it waited.",
@@ -120,7 +124,7 @@ mod tests {
             ),
             (json!({"outcome": "lost", "lost_evidence": "rebooted"}), "Its result is lost: its host has booted since."),
         ] {
-            assert_eq!(told(&job(&keys)), sentence);
+            assert_eq!(told(&job(&keys), Some("ada")), sentence);
         }
     }
 }
