@@ -118,8 +118,12 @@ export class Lines {
     for (const line of body.lines) {
       this.kept.set(line.line, line);
       this.stale.delete(line.line);
-      // It may have grown since it was counted.
-      if (line.line > this.total) this.total = line.line;
+    }
+    // It may have grown since it was counted.
+    const last = body.lines.at(-1)?.line ?? 0;
+    if (last > this.total) {
+      this.total = last;
+      this.onchange();
     }
     if (this.kept.size <= KEPT) return;
     const { first, last } = this.wanted;
