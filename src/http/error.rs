@@ -362,6 +362,11 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// Whether a request was refused because nobody good has sent it.
+pub(super) fn is_denied(response: &Response) -> bool {
+    response.status() == StatusCode::UNAUTHORIZED
+}
+
 /// Whether a request was refused for want of a role.
 pub(super) fn is_forbidden(response: &Response) -> bool {
     response.status() == StatusCode::FORBIDDEN

@@ -15,7 +15,7 @@ const CHEFS_KEYS: [&str; 2] = ["chef-delivery-token", "chef-delivery-user"];
 pub(super) fn keys_of(method: &Method, route: &str) -> &'static [&'static str] {
     match *method {
         Method::GET | Method::HEAD if route.ends_with("/jobs") => {
-            &["state", "project", "runner", "phase_run", "fan_out", "before", "limit"]
+            &["state", "project", "title", "runner", "phase_run", "fan_out", "before", "limit"]
         }
         // What the path says is not asked for again.
         Method::GET | Method::HEAD if route.ends_with("/{pipeline}/changes") => &["state", "before", "limit"],

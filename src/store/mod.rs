@@ -26,6 +26,7 @@ mod job_page;
 mod job_receipts;
 mod job_row;
 mod job_secrets;
+mod job_spans;
 mod jobs;
 mod jump_hosts;
 mod migrate;
@@ -85,6 +86,7 @@ pub use job_events::{JobEventRow, RecordedEvent, job_events};
 pub use job_page::{JobQuery, job_page};
 pub use job_receipts::{job_receipt_find, job_receipt_insert};
 pub use job_secrets::{job_secrets_find, job_secrets_put};
+pub use job_spans::{JobSpan, job_spans};
 pub use jobs::{
     job_find, job_insert, jobs_on_runner, jobs_placed, jobs_placed_by_state, jobs_runner_hostnames, jobs_unfinished,
     workspaces_in_use,

@@ -1,7 +1,7 @@
 //! What becomes of a form that was carried out: back to a page, which says so once.
 
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Redirect, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The cookie of what the next page says.
@@ -29,9 +29,7 @@ impl Done {
 
 impl IntoResponse for Done {
     fn into_response(self) -> Response {
-        let mut response = StatusCode::SEE_OTHER.into_response();
-        let to = HeaderValue::from_str(&self.to).unwrap_or(HeaderValue::from_static("/"));
-        response.headers_mut().insert(header::LOCATION, to);
+        let mut response = Redirect::to(&self.to).into_response();
         if let Some(said) = self.said {
             set_cookie(&mut response, SAID, &said, &format!("; Max-Age={SAID_FOR_S}"));
         }

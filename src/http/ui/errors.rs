@@ -2,16 +2,16 @@
 
 use axum::body::to_bytes;
 use axum::extract::Request;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::html;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use shuntyard_domain::wire::api::ErrorBody;
 
 use super::page::Page;
 use super::viewer::{Viewer, accepts};
-use crate::http::request_id;
+use crate::http::{error, request_id};
 
 /// Bodies of errors are small.
 const MAX_ERROR_BYTES: usize = 256 * 1024;
@@ -28,7 +28,7 @@ pub(in crate::http) async fn as_pages(request: Request, next: Next) -> Response 
     let is_get = parts.method.is_safe();
     let response = next.run(Request::from_parts(parts, body)).await;
     let status = response.status();
-    if status == StatusCode::UNAUTHORIZED && is_get {
+    if is_get && error::is_denied(&response) {
         return to_login(&viewer);
     }
     if status.is_client_error() || status.is_server_error() { page(response, &viewer).await } else { response }
@@ -36,14 +36,15 @@ pub(in crate::http) async fn as_pages(request: Request, next: Next) -> Response 
 
 fn to_login(viewer: &Viewer) -> Response {
     let next = utf8_percent_encode(&viewer.address, NON_ALPHANUMERIC);
-    (StatusCode::SEE_OTHER, [(header::LOCATION, format!("/login?next={next}"))]).into_response()
+    Redirect::to(&format!("/login?next={next}")).into_response()
 }
 
 /// The error in words, with the server's sentence and the request's id.
 async fn page(response: Response, viewer: &Viewer) -> Response {
+    let forbidden = error::is_forbidden(&response);
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, MAX_ERROR_BYTES).await.unwrap_or_default();
-    let told: ErrorBody = serde_json::from_slice(&bytes).unwrap_or_else(|_| unsaid(parts.status));
+    let told: ErrorBody = serde_json::from_slice(&bytes).unwrap_or_else(|_| unsaid(forbidden));
     let title = parts.status.canonical_reason().unwrap_or("Error");
     let main = html! {
         section.error role="alert" {
@@ -67,10 +68,11 @@ async fn page(response: Response, viewer: &Viewer) -> Response {
 }
 
 /// Chef's answers to what one may not do have no body.
-fn unsaid(status: StatusCode) -> ErrorBody {
-    let message = match status {
-        StatusCode::FORBIDDEN => "Your roles do not allow this here. An admin gives roles under Settings, Users.",
-        _ => "The server could not answer this.",
+fn unsaid(forbidden: bool) -> ErrorBody {
+    let message = if forbidden {
+        "Your roles do not allow this here. An admin gives roles under Settings, Users."
+    } else {
+        "The server could not answer this."
     };
     ErrorBody {
         error: String::new(),

@@ -6,11 +6,18 @@
 
 mod assets;
 mod bar;
+mod changes;
 mod done;
 mod errors;
 mod fields;
+mod history;
 mod live;
+mod overview;
 mod page;
+mod parts;
+mod past;
+mod queue;
+mod runners;
 mod session;
 mod theme;
 mod viewer;
@@ -24,7 +31,10 @@ pub(super) use session::SESSION;
 pub(super) fn keys_of(route: &str) -> &'static [&'static str] {
     match route {
         "/login" => &["next"],
+        "/" => &["hours"],
         "/runners" => &["filter", "view"],
+        "/changes" => &["project", "state", "before"],
+        "/history" => &["state", "project", "title", "runner", "before", "limit"],
         _ => &[],
     }
 }
@@ -37,4 +47,9 @@ pub(super) fn routes() -> Routes {
         .post("/logout", SignedIn, session::log_out)
         .post("/theme", Open, theme::choose)
         .get("/assets/{version}/{*path}", Open, assets::serve)
+        .and(runners::routes())
+        .and(queue::routes())
+        .and(changes::routes())
+        .and(past::routes())
+        .and(overview::routes())
 }

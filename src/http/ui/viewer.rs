@@ -10,6 +10,7 @@ use shuntyard_domain::access::{Place, Role};
 use super::done::SAID;
 use super::theme::{THEME, Theme};
 use crate::http::access::{Caller, cookie};
+use crate::http::error::ApiError;
 
 /// The reader of a page.
 #[derive(Clone)]
@@ -29,6 +30,14 @@ impl Viewer {
     /// Whether one of `roles` is the reader's at `place`; pages leave out what they may not do.
     pub(super) fn may(&self, roles: &[Role], place: &Place) -> bool {
         self.caller.as_ref().is_some_and(|caller| caller.check(roles, place).is_ok())
+    }
+
+    /// Who it is; pages that a guard looks after have one.
+    ///
+    /// # Errors
+    /// `TokenDenied`
+    pub(super) fn known(&self) -> Result<&Caller, ApiError> {
+        self.caller.as_ref().ok_or(ApiError::TokenDenied)
     }
 
     pub(super) fn name(&self) -> &str {
