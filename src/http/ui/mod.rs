@@ -19,6 +19,7 @@ mod past;
 mod queue;
 mod runners;
 mod session;
+mod settings;
 mod theme;
 mod viewer;
 
@@ -35,7 +36,7 @@ pub(super) fn keys_of(route: &str) -> &'static [&'static str] {
         "/runners" => &["filter", "view"],
         "/changes" => &["project", "state", "before"],
         "/history" => &["state", "project", "title", "runner", "before", "limit"],
-        _ => &[],
+        route => settings::keys_of(route),
     }
 }
 
@@ -52,4 +53,5 @@ pub(super) fn routes() -> Routes {
         .and(changes::routes())
         .and(past::routes())
         .and(overview::routes())
+        .and(settings::routes())
 }
