@@ -5,6 +5,7 @@ mod entrance;
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -21,8 +22,8 @@ pub use entrance::certificate;
 use crate::blobs::{BlobLimits, BlobStore};
 use crate::clock::Clock;
 use crate::config::{Config, DataPaths, Kept, PlacementRule};
-use crate::dispatch::{DialOut, Dispatcher, Parts};
-use crate::http::{self, AdminToken, Api};
+use crate::dispatch::{DialOut, Dispatcher, Parts, Quotas};
+use crate::http::{self, AdminToken, Api, RateLimits, Rates};
 use crate::local::LocalMachine;
 use crate::logs::LogStore;
 use crate::outgoing::{Caller, CallerSettings};
@@ -100,6 +101,7 @@ impl Daemon {
             placement: placement(config.dispatch.placement)?,
             runner_min_free_bytes: config.workspaces.runner_min_free_bytes,
             spool_cap_bytes: config.output.spool_cap_bytes,
+            quotas: quotas(config),
             artifacts_max_bytes: config.artifacts.max_bytes,
             command_template: config.pipelines.command.clone(),
             enrolment_approval: config.enrolment.approval,
@@ -114,7 +116,9 @@ impl Daemon {
         }
         // Only now: a host whose key is not loaded yet would be refused.
         endpoint.into_iter().for_each(Inbound::serve);
-        let api = Api { dispatcher: dispatcher.clone() };
+        let limits = &config.limits;
+        let rates = RateLimits { token_per_s: limits.requests_per_s, address_per_s: limits.anonymous_per_s };
+        let api = Api { dispatcher: dispatcher.clone(), rates: Arc::new(Rates::new(rates)) };
         server.spawn(info_span!("http"), |stop| http::serve(listener, door, api, stop));
         tracing::info!(%address, data_dir = %paths.data_dir.display(), "ready");
         Ok(Self { dispatcher, store, local: machine, server, inbound, address, _lock: lock })
@@ -240,6 +244,16 @@ async fn dial_out(
 fn caller_settings(config: &Config) -> CallerSettings {
     let said = config.outgoing.clone();
     CallerSettings { allow_http: said.allow_http, allow_networks: said.allow_networks, ca_file: said.ca_file }
+}
+
+fn quotas(config: &Config) -> Quotas {
+    let limits = &config.limits;
+    Quotas {
+        unfinished_jobs: limits.unfinished_jobs,
+        script_bytes: limits.script_bytes,
+        matrix_rows: limits.matrix_rows,
+        job_log_bytes: limits.job_log_bytes,
+    }
 }
 
 fn placement(rule: PlacementRule) -> anyhow::Result<Placement> {

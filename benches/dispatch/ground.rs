@@ -173,6 +173,7 @@ async fn start_engine(data: &TempDir) -> Dispatcher {
         placement: Placement::LeastLoaded,
         runner_min_free_bytes: 0,
         spool_cap_bytes: 8 << 30,
+        quotas: Default::default(),
         artifacts_max_bytes: 1 << 30,
         enrolment_approval: false,
         local: Local::default(),

@@ -137,6 +137,7 @@ async fn start(data: &TempDir) -> (Dispatcher, Pool) {
         placement: Placement::LeastLoaded,
         runner_min_free_bytes: 0,
         spool_cap_bytes: 8 << 30,
+        quotas: Default::default(),
         artifacts_max_bytes: 1 << 30,
         enrolment_approval: false,
         check_every: None,

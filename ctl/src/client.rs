@@ -16,11 +16,13 @@ use crate::client_error::{ClientError, Refusal, innermost};
 use crate::connection::{Connection, Token, is_loopback, shown};
 use crate::terminal::plain;
 use crate::trust::{Refused, Watchman};
-use answer::{date, next_page, not_json};
+use answer::{date, next_page, not_json, pause_of};
 
 pub use answer::{Answer, parse, unknown_shape};
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// For the pauses that a server asks for before one request is answered.
+const PAUSES_LIMIT: Duration = Duration::from_secs(30);
 /// For whole answers; streams have no limit of this kind.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 pub const EVENT_STREAM: &str = "text/event-stream";
@@ -249,9 +251,21 @@ impl Client {
         if let Some(value) = self.authorization()? {
             request = request.header(AUTHORIZATION, value);
         }
-        let response = request.send().await.map_err(|e| {
-            if e.is_connect() { self.not_connected(innermost(&e)) } else { ClientError::Cut(innermost(&e)) }
-        })?;
+        let mut waited = Duration::ZERO;
+        let response = loop {
+            let again = request.try_clone();
+            let response = request.send().await.map_err(|e| {
+                if e.is_connect() { self.not_connected(innermost(&e)) } else { ClientError::Cut(innermost(&e)) }
+            })?;
+            // A body that is streamed cannot be sent twice.
+            let (Some(pause), Some(again)) = (pause_of(&response), again) else { break response };
+            if waited + pause > PAUSES_LIMIT {
+                break response;
+            }
+            tokio::time::sleep(pause).await;
+            waited += pause;
+            request = again;
+        };
         if response.status().is_success() { Ok(response) } else { Err(self.refusal(method, response).await) }
     }
 

@@ -1,6 +1,6 @@
 //! One value as it was given, and what it can be read as.
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -132,6 +132,19 @@ impl Given {
         };
         let read = texts.and_then(|texts| texts.iter().map(|text| text.parse().ok()).collect());
         read.map_or_else(|| allowed("a list of networks, such as [\"10.0.0.0/8\", \"fd00::/8\"]"), Ok)
+    }
+
+    /// A list of host names and addresses; as one text they are separated by commas.
+    pub fn host_names(&self) -> Result<Vec<String>, Refused> {
+        let texts: Option<Vec<&str>> = match self {
+            Self::Toml(toml::Value::Array(values)) => values.iter().map(toml::Value::as_str).collect(),
+            Self::Text(text) => Some(text.split(',').map(str::trim).filter(|text| !text.is_empty()).collect()),
+            Self::Toml(_) => None,
+        };
+        let is_one = |text: &&str| text.parse::<IpAddr>().is_ok() || check_hostname(text).is_ok();
+        let good = texts.filter(|texts| texts.iter().all(|text| is_one(text)));
+        let good = good.map(|texts| texts.into_iter().map(ToOwned::to_owned).collect());
+        good.map_or_else(|| allowed("a list of names and addresses, such as [\"shunt.example.com\", \"10.0.0.5\"]"), Ok)
     }
 
     /// A runner's name.

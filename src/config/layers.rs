@@ -13,6 +13,7 @@ pub(super) const KEYS: &[&str] = &[
     "tls.mode",
     "tls.cert_file",
     "tls.key_file",
+    "tls.names",
     "data.dir",
     "data.master_key_file",
     "store.url",
@@ -41,6 +42,12 @@ pub(super) const KEYS: &[&str] = &[
     "local.slots",
     "local.name",
     "health.check_every_s",
+    "limits.requests_per_s",
+    "limits.anonymous_per_s",
+    "limits.unfinished_jobs",
+    "limits.script_kib",
+    "limits.matrix_rows",
+    "limits.job_log_mib",
 ];
 
 const VARIABLE_PREFIX: &str = "SHUNTD_";

@@ -1,9 +1,11 @@
 //! Puts the configuration together.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use shuntyard_domain::project_config::MAX_ROWS;
 use shuntyard_domain::runner::MAX_SLOTS;
 use zeroize::Zeroizing;
 
@@ -12,8 +14,8 @@ use super::layers::{FILE_VARIABLE, Layers};
 use super::tls::read_tls;
 use super::{
     ArtifactsConfig, Config, DataConfig, DataPaths, DialOutConfig, DispatchConfig, EnrolmentConfig, HealthConfig,
-    LocalConfig, LogConfig, LogFormat, LogLevel, OutgoingConfig, OutputConfig, PipelinesConfig, PlacementRule,
-    ServerConfig, SshConfig, StoreConfig, TlsMode, WorkspacesConfig,
+    LimitsConfig, LocalConfig, LogConfig, LogFormat, LogLevel, OutgoingConfig, OutputConfig, PipelinesConfig,
+    PlacementRule, ServerConfig, SshConfig, StoreConfig, TlsMode, WorkspacesConfig,
 };
 
 /// What the configuration is made of.
@@ -153,6 +155,7 @@ impl Config {
                 check_every: Some(read_seconds(layers, "health.check_every_s", 0, 86_400, 900))
                     .filter(|s| !s.is_zero()),
             },
+            limits: read_limits(layers),
         }
     }
 }
@@ -164,6 +167,20 @@ fn read_outgoing(layers: &mut Layers, env: &BTreeMap<String, String>) -> Outgoin
         allow_networks: layers.read("outgoing.allow_networks", |given| given.networks()).unwrap_or_default(),
         ca_file: layers.read("outgoing.ca_file", |given| given.file_or_none(home.as_deref())).flatten(),
     }
+}
+
+fn read_limits(layers: &mut Layers) -> LimitsConfig {
+    let mut whole = |key, range: RangeInclusive<u32>, unit: &str, default| {
+        layers.read(key, |given| given.whole(range.clone(), unit)).unwrap_or(default)
+    };
+    let requests_per_s = whole("limits.requests_per_s", 0..=1_000_000, "requests", 500);
+    let anonymous_per_s = whole("limits.anonymous_per_s", 0..=1_000_000, "requests", 100);
+    let unfinished_jobs =
+        Some(whole("limits.unfinished_jobs", 0..=1_000_000, "jobs", 100_000)).filter(|jobs| *jobs > 0);
+    let script_bytes = whole("limits.script_kib", 1..=1024, "KiB", 1024) << 10;
+    let matrix_rows = whole("limits.matrix_rows", 1..=MAX_ROWS.into(), "rows", MAX_ROWS.into());
+    let job_log_bytes = read_mib(layers, "limits.job_log_mib", 1, 1 << 20);
+    LimitsConfig { requests_per_s, anonymous_per_s, unfinished_jobs, script_bytes, matrix_rows, job_log_bytes }
 }
 
 fn read_seconds(layers: &mut Layers, key: &'static str, least: u32, most: u32, default: u32) -> Duration {

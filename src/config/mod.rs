@@ -49,6 +49,7 @@ pub struct Config {
     pub outgoing: OutgoingConfig,
     pub local: LocalConfig,
     pub health: HealthConfig,
+    pub limits: LimitsConfig,
 }
 
 /// `[server]`: the HTTP API.
@@ -65,6 +66,8 @@ pub struct TlsConfig {
     pub mode: TlsMode,
     /// Without them the daemon makes a certificate of its own.
     pub files: Option<TlsFiles>,
+    /// Further host names and addresses for that one.
+    pub names: Vec<String>,
 }
 
 /// What the API speaks.
@@ -219,6 +222,21 @@ pub struct LocalConfig {
 pub struct HealthConfig {
     /// How often a connected runner is examined; `None`: never by itself.
     pub check_every: Option<Duration>,
+}
+
+/// `[limits]`: what one caller, and one project, may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// Of one token; 0: any number.
+    pub requests_per_s: u32,
+    /// Of one address without a good token; 0: any number.
+    pub anonymous_per_s: u32,
+    /// Of one project; `None`: any number.
+    pub unfinished_jobs: Option<u32>,
+    pub script_bytes: u32,
+    pub matrix_rows: u32,
+    /// What a job may ask to keep of its output.
+    pub job_log_bytes: u64,
 }
 
 /// Declares an enum whose members are the words of a key.

@@ -13,7 +13,8 @@ impl Config {
     #[must_use]
     pub fn to_toml(&self) -> String {
         let Self { server, data, store, log, output, ssh, dispatch, .. } = self;
-        let Self { tls, pipelines, workspaces, artifacts, enrolment, dialout, outgoing, local, health, .. } = self;
+        let Self { tls, pipelines, workspaces, artifacts, enrolment, dialout, outgoing, local, health, limits, .. } =
+            self;
         let text = |text: &str| toml::Value::from(text).to_string();
         let file = |file: Option<&Path>| text(&file.unwrap_or(Path::new("")).to_string_lossy());
         let sections = [
@@ -27,6 +28,7 @@ impl Config {
                     ("mode", text(tls.mode.as_str())),
                     ("cert_file", file(tls.files.as_ref().map(|files| files.cert_file.as_path()))),
                     ("key_file", file(tls.files.as_ref().map(|files| files.key_file.as_path()))),
+                    ("names", toml::Value::from(tls.names.clone()).to_string()),
                 ],
             ),
             (
@@ -94,6 +96,17 @@ impl Config {
                 ],
             ),
             ("health", vec![("check_every_s", health.check_every.map_or(0, |every| every.as_secs()).to_string())]),
+            (
+                "limits",
+                vec![
+                    ("requests_per_s", limits.requests_per_s.to_string()),
+                    ("anonymous_per_s", limits.anonymous_per_s.to_string()),
+                    ("unfinished_jobs", limits.unfinished_jobs.unwrap_or(0).to_string()),
+                    ("script_kib", (limits.script_bytes >> 10).to_string()),
+                    ("matrix_rows", limits.matrix_rows.to_string()),
+                    ("job_log_mib", (limits.job_log_bytes >> 20).to_string()),
+                ],
+            ),
         ];
         let section = |(name, keys): (&str, Vec<(&str, String)>)| {
             let keys: String = keys.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();

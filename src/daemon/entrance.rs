@@ -58,7 +58,7 @@ pub fn certificate(config: &Config, now_ms: i64) -> Result<Option<(TlsFiles, Cer
             (files, read)
         }
         Transport::SelfSigned(files) => {
-            let own = SelfSigned { files, names: names_for(config.server.listen.ip()) };
+            let own = SelfSigned { files, names: names_for(config.server.listen.ip(), &config.tls.names) };
             let read = own.read_or_make(now_ms)?;
             (own.files, read)
         }

@@ -5,6 +5,7 @@ use shuntyard_domain::project_config::Fault;
 use shuntyard_domain::runner::BadName;
 use shuntyard_domain::stage::Refusal;
 
+use super::quotas::OverQuota;
 use crate::blobs::BlobError;
 use crate::logs::LogError;
 use crate::sealed::SealError;
@@ -65,6 +66,8 @@ pub enum DispatchError {
     UnderWay(String),
     #[error("runner `{hostname}` has {running} running job(s); cancel them first, or use force")]
     RunnerBusy { hostname: String, running: usize },
+    #[error(transparent)]
+    OverQuota(#[from] OverQuota),
     #[error(transparent)]
     BadName(#[from] BadName),
     #[error(transparent)]

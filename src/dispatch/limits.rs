@@ -1,16 +1,21 @@
-//! Limits on how many jobs of a project run at a time; those of groups come with their jobs.
+//! Limits of projects: how many jobs run at a time, and quotas. Those of groups come with their jobs.
 
 use shuntyard_domain::board::{Account, BoardEvent};
 use shuntyard_domain::explain::Explanation;
 use shuntyard_domain::ids::JobId;
 use shuntyard_domain::job::{Job, JobState};
+use shuntyard_domain::output::OUTPUT_CAP_BYTES;
+use shuntyard_domain::project_config::MAX_ROWS;
 use shuntyard_domain::tenancy::Name;
 use shuntyard_domain::wire::api::ProjectLimits;
 use shuntyard_domain::wire::time_text::rfc3339;
 
 use super::engine_error::bad;
 use super::{DispatchError, Dispatcher};
-use crate::store::{StoreError, job_find, project_limit_find, project_limit_list, project_limit_set};
+use crate::store::{
+    Connection, QuotaRow, StoreError, job_find, project_limit_find, project_limit_list, project_limit_set,
+    project_quotas_find, project_quotas_set,
+};
 
 /// More than any house runs at a time.
 const RUNNING_MAX: u32 = 1_000_000;
@@ -25,7 +30,7 @@ pub(super) fn account(job: &Job) -> Account {
 }
 
 impl Dispatcher {
-    /// How many jobs of the project may run at a time.
+    /// How many jobs of the project may run at a time, and which quotas it has of its own.
     ///
     /// # Errors
     /// `Store`
@@ -35,11 +40,16 @@ impl Dispatcher {
         org: Name,
         project: Name,
     ) -> Result<ProjectLimits, DispatchError> {
-        let running = self.0.store.read(move |c| project_limit_find(c, &enterprise, &org, &project)).await?;
-        Ok(ProjectLimits { running })
+        let read = self.0.store.read(move |c| {
+            let running = project_limit_find(c, &enterprise, &org, &project)?;
+            let own = project_quotas_find(c, (enterprise.as_str(), org.as_str(), project.as_str()))?;
+            Ok::<_, StoreError>((running, own))
+        });
+        let (running, QuotaRow { unfinished_jobs, script_bytes, matrix_rows, job_log_bytes }) = read.await?;
+        Ok(ProjectLimits { running, unfinished_jobs, script_bytes, matrix_rows, job_log_bytes })
     }
 
-    /// Sets how many jobs of the project may run at a time. What runs goes on; what may start starts.
+    /// Sets how many jobs of the project may run at a time, and its quotas. What runs and waits goes on; what may start starts.
     ///
     /// # Errors
     /// `BadRequest` for a number out of range, `Store`
@@ -53,13 +63,19 @@ impl Dispatcher {
         if let Some(running) = limits.running.filter(|running| *running > RUNNING_MAX) {
             return Err(bad("running", format!("{running} jobs are too many"), &["null", "0 to 1000000 jobs"]));
         }
+        let ProjectLimits { unfinished_jobs, script_bytes, matrix_rows, job_log_bytes, .. } = limits;
+        let quotas = QuotaRow { unfinished_jobs, script_bytes, matrix_rows, job_log_bytes };
+        check_quotas(&quotas)?;
         let engine = self.clone();
         self.to_the_end(async move {
             // The board hears of limits in the order in which they are stored.
             let _turn = engine.0.limit_changes.lock().await;
             let now_ms = engine.0.clock.now_ms();
             let (told_org, told_project) = (org.to_string(), project.to_string());
-            let set = move |c: &mut _| project_limit_set(c, (&enterprise, &org, &project), limits.running, now_ms);
+            let set = move |c: &mut Connection| {
+                project_limit_set(c, (&enterprise, &org, &project), limits.running, now_ms)?;
+                project_quotas_set(c, (&enterprise, &org, &project), &quotas, now_ms)
+            };
             engine.0.store.write(set).await?;
             tracing::info!(org = told_org, project = told_project, running = limits.running, "limit of a project set");
             engine.tell_board(BoardEvent::LimitChanged {
@@ -106,6 +122,24 @@ impl Dispatcher {
         }
         Ok(told)
     }
+}
+
+/// # Errors
+/// `BadRequest` for the first that is out of range.
+fn check_quotas(quotas: &QuotaRow) -> Result<(), DispatchError> {
+    let whole = |value: Option<u32>| value.map(u64::from);
+    for (key, value, least, most, unit) in [
+        ("unfinished_jobs", whole(quotas.unfinished_jobs), 0, u64::from(RUNNING_MAX), "jobs"),
+        ("script_bytes", whole(quotas.script_bytes), 1, 1 << 20, "bytes"),
+        ("matrix_rows", whole(quotas.matrix_rows), 1, u64::from(MAX_ROWS), "rows"),
+        ("job_log_bytes", quotas.job_log_bytes, *OUTPUT_CAP_BYTES.start(), *OUTPUT_CAP_BYTES.end(), "bytes"),
+    ] {
+        if let Some(found) = value.filter(|value| !(least..=most).contains(value)) {
+            let message = format!("{found} {unit} are out of range");
+            return Err(bad(key, message, &["null", &format!("{least} to {most} {unit}")]));
+        }
+    }
+    Ok(())
 }
 
 /// When the job got its slot, in Unix milliseconds, as far as its record says.

@@ -37,6 +37,7 @@ mod one_off;
 mod pipelines;
 mod pools;
 mod queue_clock;
+mod quotas;
 mod recover;
 mod resealing;
 mod retire;
@@ -85,6 +86,7 @@ pub use inventory::Contact;
 pub use local::{Local, LocalHost, LocalRunner, local_runner};
 pub use pipelines::{Tenant, Trigger};
 pub use pools::Keep;
+pub use quotas::{OverQuota, Quota, Quotas};
 pub use resealing::{ResealError, Resealed, check_sealed, reseal};
 pub use runner_patch::RunnerPatch;
 pub use secrets::SecretOwner;
@@ -127,6 +129,8 @@ pub struct Parts {
     pub runner_min_free_bytes: u64,
     /// What a job's log on its runner may take.
     pub spool_cap_bytes: u64,
+    /// What a project may have.
+    pub quotas: Quotas,
     /// Of the files that one job leaves.
     pub artifacts_max_bytes: u64,
     /// What a phase runs when its project does not say it.
@@ -153,6 +157,7 @@ struct Engine {
     pool: Pool,
     caller: Caller,
     spool_cap_bytes: u64,
+    quotas: Quotas,
     feed: Feed,
     accounts: Accounts,
     inventory: Inventory,
@@ -200,6 +205,7 @@ impl Dispatcher {
             pool: parts.pool,
             caller: parts.caller,
             spool_cap_bytes: parts.spool_cap_bytes,
+            quotas: parts.quotas,
             feed: Feed::new(epoch),
             accounts: Accounts::default(),
             inventory: Inventory::default(),

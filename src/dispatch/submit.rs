@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::engine_error::bad;
 use super::pipelines::source::{Parsed, parsed};
+use super::quotas::Asked;
 use super::{DispatchError, Dispatcher, new_id};
 use crate::store::{
     ApplyError, Connection, Expected, GivenConfig, MadeKind, PhaseRunRow, job_apply, job_find, job_insert,
@@ -39,12 +40,18 @@ impl Dispatcher {
     /// # Errors
     /// `BadRequest` names the offending key; nothing is stored then.
     pub async fn submit(&self, request: SubmitJob) -> Result<Job, DispatchError> {
+        let log = request.output_cap_bytes.map(|bytes| ("output_cap_bytes".to_owned(), bytes));
+        let asked = Asked { script: Some(("script".to_owned(), request.script.len())), log, ..Asked::default() };
         let Checked { origin, spec, filter, priority } = self.checked(request).await?;
         let job = self.new_job(origin, spec, filter, priority);
         let engine = self.clone();
         self.to_the_end(async move {
-            let stored = job.clone();
-            engine.0.store.create(MadeKind::Job, job.id, move |c| job_insert(c, &stored)).await?;
+            let (stored, quotas) = (job.clone(), engine.0.quotas);
+            let insert = move |c: &mut Connection| {
+                job_insert(c, &stored)?;
+                quotas.check(c, &stored.origin, &asked)
+            };
+            engine.0.store.create(MadeKind::Job, job.id, insert).await?;
             engine.announce(&job);
             Ok(job)
         })
@@ -106,6 +113,14 @@ impl Dispatcher {
         self.check_secrets((DEFAULT, DEFAULT, &request.project), &path, &phase.secrets, &env).await?;
         let id = PhaseRunId(new_id());
         let jobs = if phase.skip { Vec::new() } else { self.rows(id, &request, &phase)? };
+        let named = |key: &str| format!("phases.{}.{key}", request.phase);
+        let asked = Asked {
+            script: phase.run.as_ref().map(|script| (named("run"), script.len())),
+            rows: jobs.len(),
+            log: phase.output_cap_bytes.map(|bytes| (named("output_cap_bytes"), bytes)),
+            ..Asked::default()
+        };
+        let quotas = self.0.quotas;
         let row = PhaseRunRow {
             id,
             enterprise: DEFAULT.into(),
@@ -122,7 +137,8 @@ impl Dispatcher {
         self.to_the_end(async move {
             let insert = move |c: &mut Connection| {
                 phase_run_insert(c, &row)?;
-                stored.iter().try_for_each(|job| job_insert(c, job))
+                stored.iter().try_for_each(|job| job_insert(c, job))?;
+                stored.first().map_or(Ok(()), |job| quotas.check(c, &job.origin, &asked))
             };
             engine.0.store.create(MadeKind::PhaseRun, id, insert).await?;
             jobs.iter().for_each(|job| engine.announce(job));

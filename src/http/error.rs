@@ -10,9 +10,10 @@ use shuntyard_domain::project_config::Fault;
 use shuntyard_domain::wire::api::ErrorBody;
 use shuntyard_domain::wire::idempotency;
 
+use super::rate::{BURST_S, TooOften};
 use super::request_id;
 use crate::blobs::BlobError;
-use crate::dispatch::{AccountError, DispatchError, EnrolError};
+use crate::dispatch::{AccountError, DispatchError, EnrolError, Quota};
 use crate::store::StoreError;
 
 /// An answer that is not a success.
@@ -42,6 +43,8 @@ pub(super) enum ApiError {
     KeyUnderWay(String),
     /// The body did not arrive in time.
     TooSlow,
+    /// More requests than one caller may send.
+    TooOften(TooOften),
     /// A step on a runner's host failed.
     StepFailed(String),
     /// A host was not enrolled.
@@ -156,6 +159,11 @@ fn shown(error: ApiError) -> Shown {
         ApiError::TooSlow => {
             Shown::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body did not arrive within 60 seconds")
         }
+        ApiError::TooOften(TooOften { wait_s, per_s }) => {
+            let message = format!("more requests than are taken from one caller; try again in {wait_s} s");
+            let allowed = vec![format!("{per_s} requests a second, and {} at once", u64::from(per_s) * BURST_S)];
+            Shown { allowed, ..Shown::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message) }
+        }
         ApiError::Enrol(error) => shown_enrol(&error),
         ApiError::Dispatch(error) => shown_dispatch(error),
     }
@@ -194,6 +202,15 @@ fn shown_dispatch(error: DispatchError) -> Shown {
         }
         E::BadRequest { path, message, allowed } => {
             Shown { path: Some(path), allowed, ..Shown::new(StatusCode::BAD_REQUEST, "bad_request", message) }
+        }
+        E::OverQuota(over) => {
+            let (status, code) = match over.quota {
+                Quota::UnfinishedJobs => (StatusCode::TOO_MANY_REQUESTS, "queue_full"),
+                Quota::ScriptBytes => (StatusCode::PAYLOAD_TOO_LARGE, "script_too_large"),
+                Quota::MatrixRows => (StatusCode::UNPROCESSABLE_ENTITY, "matrix_too_large"),
+                Quota::JobLogBytes => (StatusCode::UNPROCESSABLE_ENTITY, "log_too_large"),
+            };
+            Shown { path: Some(over.path.clone()), allowed: vec![over.allowed()], ..Shown::new(status, code, message) }
         }
         E::BadName(_) => Shown::new(StatusCode::BAD_REQUEST, "bad_request", message),
         E::RunnerBusy { .. } => Shown::new(StatusCode::CONFLICT, "runner_busy", message),
@@ -235,6 +252,7 @@ fn retry_after(error: &ApiError) -> Option<HeaderValue> {
         ApiError::Account(AccountError::TooManyTries { wait_s }) => Some(HeaderValue::from(*wait_s)),
         ApiError::Account(AccountError::Crowded) => Some(HeaderValue::from(1)),
         ApiError::KeyUnderWay(_) => Some(HeaderValue::from(3)),
+        ApiError::TooOften(over) => Some(HeaderValue::from(over.wait_s)),
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! `/orgs/:org/projects/:project/limits`: how many jobs of a project may run at a time.
+//! `/orgs/:org/projects/:project/limits`: how many jobs of a project may run at a time, and its quotas.
 
 use axum::Json;
 use axum::extract::State;
@@ -16,7 +16,7 @@ pub(super) async fn show(
     Ok(Json(api.dispatcher.project_limits(enterprise, org, project).await?))
 }
 
-/// Replaces all limits: a key that is not given is no limit.
+/// Replaces all limits: without `running` any number runs; a quota that is not given is that of the configuration.
 pub(super) async fn put(
     State(api): State<Api>,
     PathProject(enterprise, org, project): PathProject,

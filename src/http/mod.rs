@@ -23,6 +23,7 @@ mod peer;
 mod phase_runs;
 mod pools;
 mod query;
+mod rate;
 mod request_id;
 mod routes;
 mod runners;
@@ -37,6 +38,8 @@ mod users;
 mod webhooks;
 mod workspaces;
 
+use std::sync::Arc;
+
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use axum::{Extension, Router};
@@ -48,6 +51,7 @@ use crate::dispatch::Dispatcher;
 
 pub use access::{At, Declared, Needs};
 pub use auth::{AdminToken, TokenError};
+pub use rate::{RateLimits, Rates};
 pub use serve::Door;
 
 /// A request body larger than this is refused; scripts and configurations fit easily.
@@ -57,6 +61,7 @@ const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 #[derive(Clone)]
 pub struct Api {
     pub dispatcher: Dispatcher,
+    pub rates: Arc<Rates>,
 }
 
 /// All routes.

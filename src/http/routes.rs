@@ -72,6 +72,7 @@ fn user_routes() -> Routes {
 fn runner_routes() -> Routes {
     Routes::new()
         .get("/", Look(At::Anywhere), runners::list)
+        .post("/", Administer(At::Enterprise), runners::add)
         .get("/streaming", Look(At::Anywhere), runners::streaming)
         .get("/{hostname}", Look(At::Runner), runners::show)
         .patch("/{hostname}", Administer(At::Runner), runners::patch)

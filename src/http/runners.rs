@@ -5,14 +5,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use shuntyard_domain::access::Place;
 use shuntyard_domain::wire::api::{AcceptHostKey, HealthBody, InstallRunner, PatchRunner, RunnerBody, StepEvent};
 use shuntyard_domain::wire::time_text::rfc3339;
 use tokio::sync::mpsc;
 
 use super::access::{Administer, Caller};
-use super::body::ApiJson;
+use super::body::{ApiJson, ApiSecretJson};
 use super::error::ApiError;
 use super::pages::bad;
 use super::path::PathHost;
@@ -79,6 +79,33 @@ pub(super) async fn install(
         api.dispatcher.check_scope(scope.clone()).await?;
     }
     Ok(steps::answer(api.dispatcher.install(hostname, request)?, stop))
+}
+
+/// What Chef's client says of a new runner and what its host says of itself are two things; the host's word counts.
+const TOLD_BY_THE_HOST: [&str; 5] = ["os", "platform", "platform_family", "platform_version", "openssh_public_key"];
+
+/// Chef's way to add a runner: waits for the end of the bootstrap, and answers the runner with 200, as it does for one
+/// that is there already. The keys are those of `install`, and `hostname`.
+pub(super) async fn add(
+    State(api): State<Api>,
+    ApiSecretJson(mut body): ApiSecretJson<Map<String, Value>>,
+) -> Result<Json<RunnerBody>, ApiError> {
+    let hostname = match body.remove("hostname") {
+        Some(Value::String(hostname)) => hostname,
+        _ => return Err(bad("hostname", "the body does not say which host".into(), &["its name"])),
+    };
+    if let Ok(there) = api.dispatcher.runner_body(&hostname).await {
+        return Ok(Json(there));
+    }
+    TOLD_BY_THE_HOST.iter().for_each(|key| drop(body.remove(*key)));
+    let login = "`user` with `password` or `private_key`, and `host_key`, as at runners/HOSTNAME/install";
+    let request: InstallRunner = serde_json::from_value(Value::Object(body))
+        .map_err(|_| bad("user", "the body does not say how to log in to the new host".into(), &[login]))?;
+    if let Some(scope) = &request.scope {
+        api.dispatcher.check_scope(scope.clone()).await?;
+    }
+    wait_for_end(api.dispatcher.install(hostname.clone(), request)?).await?;
+    Ok(Json(api.dispatcher.runner_body(&hostname).await?))
 }
 
 /// Accepts the new host key of a quarantined runner; the answer is a stream of its steps.
@@ -164,20 +191,22 @@ pub(super) async fn delete(
     if wants_stream(&headers) {
         return Ok(steps::answer(steps, api.dispatcher.stop_signal()).into_response());
     }
-    wait_for_end(steps).await
+    wait_for_end(steps).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-async fn wait_for_end(mut steps: mpsc::UnboundedReceiver<StepEvent>) -> Result<Response, ApiError> {
+async fn wait_for_end(mut steps: mpsc::UnboundedReceiver<StepEvent>) -> Result<(), ApiError> {
     while let Some(step) = steps.recv().await {
         match step {
-            StepEvent::Finished { .. } => return Ok(StatusCode::NO_CONTENT.into_response()),
+            StepEvent::Finished { .. } => return Ok(()),
             StepEvent::Failed { step, why, try_next, .. } => {
                 return Err(ApiError::StepFailed(format!("{step}: {why}. {try_next}")));
             }
-            StepEvent::Began { .. }
-            | StepEvent::Done { .. }
-            | StepEvent::Probed { .. }
-            | StepEvent::HostKeyUnconfirmed { .. } => (),
+            StepEvent::HostKeyUnconfirmed { fingerprint, key_type } => {
+                let why = format!("nobody has confirmed the host's key: it shows {key_type} {fingerprint}");
+                return Err(bad("host_key", why, &["the fingerprint, once it was compared"]));
+            }
+            StepEvent::Began { .. } | StepEvent::Done { .. } | StepEvent::Probed { .. } => (),
         }
     }
     Err(ApiError::StepFailed("the operation was interrupted".into()))

@@ -116,7 +116,8 @@ impl About<'_> {
 
 /// What stands before the name of a kind of row.
 pub fn article(what: &str) -> &'static str {
-    if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
+    let vowel = what.starts_with(['a', 'e', 'i', 'o', 'u']) && !what.starts_with("use");
+    if vowel { "an" } else { "a" }
 }
 
 /// Names the row that is being read, for `BadRow`.
@@ -166,7 +167,11 @@ mod tests {
 
     #[test]
     fn what_is_taken_is_told_with_its_article() {
-        for (what, told) in [("organisation", "already an organisation `x`"), ("runner", "already a runner `x`")] {
+        for (what, told) in [
+            ("organisation", "already an organisation `x`"),
+            ("runner", "already a runner `x`"),
+            ("user", "already a user `x`"),
+        ] {
             assert!(StoreError::Conflict { what, key: "x".into() }.to_string().contains(told), "{what}");
         }
     }

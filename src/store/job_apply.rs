@@ -17,6 +17,7 @@ use super::job_row::JobStateColumns;
 use super::job_secrets::job_secrets_delete;
 use super::jobs::{JOB, job_find};
 use super::outbox;
+use super::project_usage;
 use super::schema::{jobs, runners};
 
 /// Why a job did not change; nothing was written.
@@ -128,6 +129,9 @@ pub fn job_apply_each(
         })
         .map_err(|source| about.update(source))?;
     if written {
+        if next.state.is_finished() && !job.state.is_finished() {
+            project_usage::count_ended(c, &next.origin)?;
+        }
         for (before, after, at_ms) in steps {
             outbox::job_moved(c, Some(&before), &after, &next, at_ms)?;
         }

@@ -18,6 +18,7 @@ use super::fan_outs::fan_out_workspaces;
 use super::job_events::{RecordedEvent, job_event_insert};
 use super::job_row::JobRow;
 use super::outbox;
+use super::project_usage;
 use super::schema::jobs;
 
 pub(super) const JOB: &str = "job";
@@ -38,6 +39,7 @@ pub fn job_insert(c: &mut StoreConnection, job: &Job) -> Result<(), StoreError> 
         job_event_insert(c, &key, job.version, job.created_at_ms, submitted.name(), None)
     })
     .map_err(|source| about.insert(source))?;
+    project_usage::count_inserted(c, &job.origin)?;
     audit_note(c, "job.submit", || {
         let of = &job.origin;
         let after = json!({"title": of.title, "org": of.org, "project": of.project, "phase": of.phase});

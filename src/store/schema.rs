@@ -73,6 +73,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    project_usage (enterprise, org, project) {
+        enterprise -> Text,
+        org -> Text,
+        project -> Text,
+        unfinished -> BigInt,
+    }
+}
+
+diesel::table! {
+    project_quotas (enterprise, org, project) {
+        enterprise -> Text,
+        org -> Text,
+        project -> Text,
+        unfinished_jobs -> Nullable<BigInt>,
+        script_bytes -> Nullable<BigInt>,
+        matrix_rows -> Nullable<BigInt>,
+        job_log_bytes -> Nullable<BigInt>,
+        set_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
     projects (enterprise, org, name) {
         enterprise -> Text,
         org -> Text,

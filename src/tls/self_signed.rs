@@ -55,14 +55,15 @@ fn make(names: &[String]) -> Result<(String, String), rcgen::Error> {
     Ok((wanted.self_signed(&key)?.pem(), key.serialize_pem()))
 }
 
-/// The names for a daemon that listens on `listen`: this machine's, its loopback names, and the address when it is one.
+/// The names for a daemon that listens on `listen`: this machine's, those that were given, the address when it is one, and
+/// those of loopback.
 #[must_use]
-pub fn names_for(listen: IpAddr) -> Vec<String> {
+pub fn names_for(listen: IpAddr, given: &[String]) -> Vec<String> {
     let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let hostname = Some(hostname).filter(|name| shuntyard_domain::runner::check_hostname(name).is_ok());
     let mut names: Vec<String> = hostname.into_iter().collect();
     let own = (!listen.is_unspecified()).then(|| listen.to_string());
-    for name in own.into_iter().chain(["localhost", "127.0.0.1", "::1"].map(str::to_owned)) {
+    for name in given.iter().cloned().chain(own).chain(["localhost", "127.0.0.1", "::1"].map(str::to_owned)) {
         if !names.contains(&name) {
             names.push(name);
         }

@@ -65,8 +65,11 @@ fn every_fault_of_certificate_and_key_is_told_with_its_path() {
 #[test]
 fn a_certificate_of_our_own_is_made_once_and_only_its_owner_may_read_the_key() {
     let dir = tempfile::tempdir().unwrap();
-    let own = SelfSigned { files: files(dir.path()), names: names_for("192.0.2.1".parse().unwrap()) };
-    assert!(own.names.contains(&"192.0.2.1".to_owned()) && own.names.contains(&"localhost".to_owned()));
+    let own =
+        SelfSigned { files: files(dir.path()), names: names_for("192.0.2.1".parse().unwrap(), &["h.example".into()]) };
+    for name in ["h.example", "192.0.2.1", "localhost", "::1"] {
+        assert!(own.names.contains(&name.to_owned()), "{name}");
+    }
     let made = own.read_or_make(NOW_MS).unwrap();
     assert_eq!(fs::metadata(&own.files.key_file).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(own.read_or_make(NOW_MS).unwrap().fingerprint, made.fingerprint);

@@ -1,9 +1,9 @@
 //! What the server answered: its bytes, and what its headers say.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use reqwest::header::{DATE, HeaderMap, LINK};
-use reqwest::{StatusCode, Url};
+use reqwest::header::{DATE, HeaderMap, LINK, RETRY_AFTER};
+use reqwest::{Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -51,6 +51,12 @@ pub(super) fn next_page(list: &Url, headers: &HeaderMap) -> Option<Url> {
 
 pub(super) fn date(headers: &HeaderMap) -> Option<SystemTime> {
     httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
+}
+
+/// How long the server asks to wait before the same request; `None`: it does not, or it is for another reason.
+pub(super) fn pause_of(response: &Response) -> Option<Duration> {
+    let told = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)?;
+    (response.status() == StatusCode::TOO_MANY_REQUESTS).then(|| told.max(Duration::from_secs(1)))
 }
 
 #[cfg(test)]

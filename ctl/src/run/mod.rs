@@ -11,7 +11,7 @@ pub mod prefix;
 pub mod request;
 pub mod result;
 mod shell_words;
-mod size_arg;
+pub mod size_arg;
 mod stage;
 pub mod streams;
 pub mod view;

@@ -18,11 +18,22 @@ const UNITS: [(&str, u64); 9] = [
     ("TiB", 1 << 40),
 ];
 
-/// Reads `512MiB`: a whole number and its unit.
+/// Reads `512MiB`: a whole number and its unit, within what may be kept of a job's output.
 ///
 /// # Errors
 /// `Usage::BadSize` says what is wrong with it.
 pub fn parse(text: &str) -> Result<u64, Usage> {
+    let bad = |why: &str| Usage::BadSize { found: plain(text), why: why.into() };
+    Some(bytes(text)?)
+        .filter(|bytes: &u64| OUTPUT_CAP_BYTES.contains(bytes))
+        .ok_or_else(|| bad("it is not within 64KiB and 1TiB"))
+}
+
+/// Reads a whole number and its unit.
+///
+/// # Errors
+/// As `parse`.
+pub fn bytes(text: &str) -> Result<u64, Usage> {
     let bad = |why: &str| Usage::BadSize { found: plain(text), why: why.into() };
     let digits = text.trim().trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
     let unit = text.trim()[digits.len()..].trim();
@@ -35,8 +46,8 @@ pub fn parse(text: &str) -> Result<u64, Usage> {
     let Some((_, factor)) = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)) else {
         return Err(bad(&format!("`{}` is no unit", plain(unit))));
     };
-    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(*factor));
-    bytes.filter(|bytes| OUTPUT_CAP_BYTES.contains(bytes)).ok_or_else(|| bad("it is not within 64KiB and 1TiB"))
+    // More than can be counted is more than anything takes.
+    Ok(digits.parse::<u64>().ok().and_then(|number| number.checked_mul(*factor)).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Passwords: argon2id, on threads that may block, a few at a time.
 
+use std::sync::Arc;
+
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
@@ -21,13 +23,13 @@ const OF_NOBODY: &str =
 
 /// Hashes and checks.
 pub(super) struct Passwords {
-    running: Semaphore,
+    running: Arc<Semaphore>,
     admitted: Semaphore,
 }
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self { running: Semaphore::new(AT_A_TIME), admitted: Semaphore::new(AT_A_TIME + MAX_WAITING) }
+        Self { running: Arc::new(Semaphore::new(AT_A_TIME)), admitted: Semaphore::new(AT_A_TIME + MAX_WAITING) }
     }
 }
 
@@ -62,8 +64,13 @@ impl Passwords {
 
     async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, AccountError> {
         let _admitted = self.admitted.try_acquire().map_err(|_| AccountError::Crowded)?;
-        let _running = self.running.acquire().await.map_err(|_| DispatchError::Interrupted)?;
-        Ok(tokio::task::spawn_blocking(work).await.map_err(|_| DispatchError::Interrupted)?)
+        let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| DispatchError::Interrupted)?;
+        // The place is held until the work has ended, also when whoever asked has gone away.
+        let held = move || {
+            let _running = running;
+            work()
+        };
+        Ok(tokio::task::spawn_blocking(held).await.map_err(|_| DispatchError::Interrupted)?)
     }
 }
 
@@ -115,9 +122,9 @@ mod tests {
     #[tokio::test]
     async fn a_crowd_is_sent_away_and_the_rest_are_served() {
         let passwords = Passwords::default();
-        let _taken = passwords.admitted.acquire_many((AT_A_TIME + MAX_WAITING) as u32).await.unwrap();
+        let taken = passwords.admitted.acquire_many((AT_A_TIME + MAX_WAITING) as u32).await.unwrap();
         assert!(matches!(passwords.is_right(secret("x"), None).await, Err(AccountError::Crowded)));
-        drop(_taken);
+        drop(taken);
         assert!(!passwords.is_right(secret("x"), None).await.unwrap());
     }
 

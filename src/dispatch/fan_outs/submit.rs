@@ -7,14 +7,16 @@ use shuntyard_domain::fan_out::{
 };
 use shuntyard_domain::filter::Filter;
 use shuntyard_domain::ids::{FanOutId, RunnerId};
+use shuntyard_domain::job::JobOrigin;
 use shuntyard_domain::wire::api::SubmitJob;
 use shuntyard_domain::wire::fan_out::{FanOutPlanBody, RerunFanOut, SubmitFanOut};
 
 use super::Ask;
 use crate::dispatch::engine_error::bad;
+use crate::dispatch::quotas::Asked;
 use crate::dispatch::submit::Checked;
 use crate::dispatch::{DispatchError, Dispatcher, new_id};
-use crate::store::{Connection, MadeKind, StoreError, fan_out_insert, fan_out_rows_insert};
+use crate::store::{Connection, MadeKind, fan_out_insert, fan_out_rows_insert};
 
 impl Dispatcher {
     /// Stores a fan-out over the runners that match now; its first jobs follow at once.
@@ -139,12 +141,19 @@ impl Dispatcher {
         let rows = (0..).zip(chosen.rows).map(|(number, (runner, hostname))| FanOutRow::new(number, runner, hostname));
         let rows: Vec<FanOutRow> = rows.collect();
         tracing::info!(fan_out.id = %id, rows = rows.len(), "a fan-out begins");
+        let quotas = self.0.quotas;
+        let script = ("job.script".to_owned(), fan_out.spec.script.len());
+        // Its jobs are stored later, and not refused then.
+        let asked = Asked { later_jobs: rows.len() as u64, script: Some(script), ..Asked::default() };
+        let (org, project) = (fan_out.org.clone(), fan_out.project.clone());
+        let origin = JobOrigin { enterprise: fan_out.enterprise.clone(), org, project, ..JobOrigin::default() };
         self.to_the_end(async move {
             let insert = move |c: &mut Connection| {
+                quotas.check(c, &origin, &asked)?;
                 fan_out_insert(c, &fan_out)?;
-                fan_out_rows_insert(c, id, &rows)
+                Ok::<_, DispatchError>(fan_out_rows_insert(c, id, &rows)?)
             };
-            let stored: Result<(), StoreError> = engine.0.store.create(MadeKind::FanOut, id, insert).await;
+            let stored: Result<(), DispatchError> = engine.0.store.create(MadeKind::FanOut, id, insert).await;
             // Also when it failed: a commit may have failed in appearance only.
             engine.ask_about_fan_outs(Ask::One(id));
             stored?;

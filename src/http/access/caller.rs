@@ -29,12 +29,23 @@ impl Caller {
     /// The caller with a stored token that is neither expired nor revoked.
     ///
     /// # Errors
-    /// `TokenDenied`, `TokenExpired`
+    /// `TokenDenied`, `TokenExpired`, `TooOften`
     pub(super) async fn of(api: &Api, parts: &Parts) -> Result<Self, ApiError> {
-        let address = parts.extensions.get::<Peer>().map(|Peer(peer)| peer.ip());
+        let address = address(parts);
         let Presented { token, user } = Presented::of(parts);
+        api.rates.take(token.as_deref(), address).map_err(ApiError::TooOften)?;
         let token = token.ok_or(ApiError::TokenDenied)?;
-        Ok(Self::new(api.dispatcher.holder(&token, user.as_deref()).await?, address))
+        let holder = api.dispatcher.holder(&token, user.as_deref()).await?;
+        api.rates.known(&token);
+        Ok(Self::new(holder, address))
+    }
+
+    /// Counts a request that is answered to everybody.
+    ///
+    /// # Errors
+    /// `TooOften`
+    pub(super) fn nobody(api: &Api, parts: &Parts) -> Result<(), ApiError> {
+        api.rates.take(None, address(parts)).map_err(ApiError::TooOften)
     }
 
     /// The same caller as the store knows it now.
@@ -77,6 +88,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         parts.extensions.get::<Self>().cloned().ok_or(ApiError::TokenDenied)
     }
+}
+
+fn address(parts: &Parts) -> Option<IpAddr> {
+    parts.extensions.get::<Peer>().map(|Peer(peer)| peer.ip())
 }
 
 /// What a request says of who sends it.

@@ -63,7 +63,10 @@ pub(super) async fn guard(
 ) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
     let admitted = match access {
-        Access::Open => None,
+        Access::Open => {
+            Caller::nobody(&api, &parts)?;
+            None
+        }
         Access::SignedIn => Some((Caller::of(&api, &parts).await?, None)),
         Access::Role(roles, at) => {
             let caller = Caller::of(&api, &parts).await?;

@@ -66,5 +66,6 @@ mod store_faults;
 mod terminal;
 mod tls;
 mod together;
+mod users;
 mod workspaces;
 mod wrong;

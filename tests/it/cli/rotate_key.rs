@@ -61,7 +61,7 @@ fn a_runner_of_the_system_mode_gets_another_key_and_can_still_be_removed() {
     expect_rotated(&house, &host, SYSTEMS);
     assert!(lines(&host, SYSTEMS)[0].contains("restrict,command="));
     house.shunt(&["run", "--", "true"]).expect(0, &[]);
-    house.shunt(&["ctl", "delete-runner", "u1"]).expect(0, &[]);
+    house.shunt(&["ctl", "delete-runner", "u1", "--yes"]).expect(0, &[]);
     assert!(!host.run_inside("ls /var/lib").contains("shuntyard"));
 }
 

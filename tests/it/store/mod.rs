@@ -27,6 +27,7 @@ mod pipelines;
 #[cfg(feature = "postgres")]
 mod pools;
 mod postgres;
+mod project_usage;
 mod request_keys;
 mod runner_tests;
 mod samples;

@@ -69,6 +69,12 @@ pub async fn run(client: &Client, args: CreateArgs) -> Result<u8, Failure> {
         plain(&made.about.prefix),
         plain(&made.about.expires_at),
     ));
+    if client.connection().trust.pinned.is_some() {
+        note(
+            "The server's certificate signs itself: bring tls.crt of its data directory to the host, and `export \
+             CURL_CA_BUNDLE=tls.crt` there first. The address must be one of those that it was made for ([tls] names).",
+        );
+    }
     print(format!("{}\n", plain(&made.token)).as_bytes())?;
     Ok(0)
 }

@@ -7,10 +7,9 @@ pub mod whoami;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use reqwest::Method;
-use serde::Deserialize;
-use serde_json::json;
+use reqwest::{Method, StatusCode};
 use shuntyard_domain::tenancy::Name;
+use shuntyard_domain::wire::access::{GetToken, GotToken};
 
 use crate::client::{Client, encode, parse};
 use crate::client_error::ClientError;
@@ -19,18 +18,19 @@ use crate::failure::{Failure, Usage};
 use crate::logins::{Login, Logins};
 use crate::terminal::{ask_line, ask_secret, can_ask, note};
 
+const EXAMPLES: &str = "\
+Examples:
+  shunt login https://shunt.example.com:8920
+  shunt login https://10.0.0.5:8920 --user ci --password-stdin --fingerprint SHA256:… < password
+  shunt login https://10.0.0.5:8920 --token-stdin < token";
+
 /// Log in at a dispatcher: later commands speak to it, with the token that this one gets
 ///
 /// Asks for name and password. A server that has made its certificate itself shows its fingerprint, once: compare it with what
 /// `shuntd fingerprint` prints there. Address, fingerprint and token are kept in ~/.config/shuntyard/logins.json, which you alone
 /// can read; of several servers the one that was logged in to last is spoken to, and --server names another.
-///
-/// Examples:
-///   shunt login https://shunt.example.com:8920
-///   shunt login https://10.0.0.5:8920 --user ci --password-stdin --fingerprint SHA256:… < password
-///   shunt login https://10.0.0.5:8920 --token-stdin < token
 #[derive(Args, Debug)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = EXAMPLES)]
 pub struct LoginArgs {
     /// Address of the dispatcher, https://HOST[:PORT] [default: as for every command]
     #[arg(value_name = "SERVER")]
@@ -44,14 +44,6 @@ pub struct LoginArgs {
     /// Read a token that there is already from the first line of standard input, instead of getting one by a password
     #[arg(long, conflicts_with = "user")]
     token_stdin: bool,
-}
-
-/// `POST /users/USER/get-token` answers so.
-#[derive(Deserialize)]
-struct GotToken {
-    token: String,
-    /// Seconds.
-    ttl: u64,
 }
 
 /// # Errors
@@ -95,13 +87,16 @@ async fn with_password(connection: &Connection, args: &LoginArgs) -> Result<Logi
     // Whoever logs in sends no token that they may have.
     let client = Client::new(Connection { token: Token::Missing(String::new()), ..connection.clone() })?;
     let url = client.url(&format!("users/{user}/get-token"), &[]);
-    let body = encode(&url, &json!({"username": user, "password": password}))?;
+    let body = encode(&url, &GetToken { username: user.to_string(), password })?;
     let answer = client.answer(Method::POST, &url, Some(body)).await.map_err(|error| match error {
         ClientError::TokenDenied { server, .. } => Failure::LoginDenied { server },
+        ClientError::Refused(refusal) if refusal.status == StatusCode::UNAUTHORIZED => {
+            Failure::LoginDenied { server: shown(&connection.server) }
+        }
         error => error.into(),
     })?;
     let got: GotToken = parse(&url, &answer.bytes)?;
-    let expires_at = answer.server_time.and_then(|now| time_text(now, got.ttl));
+    let expires_at = answer.server_time.and_then(|now| time_text(now, got.ttl.into()));
     Ok(Login { user: Some(user.to_string()), token: Some(got.token), expires_at, ..Login::default() })
 }
 

@@ -3,8 +3,10 @@
 use clap::Args;
 use reqwest::Method;
 use serde_json::json;
+use shuntyard_domain::wire::access::UserBody;
 
 use crate::client::Client;
+use crate::commands::user::shown as shown_grants;
 use crate::connection::{Connection, ConnectionArgs, shown};
 use crate::failure::Failure;
 use crate::logins::Logins;
@@ -27,10 +29,21 @@ pub async fn run(given: &ConnectionArgs, args: WhoamiArgs) -> Result<u8, Failure
     let login = Logins::read()?.servers.remove(&server).unwrap_or_default();
     let pinned = connection.trust.pinned.map(|pinned| pinned.to_string());
     let client = Client::new(connection)?;
-    // Every role may; the token is good when this is answered.
-    client.answer(Method::GET, &client.url("orgs", &[]), None).await?;
-    let told =
-        [("server", Some(server)), ("user", login.user), ("expires_at", login.expires_at), ("certificate", pinned)];
+    let roles = match &login.user {
+        Some(user) => Some(shown_grants(&client.get::<UserBody>(&format!("users/{user}")).await?.grants)),
+        None => {
+            // Whose token it is nobody has said; every role may ask this, so it is good when it is answered.
+            client.answer(Method::GET, &client.url("orgs", &[]), None).await?;
+            None
+        }
+    };
+    let told = [
+        ("server", Some(server)),
+        ("user", login.user),
+        ("roles", roles),
+        ("expires_at", login.expires_at),
+        ("certificate", pinned),
+    ];
     if args.json {
         let object: serde_json::Map<String, _> =
             told.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();

@@ -97,4 +97,17 @@ pub struct SubmitPhaseRun {
 pub struct ProjectLimits {
     /// Jobs of the project that may run at a time; `null` for any number, 0 for none.
     pub running: Option<u32>,
+    /// Jobs of the project that may wait and run together; this and those below are as `[limits]` of the daemon says when
+    /// they are absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfinished_jobs: Option<u32>,
+    /// Bytes of one job's script, up to 1 MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script_bytes: Option<u32>,
+    /// Rows of one phase run, up to 500.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matrix_rows: Option<u32>,
+    /// What a job may ask to keep of its output, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_log_bytes: Option<u64>,
 }

@@ -1,6 +1,7 @@
 //! The health of a runner, and its last Test.
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::probe::{Report, TestKind, TestRecord, Verdict};
 use crate::runner::Health;
@@ -25,12 +26,24 @@ impl From<TestRecord> for LastTestBody {
 }
 
 /// Chef's health: `{}` when never tested.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct HealthBody {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub status: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub command_output: Option<String>,
+}
+
+/// Both keys, or none when it was never tested: what has no output yet says so with `null`, as Chef's does.
+impl Serialize for HealthBody {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut body = to.serialize_map(None)?;
+        if let Some(status) = &self.status {
+            body.serialize_entry("status", status)?;
+            body.serialize_entry("command_output", &self.command_output)?;
+        }
+        body.end()
+    }
 }
 
 impl From<&Health> for HealthBody {

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use serde_json::json;
 
 use super::{Authority, Stranger, address, fingerprint, put, self_signed};
+use crate::cli::client::Client;
 use crate::cli::house::House;
 use crate::cli::terminal::Terminal;
 use crate::support::receiver::{Receiver, Reply};
@@ -76,6 +77,26 @@ fn of_several_servers_the_last_login_counts_and_each_keeps_its_own_token() {
     // A file that somebody has spoilt is told, and what to do with it.
     put(&stranger.logins(), "{");
     stranger.shunt(&["jobs"]).expect(1, &["logins.json is not what `shunt login` has written", "log in again"]);
+}
+
+#[test]
+fn a_user_logs_in_over_tls_is_told_their_roles_and_logs_out() {
+    let (house, ann) = (self_signed(), Stranger::new());
+    let mut make = house.shunt_command();
+    make.env_remove("SHUNT_SERVER").args(["user", "create", "ann", "--role", "observer", "--password-stdin"]);
+    Client::start(make, b"correct horse\n").end().expect(0, &["ann"]);
+    let (server, pin) = (address(&house), fingerprint(&house));
+    let login = ["login", server.as_str(), "--fingerprint", &pin, "--user", "ann", "--password-stdin"];
+    ann.with_input(&login, "battery staple\n").expect(1, &["does not accept this name and password"]);
+    ann.with_input(&login, "correct horse\n").expect(0, &["as ann, until 20"]);
+    ann.shunt(&["whoami"]).expect(0, &[&server, "ann", "observer", &pin, "expires_at"]);
+    ann.shunt(&["jobs"]).expect(0, &[]);
+    ann.shunt(&["run", "--", "true"]).expect(1, &["not allowed"]);
+    let kept: serde_json::Value = serde_json::from_slice(&fs::read(ann.logins()).expect("logins")).expect("JSON");
+    let token = kept["servers"][&server]["token"].as_str().expect("a token").to_owned();
+    ann.shunt(&["logout"]).expect(0, &["logged out"]);
+    let again = ["login", server.as_str(), "--fingerprint", &pin, "--token-stdin"];
+    ann.with_input(&again, &token).expect(1, &["does not accept the token"]);
 }
 
 #[test]

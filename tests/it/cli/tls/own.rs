@@ -65,6 +65,10 @@ fn the_certificate_of_the_first_start_stays_and_other_programs_can_check_it() {
     let mut command = stranger.command(&["jobs", "--server", &address(&house)]);
     command.env("SHUNT_TOKEN", &token).env("SHUNT_FINGERPRINT", &first);
     assert!(command.output().expect("shunt").status.success(), "it is taken by its fingerprint");
+    let mut curl = Command::new("curl");
+    curl.args(["-qfsS", &format!("{}/healthz", address(&house))]).env_clear().env("CURL_CA_BUNDLE", &file);
+    let told = curl.output().expect("curl");
+    assert!(told.status.success(), "{told:?}");
 }
 
 #[test]

@@ -1,0 +1,2 @@
+DROP TABLE project_quotas;
+DROP TABLE project_usage;
