@@ -80,7 +80,7 @@ pub use accounts::{AccountError, Holder};
 pub use dial_out::DialOut;
 pub use engine_error::DispatchError;
 pub use enrol::EnrolError;
-pub use feed::{Feed, JobPulse, News};
+pub use feed::{Feed, JobPulse, Mark, Missed, News};
 pub use git_blob::git_blob_id;
 pub use inventory::Contact;
 pub use local::{Local, LocalHost, LocalRunner, local_runner};
@@ -191,6 +191,7 @@ impl Dispatcher {
     /// `DispatchError` when the store cannot be read or a runner's key cannot be opened.
     pub async fn start(parts: Parts) -> Result<Self, DispatchError> {
         // Unbounded: senders are request handlers and job tasks, each of which waits for its own answer elsewhere.
+        let epoch = parts.clock.now_ms();
         let (loop_events, inbox) = mpsc::unbounded_channel();
         let (asks, asked) = mpsc::unbounded_channel();
         let (fan_out_asks, fan_outs_asked) = mpsc::unbounded_channel();
@@ -205,7 +206,7 @@ impl Dispatcher {
             caller: parts.caller,
             spool_cap_bytes: parts.spool_cap_bytes,
             quotas: parts.quotas,
-            feed: Feed::default(),
+            feed: Feed::new(epoch),
             accounts: Accounts::default(),
             inventory: Inventory::default(),
             jump_hosts: JumpHosts::default(),

@@ -9,6 +9,7 @@ mod changes;
 mod dial_out;
 mod enrolment;
 mod error;
+mod events;
 mod fan_outs;
 mod idempotency;
 mod jobs;

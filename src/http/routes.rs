@@ -5,8 +5,8 @@ use axum::handler::Handler as _;
 
 use super::access::{Act, Administer, At, Commit, Look, Open, Review, Routes, Ship, SignedIn, Trigger};
 use super::{
-    artifacts, audit, body, changes, dial_out, enrolment, fan_outs, jobs, jump_hosts, limits, log, login, openapi,
-    phase_runs, pools, runners, secrets, status, tenancy, tokens, users, webhooks, workspaces,
+    artifacts, audit, body, changes, dial_out, enrolment, events, fan_outs, jobs, jump_hosts, limits, log, login,
+    openapi, phase_runs, pools, runners, secrets, status, tenancy, tokens, users, webhooks, workspaces,
 };
 
 /// What lies below an enterprise.
@@ -30,6 +30,7 @@ pub(super) fn tree() -> Routes {
         .put("/workspaces/{id}/files", Commit(At::Anywhere), workspaces::receive)
         .get("/changes", Look(At::Anywhere), changes::list)
         .nest("/changes/{id}", change_routes())
+        .get("/events", Look(At::Anywhere), events::streaming)
         .get("/audit", Administer(At::Enterprise), audit::list)
         .get("/audit/check", Administer(At::Enterprise), audit::check)
         .get("/orgs", Look(At::Anywhere), tenancy::orgs)
