@@ -23,7 +23,7 @@ use crate::blobs::{BlobLimits, BlobStore};
 use crate::clock::Clock;
 use crate::config::{Config, DataPaths, Kept, PlacementRule};
 use crate::dispatch::{DialOut, Dispatcher, Parts, Quotas};
-use crate::http::{self, AdminToken, Api, RateLimits, Rates};
+use crate::http::{self, AdminToken, Api, OpenStreams, RateLimits, Rates};
 use crate::local::LocalMachine;
 use crate::logs::LogStore;
 use crate::outgoing::{Caller, CallerSettings};
@@ -118,7 +118,8 @@ impl Daemon {
         endpoint.into_iter().for_each(Inbound::serve);
         let limits = &config.limits;
         let rates = RateLimits { token_per_s: limits.requests_per_s, address_per_s: limits.anonymous_per_s };
-        let api = Api { dispatcher: dispatcher.clone(), rates: Arc::new(Rates::new(rates)) };
+        let streams = OpenStreams::new(limits.streams);
+        let api = Api { dispatcher: dispatcher.clone(), rates: Arc::new(Rates::new(rates)), streams };
         server.spawn(info_span!("http"), |stop| http::serve(listener, door, api, stop));
         tracing::info!(%address, data_dir = %paths.data_dir.display(), "ready");
         Ok(Self { dispatcher, store, local: machine, server, inbound, address, _lock: lock })

@@ -44,6 +44,7 @@ pub(super) const KEYS: &[&str] = &[
     "health.check_every_s",
     "limits.requests_per_s",
     "limits.anonymous_per_s",
+    "limits.streams",
     "limits.unfinished_jobs",
     "limits.script_kib",
     "limits.matrix_rows",

@@ -5,6 +5,7 @@ mod recent;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use shuntyard_domain::access::Place;
 use shuntyard_domain::ids::{ChangeId, FanOutId, JobId, RunnerId};
 use tokio::sync::{broadcast, watch};
 
@@ -17,13 +18,31 @@ const BACKLOG: usize = 1024;
 /// How many changes a reader may have missed, by being cut off or slow, and still get no more than them: 256 KiB in all.
 const REMEMBERED: usize = 8192;
 
-/// Something that lists show has changed.
+/// One thing that lists show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Thing {
+    Runner(RunnerId),
+    Job(JobId),
+    Change(ChangeId),
+    FanOut(FanOutId),
+}
+
+/// A thing that is gone, or lies elsewhere now.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Removed {
+    pub thing: Thing,
+    /// Who saw it there is told; a runner that served all lay in the enterprise.
+    pub was_at: Place,
+}
+
+/// Something that lists show has changed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum News {
     Job(JobId),
     Runner(RunnerId),
     Change(ChangeId),
     FanOut(FanOutId),
+    Removed(Arc<Removed>),
     /// A limit on the jobs of a project.
     Limits,
     /// Users, their roles, or tokens: open streams look again whether their reader still may.
@@ -76,7 +95,7 @@ impl Feed {
     }
 
     fn tell(&self, news: News) {
-        let seq = self.recent.lock().unwrap_or_else(PoisonError::into_inner).push(news);
+        let seq = self.recent.lock().unwrap_or_else(PoisonError::into_inner).push(news.clone());
         // Of two changes the later one may be told first.
         self.last.send_modify(|last| *last = seq.max(*last));
         let _ = self.changes.send(news);
@@ -143,6 +162,11 @@ impl Feed {
 
     pub fn fan_out_changed(&self, fan_out: FanOutId) {
         self.tell(News::FanOut(fan_out));
+    }
+
+    /// Something was deleted, or has left the place where it was; to be said once the store and the memory say so.
+    pub fn removed(&self, thing: Thing, was_at: Place) {
+        self.tell(News::Removed(Arc::new(Removed { thing, was_at })));
     }
 
     pub fn limits_changed(&self) {

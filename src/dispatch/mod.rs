@@ -80,7 +80,7 @@ pub use accounts::{AccountError, Holder};
 pub use dial_out::DialOut;
 pub use engine_error::DispatchError;
 pub use enrol::EnrolError;
-pub use feed::{Feed, JobPulse, Mark, Missed, News};
+pub use feed::{Feed, JobPulse, Mark, Missed, News, Removed, Thing};
 pub use git_blob::git_blob_id;
 pub use inventory::Contact;
 pub use local::{Local, LocalHost, LocalRunner, local_runner};

@@ -115,7 +115,7 @@ pub(super) async fn show(State(api): State<Api>, path: PathChange) -> Result<Jso
 /// `change`: the whole change at once, and again after every change of it or of one of its jobs.
 pub(super) async fn streaming(State(api): State<Api>, path: PathChange, last: LastId) -> Result<EventStream, ApiError> {
     let id = api.change_at(&path).await?.id;
-    let matters = move |news| news == News::Change(id);
+    let matters = move |news: &News| *news == News::Change(id);
     Ok(sse::snapshots(
         api,
         last,

@@ -12,6 +12,7 @@ use shuntyard_domain::project_config::Fault;
 use shuntyard_domain::wire::api::ErrorBody;
 use shuntyard_domain::wire::idempotency;
 
+use super::open_streams::TooManyStreams;
 use super::rate::{BURST_S, TooOften};
 use super::request_id;
 use crate::blobs::BlobError;
@@ -47,6 +48,8 @@ pub(super) enum ApiError {
     TooSlow,
     /// More requests than one caller may send.
     TooOften(TooOften),
+    /// More open streams than one caller may have.
+    TooManyStreams(TooManyStreams),
     /// A step on a runner's host failed.
     StepFailed(String),
     /// A host was not enrolled.
@@ -161,6 +164,11 @@ fn shown(error: ApiError) -> Shown {
         ApiError::TooSlow => {
             Shown::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body did not arrive within 60 seconds")
         }
+        ApiError::TooManyStreams(TooManyStreams { most }) => Shown::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_streams",
+            format!("this caller has {most} event streams open, as many as [limits] streams allows; close one first"),
+        ),
         ApiError::TooOften(TooOften { wait_s, per_s }) => {
             let message = format!("more requests than are taken from one caller; try again in {wait_s} s");
             let allowed = vec![format!("{per_s} requests a second, and {} at once", u64::from(per_s) * BURST_S)];

@@ -3,116 +3,72 @@
 //! The reader's place is all that is kept of it. Bodies are read when they are sent: what a slow or absent reader has missed
 //! comes once, as it is then. Who has missed more than the feed remembers is told `reset`, and begins with a snapshot.
 
-mod bodies;
+mod deltas;
+mod pages;
+mod wanted;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::sse::Event;
 use futures_util::stream;
-use serde::Deserialize;
-use serde_json::json;
-use shuntyard_domain::ids::JobId;
+use shuntyard_domain::access::Place;
+use shuntyard_domain::wire::api::RunnerBody;
+use shuntyard_domain::wire::events::{ResetBody, ResetReason};
 
 use super::Api;
 use super::access::Caller;
 use super::error::ApiError;
-use super::pages::bad;
 use super::query::ApiQuery;
 use super::sse::{self, EventStream, LastId};
 use crate::dispatch::{Mark, Missed, News};
-use bodies::SnapshotPage;
+use pages::Page;
+pub(super) use wanted::EventQuery;
+use wanted::Wanted;
 
 /// Changes that are read together, and what is collected meanwhile: a burst costs its reader a few reads.
 const TOGETHER: usize = 64;
 const PAUSE: Duration = Duration::from_millis(50);
-const MAX_JOBS: usize = 100;
-
-/// What a stream tells of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Topic {
-    Runners,
-    Jobs,
-    Changes,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct EventQuery {
-    /// `runners`, `jobs`, `changes`, with commas between; all when absent.
-    topics: Option<String>,
-    /// Ids with commas between: of jobs, only these, also when they have ended.
-    job: Option<String>,
-}
-
-/// What a reader wants to be told.
-struct Wanted {
-    topics: BTreeSet<Topic>,
-    jobs: Option<BTreeSet<JobId>>,
-}
-
-impl Wanted {
-    fn has(&self, topic: Topic) -> bool {
-        self.topics.contains(&topic)
-    }
-
-    fn job(&self, id: JobId) -> bool {
-        self.has(Topic::Jobs) && self.jobs.as_ref().is_none_or(|jobs| jobs.contains(&id))
-    }
-}
-
-impl EventQuery {
-    fn wanted(self) -> Result<Wanted, ApiError> {
-        let topic = |word: &str| match word {
-            "runners" => Ok(Topic::Runners),
-            "jobs" => Ok(Topic::Jobs),
-            "changes" => Ok(Topic::Changes),
-            _ => Err(bad("topics", format!("there is no topic `{word}`"), &["runners", "jobs", "changes"])),
-        };
-        let jobs = self.job.map(|ids| {
-            let ids = ids.split(',').map(str::parse).collect::<Result<BTreeSet<JobId>, _>>();
-            ids.ok().filter(|ids| ids.len() <= MAX_JOBS)
-        });
-        let jobs = match jobs {
-            Some(None) => return Err(bad("job", "not ids of jobs".into(), &["up to 100 ids with commas between"])),
-            jobs => jobs.flatten(),
-        };
-        let topics = match self.topics {
-            Some(words) => words.split(',').map(topic).collect::<Result<_, _>>()?,
-            None if jobs.is_some() => [Topic::Jobs].into(),
-            None => [Topic::Runners, Topic::Jobs, Topic::Changes].into(),
-        };
-        Ok(Wanted { topics, jobs })
-    }
-}
+/// After so many changes that are none of the reader's, it is told its place: else these alone would put it behind.
+const UNTOLD: u64 = 1024;
 
 /// Where a reader is.
-enum Place {
+enum At {
     /// In a snapshot that began at the mark; the page that comes next.
-    Snapshot(Mark, SnapshotPage),
+    Snapshot(Mark, Page),
     /// Has everything up to the mark.
-    At(Mark),
+    Mark(Mark),
 }
 
 struct Reader {
     api: Api,
     caller: Caller,
     wanted: Wanted,
-    place: Place,
+    at: At,
+    /// The last place that the reader knows of.
+    told: u64,
+    /// What it may see was looked up at this place. What it was told before a change of access may be another's.
+    admitted: u64,
     /// Read and not sent yet: a page, or what `TOGETHER` changes led to.
     ready: VecDeque<Event>,
 }
 
-/// `snapshot` in pages, then `job`, `runner` and `change` with `op` `upsert` or `remove`; `reset` before another snapshot.
+/// `snapshot` in pages, then `runner`, `job`, `change`, `fan_out` and `removed`; `reset` before another snapshot.
 pub(super) async fn streaming(
     State(api): State<Api>,
     caller: Caller,
     ApiQuery(query): ApiQuery<EventQuery>,
     LastId(last): LastId,
 ) -> Result<EventStream, ApiError> {
-    let (wanted, stop) = (query.wanted()?, api.dispatcher.stop_signal());
-    let place = last.map_or_else(|| Place::Snapshot(api.dispatcher.feed().mark(), SnapshotPage::first()), Place::At);
-    let reader = Reader { api, caller, wanted, place, ready: VecDeque::new() };
+    let (wanted, since) = query.read()?;
+    let (stop, now) = (api.dispatcher.stop_signal(), api.dispatcher.feed().mark());
+    // What was changed between the guard's look and the mark would never be told.
+    let caller = caller.again(&api).await?;
+    // The header is the later one of a browser that was sent to `since`, and comes again.
+    let at = last.or(since).map_or_else(|| At::Snapshot(now, wanted.first()), At::Mark);
+    let told = last.or(since).unwrap_or(now).seq;
+    let reader = Reader { api, caller, wanted, at, told, admitted: now.seq, ready: VecDeque::new() };
     let events = stream::unfold(reader, |mut reader| async move {
         while reader.ready.is_empty() {
             // What cannot be read now ends the stream: its reader comes again with the place that it has.
@@ -126,24 +82,23 @@ pub(super) async fn streaming(
 impl Reader {
     /// Reads what comes next; perhaps nothing that matters.
     async fn go_on(&mut self) -> Result<(), ApiError> {
-        match &self.place {
-            Place::Snapshot(mark, page) => {
-                let (mark, page) = (*mark, page.clone());
-                let (body, next) = self.page(page).await?;
+        match &self.at {
+            At::Snapshot(mark, page) => {
+                let (mark, (body, next)) = (*mark, self.page(*page).await?);
                 let event = sse::event("snapshot", &body);
                 // Only the last page has a place: who is cut before it begins again.
-                let (event, place) = match next {
-                    Some(next) => (event, Place::Snapshot(mark, next)),
-                    None => (event.id(mark.to_string()), Place::At(mark)),
+                let (event, at) = match next {
+                    Some(next) => (event, At::Snapshot(mark, next)),
+                    None => (event.id(mark.to_string()), At::Mark(mark)),
                 };
                 self.ready.push_back(event);
-                self.place = place;
+                self.at = at;
             }
-            Place::At(mark) => {
+            At::Mark(mark) => {
                 let mark = *mark;
                 match self.api.dispatcher.feed().since(mark) {
-                    Missed::Restarted => self.reset("restarted"),
-                    Missed::TooMuch => self.reset("slow"),
+                    Missed::Restarted => self.reset(ResetReason::Restarted).await?,
+                    Missed::TooMuch => self.reset(ResetReason::Slow).await?,
                     Missed::Changes(changes) if changes.is_empty() => {
                         self.api.dispatcher.feed().beyond(mark).await;
                         tokio::time::sleep(PAUSE).await;
@@ -159,48 +114,46 @@ impl Reader {
     }
 
     async fn take(&mut self, changes: Vec<(Mark, News)>) -> Result<(), ApiError> {
-        if changes.iter().any(|(_, news)| *news == News::Access) {
-            let now = self.caller.again(&self.api).await?;
-            if now.grants != self.caller.grants {
-                self.caller = now;
-                self.reset("access");
-                return Ok(());
+        let access = changes.iter().rev().find(|(_, news)| *news == News::Access);
+        if let Some((mark, _)) = access {
+            let same = self.caller.again(&self.api).await?.grants == self.caller.grants;
+            if mark.seq <= self.admitted || !same {
+                return self.reset(ResetReason::Access).await;
             }
         }
-        let last = changes.last().map(|(mark, _)| *mark);
-        self.ready = self.told(changes).await?;
-        if let Some(last) = last {
-            self.place = Place::At(last);
+        let Some((last, _)) = changes.last() else { return Ok(()) };
+        let last = *last;
+        for (mark, event) in self.deltas(changes).await? {
+            self.told = mark.map_or(self.told, |mark| mark.seq);
+            self.ready.push_back(match mark {
+                Some(mark) => event.id(mark.to_string()),
+                None => event,
+            });
         }
+        if last.seq - self.told >= UNTOLD {
+            self.told = last.seq;
+            // Without data no client takes it for an event, but for a place.
+            self.ready.push_back(Event::default().id(last.to_string()));
+        }
+        self.at = At::Mark(last);
         Ok(())
     }
 
     /// What the reader knows is worth nothing any more.
-    fn reset(&mut self, reason: &str) {
-        self.ready.push_back(sse::event("reset", &json!({"reason": reason})));
-        self.place = Place::Snapshot(self.api.dispatcher.feed().mark(), SnapshotPage::first());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn wanted(topics: Option<&str>, job: Option<&str>) -> Result<Wanted, ApiError> {
-        EventQuery { topics: topics.map(Into::into), job: job.map(Into::into) }.wanted()
+    async fn reset(&mut self, reason: ResetReason) -> Result<(), ApiError> {
+        let mark = self.api.dispatcher.feed().mark();
+        self.caller = self.caller.again(&self.api).await?;
+        (self.told, self.admitted) = (mark.seq, mark.seq);
+        self.ready.push_back(sse::event("reset", &ResetBody { reason }));
+        self.at = At::Snapshot(mark, self.wanted.first());
+        Ok(())
     }
 
-    #[test]
-    fn a_reader_says_what_it_wants() {
-        let id = "01a2018a-e61a-7691-8968-ad584d208425";
-        let all = wanted(None, None).unwrap();
-        assert!(all.topics.len() == 3 && all.job(id.parse().unwrap()));
-        let one = wanted(None, Some(id)).unwrap();
-        assert!(one.has(Topic::Jobs) && !one.has(Topic::Runners) && one.job(id.parse().unwrap()));
-        assert!(!one.job("01a2018a-e61a-7691-8968-ad584d208426".parse().unwrap()));
-        assert!(!wanted(Some("runners,changes"), None).unwrap().job(id.parse().unwrap()));
-        for (topics, job) in [(Some("jobs,x"), None), (Some(""), None), (None, Some("x")), (None, Some(""))] {
-            assert!(wanted(topics, job).is_err(), "{topics:?} {job:?}");
-        }
+    fn is_within(&self, place: &Place) -> bool {
+        self.caller.grants.at(place).next().is_some()
+    }
+
+    fn sees_runner(&self, runner: &RunnerBody) -> bool {
+        self.caller.grants.sees(&runner.scope.place())
     }
 }

@@ -110,7 +110,7 @@ pub(super) async fn streaming(
     last: LastId,
 ) -> Result<EventStream, ApiError> {
     api.dispatcher.fan_out_body(id).await?;
-    let matters = move |news| news == News::FanOut(id);
+    let matters = move |news: &News| *news == News::FanOut(id);
     Ok(sse::snapshots(
         api,
         last,

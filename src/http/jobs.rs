@@ -208,7 +208,7 @@ pub(super) async fn explain_streaming(
     last: LastId,
 ) -> Result<EventStream, ApiError> {
     explained(&api, id).await?;
-    let matters = |news| matches!(news, News::Job(_) | News::Runner(_) | News::Limits);
+    let matters = |news: &News| matches!(news, News::Job(_) | News::Runner(_) | News::Removed(_) | News::Limits);
     Ok(sse::snapshots(api, last, "explanation", matters, move |api| async move { explained(&api, id).await }))
 }
 
@@ -242,7 +242,7 @@ pub(super) async fn streaming(State(api): State<Api>, caller: Caller, last: Last
         api,
         last,
         "update_job_queue",
-        |news| matches!(news, News::Job(_)),
+        |news| matches!(news, News::Job(_) | News::Removed(_)),
         move |api| {
             let caller = caller.clone();
             async move {

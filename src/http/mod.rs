@@ -17,6 +17,7 @@ mod jump_hosts;
 mod limits;
 mod log;
 mod login;
+mod open_streams;
 mod openapi;
 mod pages;
 mod path;
@@ -52,6 +53,7 @@ use crate::dispatch::Dispatcher;
 
 pub use access::{At, Declared, Needs};
 pub use auth::{AdminToken, TokenError};
+pub use open_streams::OpenStreams;
 pub use rate::{RateLimits, Rates};
 pub use serve::Door;
 
@@ -63,6 +65,7 @@ const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 pub struct Api {
     pub dispatcher: Dispatcher,
     pub rates: Arc<Rates>,
+    pub streams: OpenStreams,
 }
 
 /// All routes.

@@ -5,6 +5,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::response::sse::{Event, KeepAlive, KeepAliveStream, Sse};
 use futures_util::stream::{self, BoxStream};
@@ -26,6 +28,12 @@ pub(super) type EventStream = Sse<KeepAliveStream<BoxStream<'static, Result<Even
 pub(super) fn answer(events: impl Stream<Item = Event> + Send + 'static, stop: CancellationToken) -> EventStream {
     let events = events.take_until(stop.cancelled_owned()).map(Ok).boxed();
     Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT))
+}
+
+/// Whether an answer is an event stream.
+pub(super) fn is_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("text/event-stream"))
 }
 
 /// An event whose data is `body` as JSON in one line.
@@ -52,7 +60,7 @@ pub(super) fn snapshots<T, F>(
     api: Api,
     LastId(last): LastId,
     name: &'static str,
-    matters: impl Fn(News) -> bool + Send + Sync + 'static,
+    matters: impl Fn(&News) -> bool + Send + Sync + 'static,
     read: impl Fn(Api) -> F + Send + 'static,
 ) -> EventStream
 where
@@ -72,9 +80,9 @@ where
 }
 
 /// Waits for news that matter, and for the pause behind them: what happens in it is in the next snapshot.
-async fn await_news(feed: &Feed, mut at: Mark, matters: impl Fn(News) -> bool) {
+async fn await_news(feed: &Feed, mut at: Mark, matters: impl Fn(&News) -> bool) {
     while let Missed::Changes(changes) = feed.since(at) {
-        if changes.iter().any(|(_, news)| matters(*news)) {
+        if changes.iter().any(|(_, news)| matters(news)) {
             tokio::time::sleep(PAUSE).await;
             return;
         }

@@ -43,7 +43,7 @@ pub struct Recent<T> {
     last: u64,
 }
 
-impl<T: Copy + Eq + Hash> Recent<T> {
+impl<T: Clone + Eq + Hash> Recent<T> {
     /// Remembers `most` changes.
     pub fn new(most: usize) -> Self {
         Self { kept: VecDeque::new(), most, last: 0 }
@@ -67,10 +67,11 @@ impl<T: Copy + Eq + Hash> Recent<T> {
     pub fn since(&self, seq: u64) -> Option<Vec<(u64, T)>> {
         let behind = usize::try_from(self.last.checked_sub(seq)?).ok()?;
         let begin = self.kept.len().checked_sub(behind)?;
-        let numbered = (seq + 1..).zip(self.kept.range(begin..).copied());
+        let numbered = (seq + 1..).zip(self.kept.range(begin..).cloned());
         let numbered: Vec<(u64, T)> = numbered.collect();
         let mut seen = HashSet::new();
-        let mut once: Vec<(u64, T)> = numbered.into_iter().rev().filter(|(_, what)| seen.insert(*what)).collect();
+        let mut once: Vec<(u64, T)> =
+            numbered.into_iter().rev().filter(|(_, what)| seen.insert(what.clone())).collect();
         once.reverse();
         Some(once)
     }

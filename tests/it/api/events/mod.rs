@@ -1,98 +1,20 @@
 //! `/events` and the streams of snapshots: places rise, a reader who was cut goes on where it was, or is told that it cannot.
 
+mod resumed;
+mod stream;
+
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpStream;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::http::request;
-use crate::cli::house::House;
-
-/// One event of a stream.
-#[derive(Debug)]
-struct Told {
-    name: String,
-    id: Option<String>,
-    data: Value,
-}
-
-/// An open stream, as a client sees it that can do no more than HTTP/1.0.
-struct Stream {
-    lines: BufReader<TcpStream>,
-    last: Option<String>,
-}
-
-impl Stream {
-    fn open(house: &House, path: &str, last: Option<&str>) -> Self {
-        let mut socket = TcpStream::connect(house.address()).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        let last_id = last.map_or_else(String::new, |last| format!("Last-Event-ID: {last}\r\n"));
-        let head = format!(
-            "GET /api/v0/e/default/{path} HTTP/1.0\r\nHost: x\r\nAuthorization: Bearer {}\r\n{last_id}\r\n",
-            house.token()
-        );
-        socket.write_all(head.as_bytes()).unwrap();
-        let mut stream = Self { lines: BufReader::new(socket), last: last.map(Into::into) };
-        let status = stream.line();
-        assert!(status.contains(" 200 "), "{status}");
-        while !stream.line().is_empty() {}
-        stream
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).expect("a line in time");
-        assert!(!line.is_empty(), "the stream ended");
-        line.trim_end_matches(['\r', '\n']).to_owned()
-    }
-
-    /// The next event; its place lies behind the last one.
-    fn next(&mut self) -> Told {
-        let (mut name, mut id, mut data) = (String::new(), None, String::new());
-        loop {
-            let line = self.line();
-            match line.split_once(": ") {
-                Some(("event", value)) => name = value.to_owned(),
-                Some(("id", value)) => id = Some(value.to_owned()),
-                Some(("data", value)) => data = value.to_owned(),
-                _ if line.is_empty() && !name.is_empty() => break,
-                _ => (),
-            }
-        }
-        if let Some(id) = &id {
-            if let Some(last) = &self.last {
-                assert!(
-                    number(id) > number(last) || epoch(id) != epoch(last) || name == "snapshot",
-                    "{last}, then {id}"
-                );
-            }
-            self.last = Some(id.clone());
-        }
-        Told { name, id, data: serde_json::from_str(&data).expect("JSON in one line") }
-    }
-
-    fn until(&mut self, mut is_it: impl FnMut(&Told) -> bool) -> Told {
-        loop {
-            let told = self.next();
-            if is_it(&told) {
-                return told;
-            }
-        }
-    }
-}
-
-fn epoch(id: &str) -> &str {
-    id.split_once('-').expect("EPOCH-SEQ").0
-}
-
-fn number(id: &str) -> u64 {
-    id.split_once('-').expect("EPOCH-SEQ").1.parse().expect("a number")
-}
+use super::http::{Answer, request, send};
+use super::users::{ask, make_user, token_of};
+use crate::cli::house::{House, await_that, host};
+use crate::support::sshd::UBUNTU_2204;
+use stream::{Stream, Told, epoch, number};
 
 fn is_job(told: &Told, id: &str, state: &str) -> bool {
-    told.name == "job" && told.data["job"]["id"] == id && told.data["job"]["state"] == state
+    told.name == "job" && told.data["id"] == id && told.data["state"] == state
 }
 
 fn cancel(house: &House, id: &str) {
@@ -108,7 +30,7 @@ fn learn(known: &mut BTreeMap<String, String>, told: &Told) {
     };
     match told.name.as_str() {
         "snapshot" => told.data["jobs"].as_array().into_iter().flatten().for_each(job),
-        "job" => job(&told.data["job"]),
+        "job" => job(&told.data),
         _ => (),
     }
 }
@@ -141,6 +63,13 @@ fn a_reader_who_was_cut_goes_on_where_it_was_and_one_from_before_a_restart_begin
         assert_eq!(told.name, "job", "neither a snapshot nor a reset: {told:?}");
         assert!(number(&told.id.unwrap()) > number(last));
     }
+    // A page that shows what there was says so in its address; a browser that comes again knows better.
+    let since = format!("events?topics=jobs&since={before}");
+    let mut stream = Stream::open(&house, &since, None);
+    assert_eq!(stream.next().name, "job");
+    let mut stream = Stream::open(&house, &since, Some(&between));
+    let told = stream.until(|told| told.name != "job" || told.data["id"] == *second);
+    assert!(told.name == "job" && number(&told.id.unwrap()) > number(&between));
     // A place that has not been yet cannot be one of this run.
     let mut stream = Stream::open(&house, "events?topics=jobs", Some(&format!("{}-99999999", epoch(&before))));
     assert_eq!(stream.next().data["reason"], "slow");
@@ -187,4 +116,127 @@ fn who_has_a_snapshot_already_gets_the_next_one_only_when_something_changes() {
     cancel(&house, &id);
     // Had the first one been repeated, it would show the job.
     assert_eq!(stream.next().data, json!([]));
+}
+
+#[test]
+fn a_runner_that_leaves_is_told_to_who_saw_it_and_to_nobody_else() {
+    let u1 = host("u1", UBUNTU_2204);
+    let house = House::start_set("", &[("SHUNTD_LOCAL_ENABLED", "true")]);
+    house.enrol(&u1, 1);
+    let admin = house.token();
+    assert_eq!(ask(&house, "POST", "orgs", &admin, Some(&json!({"name": "acme"}))).status, 201);
+    make_user(&house, "ann", &json!([{"role": "observer", "org": "acme"}]));
+    let patch = |hostname: &str, body: Value| {
+        let answer = ask(&house, "PATCH", &format!("runners/{hostname}"), &admin, Some(&body));
+        assert_eq!(answer.status, 200, "{}", answer.json());
+    };
+    let id = house.api("runners/u1")["id"].clone();
+    let mut all = Stream::open(&house, "events?topics=runners", None);
+    let mut anns = Stream::of(house.address(), &token_of(&house, "ann"), "events", None);
+    for stream in [&mut all, &mut anns] {
+        let first = stream.next();
+        assert_eq!(first.data["runners"].as_array().map(Vec::len), Some(2), "{first:?}");
+    }
+
+    patch("u1", json!({"scope": {"org": "default"}}));
+    let gone = json!({"kind": "runner", "id": id});
+    assert_eq!(anns.until(|told| told.name == "removed").data, gone);
+    // Who sees both places is told where it is now.
+    assert_eq!(all.until(|told| told.name == "removed").data, gone);
+    all.until(|told| told.name == "runner" && told.data["scope"]["org"] == "default");
+
+    let before = anns.last.clone().expect("a place");
+    patch("u1", json!({"labels": ["a"]}));
+    assert_eq!(ask(&house, "DELETE", "runners/u1?force=true", &admin, None).status, 204);
+    patch("local", json!({"labels": ["last"]}));
+    assert_eq!(all.until(|told| told.name == "removed").data, gone);
+    let is_last = |told: &Told| {
+        assert!(told.data["hostname"] == "local" || told.name != "runner" && told.name != "removed", "{told:?}");
+        told.data["labels"] == json!(["last"])
+    };
+    anns.until(is_last);
+    // It is the same for who was away.
+    drop(anns);
+    Stream::of(house.address(), &token_of(&house, "ann"), "events", Some(&before)).until(is_last);
+}
+
+#[test]
+fn other_roles_are_another_view_also_for_who_was_away_meanwhile() {
+    let house = House::start();
+    let admin = house.token();
+    let id = house.post_job(&json!({"script": "true", "project": "web"}));
+    make_user(&house, "ann", &json!([{"role": "observer"}]));
+    let token = token_of(&house, "ann");
+    let open = |last: Option<&str>| Stream::of(house.address(), &token, "events?topics=jobs", last);
+    let (mut here, mut away) = (open(None), open(None));
+    assert_eq!(here.next().data["jobs"][0]["id"], *id);
+    away.next();
+    let place = away.last.clone().expect("a place");
+    drop(away);
+    let grants = json!({"grants": [{"role": "observer", "org": "default", "project": "shop"}]});
+    assert_eq!(ask(&house, "PUT", "users/ann/grants", &admin, Some(&grants)).status, 200);
+    for stream in [&mut here, &mut open(Some(&place))] {
+        let told = stream.next();
+        assert_eq!((told.name.as_str(), &told.data["reason"]), ("reset", &json!("access")));
+        assert_eq!(stream.next().data["jobs"], json!([]));
+    }
+    cancel(&house, &id);
+    let seen = house.post_job(&json!({"script": "true", "project": "shop"}));
+    assert_eq!(here.until(|told| told.name == "job").data["id"], *seen, "of the other project nothing is told");
+    // Without any role it is over, and said so.
+    assert_eq!(ask(&house, "PUT", "users/ann/grants", &admin, Some(&json!({"grants": []}))).status, 200);
+    here.until(|told| told.name == "denied");
+    assert!(here.ends());
+}
+
+#[test]
+fn a_caller_has_so_many_streams_and_one_that_is_closed_makes_room() {
+    let house = House::start_set("", &[("SHUNTD_LIMITS_STREAMS", "2")]);
+    make_user(&house, "ann", &json!([{"role": "observer"}]));
+    let ann = token_of(&house, "ann");
+    let refused = |path: &str| {
+        let bearer = format!("Bearer {ann}");
+        send(house.address(), "GET", &format!("/api/v0/e/default/{path}"), &[("Authorization", &bearer)], None)
+    };
+    let open = |path: &str| Stream::of(house.address(), &ann, path, None);
+    let (first, _second) = (open("events"), open("jobs/streaming"));
+    for path in ["events", "runners/streaming"] {
+        let answer: Answer = refused(path);
+        let json = answer.json();
+        assert_eq!((answer.status, &json["error"]), (429, &json!("too_many_streams")), "{path}");
+        let says = json["message"].as_str().unwrap_or_default();
+        assert!(says.contains("has 2 event streams open") && says.contains("[limits] streams"), "{says}");
+    }
+    // Lists are no streams, and others are not concerned.
+    assert_eq!(refused("jobs").status, 200);
+    Stream::open(&house, "events", None).next();
+    drop(first);
+    let begun = || {
+        let bearer = format!("Bearer {ann}");
+        let path = "/api/v0/e/default/events";
+        super::http::send_to_event(house.address(), "GET", path, &[("Authorization", &bearer)], None).status == 200
+    };
+    await_that("there is room again", begun, || house.log());
+}
+
+#[test]
+fn a_log_goes_on_behind_the_last_byte_that_its_reader_has() {
+    let house = House::start_set("", &[("SHUNTD_LOCAL_ENABLED", "true")]);
+    let id = house.post_job(&json!({"script": "echo one; until [ -e go ]; do sleep 0.05; done; echo two"}));
+    let path = format!("jobs/{id}/log/streaming");
+    let chunk = |stream: &mut Stream| stream.until(|told| told.name == "chunk");
+    let mut first = Stream::open(&house, &path, None);
+    let one = chunk(&mut first);
+    assert_eq!((one.data["base64"].as_str(), one.id.as_deref()), (Some("b25lCg=="), Some("4")));
+    drop(first);
+    // It is there again with all of it, with a part, and with none.
+    for (last, offset) in [("4", 4), ("2", 2), ("0", 0)] {
+        let mut again = Stream::open(&house, &path, Some(last));
+        if offset < 4 {
+            assert_eq!(chunk(&mut again).data["offset"], offset);
+        } else {
+            assert_eq!(again.next().name, "state", "no byte again");
+        }
+    }
+    cancel(&house, &id);
 }
