@@ -19,13 +19,15 @@ use tracing::info_span;
 
 pub use entrance::certificate;
 
+use crate::backup;
 use crate::blobs::{BlobLimits, BlobStore};
 use crate::clock::Clock;
 use crate::config::{Config, DataPaths, Kept, PlacementRule};
-use crate::dispatch::{DialOut, Dispatcher, Parts, Quotas};
+use crate::dispatch::{DialOut, Dispatcher, Parts, Quotas, Retention};
 use crate::http::{self, AdminToken, Api, OpenStreams, RateLimits, Rates};
 use crate::local::LocalMachine;
 use crate::logs::LogStore;
+use crate::metrics::Metrics;
 use crate::outgoing::{Caller, CallerSettings};
 use crate::rotation::refuse_half_a_rotation;
 use crate::sealed::{Sealer, make_key_file, read_key_file};
@@ -36,6 +38,7 @@ use crate::store::{
     Connection, Store, StoreError, StoreOptions, StoreUrl, jump_host_list, pool_list, runner_list, secret_count,
     webhook_count,
 };
+use crate::systemd;
 
 /// How long answers under way may take once the daemon stops.
 const HTTP_DEADLINE: Duration = Duration::from_secs(5);
@@ -67,8 +70,10 @@ impl Daemon {
         let lock = lock(&paths.lock)?;
         let clock = Clock::system();
         let url = StoreUrl::parse(&config.store.url).context("see [store] url")?;
-        let store =
-            Store::open(&url, StoreOptions::default()).with_context(|| format!("cannot open the store {url}"))?;
+        let metrics = Metrics::default();
+        let options = StoreOptions { metrics: metrics.clone(), ..StoreOptions::default() };
+        let store = Store::open(&url, options).with_context(|| format!("cannot open the store {url}"))?;
+        backup::take_up(&paths, &store, clock.now_ms()).await?;
         let logs = LogStore::open(&paths.logs)?.capped(config.output.cap_bytes);
         let blobs = BlobStore::open(&paths.blobs, blob_limits(config))?;
         let caller = Caller::new(&caller_settings(config))?;
@@ -108,6 +113,8 @@ impl Daemon {
             dial_out,
             local,
             check_every: config.health.check_every,
+            metrics,
+            retention: retention(config),
         })
         .await
         .context("cannot take up what is in the store")?;
@@ -118,10 +125,11 @@ impl Daemon {
         endpoint.into_iter().for_each(Inbound::serve);
         let limits = &config.limits;
         let rates = RateLimits { token_per_s: limits.requests_per_s, address_per_s: limits.anonymous_per_s };
-        let streams = OpenStreams::new(limits.streams);
-        let api = Api { dispatcher: dispatcher.clone(), rates: Arc::new(Rates::new(rates)), streams };
+        let (metrics_open, streams) = (config.metrics.open, OpenStreams::new(limits.streams));
+        let api = Api { dispatcher: dispatcher.clone(), metrics_open, rates: Arc::new(Rates::new(rates)), streams };
         server.spawn(info_span!("http"), |stop| http::serve(listener, door, api, stop));
         tracing::info!(%address, data_dir = %paths.data_dir.display(), "ready");
+        systemd::ready(&server, &dispatcher, &address);
         Ok(Self { dispatcher, store, local: machine, server, inbound, address, _lock: lock })
     }
 
@@ -138,6 +146,7 @@ impl Daemon {
 
     /// Stops in order: no new requests, jobs detach and go on, connections close, the store finishes.
     pub async fn stop(self) {
+        systemd::stopping();
         tracing::info!("stopping; running jobs go on and are taken up at the next start");
         let http = self.server.stop(HTTP_DEADLINE);
         let engine = self.dispatcher.stop();
@@ -245,6 +254,17 @@ async fn dial_out(
 fn caller_settings(config: &Config) -> CallerSettings {
     let said = config.outgoing.clone();
     CallerSettings { allow_http: said.allow_http, allow_networks: said.allow_networks, ca_file: said.ca_file }
+}
+
+const fn retention(config: &Config) -> Retention {
+    let said = &config.retention;
+    Retention {
+        log_max_age: said.log_max_age,
+        log_max_bytes: said.log_max_bytes,
+        artifact_max_age: said.artifact_max_age,
+        artifact_max_bytes: said.artifact_max_bytes,
+        job_max_age: said.job_max_age,
+    }
 }
 
 fn quotas(config: &Config) -> Quotas {

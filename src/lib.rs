@@ -1,7 +1,9 @@
 //! Shuntyard's daemon as a library: `daemon` puts the layers together.
 
 pub mod acting;
+pub mod backup;
 pub mod blobs;
+pub mod check;
 pub mod clock;
 pub mod config;
 pub mod daemon;
@@ -10,6 +12,7 @@ pub mod dispatch;
 pub mod http;
 pub mod local;
 pub mod logs;
+pub mod metrics;
 pub mod outgoing;
 pub mod rotation;
 pub mod sealed;
@@ -17,5 +20,6 @@ pub mod showcase;
 pub mod shutdown;
 pub mod ssh;
 pub mod store;
+pub mod systemd;
 pub mod telemetry;
 pub mod tls;

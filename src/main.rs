@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 use shuntyard::clock::Clock;
 use shuntyard::config::{Config, ConfigSources, FlagOverrides, LogConfig, default_file, process_environment};
 use shuntyard::rotation::{self, Until};
-use shuntyard::{daemon, showcase, telemetry};
+use shuntyard::{backup, check, daemon, showcase, telemetry};
 use tokio_util::sync::CancellationToken;
 
 /// As the systemd unit has it.
@@ -42,8 +42,52 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
-    /// Check the configuration and print it as it would be used.
-    Check(ConfigArgs),
+    /// Check the configuration, the data directory and the database, and print the configuration as it would be used.
+    ///
+    /// Changes nothing, and may run beside a dispatcher. All faults are told at once, each with what to do.
+    Check {
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// Look at the configuration only.
+        #[arg(long)]
+        config_only: bool,
+        /// One JSON object with all findings, on stdout.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Back up database, logs, workspaces and artifacts into one file, also while the dispatcher runs.
+    ///
+    /// master.key, dial-out.key and tls.key are not in it: keep copies of them apart. Without master.key nobody opens the
+    /// runners' keys of a backup. With PostgreSQL pg_dump backs up the database, before this.
+    Backup {
+        /// A new file, or a directory for one that is named after the time.
+        #[arg(value_name = "FILE|DIR")]
+        to: PathBuf,
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// Put master.key, dial-out.key, tls.key and tls.crt in it too: who has the backup then has all runners.
+        #[arg(long)]
+        with_master_key: bool,
+        /// Leave out the database, which pg_dump has backed up before.
+        #[arg(long)]
+        files_only: bool,
+    },
+    /// Restore a backup into an empty directory; its queue starts paused until runners were asked what they have.
+    Restore {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The new data directory.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
+    /// Print a completion script for a shell.
+    Completions { shell: clap_complete::Shell },
+    /// Write manual pages into a directory.
+    #[command(hide = true)]
+    Man {
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+    },
     /// Seal keys and secrets anew under another master key. The daemon must be stopped; after a crash run it again.
     RotateMasterKey {
         /// The new key: 32 random bytes in a file of mode 0400. Needed where the key is not kept in the data directory.
@@ -87,11 +131,28 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             runtime.block_on(daemon::serve(&config, CancellationToken::new()))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Check(args) => {
-            let Some((config, file)) = load(args) else { return Ok(ExitCode::from(2)) };
-            let file = file.map_or_else(|| "no file was read".to_owned(), |file| format!("read {}", file.display()));
-            // A reader that has seen enough is no failure.
-            let _ = write!(std::io::stdout(), "# the configuration is good; {file}\n{}", config.to_toml());
+        Command::Check { config, config_only, json } => Ok(check(config, config_only, json)),
+        Command::Backup { to, config, with_master_key, files_only } => {
+            let Some((config, _)) = load(config) else { return Ok(ExitCode::from(2)) };
+            let what = backup::What { keys: with_master_key, files_only };
+            let made = backup::make(&config, &std::path::absolute(to)?, what, Clock::system().now_ms())?;
+            print(&backup::told(&made));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Restore { file, to } => {
+            let to = std::path::absolute(to)?;
+            let restored = backup::restore(&file, &to, Clock::system().now_ms())?;
+            print(&backup::told_restored(&restored, &to));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "shuntd", &mut script);
+            let _ = std::io::stdout().write_all(&script);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man { dir } => {
+            clap_mangen::generate_to(Args::command(), &dir)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::RotateMasterKey { new_key, config } => {
@@ -116,6 +177,34 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(if shown? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
     }
+}
+
+/// A reader that has seen enough is no failure.
+fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// Looks at what a start would find; 2 when something is wrong.
+fn check(args: ConfigArgs, config_only: bool, json: bool) -> ExitCode {
+    let file = args.config.or_else(|| default_file(process_environment()));
+    let sources = ConfigSources { file: file.clone(), env: process_environment(), flags: args.flags };
+    let (config, faults) = Config::read_all(sources);
+    let places = [("data", "dir"), ("store", "url")];
+    // Of a directory that nobody meant nothing is to be told.
+    let is_known = faults.as_ref().is_none_or(|faults| {
+        !faults.0.iter().any(|fault| places.iter().any(|(section, key)| fault.is_about(section, key)))
+    });
+    let findings = if config_only || !is_known { Vec::new() } else { check::check(&config) };
+    let report = check::Report { config: &config, file: file.as_deref(), faults: faults.as_ref(), findings: &findings };
+    // A reader that has seen enough is no failure.
+    if json {
+        let _ = writeln!(std::io::stdout(), "{:#}", report.json());
+    } else {
+        let (good, bad) = report.texts();
+        let _ = std::io::stdout().write_all(good.as_bytes());
+        let _ = std::io::stderr().write_all(bad.as_bytes());
+    }
+    if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(2) }
 }
 
 /// A certificate of the daemon's own is made when it is not there yet, so that it can be told before the first start.

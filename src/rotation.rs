@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use crate::config::{Config, DataPaths, Kept};
+use crate::config::{Config, DataPaths, Kept, next_master_key};
 use crate::daemon::lock;
 use crate::dispatch::{Resealed, check_sealed, reseal};
 use crate::sealed::{Sealer, make_key_file, read_key_file, sync_directory_of};
@@ -25,10 +25,6 @@ pub enum Until {
     Done,
 }
 
-fn next_of(master_key: &Path) -> PathBuf {
-    master_key.with_extension("key.next")
-}
-
 fn old_of(master_key: &Path) -> PathBuf {
     master_key.with_extension("key.old")
 }
@@ -36,8 +32,7 @@ fn old_of(master_key: &Path) -> PathBuf {
 /// # Errors
 /// When a rotation has not reached its end: the values may be sealed with either key.
 pub(crate) fn refuse_half_a_rotation(paths: &DataPaths) -> anyhow::Result<()> {
-    let next = next_of(&paths.master_key);
-    if paths.master_key_kept == Kept::InDataDir && next.exists() {
+    if let Some(next) = paths.half_a_rotation() {
         bail!(
             "a rotation of the master key was interrupted ({} is there); run `shuntd rotate-master-key` again, which finishes it",
             next.display()
@@ -88,7 +83,7 @@ struct Rotation<'r> {
 
 impl Rotation<'_> {
     async fn run(&self, until: Until) -> anyhow::Result<String> {
-        let (next, kept) = (next_of(self.key), old_of(self.key));
+        let (next, kept) = (next_master_key(self.key), old_of(self.key));
         if !next.exists() && kept.exists() {
             return self.finish("the interrupted rotation is finished").await;
         }

@@ -1,10 +1,14 @@
 //! Logging of the daemon: to stderr, as lines for people or as JSON.
 
+use std::fmt;
 use std::io::IsTerminal as _;
 
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{Format, Full, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::util::TryInitError;
 
@@ -47,8 +51,37 @@ where
     let builder = tracing_subscriber::fmt().with_env_filter(filter(log.level, rust_log)?).with_writer(writer);
     Ok(match log.format {
         LogFormat::Text => builder.with_ansi(colour).finish().into(),
+        LogFormat::Journald => builder.with_ansi(false).event_format(Prioritized::default()).finish().into(),
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).finish().into(),
     })
+}
+
+/// One line an event behind its priority, as sd-daemon(3) has it; the journal has times of its own.
+struct Prioritized {
+    line: Format<Full, ()>,
+}
+
+impl Default for Prioritized {
+    fn default() -> Self {
+        Self { line: tracing_subscriber::fmt::format().without_time().with_level(false) }
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for Prioritized
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let priority = match *event.metadata().level() {
+            Level::ERROR => 3,
+            Level::WARN => 4,
+            Level::INFO => 6,
+            Level::DEBUG | Level::TRACE => 7,
+        };
+        write!(to, "<{priority}>")?;
+        self.line.format_event(context, to, event)
+    }
 }
 
 /// Libraries speak up only from `warn` on, unless RUST_LOG says otherwise: russh logs every packet at `debug`. The one that
@@ -116,6 +149,14 @@ mod tests {
         let first: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
         assert_eq!((&first["message"], &first["runner.name"]), (&"started".into(), &"r1".into()), "{first}");
         assert_eq!(first["spans"][0]["job.id"], "j1", "{first}");
+    }
+
+    #[test]
+    fn the_journal_is_given_the_priority_and_no_time() {
+        let text = logged(LogLevel::Info, LogFormat::Journald, None, true);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].starts_with("<6>") && lines[0].contains("started") && lines[0].contains("job.id"), "{text}");
+        assert!(lines[1].starts_with("<4>") && !text.contains('\u{1b}') && !text.contains("20"), "{text}");
     }
 
     #[test]

@@ -178,6 +178,8 @@ async fn start_engine(data: &TempDir) -> Dispatcher {
         enrolment_approval: false,
         local: Local::default(),
         check_every: None,
+        metrics: shuntyard::metrics::Metrics::default(),
+        retention: shuntyard::dispatch::Retention::default(),
         command_template: None,
     };
     Dispatcher::start(parts).await.expect("an engine")

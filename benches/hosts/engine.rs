@@ -141,6 +141,8 @@ async fn start(data: &TempDir) -> (Dispatcher, Pool) {
         artifacts_max_bytes: 1 << 30,
         enrolment_approval: false,
         check_every: None,
+        metrics: shuntyard::metrics::Metrics::default(),
+        retention: shuntyard::dispatch::Retention::default(),
         local: Local::default(),
         dial_out: DialOut { tunnels, endpoint: None },
         caller: Caller::new(&CallerSettings::default()).expect("a client"),

@@ -12,6 +12,8 @@ use crate::commands::login::LoginArgs;
 use crate::commands::login::logout::LogoutArgs;
 use crate::commands::login::whoami::WhoamiArgs;
 use crate::commands::pool::PoolCommand;
+use crate::commands::queue::QueueCommand;
+use crate::commands::retention::RetentionCommand;
 use crate::commands::runners::{
     accept_host_key, apply, approve, delete, dial_out, doctor, export, install, label, list, rotate_key, scope, show,
     state, test, via,
@@ -75,6 +77,12 @@ pub enum Command {
     /// Keep secrets for jobs
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Pause the queue and let it go on
+    #[command(subcommand)]
+    Queue(QueueCommand),
+    /// See what retention would remove
+    #[command(subcommand)]
+    Retention(RetentionCommand),
     /// Manage users and their roles
     #[command(subcommand)]
     User(UserCommand),
@@ -90,6 +98,8 @@ pub enum Command {
     Audit(AuditArgs),
     Api(api::ApiArgs),
     Completions(completions::CompletionsArgs),
+    #[command(hide = true)]
+    Man(completions::ManArgs),
 }
 
 #[derive(Subcommand, Debug)]

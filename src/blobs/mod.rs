@@ -219,8 +219,7 @@ impl BlobStore {
 
     /// Spread over 256 directories by the first digits.
     fn file_path(&self, digest: Digest) -> PathBuf {
-        let name = digest.to_string();
-        self.0.dir.join("files").join(&name[..2]).join(&name[2..])
+        content_path(&self.0.dir, digest)
     }
 
     fn manifest_path(&self, digest: Digest) -> PathBuf {
@@ -246,6 +245,13 @@ impl BlobStore {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         file.map(|file| (file, path.clone())).map_err(|source| BlobError::File { what: "create", path, source })
     }
+}
+
+/// Where a content lies below the directory of the store.
+#[must_use]
+pub fn content_path(dir: &Path, digest: Digest) -> PathBuf {
+    let name = digest.to_string();
+    dir.join("files").join(&name[..2]).join(&name[2..])
 }
 
 fn digest_of(bytes: &[u8]) -> Digest {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// One wrong value or unknown key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct ConfigFault {
     /// Where it was said: `FILE: server.listen`, `SHUNTD_SERVER_LISTEN`, `--listen`.
     pub path: String,
@@ -11,6 +11,17 @@ pub struct ConfigFault {
     pub allowed: String,
     /// The known word that looks most like what was found.
     pub nearest: Option<String>,
+}
+
+impl ConfigFault {
+    /// Whether it is about this key, however it was said.
+    #[must_use]
+    pub fn is_about(&self, section: &str, key: &str) -> bool {
+        let said = self.path.rsplit(": ").next().unwrap_or_default();
+        let variable = format!("SHUNTD_{section}_{key}").to_ascii_uppercase();
+        let flag = format!("--{section}-{key}").replace('_', "-");
+        said == format!("{section}.{key}") || said == variable || said == flag
+    }
 }
 
 impl fmt::Display for ConfigFault {

@@ -14,8 +14,8 @@ use super::layers::{FILE_VARIABLE, Layers};
 use super::tls::read_tls;
 use super::{
     ArtifactsConfig, Config, DataConfig, DataPaths, DialOutConfig, DispatchConfig, EnrolmentConfig, HealthConfig,
-    LimitsConfig, LocalConfig, LogConfig, LogFormat, LogLevel, OutgoingConfig, OutputConfig, PipelinesConfig,
-    PlacementRule, ServerConfig, SshConfig, StoreConfig, TlsMode, WorkspacesConfig,
+    LimitsConfig, LocalConfig, LogConfig, LogFormat, LogLevel, MetricsConfig, OutgoingConfig, OutputConfig,
+    PipelinesConfig, PlacementRule, RetentionConfig, ServerConfig, SshConfig, StoreConfig, TlsMode, WorkspacesConfig,
 };
 
 /// What the configuration is made of.
@@ -48,7 +48,7 @@ pub struct FlagOverrides {
     /// error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<String>,
-    /// text or json
+    /// text, json or journald
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<String>,
 }
@@ -79,6 +79,15 @@ impl Config {
     where
         E: IntoIterator<Item = (String, String)>,
     {
+        let (config, faults) = Self::read_all(sources);
+        faults.map_or(Ok(config), Err)
+    }
+
+    /// As `load`, but answers what there is also when there are faults: what is wrong has its default then.
+    pub fn read_all<E>(sources: ConfigSources<E>) -> (Self, Option<ConfigFaults>)
+    where
+        E: IntoIterator<Item = (String, String)>,
+    {
         let env: BTreeMap<String, String> = sources.env.into_iter().collect();
         let mut layers = Layers::default();
         if let Some(file) = &sources.file {
@@ -87,7 +96,8 @@ impl Config {
         layers.add_environment(env.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         layers.add_flags(sources.flags.given());
         let config = Self::read(&mut layers, &env);
-        if layers.faults.is_empty() { Ok(config) } else { Err(ConfigFaults(layers.faults)) }
+        let faults = Some(layers.faults).filter(|faults| !faults.is_empty());
+        (config, faults.map(ConfigFaults))
     }
 
     fn read(layers: &mut Layers, env: &BTreeMap<String, String>) -> Self {
@@ -155,6 +165,8 @@ impl Config {
                 check_every: Some(read_seconds(layers, "health.check_every_s", 0, 86_400, 900))
                     .filter(|s| !s.is_zero()),
             },
+            retention: read_retention(layers),
+            metrics: MetricsConfig { open: layers.read("metrics.open", |given| given.boolean()).unwrap_or(false) },
             limits: read_limits(layers),
         }
     }
@@ -167,6 +179,21 @@ fn read_outgoing(layers: &mut Layers, env: &BTreeMap<String, String>) -> Outgoin
         allow_networks: layers.read("outgoing.allow_networks", |given| given.networks()).unwrap_or_default(),
         ca_file: layers.read("outgoing.ca_file", |given| given.file_or_none(home.as_deref())).flatten(),
     }
+}
+
+/// 0 stands for no bound.
+fn read_retention(layers: &mut Layers) -> RetentionConfig {
+    let mut days = |key| {
+        let days = layers.read(key, |given| given.whole(0..=36_500, "days")).filter(|days| *days > 0);
+        days.map(|days| Duration::from_secs(u64::from(days) * 86_400))
+    };
+    let log_max_age = days("retention.log_max_age_days");
+    let artifact_max_age = days("retention.artifact_max_age_days");
+    let job_max_age = days("retention.job_max_age_days");
+    let mut mib = |key| Some(read_mib(layers, key, 0, 0)).filter(|bytes| *bytes > 0);
+    let log_max_bytes = mib("retention.log_max_mib");
+    let artifact_max_bytes = mib("retention.artifact_max_mib");
+    RetentionConfig { log_max_age, log_max_bytes, artifact_max_age, artifact_max_bytes, job_max_age }
 }
 
 fn read_limits(layers: &mut Layers) -> LimitsConfig {

@@ -27,8 +27,7 @@ use crate::tls::TlsFiles;
 
 pub use fault::{ConfigFault, ConfigFaults};
 pub use load::{ConfigSources, FlagOverrides, default_file, process_environment};
-pub use paths::Kept;
-pub use paths::{DataDirError, DataPaths};
+pub use paths::{DataDirError, DataPaths, Kept, next_master_key};
 
 /// Everything that the daemon can be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +48,8 @@ pub struct Config {
     pub outgoing: OutgoingConfig,
     pub local: LocalConfig,
     pub health: HealthConfig,
+    pub metrics: MetricsConfig,
+    pub retention: RetentionConfig,
     pub limits: LimitsConfig,
 }
 
@@ -224,6 +225,24 @@ pub struct HealthConfig {
     pub check_every: Option<Duration>,
 }
 
+/// `[metrics]`: what the daemon counts about itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// `/metrics` is answered without a token.
+    pub open: bool,
+}
+
+/// `[retention]`: how long and how much is kept of what has ended; `None`: for ever, without bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RetentionConfig {
+    pub log_max_age: Option<Duration>,
+    pub log_max_bytes: Option<u64>,
+    pub artifact_max_age: Option<Duration>,
+    pub artifact_max_bytes: Option<u64>,
+    /// Of jobs that belong to no change.
+    pub job_max_age: Option<Duration>,
+}
+
 /// `[limits]`: what one caller, and one project, may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitsConfig {
@@ -283,6 +302,8 @@ words!(
         Text = "text",
         /// One JSON object a line.
         Json = "json",
+        /// Lines without time, with the priority in front that systemd's journal takes off: `<4>`.
+        Journald = "journald",
     }
 );
 

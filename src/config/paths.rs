@@ -69,8 +69,16 @@ impl Config {
     }
 }
 
+/// Where a rotation of the daemon's own master key keeps the next one until it is done.
+#[must_use]
+pub fn next_master_key(master_key: &Path) -> PathBuf {
+    master_key.with_extension("key.next")
+}
+
 impl DataPaths {
-    pub(super) fn in_dir(dir: &Path) -> Self {
+    /// The files of this data directory.
+    #[must_use]
+    pub fn in_dir(dir: &Path) -> Self {
         Self {
             data_dir: dir.to_owned(),
             database: dir.join("shuntyard.db"),
@@ -86,6 +94,13 @@ impl DataPaths {
             local: dir.join("local"),
             lock: dir.join("shuntd.lock"),
         }
+    }
+
+    /// The next master key, when a rotation has not reached its end: values may be sealed with either key.
+    #[must_use]
+    pub fn half_a_rotation(&self) -> Option<PathBuf> {
+        let next = next_master_key(&self.master_key);
+        (self.master_key_kept == Kept::InDataDir && next.exists()).then_some(next)
     }
 
     /// Makes the data directory, `logs` and `blobs` where they are missing, readable by their owner only.

@@ -1,6 +1,7 @@
 //! The configuration as a file that would say the same; passwords are masked.
 
 use std::path::Path;
+use std::time::Duration;
 
 use shuntyard_domain::cidr::Cidr;
 
@@ -13,8 +14,8 @@ impl Config {
     #[must_use]
     pub fn to_toml(&self) -> String {
         let Self { server, data, store, log, output, ssh, dispatch, .. } = self;
-        let Self { tls, pipelines, workspaces, artifacts, enrolment, dialout, outgoing, local, health, limits, .. } =
-            self;
+        let Self { tls, pipelines, workspaces, artifacts, enrolment, dialout, outgoing, local, health, .. } = self;
+        let Self { metrics, retention, limits, .. } = self;
         let text = |text: &str| toml::Value::from(text).to_string();
         let file = |file: Option<&Path>| text(&file.unwrap_or(Path::new("")).to_string_lossy());
         let sections = [
@@ -97,6 +98,17 @@ impl Config {
             ),
             ("health", vec![("check_every_s", health.check_every.map_or(0, |every| every.as_secs()).to_string())]),
             (
+                "retention",
+                vec![
+                    ("log_max_age_days", days(retention.log_max_age)),
+                    ("log_max_mib", mib(retention.log_max_bytes)),
+                    ("artifact_max_age_days", days(retention.artifact_max_age)),
+                    ("artifact_max_mib", mib(retention.artifact_max_bytes)),
+                    ("job_max_age_days", days(retention.job_max_age)),
+                ],
+            ),
+            ("metrics", vec![("open", metrics.open.to_string())]),
+            (
                 "limits",
                 vec![
                     ("requests_per_s", limits.requests_per_s.to_string()),
@@ -115,6 +127,14 @@ impl Config {
         };
         sections.into_iter().map(section).collect()
     }
+}
+
+fn days(age: Option<Duration>) -> String {
+    age.map_or(0, |age| age.as_secs() / 86_400).to_string()
+}
+
+fn mib(bytes: Option<u64>) -> String {
+    bytes.map_or(0, |bytes| bytes >> 20).to_string()
 }
 
 fn host_and_port((host, port): &(String, u16)) -> String {

@@ -87,9 +87,9 @@ fn all_faults_of_all_sources_are_told_at_once() {
     let flags = FlagOverrides { log_format: Some("jsn".into()), ..FlagOverrides::default() };
     let mut faults = load(file, &env, flags).unwrap_err();
     faults.sort_unstable();
-    let sections = "[server], [tls], [data], [store], [log], [output], [ssh], [dispatch], [pipelines], [workspaces], [artifacts], [enrolment], [dialout], [outgoing], [local], [health], [limits]";
+    let sections = "[server], [tls], [data], [store], [log], [output], [ssh], [dispatch], [pipelines], [workspaces], [artifacts], [enrolment], [dialout], [outgoing], [local], [health], [metrics], [retention], [limits]";
     let mut expected = vec![
-        "--log-format: found `jsn`; allowed: text, json (did you mean `json`?)".to_owned(),
+        "--log-format: found `jsn`; allowed: text, json, journald (did you mean `json`?)".to_owned(),
         "SHUNTD_DATA_DIR: found `here`; allowed: an absolute path, or one that starts with ~/".to_owned(),
         "SHUNTD_LOG_LEVEL: found `verbose`; allowed: error, warn, info, debug, trace".to_owned(),
         "SHUNTD_LOG_LEVL: found an unknown key; allowed: SHUNTD_LOG_LEVEL, SHUNTD_LOG_FORMAT (did you mean `SHUNTD_LOG_LEVEL`?)".to_owned(),

@@ -17,6 +17,9 @@ use crate::store::{ApplyError, StoreError, article};
 pub enum DispatchError {
     #[error("there is no job {0}")]
     NoJob(JobId),
+    /// Retention has removed it.
+    #[error("{what} of job {job} was removed at {at}, as [retention] says")]
+    Removed { job: JobId, what: &'static str, at: String },
     #[error("there is no runner `{0}`")]
     NoRunner(String),
     #[error("there is no jump host `{0}`")]

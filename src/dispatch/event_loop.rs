@@ -16,6 +16,8 @@ pub(super) enum LoopEvent {
     Explain(Box<QueuedJob>, oneshot::Sender<Explained>),
     /// What waits for machines like these, and what these runners do.
     Demand(Vec<Template>, Vec<RunnerId>, oneshot::Sender<Demand>),
+    /// How many jobs wait; also whether anybody is there to answer.
+    Waiting(oneshot::Sender<usize>),
 }
 
 /// What pools ask the board.
@@ -55,6 +57,9 @@ pub(super) async fn run(
             }
             Some(LoopEvent::Demand(templates, runners, answer)) => {
                 let _ = answer.send(Demand { classes: board.demand(&templates), used: board.use_of(&runners) });
+            }
+            Some(LoopEvent::Waiting(answer)) => {
+                let _ = answer.send(board.waiting());
             }
             Some(LoopEvent::Board(event)) => {
                 for effect in board.step(*event) {

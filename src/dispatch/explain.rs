@@ -29,6 +29,8 @@ impl Dispatcher {
                 return Ok(Some(Explanation { summary, unblock, ..explanation }));
             }
         };
+        let mut told = told;
+        self.with_pause(&mut told);
         Ok(Some(self.with_notes(told).with_pools(self.offers(&queued(job, Vec::new())).await?)))
     }
 

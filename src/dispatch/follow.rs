@@ -307,7 +307,10 @@ impl<'e> Following<'e> {
             }
         }
         match self.sink.append(chunks).await {
-            Ok(stored) => self.engine.0.feed.log_grew(self.job.id, stored),
+            Ok(stored) => {
+                self.engine.0.metrics.log_stored(size as u64);
+                self.engine.0.feed.log_grew(self.job.id, stored);
+            }
             Err(error) => {
                 tracing::error!(%error, "output could not be stored; it stays on the runner until it can");
                 return Some(Followed::LinkLost("output could not be stored".into()));

@@ -90,7 +90,8 @@ impl Dispatcher {
 }
 
 /// The associated data under which a runner's private key is sealed.
-pub(super) fn key_context(runner: RunnerId) -> String {
+#[must_use]
+pub fn key_context(runner: RunnerId) -> String {
     key_context_of(&runner.to_string())
 }
 
@@ -290,6 +291,7 @@ async fn quarantine(engine: &Dispatcher, id: RunnerId, why: String, tries: u32) 
 async fn sweep_spools(engine: &Dispatcher, known: &Known) -> Result<(), DispatchError> {
     let mut lease = engine.lease_service(known).await?;
     let Ok(spools) = attempt::status(&mut lease, &known.runner.installation.wrapper_path).await else { return Ok(()) };
+    engine.runner_was_asked(known, &spools).await;
     let ids: Vec<AttemptId> = spools.into_iter().map(|(id, _)| id).collect();
     let stale: Vec<AttemptId> = engine
         .0

@@ -36,10 +36,14 @@ mod masking;
 mod one_off;
 mod pipelines;
 mod pools;
+mod pulse;
+mod queue;
 mod queue_clock;
 mod quotas;
 mod recover;
 mod resealing;
+mod restored;
+mod retention;
 mod retire;
 mod rotate_key;
 mod run_job;
@@ -66,10 +70,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::info_span;
 use uuid::Uuid;
 
-use crate::acting::on_behalf;
 use crate::blobs::BlobStore;
 use crate::clock::Clock;
 use crate::logs::LogStore;
+use crate::metrics::Metrics;
 use crate::outgoing::Caller;
 use crate::sealed::Sealer;
 use crate::shutdown::Tasks;
@@ -86,8 +90,11 @@ pub use inventory::Contact;
 pub use local::{Local, LocalHost, LocalRunner, local_runner};
 pub use pipelines::{Tenant, Trigger};
 pub use pools::Keep;
+pub use pulse::{NotReady, PATIENCE};
+pub use queue::{QueuePause, pause_restored};
 pub use quotas::{OverQuota, Quota, Quotas};
-pub use resealing::{ResealError, Resealed, check_sealed, reseal};
+pub use resealing::{ResealError, Resealed, check_sealed, open_sealed, reseal};
+pub use retention::Retention;
 pub use runner_patch::RunnerPatch;
 pub use secrets::SecretOwner;
 pub use submit::DEFAULT;
@@ -106,6 +113,7 @@ use jump_hosts::JumpHosts;
 use lanes::Lanes;
 use pipelines::Pipelines;
 use pools::Pools;
+use queue::Queue;
 use queue_clock::QueueClock;
 use test_runner::Checks;
 use workspaces::UPLOADS_AT_A_TIME;
@@ -141,6 +149,8 @@ pub struct Parts {
     pub local: Local,
     /// How often a connected runner is examined; `None`: never by itself.
     pub check_every: Option<Duration>,
+    pub metrics: Metrics,
+    pub retention: Retention,
 }
 
 /// The engine; cheap to clone.
@@ -156,6 +166,7 @@ struct Engine {
     tasks: Tasks,
     pool: Pool,
     caller: Caller,
+    metrics: Metrics,
     spool_cap_bytes: u64,
     quotas: Quotas,
     feed: Feed,
@@ -173,6 +184,10 @@ struct Engine {
     uploads: Semaphore,
     /// Held over a whole sweep of workspaces.
     sweeping: tokio::sync::Mutex<()>,
+    retention: Retention,
+    /// Held over a whole look of retention.
+    retaining: tokio::sync::Mutex<()>,
+    queue: Queue,
     queue_clock: QueueClock,
     pipelines: Pipelines,
     pools: Pools,
@@ -204,6 +219,7 @@ impl Dispatcher {
             tasks: parts.tasks,
             pool: parts.pool,
             caller: parts.caller,
+            metrics: parts.metrics,
             spool_cap_bytes: parts.spool_cap_bytes,
             quotas: parts.quotas,
             feed: Feed::new(epoch),
@@ -220,6 +236,9 @@ impl Dispatcher {
             collections: Collections::new(parts.artifacts_max_bytes),
             uploads: Semaphore::new(UPLOADS_AT_A_TIME),
             sweeping: tokio::sync::Mutex::default(),
+            retention: parts.retention,
+            retaining: tokio::sync::Mutex::default(),
+            queue: Queue::default(),
             queue_clock: QueueClock::default(),
             pipelines: Pipelines::new(asks, parts.command_template),
             pools: Pools::new(),
@@ -239,6 +258,7 @@ impl Dispatcher {
         dispatcher.0.tasks.spawn(info_span!("workspaces"), move |stop| workspaces::sweep_hourly(engine, stop));
         let engine = dispatcher.clone();
         dispatcher.0.tasks.spawn(info_span!("webhooks"), move |stop| webhooks::run(engine, stop));
+        dispatcher.tidy_metrics();
         dispatcher.ensure_default_org().await?;
         pipelines::take_up(&dispatcher).await?;
         local::settle(&dispatcher).await?;
@@ -246,6 +266,7 @@ impl Dispatcher {
         pipelines::start(&dispatcher, asked);
         pools::start(&dispatcher);
         fan_outs::start(&dispatcher, fan_outs_asked);
+        retention::start(&dispatcher);
         Ok(dispatcher)
     }
 
@@ -270,6 +291,11 @@ impl Dispatcher {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 
     #[must_use]
@@ -298,10 +324,10 @@ impl Dispatcher {
     ) -> Result<T, DispatchError> {
         let (answer, answered) = oneshot::channel();
         self.0.tasks.spawn(tracing::Span::current(), move |_| {
-            on_behalf(RequestKey::carried(async move {
+            RequestKey::carried(async move {
                 // The caller may have gone away.
                 let _ = answer.send(work.await);
-            }))
+            })
         });
         answered.await.unwrap_or(Err(DispatchError::Interrupted))
     }

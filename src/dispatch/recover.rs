@@ -17,6 +17,7 @@ use crate::store::{StoreError, jobs_unfinished, runner_list, runner_sealed_key, 
 
 /// Loads everything that is not finished. Slots are taken before the first waiting job is queued.
 pub(super) async fn take_up(engine: &Dispatcher) -> Result<(), DispatchError> {
+    engine.load_pause().await?;
     engine.load_jump_hosts().await?;
     load_runners(engine).await?;
     engine.load_limits().await?;
@@ -25,6 +26,7 @@ pub(super) async fn take_up(engine: &Dispatcher) -> Result<(), DispatchError> {
         unfinished.into_iter().partition(|job| matches!(job.state, JobState::Queued));
     tracing::info!(waiting = waiting.len(), placed = placed.len(), "taking up unfinished jobs");
     placed.into_iter().for_each(|job| take_up_placed(engine, job));
+    engine.await_runners().await;
     engine.retire_the_spent();
     for job in &waiting {
         engine.queue(job, engine.runners_tried(job).await?);

@@ -201,6 +201,10 @@ async fn intend(engine: &Dispatcher, id: JobId, known: &Known) -> Result<Option<
         engine.record_changed(changed);
     }
     if let Some(job) = &job {
+        let waited_ms = u64::try_from(now_ms - job.created_at_ms).unwrap_or(0);
+        // A later placement has waited for something else.
+        let waited = (job.attempt == 1).then(|| Duration::from_millis(waited_ms));
+        engine.0.metrics.job_placed(waited);
         engine.job_changed(job);
     }
     Ok(job)

@@ -1,5 +1,7 @@
 //! Filters: which runners may take a job. AND over keys, OR inside a key.
 
+mod clause_text;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -10,6 +12,8 @@ use crate::closed::closed_list;
 use crate::facts::Facts;
 use crate::label::{check_capability, check_label};
 use crate::runner::{BadName, check_hostname, check_name};
+
+pub use clause_text::{BadClause, filter_of};
 
 closed_list!(
     /// The keys of a filter, in the order in which a filter is written as text.

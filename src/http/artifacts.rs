@@ -19,7 +19,7 @@ use shuntyard_domain::wire::api::ArtifactBody;
 use super::Api;
 use super::error::ApiError;
 use super::path::{PathId, PathRest};
-use crate::store::{job_artifact_find, job_artifacts};
+use crate::store::{JobPart, job_artifact_find, job_artifacts};
 
 const PIECE_BYTES: u64 = 256 * 1024;
 
@@ -30,6 +30,9 @@ pub(super) async fn list(
 ) -> Result<Json<Vec<ArtifactBody>>, ApiError> {
     let job = api.dispatcher.job(id).await?;
     let artifacts: Vec<Artifact> = api.dispatcher.store().read(move |c| job_artifacts(c, job.id)).await?;
+    if artifacts.is_empty() {
+        api.part_is_kept(id, JobPart::Artifacts, "what was kept").await?;
+    }
     Ok(Json(artifacts.iter().map(ArtifactBody::from).collect()))
 }
 
@@ -42,6 +45,9 @@ pub(super) async fn download(
     let job = api.dispatcher.job(id).await?;
     let wanted = path.clone();
     let found: Option<Artifact> = api.dispatcher.store().read(move |c| job_artifact_find(c, job.id, &wanted)).await?;
+    if found.is_none() {
+        api.part_is_kept(id, JobPart::Artifacts, "what was kept").await?;
+    }
     let artifact = found.ok_or_else(|| ApiError::NotFound(format!("job {id} has left no file `{path}`")))?;
     let tag = format!("\"{}\"", artifact.digest);
     // Before the status is said: a content that is not there is an error, not a file that was cut off.

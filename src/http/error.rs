@@ -1,5 +1,6 @@
 //! The only place that knows status codes for errors.
 
+mod uploads;
 pub(super) mod words;
 
 use std::any::Any;
@@ -15,8 +16,7 @@ use shuntyard_domain::wire::idempotency;
 use super::open_streams::TooManyStreams;
 use super::rate::{BURST_S, TooOften};
 use super::request_id;
-use crate::blobs::BlobError;
-use crate::dispatch::{AccountError, DispatchError, EnrolError, Quota};
+use crate::dispatch::{AccountError, DispatchError, EnrolError, NotReady, Quota};
 use crate::store::StoreError;
 
 /// An answer that is not a success.
@@ -27,6 +27,8 @@ pub(super) enum ApiError {
     TokenExpired,
     /// The caller sees the place, but has no role for this there. Chef's answer to it has no body.
     Forbidden,
+    /// A page of another site has sent it, with its reader's cookie.
+    CrossSite,
     /// A login was refused, or a change of users or tokens.
     Account(AccountError),
     NotFound(String),
@@ -54,10 +56,17 @@ pub(super) enum ApiError {
     StepFailed(String),
     /// A host was not enrolled.
     Enrol(Arc<EnrolError>),
+    /// Requests should be sent elsewhere, or later.
+    NotReady(NotReady),
     Dispatch(DispatchError),
 }
 
 impl ApiError {
+    /// What is wrong, for people.
+    pub(super) fn sentence(self) -> String {
+        shown(self).message
+    }
+
     /// The answer when what an earlier request has made cannot be shown: 410 when it is no longer there.
     pub(super) fn about_made(self, what: &str) -> Response {
         let shown = shown(self);
@@ -134,6 +143,11 @@ fn shown(error: ApiError) -> Shown {
             "token_expired",
             "the token has expired; log in again, or make another",
         ),
+        ApiError::CrossSite => Shown::new(
+            StatusCode::FORBIDDEN,
+            "cross_site",
+            "a page of another site has sent this; open Shuntyard's own page and try again",
+        ),
         ApiError::Account(error) => shown_account(error),
         ApiError::Forbidden => Shown::new(StatusCode::FORBIDDEN, "forbidden", ""),
         ApiError::NotFound(message) => Shown::new(StatusCode::NOT_FOUND, "not_found", message),
@@ -145,6 +159,7 @@ fn shown(error: ApiError) -> Shown {
             "bad_range",
             format!("the log has {length} bytes; nothing of the range is kept, or it begins behind them"),
         ),
+        ApiError::NotReady(why) => Shown::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", why.to_string()),
         ApiError::StepFailed(message) => Shown::new(StatusCode::BAD_GATEWAY, "step_failed", message),
         ApiError::TooLarge(message) => Shown::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message),
         ApiError::KeyReused(key) => Shown {
@@ -183,7 +198,7 @@ fn shown_dispatch(error: DispatchError) -> Shown {
     use DispatchError as E;
     let message = error.to_string();
     match error {
-        E::Blob(error) => shown_blob(&error, message),
+        E::Blob(error) => uploads::shown_blob(&error, message),
         E::NoToken(_)
         | E::NoPool(_)
         | E::NoWebhook(_)
@@ -225,6 +240,7 @@ fn shown_dispatch(error: DispatchError) -> Shown {
         E::BadName(_) => Shown::new(StatusCode::BAD_REQUEST, "bad_request", message),
         E::RunnerBusy { .. } => Shown::new(StatusCode::CONFLICT, "runner_busy", message),
         E::IsLocal { .. } | E::LocalNameTaken(_) => Shown::new(StatusCode::CONFLICT, "local_runner", message),
+        E::Removed { .. } => Shown::new(StatusCode::GONE, "removed", message),
         E::UnderWay(_) => Shown::new(StatusCode::CONFLICT, "under_way", message),
         E::Connect(_) => Shown::new(StatusCode::BAD_GATEWAY, "runner_unreachable", message),
         E::Random | E::Key(_) | E::Apply(_) | E::Store(_) | E::Log(_) | E::Seal(_) | E::Interrupted => {
@@ -286,55 +302,6 @@ fn shown_enrol(error: &EnrolError) -> Shown {
     Shown::new(status, error.code(), format!("{error}; {}", error.try_next()))
 }
 
-/// What was uploaded is refused with what was found and what is allowed.
-fn shown_blob(error: &BlobError, message: String) -> Shown {
-    use BlobError as E;
-    let with = |status, code, allowed: String| Shown { allowed: vec![allowed], ..Shown::new(status, code, &message) };
-    match error {
-        E::NoWorkspace(_) => Shown::new(StatusCode::NOT_FOUND, "not_found", message),
-        E::BadManifest(bad) if bad.is_too_large() => {
-            with(StatusCode::PAYLOAD_TOO_LARGE, "workspace_too_large", bad.allowed())
-        }
-        E::BadManifest(bad) => Shown {
-            path: bad.path().map(str::to_owned),
-            ..with(StatusCode::UNPROCESSABLE_ENTITY, "bad_workspace", bad.allowed())
-        },
-        E::OtherManifest { found, .. } => with(StatusCode::UNPROCESSABLE_ENTITY, "other_digest", found.to_string()),
-        E::OtherContent { said, .. } => {
-            with(StatusCode::UNPROCESSABLE_ENTITY, "other_digest", format!("contents whose SHA-256 is {said}"))
-        }
-        E::NotAsked { .. } => {
-            with(StatusCode::UNPROCESSABLE_ENTITY, "not_asked", "files that the manifest names, each once".into())
-        }
-        E::BadBundle(_) => with(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "bad_bundle",
-            "a zstd stream of files, as docs/PROTOCOL.md says".into(),
-        ),
-        E::Ratio { allowed, .. } => {
-            with(StatusCode::PAYLOAD_TOO_LARGE, "compressed_too_much", format!("up to {allowed} to 1"))
-        }
-        E::FileTooLarge { allowed, .. } => {
-            with(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("up to {allowed} bytes"))
-        }
-        E::StoreFull { allowed, .. } => {
-            with(StatusCode::INSUFFICIENT_STORAGE, "store_full", format!("up to {allowed} bytes"))
-        }
-        E::DiskFull { allowed, .. } => {
-            with(StatusCode::INSUFFICIENT_STORAGE, "disk_full", format!("{allowed} bytes that stay free"))
-        }
-        E::CutOff(_) => Shown::new(StatusCode::BAD_REQUEST, "cut_off", message),
-        E::Directory { .. } | E::File { .. } | E::Damaged(_) | E::Incomplete { .. } | E::ReceiverGone(_) => {
-            tracing::error!(error = message, "a workspace could not be stored or read");
-            Shown::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal_error",
-                "the server could not do this; its log says why under this request id",
-            )
-        }
-    }
-}
-
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         if matches!(self, Self::Forbidden) {
@@ -352,6 +319,11 @@ impl IntoResponse for ApiError {
         }
         response
     }
+}
+
+/// Whether a request was refused because nobody good has sent it.
+pub(super) fn is_denied(response: &Response) -> bool {
+    response.status() == StatusCode::UNAUTHORIZED
 }
 
 /// Whether a request was refused for want of a role.

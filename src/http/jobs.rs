@@ -35,19 +35,21 @@ use crate::store::{
 };
 
 /// `GET /jobs` without `state` lists unfinished jobs, as Chef does.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(super) struct JobFilter {
     /// Without it those that have not ended.
     #[schemars(extend("enum" = state_words()))]
-    state: Option<String>,
-    project: Option<String>,
-    runner: Option<String>,
-    phase_run: Option<PhaseRunId>,
-    fan_out: Option<FanOutId>,
-    before: Option<JobId>,
+    pub(super) state: Option<String>,
+    pub(super) project: Option<String>,
+    /// A part of the title, in any case of its letters.
+    pub(super) title: Option<String>,
+    pub(super) runner: Option<String>,
+    pub(super) phase_run: Option<PhaseRunId>,
+    pub(super) fan_out: Option<FanOutId>,
+    pub(super) before: Option<JobId>,
     #[schemars(range(min = 1, max = 500))]
-    limit: Option<u32>,
+    pub(super) limit: Option<u32>,
 }
 
 /// What `state` may say.
@@ -56,14 +58,18 @@ fn state_words() -> Vec<&'static str> {
 }
 
 impl JobFilter {
-    fn query(&self, api: &Api, caller: &Caller) -> Result<JobQuery, ApiError> {
+    /// # Errors
+    /// `BadRequest` for a value that finds nothing, `NotFound` for a runner that there is not.
+    pub(super) fn query(&self, api: &Api, caller: &Caller) -> Result<JobQuery, ApiError> {
         let limit = pages::limit(self.limit, "jobs")?;
         let state = self.state.clone().unwrap_or_else(|| "unfinished".into());
         if state != "all" && !JobQuery::STATES.contains(&state.as_str()) {
             return Err(bad("state", format!("there is no state `{state}`"), &state_words()));
         }
-        if self.project.iter().flat_map(|project| project.chars()).any(char::is_control) {
-            return Err(bad("project", "the name holds a control character".into(), &["one line of text"]));
+        for (key, text) in [("project", &self.project), ("title", &self.title)] {
+            if text.iter().flat_map(|text| text.chars()).any(char::is_control) {
+                return Err(bad(key, format!("`{key}` holds a control character"), &["one line of text"]));
+            }
         }
         let runner = match &self.runner {
             Some(hostname) => Some(api.dispatcher.runner(hostname)?.id),
@@ -72,6 +78,7 @@ impl JobFilter {
         Ok(JobQuery {
             state: (state != "all").then_some(state),
             project: self.project.clone(),
+            title: self.title.clone(),
             within: caller.within(Look::ROLES),
             runner,
             phase_run: self.phase_run,
@@ -140,7 +147,7 @@ impl Api {
         Ok(jobs.iter().map(&mut body).collect())
     }
 
-    async fn page(&self, query: JobQuery) -> Result<Vec<JobBody>, ApiError> {
+    pub(super) async fn page(&self, query: JobQuery) -> Result<Vec<JobBody>, ApiError> {
         let page = self.dispatcher.store().read(move |c| job_page(c, &query)).await;
         let page: Vec<Job> = page?;
         self.job_bodies(&page).await

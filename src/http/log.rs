@@ -12,8 +12,10 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use shuntyard_domain::ids::{AttemptId, JobId};
+use shuntyard_domain::job::Job;
 use shuntyard_domain::output::elision_line;
 use shuntyard_domain::wire::api::LogChunk;
+use shuntyard_domain::wire::time_text::rfc3339;
 use tokio::sync::watch;
 
 use super::Api;
@@ -22,10 +24,28 @@ use super::path::PathId;
 use super::sse::{self, EventStream};
 use crate::dispatch::{DispatchError, JobPulse};
 use crate::logs::LogPiece;
+use crate::store::{JobPart, part_removed_at};
 
 const CHUNK_BYTES: u64 = 64 * 1024;
 
 impl Api {
+    /// Refuses when retention has removed the log: an empty one would be a lie.
+    pub(super) async fn log_is_kept(&self, job: &Job) -> Result<(), ApiError> {
+        if !job.state.is_finished() || self.dispatcher.logs().stored_bytes(job.attempt_id()) > 0 {
+            return Ok(());
+        }
+        self.part_is_kept(job.id, JobPart::Log, "the log").await
+    }
+
+    /// # Errors
+    /// `Removed` with the time at which retention removed this part of the job.
+    pub(super) async fn part_is_kept(&self, job: JobId, part: JobPart, what: &'static str) -> Result<(), ApiError> {
+        match self.dispatcher.store().read(move |c| part_removed_at(c, job, part)).await? {
+            Some(at_ms) => Err(DispatchError::Removed { job, what, at: rfc3339(at_ms) }.into()),
+            None => Ok(()),
+        }
+    }
+
     /// Up to `CHUNK_BYTES` of output in `[from, to)`, or behind what of it is not kept.
     async fn log_chunk(&self, attempt: AttemptId, from: u64, to: u64) -> Result<LogPiece, ApiError> {
         let (logs, max) = (self.dispatcher.logs().clone(), to.saturating_sub(from).min(CHUNK_BYTES));
@@ -44,6 +64,7 @@ pub(super) async fn download(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let job = api.dispatcher.job(id).await?;
+    api.log_is_kept(&job).await?;
     let attempt = job.attempt_id();
     let length = api.dispatcher.logs().stored_bytes(attempt);
     let elided = api.dispatcher.logs().elided(attempt).map_err(DispatchError::from)?;
@@ -138,6 +159,7 @@ pub(super) async fn streaming(
     headers: HeaderMap,
 ) -> Result<EventStream, ApiError> {
     let job = api.dispatcher.job(id).await?;
+    api.log_is_kept(&job).await?;
     let last = headers.get("last-event-id").and_then(|v| v.to_str().ok());
     let (attempt, offset) = last.map_or((None, 0), |last| parse_place(last, job.spec.retry_on_lost));
     let (pulse, stop) = (api.dispatcher.feed().job(id), api.dispatcher.stop_signal());

@@ -17,6 +17,7 @@ mod jump_hosts;
 mod limits;
 mod log;
 mod login;
+mod metrics;
 mod open_streams;
 mod openapi;
 mod pages;
@@ -25,8 +26,10 @@ mod peer;
 mod phase_runs;
 mod pools;
 mod query;
+mod queue;
 mod rate;
 mod request_id;
+mod retention;
 mod routes;
 mod runners;
 mod secrets;
@@ -36,6 +39,7 @@ mod status;
 mod steps;
 mod tenancy;
 mod tokens;
+mod ui;
 mod users;
 mod webhooks;
 mod workspaces;
@@ -43,7 +47,7 @@ mod workspaces;
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Extension, Router};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -64,6 +68,8 @@ const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 #[derive(Clone)]
 pub struct Api {
     pub dispatcher: Dispatcher,
+    /// `/metrics` is answered without a token.
+    pub metrics_open: bool,
     pub rates: Arc<Rates>,
     pub streams: OpenStreams,
 }
@@ -74,7 +80,8 @@ pub fn router(api: Api) -> Router {
     Router::new()
         .nest("/api/v0/e/{enterprise}", tree())
         .nest("/workflow/api/v0/e/{enterprise}", tree())
-        .merge(routes::outside().into_router())
+        .merge(routes::outside(api.metrics_open).into_router())
+        .merge(ui::routes().into_router())
         .fallback(error::invalid_route)
         .method_not_allowed_fallback(error::method_not_allowed)
         // The guards ask it who may.
@@ -82,8 +89,16 @@ pub fn router(api: Api) -> Router {
         .layer(Extension(idempotency::Requests::default()))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(from_fn(ui::as_pages))
+        .layer(from_fn_with_state(api.clone(), metrics::measure))
         .layer(from_fn(request_id::tag))
         .with_state(api)
+}
+
+/// Every page and what its forms do, with what it asks for.
+#[must_use]
+pub fn declared_pages() -> Vec<Declared> {
+    ui::routes().into_declared()
 }
 
 /// Every route below an enterprise, with what it asks for.

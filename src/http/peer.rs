@@ -3,9 +3,39 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use shuntyard_domain::cidr::Cidr;
 
+use super::error::ApiError;
+
 const FORWARDED_FOR: &str = "x-forwarded-for";
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
+
+/// Whether the request came over TLS, as far as we or a trusted proxy can tell; each request has it among its extensions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OverTls(pub bool);
+
+impl OverTls {
+    pub(super) fn of(own: bool, other_end: SocketAddr, headers: &HeaderMap, trusted: &[Cidr]) -> Self {
+        let told = || headers.get(FORWARDED_PROTO).is_some_and(|proto| proto == "https");
+        Self(own || (trusted.iter().any(|network| network.holds(other_end.ip())) && told()))
+    }
+}
+
+/// Refuses what a page of another site has sent. Programs, which say nothing of where they stand, pass.
+///
+/// # Errors
+/// `CrossSite`
+pub(super) fn check_same_site(parts: &Parts) -> Result<(), ApiError> {
+    let said = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let same = match (said("sec-fetch-site"), said("origin")) {
+        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        // Older browsers say only this; the scheme is not compared, as a proxy may end the TLS.
+        (None, Some(origin)) => origin.split_once("://").map(|(_, host)| host) == said("host"),
+        (None, None) => true,
+    };
+    if same { Ok(()) } else { Err(ApiError::CrossSite) }
+}
 
 /// The client of a request; each request has it among its extensions. The port is 0 when a proxy told the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -101,7 +101,9 @@ pub(super) async fn row_log(
     PathId(id): PathId<JobId>,
     ApiQuery(query): ApiQuery<LogQuery>,
 ) -> Result<Response, ApiError> {
-    let attempt = api.row_job(at, id).await?.attempt_id();
+    let job = api.row_job(at, id).await?;
+    api.log_is_kept(&job).await?;
+    let attempt = job.attempt_id();
     let length = api.dispatcher.logs().stored_bytes(attempt);
     let output = log_body(api, attempt, 0, length, true);
     let body = if query.colorize { Body::from_stream(output) } else { Body::from_stream(without_escapes(output)) };

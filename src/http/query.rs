@@ -6,6 +6,7 @@ use axum::http::{Method, Uri};
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
+use super::ui;
 
 /// Keys that any query may hold: Chef's stream clients log in with them.
 const CHEFS_KEYS: [&str; 2] = ["chef-delivery-token", "chef-delivery-user"];
@@ -14,7 +15,7 @@ const CHEFS_KEYS: [&str; 2] = ["chef-delivery-token", "chef-delivery-user"];
 pub(super) fn keys_of(method: &Method, route: &str) -> &'static [&'static str] {
     match *method {
         Method::GET | Method::HEAD if route.ends_with("/jobs") => {
-            &["state", "project", "runner", "phase_run", "fan_out", "before", "limit"]
+            &["state", "project", "title", "runner", "phase_run", "fan_out", "before", "limit"]
         }
         // What the path says is not asked for again.
         Method::GET | Method::HEAD if route.ends_with("/{pipeline}/changes") => &["state", "before", "limit"],
@@ -46,7 +47,8 @@ pub(super) fn keys_of(method: &Method, route: &str) -> &'static [&'static str] {
 /// # Errors
 /// `BadRequest` with the key.
 pub(super) fn known_keys(method: &Method, route: &str, uri: &Uri) -> Result<(), ApiError> {
-    let known = keys_of(method, route);
+    let is_api = route.starts_with("/api/") || route.starts_with("/workflow/");
+    let known = if is_api { keys_of(method, route) } else { ui::keys_of(route) };
     let allowed = || match known {
         [] => vec!["no query".to_owned()],
         known => known.iter().map(|key| (*key).to_owned()).collect(),

@@ -6,7 +6,8 @@ use axum::handler::Handler as _;
 use super::access::{Act, Administer, At, Commit, Look, Open, Review, Routes, Ship, SignedIn, Trigger};
 use super::{
     artifacts, audit, body, changes, dial_out, enrolment, events, fan_outs, jobs, jump_hosts, limits, log, login,
-    openapi, phase_runs, pools, runners, secrets, status, tenancy, tokens, users, webhooks, workspaces,
+    metrics, openapi, phase_runs, pools, queue, retention, runners, secrets, status, tenancy, tokens, users, webhooks,
+    workspaces,
 };
 
 /// What lies below an enterprise.
@@ -33,6 +34,11 @@ pub(super) fn tree() -> Routes {
         .get("/events", Look(At::Anywhere), events::streaming)
         .get("/audit", Administer(At::Enterprise), audit::list)
         .get("/audit/check", Administer(At::Enterprise), audit::check)
+        .get("/queue", Look(At::Anywhere), queue::show)
+        .post("/queue/pause", Administer(At::Enterprise), queue::pause)
+        .post("/queue/resume", Administer(At::Enterprise), queue::resume)
+        .get("/retention", Administer(At::Enterprise), retention::plan)
+        .post("/retention", Administer(At::Enterprise), retention::apply)
         .get("/orgs", Look(At::Anywhere), tenancy::orgs)
         .post("/orgs", Administer(At::Enterprise), tenancy::create_org)
         .nest("/orgs/{org}", org_routes())
@@ -46,14 +52,21 @@ pub(super) fn tree() -> Routes {
 }
 
 /// What lies beside the enterprises.
-pub(super) fn outside() -> Routes {
-    Routes::new()
+pub(super) fn outside(metrics_open: bool) -> Routes {
+    let routes = Routes::new()
         .get("/enrol.sh", Open, enrolment::script)
         .get("/api/_status", Open, status::status)
         .get("/healthz", Open, status::healthz)
+        .get("/readyz", Open, status::readyz)
         .get("/api/openapi.json", Open, openapi::json)
         .get("/api/docs", Open, openapi::docs)
-        .get("/api/docs/style.css", Open, openapi::style)
+        .get("/api/docs/style.css", Open, openapi::style);
+    if metrics_open {
+        routes.get("/metrics", Open, metrics::scrape)
+    } else {
+        // Behind a proxy everybody comes from loopback: an address is no reason to let somebody in.
+        routes.get("/metrics", Look(At::Enterprise), metrics::scrape)
+    }
 }
 
 /// Users, and what Chef's clients ask about tokens. Some are each user's own: the handlers look whose.

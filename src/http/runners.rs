@@ -30,7 +30,7 @@ use crate::store::{
 
 impl Api {
     /// The runners that the caller sees: those that serve all, and those of organisations in which a role is theirs.
-    async fn runners_seen(&self, caller: &Caller) -> Result<Vec<RunnerBody>, ApiError> {
+    pub(super) async fn runners_seen(&self, caller: &Caller) -> Result<Vec<RunnerBody>, ApiError> {
         let mut bodies = self.dispatcher.runner_bodies().await?;
         bodies.retain(|body| body.scope.org().is_none_or(|org| caller.grants.sees(&Place::of(org, ""))));
         Ok(bodies)
@@ -130,14 +130,21 @@ pub(super) async fn rotate_key(State(api): State<Api>, PathHost(hostname): PathH
     Ok(steps::answer(steps, api.dispatcher.stop_signal()))
 }
 
-/// What people did to the runners of this name, oldest first; also after the last one was deleted.
 pub(super) async fn events(
     State(api): State<Api>,
     PathHost(hostname): PathHost,
 ) -> Result<Json<Vec<RunnerEventBody>>, ApiError> {
+    Ok(Json(runner_history(&api, hostname).await?))
+}
+
+/// What people did to the runners of this name, oldest first; also after the last one was deleted.
+///
+/// # Errors
+/// Those of the store.
+pub(super) async fn runner_history(api: &Api, hostname: String) -> Result<Vec<RunnerEventBody>, ApiError> {
     let events: Vec<RunnerEventRow> = api.dispatcher.store().read(move |c| runner_events(c, &hostname)).await?;
     let body = |row: RunnerEventRow| RunnerEventBody { at: rfc3339(row.at_ms), event: row.event.into() };
-    Ok(Json(events.into_iter().map(body).collect()))
+    Ok(events.into_iter().map(body).collect())
 }
 
 impl From<RunnerEvent> for RunnerEventKind {
@@ -217,7 +224,7 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-async fn wait_for_end(mut steps: mpsc::UnboundedReceiver<StepEvent>) -> Result<(), ApiError> {
+pub(super) async fn wait_for_end(mut steps: mpsc::UnboundedReceiver<StepEvent>) -> Result<(), ApiError> {
     while let Some(step) = steps.recv().await {
         match step {
             StepEvent::Finished { .. } => return Ok(()),

@@ -23,7 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::debug_span;
 
-use super::peer::Peer;
+use super::peer::{OverTls, Peer};
 use super::{error, request_id, sse};
 use crate::shutdown::Tasks;
 use crate::tls::{TlsAcceptor, TlsStream};
@@ -147,12 +147,14 @@ async fn serve_one(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(head_deadline);
     let service = TowerToHyperService::new(router);
-    let trusted = Arc::clone(&door.trusted_proxies);
+    let (trusted, own_tls) = (Arc::clone(&door.trusted_proxies), door.tls.is_some());
     let is_streaming = IsStreaming::default();
     let streaming = is_streaming.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         let client = Peer::of(peer, request.headers(), &trusted);
+        let over_tls = OverTls::of(own_tls, peer, request.headers(), &trusted);
         request.extensions_mut().insert(client);
+        request.extensions_mut().insert(over_tls);
         let (answer, streaming) = (service.call(request), streaming.clone());
         async move {
             let answer = answer.await;
@@ -176,8 +178,9 @@ async fn serve_one(
 
 #[cfg(test)]
 mod tests {
+    use axum::http::Uri;
+    use axum::response::IntoResponse as _;
     use axum::response::sse::{Event, Sse};
-    use axum::routing::get;
     use futures_util::stream;
     use tokio::io::AsyncWriteExt as _;
     use tokio::time::Instant;
@@ -189,9 +192,10 @@ mod tests {
     /// How long a connection lives whose client asks for `path` and never reads; `None`: it still does.
     async fn lives(path: &str) -> Option<Duration> {
         let long = || stream::repeat_with(|| Ok::<_, io::Error>(Event::default().data("x".repeat(1000))));
-        let router = Router::new()
-            .route("/stream", get(move || async move { Sse::new(long()) }))
-            .route("/text", get(|| async { "x".repeat(1 << 20) }));
+        let answer = move |uri: Uri| async move {
+            if uri.path() == "/stream" { Sse::new(long()).into_response() } else { "x".repeat(1 << 20).into_response() }
+        };
+        let router = Router::new().fallback(answer);
         let (mut client, server) = tokio::io::duplex(4096);
         client.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
         let (begun, peer, door) = (Instant::now(), ([127, 0, 0, 1], 1).into(), Door::default());

@@ -80,7 +80,7 @@ where
 }
 
 /// Waits for news that matter, and for the pause behind them: what happens in it is in the next snapshot.
-async fn await_news(feed: &Feed, mut at: Mark, matters: impl Fn(&News) -> bool) {
+pub(super) async fn await_news(feed: &Feed, mut at: Mark, matters: impl Fn(&News) -> bool) {
     while let Missed::Changes(changes) = feed.since(at) {
         if changes.iter().any(|(_, news)| matters(news)) {
             tokio::time::sleep(PAUSE).await;

@@ -38,7 +38,7 @@ impl Elision {
         (to > kept_from).then_some(from..to)
     }
 
-    fn path(log: &Path) -> PathBuf {
+    pub(super) fn path(log: &Path) -> PathBuf {
         log.with_extension("elided")
     }
 

@@ -3,6 +3,7 @@
 //! Every function here blocks; the engine calls them from blocking threads.
 
 mod elision;
+mod survey;
 mod writer;
 
 use std::fs::{self, File};
@@ -15,6 +16,7 @@ use shuntyard_domain::job::JobSpec;
 use shuntyard_domain::output::Gap;
 
 use elision::Elision;
+pub use survey::{StoredLog, survey};
 pub use writer::LogWriter;
 
 /// The file system refused, or the bytes do not fit behind what is stored.
@@ -75,6 +77,23 @@ impl LogStore {
     #[must_use]
     pub fn stored_bytes(&self, attempt: AttemptId) -> u64 {
         fs::metadata(self.path(attempt)).map_or(0, |m| m.len())
+    }
+
+    /// Removes the attempt's log and what is kept beside it; one that is not there is no error.
+    ///
+    /// # Errors
+    /// `LogError::File` when the file system refuses.
+    pub fn remove(&self, attempt: AttemptId) -> Result<(), LogError> {
+        let log = self.path(attempt);
+        for path in [Elision::path(&log), log] {
+            match fs::remove_file(&path) {
+                Err(source) if source.kind() != ErrorKind::NotFound => {
+                    return Err(LogError::File { what: "remove", attempt, source });
+                }
+                Ok(()) | Err(_) => (),
+            }
+        }
+        Ok(())
     }
 
     /// Opens the attempt's log for appending; what is stored already is summed first.

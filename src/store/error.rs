@@ -58,6 +58,8 @@ pub enum StoreError {
     #[error("cannot write {field} of {what} `{key}` as JSON")]
     Encode { what: &'static str, key: String, field: &'static str, source: serde_json::Error },
 
+    #[error("cannot copy the database to {}", to.display())]
+    Copy { to: std::path::PathBuf, source: SqlError },
     #[error("cannot insert {what} `{key}`")]
     Insert { what: &'static str, key: String, source: SqlError },
     #[error("cannot read {what} `{key}`")]

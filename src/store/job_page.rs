@@ -1,6 +1,8 @@
 //! Jobs page by page, newest first, for lists and history.
 
+use diesel::define_sql_function;
 use diesel::prelude::*;
+use diesel::sql_types::Text;
 
 use shuntyard_domain::access::Place;
 use shuntyard_domain::ids::{FanOutId, JobId, PhaseRunId, RunnerId};
@@ -20,6 +22,8 @@ pub struct JobQuery {
     pub project: Option<String>,
     /// Only what lies in these places.
     pub within: Option<Vec<Place>>,
+    /// A part of the title, in any case of its letters.
+    pub title: Option<String>,
     pub runner: Option<RunnerId>,
     pub phase_run: Option<PhaseRunId>,
     pub fan_out: Option<FanOutId>,
@@ -27,6 +31,16 @@ pub struct JobQuery {
     pub before: Option<JobId>,
     /// 1 to 500; taken to the nearer end otherwise.
     pub limit: u32,
+}
+
+define_sql_function! {
+    fn lower(text: Text) -> Text;
+}
+
+/// What `LIKE` finds a part of a text by.
+fn pattern(part: &str) -> String {
+    let quoted = part.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    format!("%{quoted}%")
 }
 
 impl JobQuery {
@@ -63,6 +77,9 @@ pub fn job_page(c: &mut StoreConnection, query: &JobQuery) -> Result<Vec<Job>, S
     found = within!(found, jobs, query.within.as_deref());
     if let Some(project) = &query.project {
         found = found.filter(jobs::project.eq(project.clone()));
+    }
+    if let Some(part) = &query.title {
+        found = found.filter(lower(jobs::title).like(pattern(part)).escape('\\'));
     }
     if let Some(runner) = query.runner {
         found = found.filter(jobs::runner_id.eq(runner.to_string()));

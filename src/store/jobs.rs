@@ -102,6 +102,15 @@ pub fn jobs_placed(c: &mut StoreConnection) -> Result<Vec<Job>, StoreError> {
     placed(rows)
 }
 
+/// Counts the jobs that have been given to a runner and have not ended, by the word of their state.
+pub fn jobs_placed_by_state(c: &mut StoreConnection) -> Result<Vec<(&'static str, usize)>, StoreError> {
+    let counted = PLACED.iter().map(|state| {
+        let counted: i64 = jobs::table.filter(jobs::state.eq(*state)).count().get_result(c)?;
+        Ok((*state, usize::try_from(counted).unwrap_or(0)))
+    });
+    counted.collect::<QueryResult<_>>().map_err(|source| StoreError::List { what: "placed jobs", source })
+}
+
 /// Returns the jobs that this runner has been given and that have not ended; oldest first.
 pub fn jobs_on_runner(c: &mut StoreConnection, runner: RunnerId) -> Result<Vec<Job>, StoreError> {
     let rows: QueryResult<Vec<JobRow>> = jobs::table

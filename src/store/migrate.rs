@@ -35,6 +35,17 @@ pub(super) fn migrate(connector: &Connector) -> Result<(), StoreError> {
     }
 }
 
+/// The versions of this program's migrations, in order.
+#[must_use]
+pub fn known_migrations() -> Vec<String> {
+    let known: Result<Vec<Box<dyn Migration<diesel::sqlite::Sqlite>>>, _> = MIGRATIONS.migrations();
+    // Embedded when this was built: reading them does not fail.
+    let mut versions: Vec<String> =
+        known.unwrap_or_default().iter().map(|migration| migration.name().version().to_string()).collect();
+    versions.sort();
+    versions
+}
+
 /// Any error, so that `?` takes diesel's inside a transaction.
 struct Fault(Box<dyn std::error::Error + Send + Sync>);
 

@@ -9,12 +9,15 @@ mod cached;
 mod change_lists;
 mod changes;
 mod connection;
+mod copy;
 mod dial_out_keys;
 mod enrolment_tokens;
 mod error;
 mod fan_out_rows;
 mod fan_outs;
 mod grants;
+mod holdings;
+mod inspect;
 mod job_apply;
 mod job_attempts;
 mod job_collected;
@@ -23,6 +26,7 @@ mod job_page;
 mod job_receipts;
 mod job_row;
 mod job_secrets;
+mod job_spans;
 mod jobs;
 mod jump_hosts;
 mod migrate;
@@ -34,6 +38,7 @@ mod pools;
 mod project_limits;
 mod project_usage;
 mod request_keys;
+mod retention;
 mod row_jobs;
 mod runner_events;
 mod runner_row;
@@ -58,6 +63,7 @@ pub use audit::{AuditCheck, AuditQuery, AuditRow, Changed, audit_check, audit_no
 pub use change_lists::{ChangeQuery, change_page, changes_delivered_last, changes_of_jobs, changes_under_way};
 pub use changes::{GivenConfig, change_find, change_given, change_insert, change_keep_given, change_update};
 pub use connection::StoreConnection as Connection;
+pub use copy::copy_into;
 pub use dial_out_keys::{dial_out_key_delete, dial_out_key_list, dial_out_key_set};
 pub use enrolment_tokens::{
     EnrolmentTokenRow, TokenUse, enrolment_token_by_id, enrolment_token_find, enrolment_token_insert,
@@ -69,6 +75,8 @@ pub use fan_out_rows::{
 };
 pub use fan_outs::{FanOutQuery, fan_out_find, fan_out_insert, fan_out_page, fan_out_update, fan_outs_open};
 pub use grants::{grant_delete, grant_insert, grant_list, grants_of, is_there_an_admin};
+pub use holdings::{LogHolding, log_holdings};
+pub use inspect::{Inspected, inspect};
 pub use job_apply::{ApplyError, Expected, job_apply, job_apply_each};
 pub use job_attempts::{job_attempt_insert, job_attempt_lost, job_attempts};
 pub use job_collected::{
@@ -78,12 +86,15 @@ pub use job_events::{JobEventRow, RecordedEvent, job_events};
 pub use job_page::{JobQuery, job_page};
 pub use job_receipts::{job_receipt_find, job_receipt_insert};
 pub use job_secrets::{job_secrets_find, job_secrets_put};
+pub use job_spans::{JobSpan, job_spans};
 pub use jobs::{
-    job_find, job_insert, jobs_on_runner, jobs_placed, jobs_runner_hostnames, jobs_unfinished, workspaces_in_use,
+    job_find, job_insert, jobs_on_runner, jobs_placed, jobs_placed_by_state, jobs_runner_hostnames, jobs_unfinished,
+    workspaces_in_use,
 };
 pub use jump_hosts::{
     jump_host_delete, jump_host_find, jump_host_insert, jump_host_list, jump_host_replace_key, jump_host_update,
 };
+pub use migrate::known_migrations;
 pub use open::{Store, StoreOptions, StoreStats};
 pub use outbox::TRIED_FOR_MS;
 pub use phase_runs::{PhaseRunRow, phase_run_find, phase_run_insert};
@@ -95,6 +106,10 @@ pub use project_limits::{ProjectLimitRow, project_limit_find, project_limit_list
 pub use project_usage::{QuotaRow, project_quotas_find, project_quotas_set, project_unfinished};
 pub use request_keys::{
     MadeByRequest, MadeKind, REQUEST_KEYS_KEPT_MS, RequestKey, request_key_find, request_keys_prune,
+};
+pub use retention::{
+    JobPart, OldJob, fan_out_forget, fan_out_to_forget, fan_outs_to_forget, jobs_forget, jobs_to_forget,
+    jobs_with_part, part_bytes, part_removed_at, parts_removed,
 };
 pub use row_jobs::{row_job_insert, row_jobs_of};
 pub use runner_events::{

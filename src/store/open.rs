@@ -15,19 +15,22 @@ use super::request_keys::{MadeByRequest, MadeKind, RequestKey, request_key_inser
 use super::url::StoreUrl;
 use super::writer::{Counters, Message, Queued, Writer};
 use crate::acting::acting;
+use crate::metrics::Metrics;
 
 /// Sizes and limits of a store.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct StoreOptions {
     /// Connections for reading, opened when first needed.
     pub readers: u32,
     /// How long a read, or a batch of writes, waits for a connection.
     pub check_out_limit: Duration,
+    /// Counts the transactions of the writer.
+    pub metrics: Metrics,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { readers: 4, check_out_limit: Duration::from_secs(5) }
+        Self { readers: 4, check_out_limit: Duration::from_secs(5), metrics: Metrics::default() }
     }
 }
 
@@ -77,7 +80,13 @@ impl Store {
         let (running, ended) = tokio::sync::watch::channel(());
         let counters = Arc::new(Counters::default());
         let (writers, to_send) = (pool(Role::Writer, 1)?, Arc::new(Notify::new()));
-        let writer = Writer { pool: writers, queue, counters: Arc::clone(&counters), to_send: Arc::clone(&to_send) };
+        let writer = Writer {
+            pool: writers,
+            queue,
+            counters: Arc::clone(&counters),
+            to_send: Arc::clone(&to_send),
+            metrics: options.metrics.clone(),
+        };
         std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {

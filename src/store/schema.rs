@@ -342,6 +342,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    removed_parts (job_id, part) {
+        job_id -> Text,
+        part -> Text,
+        removed_at_ms -> BigInt,
+        bytes -> BigInt,
+    }
+}
+
+diesel::table! {
     request_keys (caller, key) {
         caller -> Text,
         key -> Text,
@@ -352,6 +361,7 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(removed_parts -> jobs (job_id));
 diesel::joinable!(row_jobs -> jobs (job_id));
 diesel::joinable!(jobs -> phase_runs (phase_run_id));
 diesel::joinable!(phase_runs -> stage_runs (stage_run_id));
@@ -359,3 +369,4 @@ diesel::joinable!(stage_runs -> changes (change_id));
 diesel::joinable!(fan_out_rows -> jobs (job_id));
 diesel::allow_tables_to_appear_in_same_query!(row_jobs, jobs, phase_runs, stage_runs, changes);
 diesel::allow_tables_to_appear_in_same_query!(fan_out_rows, jobs);
+diesel::allow_tables_to_appear_in_same_query!(removed_parts, jobs);

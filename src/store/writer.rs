@@ -6,6 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use diesel::connection::{SimpleConnection as _, TransactionManager};
 use diesel::r2d2::{Pool, PooledConnection};
@@ -15,6 +16,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::connection::{Connector, StoreConnection};
 use super::error::StoreError;
 use super::outbox;
+use crate::metrics::Metrics;
 
 /// Writes in one transaction: more than that adds latency and hardly saves a commit.
 const BATCH: usize = 64;
@@ -97,6 +99,7 @@ pub(super) struct Writer {
     pub counters: Arc<Counters>,
     /// Told of every batch that left something to send.
     pub to_send: Arc<Notify>,
+    pub metrics: Metrics,
 }
 
 impl Writer {
@@ -128,6 +131,7 @@ impl Writer {
     }
 
     fn commit(&self, connection: &mut Option<PooledConnection<Connector>>, mut batch: Vec<Box<dyn Write>>) {
+        let (began, writes) = (Instant::now(), batch.len());
         let fate = match self.begin(connection) {
             Ok(mut c) => {
                 if !c.has_one_writer() {
@@ -149,8 +153,9 @@ impl Writer {
             }
             Err(fate) => fate,
         };
+        let failed = !matches!(fate, Fate::Committed);
+        self.metrics.batch_written(writes, began.elapsed(), failed);
         if let Some(fault) = fate.as_error() {
-            let writes = batch.len();
             tracing::warn!(writes, error = %fault, cause = ?std::error::Error::source(&fault), "a batch of writes failed");
         }
         for write in batch {

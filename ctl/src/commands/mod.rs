@@ -18,6 +18,8 @@ pub mod logs;
 pub mod plan;
 pub mod pool;
 pub mod project_limit;
+pub mod queue;
+pub mod retention;
 pub mod runners;
 pub mod secret;
 pub mod tenancy;
@@ -59,6 +61,8 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::User(command) => user::run(&connect()?, command).await,
         Command::Token(command) => token::run(&connect()?, command).await,
         Command::Secret(command) => secret::run(&connect()?, command).await,
+        Command::Queue(command) => queue::run(&connect()?, command).await,
+        Command::Retention(command) => retention::run(&connect()?, command).await,
         Command::Ctl(CtlCommand::InstallRunner(install)) => runners::install::run(&connect()?, install).await,
         Command::Ctl(CtlCommand::DeleteRunner(delete)) => runners::delete::run(&connect()?, delete).await,
         Command::Ctl(CtlCommand::ListRunners(list)) => runners::list::run(&connect()?, list).await,
@@ -88,6 +92,7 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Whoami(whoami) => login::whoami::run(&args.connection, whoami).await,
         Command::Api(api) => api::run(&connect()?, api).await,
         Command::Completions(completions) => completions::run(&completions),
+        Command::Man(man) => completions::man(&man),
     }
 }
 

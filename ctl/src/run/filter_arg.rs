@@ -1,6 +1,6 @@
 //! `--filter KEY=VALUE,…` as a filter.
 
-use shuntyard_domain::filter::{Filter, FilterKey, check_value};
+use shuntyard_domain::filter::{BadClause, Filter, filter_of};
 
 use crate::failure::Usage;
 use crate::terminal::plain;
@@ -8,76 +8,8 @@ use crate::terminal::plain;
 /// Reads every `--filter`; a key given twice collects the values of both.
 ///
 /// # Errors
-/// `Usage::BadFilter` for an unknown key, no value, an empty value, or a value that no runner can have.
+/// `Usage::BadFilter` as `filter_of`.
 pub fn parse(args: &[String]) -> Result<Filter, Usage> {
-    let mut filter = Filter::default();
-    for arg in args {
-        let bad = |why: String| Usage::BadFilter { found: plain(arg), why };
-        // Labels may hold a `=` themselves: only the first one separates.
-        let (key, values) =
-            arg.split_once('=').ok_or_else(|| bad("write it as KEY=VALUE or KEY=VALUE,VALUE".into()))?;
-        let key: FilterKey = key.parse().map_err(|e: shuntyard_domain::closed::UnknownWord| bad(e.to_string()))?;
-        for (n, value) in values.split(',').enumerate() {
-            // A label may read like a key, but only where nobody can have meant the key.
-            let may_be_a_label = n == 0 && key == FilterKey::Labels;
-            if let Some(other) = key_in(value).filter(|_| !may_be_a_label) {
-                return Err(bad(format!("`{other}=` begins another filter: write one --filter per key")));
-            }
-            check_value(key, value).map_err(|e| bad(e.to_string()))?;
-            let list = filter.values_mut(key);
-            if !list.iter().any(|known| known == value) {
-                list.push(value.to_owned());
-            }
-        }
-    }
-    Ok(filter)
-}
-
-/// The key of a filter that `value` begins with, as in `arch=x86_64`.
-fn key_in(value: &str) -> Option<FilterKey> {
-    value.split_once('=')?.0.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(args: &[&str]) -> Result<String, String> {
-        let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
-        parse(&args).map(|filter| filter.to_string()).map_err(|e| e.to_string())
-    }
-
-    #[test]
-    fn filters_read_as_keys_and_lists() {
-        for (args, expected) in [
-            (&[][..], "{}"),
-            (&["platform=ubuntu"], r#"{"platform":["ubuntu"]}"#),
-            (&["labels=gpu,x", "os=linux"], r#"{"os":["linux"],"labels":["gpu","x"]}"#),
-            (&["platform=ubuntu", "platform=debian,ubuntu"], r#"{"platform":["ubuntu","debian"]}"#),
-            (&["labels=region=eu,gpu"], r#"{"labels":["region=eu","gpu"]}"#),
-            (&["labels=gpu", "labels=os=linux"], r#"{"labels":["gpu","os=linux"]}"#),
-        ] {
-            assert_eq!(parsed(args).as_deref(), Ok(expected));
-        }
-    }
-
-    #[test]
-    fn bad_filters_say_what_is_allowed() {
-        for (arg, said) in [
-            ("platform", "write it as KEY=VALUE"),
-            ("plattform=x", "is not one of os, platform,"),
-            ("os=", "value `` is not allowed"),
-            ("os=linux,", "value `` is not allowed"),
-            ("hostname=$(id)", "host name `$(id)` is not allowed"),
-            ("labels=GPU", "label `GPU` is not allowed"),
-            ("os=a\nb", "control character"),
-            ("platform=ubuntu,arch=x86_64", "`arch=` begins another filter: write one --filter per key"),
-            ("platform=arch=x86_64", "one --filter per key"),
-            ("labels=gpu,os=linux", "one --filter per key"),
-            ("capabilities=os=linux", "one --filter per key"),
-        ] {
-            let error = parsed(&[arg]).unwrap_err();
-            assert!(error.contains(said), "{arg:?}: {error}");
-        }
-    }
+    let bad = |BadClause { found, why }| Usage::BadFilter { found: plain(&found), why };
+    filter_of(args.iter().map(String::as_str)).map_err(bad)
 }

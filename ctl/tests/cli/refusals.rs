@@ -79,7 +79,7 @@ fn bad_flags_are_exit_code_two_and_say_what_is_allowed() {
         (&["artifacts", "get", "01890000-0000-7000-8000-000000000001", "a[b"], "is not a pattern"),
         (&["org", "create", "../x"], "letters, digits"),
         (&["run", "--filter", "plattform=x", "--", "true"], "is not one of os, platform"),
-        (&["run", "--filter", "platform=ubuntu,arch=x86_64", "--", "true"], "one --filter per key"),
+        (&["run", "--filter", "platform=ubuntu,arch=x86_64", "--", "true"], "written by itself"),
         (&["run", "--timeout", "soon", "--", "true"], "is not a duration"),
         (&["run", "--env", "1=2", "--", "true"], "is not KEY=VALUE"),
         (&["run", "--script", "-"], "the script is empty"),

@@ -47,6 +47,11 @@ impl Following<'_> {
         let Some(known) = self.job.state.runner().and_then(|id| self.engine.known(id).ok()) else {
             return Followed::LinkLost("the runner is not in the inventory".into());
         };
+        if self.engine.is_restored() {
+            return Followed::LinkLost(
+                "the data is from a backup; nothing is judged before every runner was asked".into(),
+            );
+        }
         let stop = self.stop.clone();
         let judged = tokio::select! {
             () = stop.cancelled() => return Followed::Detached,

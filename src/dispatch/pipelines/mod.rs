@@ -83,6 +83,9 @@ impl Dispatcher {
     /// Tells everybody that a job's record has changed.
     pub(super) fn job_changed(&self, job: &Job) {
         self.0.feed.job_changed(job.id, job.version);
+        if job.state.is_finished() {
+            self.0.metrics.job_ended(job.state.name());
+        }
         if let Some(fan_out) = job.spec.fan_out {
             self.fan_out_job_changed(fan_out, job);
         }

@@ -55,6 +55,7 @@ impl Dispatcher {
                 () = stop.cancelled() => return Ok(()),
             };
             let tried = self.judge(&row, &claimed, answer);
+            self.0.metrics.webhook_tried(if matches!(tried, Tried::Delivered { .. }) { "delivered" } else { "failed" });
             ended = Some((claimed, tried));
         }
     }

@@ -32,7 +32,8 @@ impl Board {
             filter: &class.key.filter,
             position: 1 + class.lanes.iter().map(in_lane).sum::<usize>(),
             ahead: rivals.iter().flat_map(|of| self.classes[of].lanes.iter().filter(takes_part)).map(in_lane).sum(),
-            next,
+            next: next && !self.paused,
+            paused: self.paused,
             limits: lane.under.gates().filter_map(|gate| self.limit(&self.gates[gate], rank)).collect(),
         };
         Some(answer(&asked, self.seen_by(&class.key.org)))
@@ -43,7 +44,8 @@ impl Board {
         let limits: Vec<_> = self.gates.find(&job.account).filter_map(|gate| self.limit(gate, rank)).collect();
         let next = limits.iter().all(|limit| !limit.reached);
         let org = &job.account.org;
-        let asked = Asked { job: job.id, org, filter: &job.filter, position: 1, ahead: 0, next, limits };
+        let (paused, next) = (self.paused, next && !self.paused);
+        let asked = Asked { job: job.id, org, filter: &job.filter, position: 1, ahead: 0, next, paused, limits };
         answer(&asked, self.seen_by(org))
     }
 

@@ -143,6 +143,11 @@ impl Classes {
         self.refresh(class);
     }
 
+    /// The first job of the class that may be taken.
+    pub(super) fn head(&self, class: u32) -> Option<Rank> {
+        self.heads.get(class as usize).copied().flatten()
+    }
+
     /// The best job that may be taken among the classes of a runner.
     pub(super) fn best(&self, classes: &ClassSet) -> Option<Rank> {
         classes.common(&self.hot).filter_map(|class| self.heads[class as usize]).min()

@@ -22,6 +22,10 @@ impl Board {
     /// has room: a machine for the others would have nothing to do.
     #[must_use]
     pub fn demand(&self, templates: &[Template]) -> Vec<ClassDemand> {
+        if self.paused {
+            // A machine would have nothing to do.
+            return Vec::new();
+        }
         let mut room: HashMap<u32, u32> = HashMap::new();
         let mut demand = Vec::new();
         for (_, class) in self.classes.iter().filter(|(_, class)| !class.lanes.is_empty()) {

@@ -5,7 +5,7 @@
 //! a class that count under the same limits (of their project, of their group) wait in one *lane*; the *gate*
 //! of a limit that is reached takes its lanes out of their classes' heads. After every step no waiting job
 //! whose limits have room has an eligible runner with a free slot, so a class with heads has no free runner,
-//! and a runner with a free slot has only classes without heads.
+//! and a runner with a free slot has only classes without heads. While the queue is paused no runner counts as free.
 //!
 //! Who goes first: of the jobs that could be taken now, the one with the smallest rank (`queue::Rank`).
 //! A job whose limit is taken, or that nobody can take, keeps nobody behind it from being taken.
@@ -22,6 +22,7 @@
 //! | `SlotFreed`, `SlotTaken` | O(C) while the runner is full or fills up, else O(C · log runners); O(L · log jobs) |
 //! | `RunnerChanged`, `RunnerRemoved` | O(all classes + slots · C), O(L · log jobs) |
 //! | `LimitChanged` | O(L · log jobs), and what is placed by it |
+//! | `QueuePaused` | O(runners · C · log runners), and O(all classes) for each job that is placed by it |
 //!
 //! The board is deterministic: the same history of events gives the same effects.
 
@@ -32,6 +33,7 @@ mod classes;
 mod demand;
 mod gates;
 mod lanes;
+mod pause;
 mod placement;
 mod runners;
 mod settle;
@@ -116,6 +118,8 @@ pub enum BoardEvent {
     SlotFreed { runner: RunnerId, job: JobId },
     /// How many jobs of a project may run at a time from now on; `None` = any number. What runs goes on.
     LimitChanged { org: String, project: String, running: Option<u32> },
+    /// From now on no waiting job is placed, or all are again. Saying it twice changes nothing.
+    QueuePaused(bool),
 }
 
 /// What the engine must do.
@@ -139,6 +143,8 @@ pub struct Board {
     placer: Placer,
     /// Which runner was given which tree of files last.
     trees: Trees,
+    /// No waiting job is placed.
+    paused: bool,
     /// Counts events; the order in which runners and classes were last used.
     tick: u64,
 }
@@ -167,6 +173,7 @@ impl Board {
             early: BTreeMap::new(),
             placer: Placer::new(placement),
             trees: Trees::default(),
+            paused: false,
             tick: 0,
         }
     }
@@ -204,6 +211,7 @@ impl Board {
                 self.gates.set(&org, &project, running);
                 self.settle(None)
             }
+            BoardEvent::QueuePaused(paused) => self.set_paused(paused),
         };
         self.forget_idle_classes();
         effects

@@ -98,6 +98,13 @@ impl Runners {
         }
     }
 
+    /// The indices of all known runners, in their order: what is decided by it is the same in every run.
+    pub(super) fn indices(&self) -> Vec<u32> {
+        let mut indices: Vec<u32> = self.by_id.values().copied().collect();
+        indices.sort_unstable();
+        indices
+    }
+
     /// Every known runner, by index.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.all.iter().filter(|entry| !entry.gone)

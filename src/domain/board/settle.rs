@@ -45,7 +45,7 @@ impl Board {
     /// Gives the runner the best waiting jobs until it is full or none is left for it.
     fn fill(&mut self, freed: Option<u32>, effects: &mut Vec<Effect>) {
         let Some(index) = freed else { return };
-        while self.runners[index].is_free() {
+        while self.may_give(index) {
             let Some(rank) = self.classes.best(&self.runners[index].classes) else { break };
             effects.push(self.assign(rank.job(), index));
         }
@@ -54,7 +54,7 @@ impl Board {
 
     /// The best job that the freed runner may take or that an opening gate lets through, and that has a free runner.
     fn best_of(&self, freed: Option<u32>, fresh: Option<u32>, opening: &[u32]) -> Option<(Rank, u32)> {
-        let freed = freed.filter(|runner| self.runners[*runner].is_free());
+        let freed = freed.filter(|runner| self.may_give(*runner));
         let here = freed.and_then(|runner| self.classes.best(&self.runners[runner].classes));
         let here = here.and_then(|rank| Some((rank, self.waiting.get(&rank.job())?.lane)));
         // Their lanes are not listed yet, so that a limit which is reached again at once costs no more than this look.
@@ -81,7 +81,7 @@ impl Board {
     }
 
     /// Gives a waiting job a slot of the runner.
-    fn assign(&mut self, job: JobId, runner: u32) -> Effect {
+    pub(super) fn assign(&mut self, job: JobId, runner: u32) -> Effect {
         let mut tree = None;
         if let Some(ticket) = self.ticket_of(job) {
             tree = self.pull(job).and_then(|waiting| waiting.workspace);

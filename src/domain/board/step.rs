@@ -184,10 +184,10 @@ impl Board {
     /// Runs once an event, after the waiting jobs were looked at (unless a limit has room again): a runner that is
     /// full again never gets a seat, so that a busy house pays nothing for the order of free runners.
     pub(super) fn reseat(&mut self, index: u32) {
+        let may_give = self.may_give(index);
         let entry = &mut self.runners[index];
         let shared = entry.runner.scope == Scope::Enterprise;
-        let seat =
-            entry.is_free().then(|| self.placer.seat(index, shared, entry.used, entry.runner.slots, entry.last_used));
+        let seat = may_give.then(|| self.placer.seat(index, shared, entry.used, entry.runner.slots, entry.last_used));
         let old = std::mem::replace(&mut entry.seat, seat);
         if old == seat {
             return;

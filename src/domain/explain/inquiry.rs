@@ -20,6 +20,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) ahead: usize,
     /// Some runner's next free slot is the job's.
     pub(crate) next: bool,
+    /// The whole queue is.
+    pub(crate) paused: bool,
     pub(crate) limits: Vec<LimitExplanation>,
 }
 
@@ -58,6 +60,7 @@ pub(crate) fn answer<'a>(asked: &Asked<'a>, inventory: impl Iterator<Item = Seen
         nearest_by_key,
         nearest: tally.nearest.first.into_values().collect(),
         pools: Vec::new(),
+        paused: asked.paused,
         summary: String::new(),
         unblock: String::new(),
     };

@@ -85,10 +85,18 @@ pub struct Explanation {
     /// Pools that could start a machine for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pools: Vec<PoolOffer>,
+    /// The whole queue is paused: nothing starts, whoever is free.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub paused: bool,
     /// One sentence for people: why it waits.
     pub summary: String,
     /// One sentence for people: what would let it start.
     pub unblock: String,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+const fn is_false(word: &bool) -> bool {
+    !*word
 }
 
 /// What one clause of the filter does, counted over the runners in scope.

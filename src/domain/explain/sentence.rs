@@ -16,10 +16,16 @@ pub(super) struct Counts<'a> {
     pub(super) first_by_why: &'a BTreeMap<WhyNot, &'a str>,
 }
 
+/// Who paused it, and why, is added by those who know it.
+const PAUSED: &str = "waits: the queue is paused";
+
 /// Says why the job waits.
 pub(super) fn summary(told: &Explanation, counts: &Counts<'_>) -> String {
     if told.verdict == Verdict::Never {
         return never(told, counts);
+    }
+    if told.paused {
+        return PAUSED.into();
     }
     let reached: Vec<String> = told.limits.iter().filter(|limit| limit.reached).map(limit).collect();
     if reached.is_empty() {
@@ -51,6 +57,7 @@ fn runners(told: &Explanation, counts: &Counts<'_>) -> String {
 pub(super) fn unblock(told: &Explanation, counts: &Counts<'_>) -> String {
     match told.verdict {
         Verdict::Never => unblock_never(told, counts),
+        Verdict::Next | Verdict::NotNow if told.paused => "`shunt queue resume`".into(),
         Verdict::Next => "the next slot that becomes free on one of these runners is this job's".into(),
         Verdict::NotNow => {
             told.limits.iter().find(|limit| limit.reached).map_or_else(|| unblock_runners(told, counts), unblock_limit)

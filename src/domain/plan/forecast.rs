@@ -150,6 +150,7 @@ impl House<'_> {
     fn why_not(&self, filter: &Filter) -> Explanation {
         let (filter, idle) = (filter.canonical(), BTreeMap::new());
         let asked = Asked {
+            paused: false,
             job: JobId(Uuid::nil()),
             org: self.org.as_str(),
             filter: &filter,

@@ -104,3 +104,27 @@ fn classes_without_jobs_are_forgotten_beyond_the_bound() {
     }
     assert_eq!((board.waiting(), board.classes()), (0, 10));
 }
+
+#[test]
+fn a_paused_queue_keeps_jobs_from_free_runners_says_so_and_goes_on_with_the_best_job_first() {
+    let mut board = house();
+    assert!(board.step(BoardEvent::QueuePaused(true)).is_empty());
+    for number in 1..=3 {
+        assert!(queue(&mut board, number, r#"{"hostname":["r30","r31"]}"#).is_empty());
+    }
+    let told = board.explain(job(1)).unwrap();
+    assert_eq!((told.verdict, told.paused), (Verdict::NotNow, true));
+    assert_eq!(told.summary, "waits: the queue is paused");
+    assert_eq!(told.unblock, "`shunt queue resume`");
+    // What happens meanwhile changes nothing.
+    let runner = RunnerId(Uuid::from_u128(30));
+    let account = Account { org: "default".into(), ..Account::default() };
+    board.step(BoardEvent::SlotTaken { runner, job: job(9), account });
+    assert!(board.step(BoardEvent::SlotFreed { runner, job: job(9) }).is_empty());
+    assert!(board.demand(&[]).is_empty());
+    let resumed = board.step(BoardEvent::QueuePaused(false));
+    let placed: Vec<JobId> = resumed.iter().map(|Effect::Assign { job, .. }| *job).collect();
+    assert_eq!(placed, [job(1), job(2)], "{resumed:?}");
+    assert!(board.step(BoardEvent::QueuePaused(false)).is_empty());
+    assert!(!board.explain(job(3)).unwrap().paused);
+}

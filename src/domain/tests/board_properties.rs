@@ -57,6 +57,7 @@ enum Step {
         project: &'static str,
         running: Option<u32>,
     },
+    Pause(bool),
 }
 
 const RUNNERS: std::ops::Range<u128> = 1..7;
@@ -122,6 +123,7 @@ fn steps() -> impl Strategy<Value = Step> {
         1 => (RUNNERS, index()).prop_map(|(runner, job)| Step::FreeUnknown { runner, job }),
         1 => (RUNNERS, index()).prop_map(|(runner, job)| Step::Take { runner, job }),
         1 => limit.prop_map(|(org, project, running)| Step::Limit { org, project, running }),
+        1 => proptest::bool::weighted(0.3).prop_map(Step::Pause),
     ]
 }
 
@@ -195,6 +197,7 @@ impl History {
                 let taken = |job: QueuedJob| BoardEvent::SlotTaken { runner, job: job.id, account: job.account };
                 self.job(&job).map(taken).into_iter().collect()
             }
+            Step::Pause(paused) => vec![BoardEvent::QueuePaused(paused)],
             Step::Limit { org, project, running } => {
                 vec![BoardEvent::LimitChanged { org: org.into(), project: project.into(), running }]
             }

@@ -17,6 +17,8 @@ pub mod jump_host;
 pub mod object;
 pub mod pipelines;
 pub mod pools;
+pub mod queue;
+pub mod retention;
 #[cfg(feature = "openapi")]
 pub mod schema;
 pub mod secret;

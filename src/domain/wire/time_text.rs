@@ -9,6 +9,13 @@ pub fn rfc3339(unix_ms: i64) -> String {
         .to_string()
 }
 
+/// Unix milliseconds of what `rfc3339` has written; `None` for any other text.
+#[must_use]
+pub fn unix_ms(text: &str) -> Option<i64> {
+    let since = humantime::parse_rfc3339(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_millis()).ok()
+}
+
 /// `2026-11-21 11:40:00`, UTC: Chef's `submittedAt`.
 #[must_use]
 pub fn chef_time(unix_ms: i64) -> String {
@@ -31,6 +38,8 @@ mod tests {
     #[test]
     fn times_are_written_as_chef_and_rfc_3339_write_them() {
         assert_eq!(rfc3339(1_700_000_000_123), "2023-11-14T22:13:20.123Z");
+        assert_eq!(unix_ms("2023-11-14T22:13:20.123Z"), Some(1_700_000_000_123));
+        assert_eq!(unix_ms("yesterday"), None);
         assert_eq!(chef_time(1_700_000_000_123), "2023-11-14 22:13:20");
         assert_eq!(chef_duration(59_999), "00:00:59");
         assert_eq!(chef_duration(2 * 86_400_000 + 3_661_000), "2d 01:01:01");

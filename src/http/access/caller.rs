@@ -1,17 +1,23 @@
 //! Who asks: found by the token, in any of the places where Chef's clients put theirs.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Query};
 use axum::http::header::{AUTHORIZATION, COOKIE};
 use axum::http::request::Parts;
+use percent_encoding::percent_decode_str;
 use shuntyard_domain::access::{Grants, Place, Role, Verdict};
 
 use crate::dispatch::Holder;
 use crate::http::Api;
 use crate::http::error::ApiError;
-use crate::http::peer::Peer;
+use crate::http::peer::{self, Peer};
+use crate::http::ui::SESSION;
+
+const CHEFS_TOKEN: &str = "chef-delivery-token";
+const CHEFS_USER: &str = "chef-delivery-user";
 
 /// Who sent a request, as the guard found out.
 #[derive(Clone, Debug)]
@@ -32,9 +38,13 @@ impl Caller {
     /// `TokenDenied`, `TokenExpired`, `TooOften`
     pub(super) async fn of(api: &Api, parts: &Parts) -> Result<Self, ApiError> {
         let address = address(parts);
-        let Presented { token, user } = Presented::of(parts);
+        let Presented { token, user, by_cookie } = Presented::of(parts);
         api.rates.take(token.as_deref(), address).map_err(ApiError::TooOften)?;
         let token = token.ok_or(ApiError::TokenDenied)?;
+        // Cookies come along by themselves, also with what another site sends.
+        if by_cookie && !parts.method.is_safe() {
+            peer::check_same_site(parts)?;
+        }
         let holder = api.dispatcher.holder(&token, user.as_deref()).await?;
         api.rates.known(&token);
         Ok(Self::new(holder, address))
@@ -99,28 +109,41 @@ struct Presented {
     token: Option<String>,
     /// Chef's clients say whose the token is.
     user: Option<String>,
+    by_cookie: bool,
 }
 
 impl Presented {
-    /// `Authorization: Bearer`, else Chef's headers, cookies or query parameters (its streams use the query).
+    /// `Authorization: Bearer`, else Chef's headers, cookies or query parameters (its streams use the query), else the
+    /// cookie of the web page.
     fn of(parts: &Parts) -> Self {
         let bearer = parts.headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok()?.strip_prefix("Bearer "));
-        let token = bearer.map(|bearer| bearer.trim().to_owned());
-        Self { token: token.or_else(|| chefs(parts, "chef-delivery-token")), user: chefs(parts, "chef-delivery-user") }
+        if let Some(bearer) = bearer {
+            let (token, user) = (Some(bearer.trim().to_owned()), chefs(parts, CHEFS_USER).map(|(user, _)| user));
+            return Self { token, user, by_cookie: false };
+        }
+        let session = || cookie(parts, SESSION).map(|token| (token, true));
+        let (token, by_cookie) = chefs(parts, CHEFS_TOKEN).or_else(session).unzip();
+        Self { token, user: chefs(parts, CHEFS_USER).map(|(user, _)| user), by_cookie: by_cookie.unwrap_or_default() }
     }
 }
 
-/// A value that Chef's clients send as a header, a cookie or a query parameter.
-fn chefs(parts: &Parts, name: &str) -> Option<String> {
+/// A value that Chef's clients send as a header, a cookie or a query parameter, and whether it is a cookie.
+fn chefs(parts: &Parts, name: &str) -> Option<(String, bool)> {
     if let Some(value) = parts.headers.get(name) {
         // One that is no text is what it is: nobody's.
-        return Some(String::from_utf8_lossy(value.as_bytes()).into_owned());
+        return Some((String::from_utf8_lossy(value.as_bytes()).into_owned(), false));
     }
-    let lines = parts.headers.get_all(COOKIE).iter().filter_map(|v| v.to_str().ok());
-    let mut cookies = lines.flat_map(|line| line.split(';'));
-    if let Some(value) = cookies.find_map(|cookie| cookie.trim().strip_prefix(name)?.strip_prefix('=')) {
-        return Some(value.to_owned());
+    if let Some(value) = cookie(parts, name) {
+        return Some((value, true));
     }
     let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).ok()?;
-    query.0.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    query.0.into_iter().find(|(key, _)| key == name).map(|(_, value)| (value, false))
+}
+
+/// A cookie's value, percent-decoded.
+pub(in crate::http) fn cookie(parts: &Parts, name: &str) -> Option<String> {
+    let lines = parts.headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let mut cookies = lines.flat_map(|line| line.split(';'));
+    let value = cookies.find_map(|cookie| cookie.trim().strip_prefix(name)?.strip_prefix('='))?;
+    percent_decode_str(value).decode_utf8().ok().map(Cow::into_owned)
 }

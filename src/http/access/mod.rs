@@ -7,7 +7,7 @@ mod place;
 mod policy;
 mod routes;
 
-pub(super) use caller::Caller;
+pub(super) use caller::{Caller, cookie};
 pub use policy::At;
 pub(super) use policy::{Act, Administer, Commit, Look, Open, Review, Ship, SignedIn, Trigger};
 pub(super) use routes::Routes;

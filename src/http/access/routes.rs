@@ -93,6 +93,12 @@ impl Routes {
         Self { router: self.router.nest(prefix, inner.router), ..self }
     }
 
+    /// Both tables.
+    pub(in crate::http) fn and(mut self, other: Self) -> Self {
+        self.declared.extend(other.declared);
+        Self { router: self.router.merge(other.router), ..self }
+    }
+
     /// What was declared, in the order of the table.
     pub(in crate::http) fn into_declared(self) -> Vec<Declared> {
         self.declared

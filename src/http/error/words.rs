@@ -60,6 +60,7 @@ error_words! {
     KeyInUse = "idempotency_key_in_use" CONFLICT "the first request with the key is still being carried out",
     UnderWay = "under_way" CONFLICT "a bootstrap or removal of this host is under way",
     Gone = "gone" GONE "what an earlier request with this `Idempotency-Key` has made is no longer there",
+    Removed = "removed" GONE "retention has removed it",
     PreconditionFailed = "precondition_failed" PRECONDITION_FAILED "it is not allowed in its present state",
     TooLarge = "too_large" PAYLOAD_TOO_LARGE "the body is too large",
     WorkspaceTooLarge = "workspace_too_large" PAYLOAD_TOO_LARGE "the tree is too large",
@@ -82,6 +83,7 @@ error_words! {
     StepFailed = "step_failed" BAD_GATEWAY "a step on the runner's host failed",
     RunnerUnreachable = "runner_unreachable" BAD_GATEWAY "the runner's host cannot be reached",
     TooManyConnections = "too_many_connections" SERVICE_UNAVAILABLE "the server has as many connections as it takes",
+    NotReady = "not_ready" SERVICE_UNAVAILABLE "the server stops, or its engine or its store does not answer",
     StoreFull = "store_full" INSUFFICIENT_STORAGE "the store of workspaces is full",
     DiskFull = "disk_full" INSUFFICIENT_STORAGE "the server's disk is full",
 }

@@ -30,9 +30,9 @@ fn document() -> &'static Value {
     &DOCUMENT
 }
 
-/// Every route that is declared.
+/// Every route that is declared; `/metrics` as it is when the configuration does not open it.
 fn routes() -> Vec<Declared> {
-    [super::routes::tree(), super::routes::outside()].into_iter().flat_map(|part| part.into_declared()).collect()
+    [super::routes::tree(), super::routes::outside(false)].into_iter().flat_map(|part| part.into_declared()).collect()
 }
 
 /// `GET /api/openapi.json`

@@ -179,6 +179,12 @@ impl Pool {
         self.sites().get(&runner).map_or(0, |site| site.connection_count())
     }
 
+    /// Connections to all runners that are up.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.sites().values().map(|site| site.connection_count()).sum()
+    }
+
     /// What the layers of the runner's connection said, or those of the last attempt to make one.
     #[must_use]
     pub fn layers(&self, runner: RunnerId) -> Layers {

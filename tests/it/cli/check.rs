@@ -1,9 +1,14 @@
 //! `shuntd check` and `--version`: what the daemon would do, without doing it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output};
 
-use super::house::command;
+use diesel::connection::SimpleConnection as _;
+use serde_json::Value;
+
+use super::house::{House, command};
+use super::store_faults::database;
 
 fn output(mut command: Command) -> (Option<i32>, String) {
     let Output { status, stdout, stderr } = command.output().expect("shuntd runs");
@@ -15,7 +20,7 @@ fn check_prints_the_configuration_as_toml_names_the_file_and_hides_the_password(
     let home = tempfile::tempdir().expect("a home");
     let check = |config: Option<&str>| {
         let mut command = command("shuntd", home.path());
-        command.arg("check").envs(config.map(|file| ("SHUNTD_CONFIG", file)));
+        command.args(["check", "--config-only"]).envs(config.map(|file| ("SHUNTD_CONFIG", file)));
         output(command)
     };
     let (code, text) = check(None);
@@ -31,6 +36,76 @@ fn check_prints_the_configuration_as_toml_names_the_file_and_hides_the_password(
     assert_eq!(check(Some("")).0, Some(0));
     let (code, text) = check(Some("/no/such/file"));
     assert!(code == Some(2) && text.contains("/no/such/file"), "{text}");
+}
+
+/// The findings of a data directory: code and level, and the exit code.
+fn findings(house: &House) -> (Option<i32>, Vec<(String, String)>) {
+    let mut command = command("shuntd", house.home());
+    let Output { status, stdout, stderr } = command.args(["check", "--json"]).output().expect("shuntd runs");
+    let found: Result<Value, _> = serde_json::from_slice(&stdout);
+    let found = found.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&stderr)));
+    let word = |finding: &Value, key: &str| finding[key].as_str().expect("a word").to_owned();
+    let list = found["findings"].as_array().expect("a list");
+    (status.code(), list.iter().map(|one| (word(one, "code"), word(one, "level"))).collect())
+}
+
+fn codes(found: &[(String, String)], level: &str) -> Vec<String> {
+    let mut codes: Vec<String> = found.iter().filter(|one| one.1 == level).map(|one| one.0.clone()).collect();
+    codes.sort();
+    codes
+}
+
+#[test]
+fn check_beside_a_running_dispatcher_finds_nothing_wrong_and_changes_nothing() {
+    let house = House::start_set("", &[("SHUNTD_LOCAL_ENABLED", "true")]);
+    house.shunt(&["run", "--", "echo", "out"]).expect(0, &[]);
+    let listed = || {
+        let all = fs::read_dir(house.data_dir()).expect("the data directory");
+        let mut names: Vec<_> = all.map(|entry| entry.expect("an entry").file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = listed();
+    let (code, found) = findings(&house);
+    assert_eq!((code, codes(&found, "fault")), (Some(0), Vec::<String>::new()), "{found:?}");
+    let notes = codes(&found, "note");
+    for code in ["contents", "database", "master_key", "running"] {
+        assert!(notes.iter().any(|note| note == code), "{code} is missing in {notes:?}");
+    }
+    assert_eq!(listed(), before);
+    house.shunt(&["run", "--", "true"]).expect(0, &[]);
+}
+
+#[test]
+fn check_tells_all_faults_of_a_data_directory_at_once_and_leaves_no_file_behind() {
+    let mut house = House::start_set("", &[("SHUNTD_LOCAL_ENABLED", "true")]);
+    let id = house.submit(&[], "echo out");
+    house.await_end(&id);
+    assert!(house.terminate().success());
+    let data = house.data_dir();
+    assert_eq!(findings(&house).0, Some(0), "{:?}", findings(&house));
+    let log = format!("{}-1.log", id.replace('-', ""));
+    let shelf = data.join("logs").join(&id[id.len() - 2..]);
+    fs::rename(shelf.join(&log), shelf.join("0190a0a0a0a07000a0a0a0a0a0a0a0a0-1.log")).expect("another job's log");
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).expect("a mode");
+    fs::rename(data.join("master.key"), data.join("kept.key")).expect("the key is away");
+    let (code, found) = findings(&house);
+    assert_eq!(code, Some(2), "{found:?}");
+    assert_eq!(codes(&found, "fault"), ["master_key_missing", "open_to_others"], "{found:?}");
+    assert_eq!(codes(&found, "warning"), ["missing_logs", "unknown_logs"], "{found:?}");
+    assert!(!data.join("master.key").exists(), "a check makes no key");
+    fs::write(data.join("master.key"), [7; 32]).expect("another key");
+    fs::set_permissions(data.join("master.key"), fs::Permissions::from_mode(0o400)).expect("a mode");
+    assert!(codes(&findings(&house).1, "fault").contains(&"other_master_key".to_owned()));
+    let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('9999')";
+    database(&house).batch_execute(newer).expect("a later version");
+    assert!(codes(&findings(&house).1, "fault").contains(&"newer_database".to_owned()));
+    fs::write(data.join("shuntyard.db"), "no database").expect("a file");
+    let mut check = command("shuntd", house.home());
+    check.arg("check").env("SHUNTD_LOG_LEVEL", "loud");
+    let (code, text) = output(check);
+    assert!(code == Some(2) && text.contains("SHUNTD_LOG_LEVEL: found `loud`"), "{text}");
+    assert!(text.contains("fault: ") && text.contains("restore a backup") && text.contains("chmod 700"), "{text}");
 }
 
 #[test]

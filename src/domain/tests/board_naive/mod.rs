@@ -53,6 +53,7 @@ pub struct Reference {
     /// By organisation and project.
     limits: BTreeMap<(String, String), u32>,
     placement: Placement,
+    paused: bool,
     steps: usize,
 }
 
@@ -100,6 +101,7 @@ impl Reference {
         for Effect::Assign { job, runner } in effects {
             let job =
                 self.waiting.get(job).cloned().unwrap_or_else(|| panic!("{job} does not wait, or was placed before"));
+            assert!(!self.paused, "{job:?} was placed while the queue is paused");
             let host = &self.hosts[runner];
             assert!(host.may_take(&job), "{} may not take {job:?}", host.runner.attributes.hostname);
             assert!(host.is_free(), "{host:?} has no free slot");
@@ -118,7 +120,7 @@ impl Reference {
 
     /// Whether a runner could take the job now.
     fn is_placeable(&self, job: &QueuedJob) -> bool {
-        self.has_room(job) && self.hosts.values().any(|host| host.is_free() && host.may_take(job))
+        !self.paused && self.has_room(job) && self.hosts.values().any(|host| host.is_free() && host.may_take(job))
     }
 
     /// Checks what the board says about itself, and its explanation of every waiting job.
@@ -153,7 +155,9 @@ impl Reference {
             let ready = host.runner.availability == Availability::Ready && host.runner.slots > 0;
             ready && !rivals.iter().any(|rival| host.may_take(rival) && room.contains(&rival.id))
         };
-        let verdict = match (mine.is_empty(), room.contains(&job.id) && mine.iter().any(takes)) {
+        assert_eq!(told.paused, self.paused);
+        let next = !self.paused && room.contains(&job.id) && mine.iter().any(takes);
+        let verdict = match (mine.is_empty(), next) {
             (true, _) => Verdict::Never,
             (_, true) => Verdict::Next,
             (_, false) => Verdict::NotNow,
@@ -257,6 +261,7 @@ impl Reference {
                     None => drop(self.limits.remove(&key)),
                 }
             }
+            BoardEvent::QueuePaused(paused) => self.paused = *paused,
         }
     }
 }

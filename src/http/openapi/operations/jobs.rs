@@ -41,21 +41,24 @@ pub(super) fn all() -> Vec<Operation> {
             .answers::<Vec<JobEventBody>>(),
         get("/jobs/{id}/artifacts", "list_artifacts", "Lists the files that the job has left.")
             .id::<JobId>()
-            .answers::<Vec<ArtifactBody>>(),
+            .answers::<Vec<ArtifactBody>>()
+            .fails(&[E::Removed]),
         get("/jobs/{id}/artifacts/{*path}", "download_artifact", "Sends one of them; its digest is the `ETag`.")
             .id::<JobId>()
-            .sends("application/octet-stream"),
+            .sends("application/octet-stream")
+            .fails(&[E::Removed]),
         get("/jobs/{id}/log", "download_log", "Sends the job's output as it is stored.")
             .id::<JobId>()
             .header("Range", "`bytes=FROM-[TO]` or `bytes=-LAST`; offsets count the whole output.")
             .sends("text/plain")
             .sends_parts("text/plain")
-            .fails(&[E::BadRange]),
+            .fails(&[E::BadRange, E::Removed]),
         get("/jobs/{id}/log/streaming", "follow_log", "Sends output as it comes, and the job when it has ended.")
             .note("An event's id is the offset behind it, with `-ATTEMPT` from the second attempt on.")
             .id::<JobId>()
             .header("Last-Event-ID", "Where an earlier stream ended.")
-            .streams(&[("chunk", of::<LogChunk>), ("state", of::<JobBody>), ("end", of::<JobBody>)]),
+            .streams(&[("chunk", of::<LogChunk>), ("state", of::<JobBody>), ("end", of::<JobBody>)])
+            .fails(&[E::Removed]),
         post("/phase_runs", "submit_phase_run", "Queues the jobs of one phase of a configuration.")
             .takes::<SubmitPhaseRun>()
             .creates::<PhaseRunBody>()

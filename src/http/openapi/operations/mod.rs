@@ -9,6 +9,7 @@ mod jobs;
 mod jump_hosts;
 mod open;
 mod pools;
+mod queue;
 mod runners;
 mod secrets;
 mod tenancy;
@@ -19,12 +20,13 @@ mod workspaces;
 use super::operation::Operation;
 
 pub(super) fn all() -> Vec<Operation> {
-    let groups: [(&str, Vec<Operation>); 15] = [
+    let groups: [(&str, Vec<Operation>); 16] = [
         ("runners", runners::all()),
         ("enrolment", enrolment::all()),
         ("jump hosts", jump_hosts::all()),
         ("pools", pools::all()),
         ("jobs", jobs::all()),
+        ("queue", queue::all()),
         ("fan-outs", fan_outs::all()),
         ("workspaces", workspaces::all()),
         ("changes", changes::all()),

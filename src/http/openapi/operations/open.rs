@@ -1,8 +1,9 @@
-//! What is answered without a token.
+//! What the server says of itself, most of it without a token.
 
 use shuntyard_domain::wire::status::{SamlBody, StatusBody};
 
 use super::super::operation::{Operation, get};
+use crate::http::error::words::ErrorWord;
 
 pub(super) fn all() -> Vec<Operation> {
     vec![
@@ -11,6 +12,14 @@ pub(super) fn all() -> Vec<Operation> {
             .at_root()
             .answers::<StatusBody>(),
         get("/healthz", "healthz", "Answers while the server lives.").at_root().sends("text/plain"),
+        get("/readyz", "readyz", "Answers while requests should be sent here.")
+            .at_root()
+            .sends("text/plain")
+            .fails(&[ErrorWord::NotReady]),
+        get("/metrics", "metrics", "Sends what the server counts, in Prometheus' text format.")
+            .note("`[metrics] open` answers it without a token.")
+            .at_root()
+            .sends("text/plain"),
         get("/enrol.sh", "enrol_script", "Sends the script by which a host enrols itself.")
             .at_root()
             .sends("text/x-shellscript"),

@@ -13,8 +13,8 @@ use crate::cli::house::{House, await_that, host};
 use crate::support::sshd::UBUNTU_2204;
 use stream::{Stream, Told, epoch, number};
 
-fn is_job(told: &Told, id: &str, state: &str) -> bool {
-    told.name == "job" && told.data["id"] == id && told.data["state"] == state
+fn is_job(told: &Told, id: &str, status: &str) -> bool {
+    told.name == "job" && told.data["id"] == id && told.data["status"] == status
 }
 
 fn cancel(house: &House, id: &str) {
@@ -26,7 +26,7 @@ fn cancel(house: &House, id: &str) {
 fn learn(known: &mut BTreeMap<String, String>, told: &Told) {
     let mut job = |job: &Value| {
         let word = |key: &str| job[key].as_str().unwrap().to_owned();
-        known.insert(word("id"), word("state"));
+        known.insert(word("id"), word("status"));
     };
     match told.name.as_str() {
         "snapshot" => told.data["jobs"].as_array().into_iter().flatten().for_each(job),
@@ -49,7 +49,7 @@ fn a_reader_who_was_cut_goes_on_where_it_was_and_one_from_before_a_restart_begin
     let before = end.id.expect("the last page has a place");
 
     let second = house.post_job(&json!({"script": "true"}));
-    let told = stream.until(|told| is_job(told, &second, "queued"));
+    let told = stream.until(|told| is_job(told, &second, "pending"));
     let between = told.id.unwrap();
     drop(stream);
     cancel(&house, &first);
@@ -100,7 +100,7 @@ fn a_slow_reader_costs_nothing_and_ends_with_what_is_stored() {
         learn(&mut known, told);
         is_job(told, ids.last().unwrap(), "finished")
     });
-    let finished = known.values().filter(|state| *state == "finished").count();
+    let finished = known.values().filter(|status| *status == "finished").count();
     assert_eq!((known.len(), finished), (150, 149));
 }
 

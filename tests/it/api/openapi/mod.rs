@@ -6,12 +6,14 @@ mod script;
 use std::collections::BTreeMap;
 
 use contract::{Contract, Operation};
+use diesel::connection::SimpleConnection as _;
 use script::Script;
 
 use super::http::{Answer, send_to_event};
 use crate::cli::accept_host_key::swap_key;
 use crate::cli::enrol::{Line, enrol, make_token};
 use crate::cli::house::{House, await_that, host};
+use crate::cli::store_faults::database;
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::sshd::{DEPLOY_PASSWORD, TestHost, UBUNTU_2204, free_port};
 use crate::support::trees::{Tree, bundle, sha256, zstd};
@@ -33,6 +35,8 @@ fn dispatcher() -> House {
             ("SHUNTD_DIALOUT_PUBLIC", &format!("127.0.0.1:{port}")),
             ("SHUNTD_LIMITS_REQUESTS_PER_S", "0"),
             ("SHUNTD_LIMITS_ANONYMOUS_PER_S", "0"),
+            ("SHUNTD_RETENTION_LOG_MAX_MIB", "1"),
+            ("SHUNTD_RETENTION_ARTIFACT_MAX_MIB", "1"),
             ("SHUNTD_OUTGOING_ALLOW_HTTP", "true"),
             ("SHUNTD_OUTGOING_ALLOW_NETWORKS", "127.0.0.0/8"),
         ],
@@ -94,10 +98,15 @@ fn every_documented_status_is_answered_as_the_document_says() {
     u1.restart();
     script.play(&mut contract, "host_up");
     refuse_each(&mut contract, &mut script);
+    script.play(&mut contract, "kept");
     script.play(&mut contract, "crowd");
     let mut faults = script.faults;
     let mut script = Script { house: &bare, faults: Vec::new(), words: script.words, bytes: BTreeMap::new() };
     script.play(&mut contract, "bare");
+    let mut other = database(&bare);
+    other.batch_execute("BEGIN IMMEDIATE").expect("the write lock");
+    script.play(&mut contract, "stuck");
+    other.batch_execute("ROLLBACK").expect("the lock is let go");
     faults.extend(script.faults);
     let left = contract.never_produced();
     assert!(faults.is_empty() && left.is_empty(), "{}\nnever answered: {left:#?}", faults.join("\n"));

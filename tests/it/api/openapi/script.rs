@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::contract::Contract;
-use crate::api::http::{Answer, send_to_event};
+use crate::api::http::{Answer, send, send_to_event};
 use crate::cli::house::{House, await_that};
 
 /// One request and the status that must come back.
@@ -22,6 +22,9 @@ struct Step {
     bytes: Option<String>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
+    /// A stream is read to its end: what it tells of has then ended, too.
+    #[serde(default)]
+    whole: bool,
     /// Without the admin's token.
     #[serde(default)]
     open: bool,
@@ -126,7 +129,8 @@ impl Script<'_> {
         if !step.open {
             headers.push(("Authorization", &bearer));
         }
-        send_to_event(self.house.address(), method, &path, &headers, json.or(text).or(named).as_deref())
+        let ask = if step.whole { send } else { send_to_event };
+        ask(self.house.address(), method, &path, &headers, json.or(text).or(named).as_deref())
     }
 }
 

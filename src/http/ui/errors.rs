@@ -1,0 +1,85 @@
+//! Errors as pages: what the API answers as JSON, for a browser.
+
+use axum::body::to_bytes;
+use axum::extract::Request;
+use axum::http::header;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use maud::html;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use shuntyard_domain::wire::api::ErrorBody;
+
+use super::page::Page;
+use super::viewer::{Viewer, accepts};
+use crate::http::{error, request_id};
+
+/// Bodies of errors are small.
+const MAX_ERROR_BYTES: usize = 256 * 1024;
+
+/// Makes a page of an error that is answered to a browser; the API's own routes answer JSON to everybody.
+pub(in crate::http) async fn as_pages(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let is_api = path.starts_with("/api/") || path.starts_with("/workflow/");
+    if is_api || !accepts(request.headers(), "text/html") {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    let viewer = Viewer::of(&parts);
+    let is_get = parts.method.is_safe();
+    let response = next.run(Request::from_parts(parts, body)).await;
+    let status = response.status();
+    if is_get && error::is_denied(&response) {
+        return to_login(&viewer);
+    }
+    if status.is_client_error() || status.is_server_error() { page(response, &viewer).await } else { response }
+}
+
+fn to_login(viewer: &Viewer) -> Response {
+    let next = utf8_percent_encode(&viewer.address, NON_ALPHANUMERIC);
+    Redirect::to(&format!("/login?next={next}")).into_response()
+}
+
+/// The error in words, with the server's sentence and the request's id.
+async fn page(response: Response, viewer: &Viewer) -> Response {
+    let forbidden = error::is_forbidden(&response);
+    let (parts, body) = response.into_parts();
+    let bytes = to_bytes(body, MAX_ERROR_BYTES).await.unwrap_or_default();
+    let told: ErrorBody = serde_json::from_slice(&bytes).unwrap_or_else(|_| unsaid(forbidden));
+    let title = parts.status.canonical_reason().unwrap_or("Error");
+    let main = html! {
+        section.error role="alert" {
+            h1 { (title) }
+            p.sentence { (told.message) }
+            @if !told.allowed.is_empty() { p { "Allowed: " (told.allowed.join(", ")) } }
+            @for fault in &told.faults { p { code { (fault.path) } " " (fault.message) } }
+            p.muted { "Request " code { (told.request_id) } }
+            p { a href="/" { "To the overview" } }
+        }
+    };
+    let mut page = Page::still(title, None, main).response(viewer);
+    *page.status_mut() = parts.status;
+    // What the answer said of itself, such as when to try again.
+    for name in [header::RETRY_AFTER, header::ALLOW] {
+        if let Some(value) = parts.headers.get(&name) {
+            page.headers_mut().insert(name, value.clone());
+        }
+    }
+    page
+}
+
+/// Chef's answers to what one may not do have no body.
+fn unsaid(forbidden: bool) -> ErrorBody {
+    let message = if forbidden {
+        "Your roles do not allow this here. An admin gives roles under Settings, Users."
+    } else {
+        "The server could not answer this."
+    };
+    ErrorBody {
+        error: String::new(),
+        message: message.into(),
+        path: None,
+        allowed: Vec::new(),
+        faults: Vec::new(),
+        request_id: request_id::current(),
+    }
+}

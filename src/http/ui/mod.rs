@@ -1,0 +1,52 @@
+//! The web page: HTML made here, complete without scripts; with them a page is kept up to date by one stream of its own.
+//!
+//! A page is a function from what is stored to markup (`Page`). `live::answer` calls it once for a browser that asks for
+//! HTML, and again at each change for one that asks for events at the same address. What people do are forms; each posts to
+//! a route of its own, calls what the API's handler calls, and leads back to a page (`Done`).
+
+mod assets;
+mod bar;
+mod done;
+mod errors;
+mod fields;
+mod history;
+mod live;
+mod overview;
+mod page;
+mod parts;
+mod past;
+mod queue;
+mod runners;
+mod session;
+mod theme;
+mod viewer;
+
+use super::access::{Open, Routes, SignedIn};
+
+pub(super) use errors::as_pages;
+pub(super) use session::SESSION;
+
+/// The keys that a page reads of its query.
+pub(super) fn keys_of(route: &str) -> &'static [&'static str] {
+    match route {
+        "/login" => &["next"],
+        "/" => &["hours"],
+        "/runners" => &["filter", "view"],
+        "/history" => &["state", "project", "title", "runner", "before", "limit"],
+        _ => &[],
+    }
+}
+
+/// The table of pages and of what their forms do.
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/login", Open, session::show)
+        .post("/login", Open, session::log_in)
+        .post("/logout", SignedIn, session::log_out)
+        .post("/theme", Open, theme::choose)
+        .get("/assets/{version}/{*path}", Open, assets::serve)
+        .and(runners::routes())
+        .and(queue::routes())
+        .and(past::routes())
+        .and(overview::routes())
+}

@@ -1,0 +1,35 @@
+//! What several pages are made of.
+
+mod ask;
+mod runner;
+mod state;
+mod times;
+
+use std::collections::BTreeSet;
+
+use maud::{Markup, html};
+
+pub(super) use ask::{Ask, ask};
+pub(super) use runner::{contact, pips, platform, runner_state, test_result};
+pub(super) use state::{Tone, job_state, state};
+pub(super) use times::{Lasting, ago, at, clock, elapsed, lasting};
+
+/// Labels, or other short words.
+pub(super) fn words<'a>(words: impl IntoIterator<Item = &'a String>) -> Markup {
+    html! { ul.labels { @for word in words { li { (word) } } } }
+}
+
+/// As they are typed again: between commas.
+pub(super) fn joined(words: &BTreeSet<String>) -> String {
+    words.iter().cloned().collect::<Vec<_>>().join(", ")
+}
+
+/// A list that is empty: what it would hold, and what to type next.
+pub(super) fn empty(what: &str, command: &str) -> Markup {
+    html! { div.empty { p { (what) } p { code { (command) } } } }
+}
+
+/// The link to the next page of a list, unless this was the last one.
+pub(super) fn more(href: Option<String>) -> Markup {
+    html! { @if let Some(href) = href { p.more { a.button href=(href) rel="next" { "Older" } } } }
+}
