@@ -6,6 +6,7 @@
 
 mod assets;
 mod bar;
+mod changes;
 mod done;
 mod errors;
 mod fields;
@@ -18,6 +19,7 @@ mod past;
 mod queue;
 mod runners;
 mod session;
+mod settings;
 mod theme;
 mod viewer;
 
@@ -32,8 +34,9 @@ pub(super) fn keys_of(route: &str) -> &'static [&'static str] {
         "/login" => &["next"],
         "/" => &["hours"],
         "/runners" => &["filter", "view"],
+        "/changes" => &["project", "state", "before"],
         "/history" => &["state", "project", "title", "runner", "before", "limit"],
-        _ => &[],
+        route => settings::keys_of(route),
     }
 }
 
@@ -47,6 +50,8 @@ pub(super) fn routes() -> Routes {
         .get("/assets/{version}/{*path}", Open, assets::serve)
         .and(runners::routes())
         .and(queue::routes())
+        .and(changes::routes())
         .and(past::routes())
         .and(overview::routes())
+        .and(settings::routes())
 }

@@ -104,9 +104,9 @@ fn row(job: &JobBody, viewer: &Viewer, reason: Option<&String>) -> Markup {
         if job.state == "queued" { &job.created_at } else { job.started_at.as_ref().unwrap_or(&job.created_at) };
     html! { tr #{ "j-" (job.id) } {
         td { @if may { input type="checkbox" name="job" value=(job.id) aria-label={ "Choose " (job.title) }; } }
-        td.cut {
+        td {
             a href={ "/jobs/" (job.id) } { (job.title) }
-            @if let Some(reason) = reason { div.muted { a href={ "/jobs/" (job.id) "#why" } { "why" } " " (reason) } }
+            @if let Some(reason) = reason { div.muted.reason { a href={ "/jobs/" (job.id) "#why" } { "why" } " " (reason) } }
         }
         td { (job.project) }
         td { @if !job.change.id.is_empty() { a href={ "/changes/" (job.change.id) } { (job.change.title) } } }

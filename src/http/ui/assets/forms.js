@@ -1,5 +1,5 @@
 // Sends forms without leaving the page. What the server says against one stands at its end, and what was typed stays.
-import { follow, show } from "./live.js";
+import { follow, leave, show } from "./live.js";
 import { toast } from "./toasts.js";
 
 export function takeForms() {
@@ -36,6 +36,11 @@ function arrive(answer, page, form) {
   const plain = to.pathname === "/login" || location.pathname === "/login";
   if (plain || !page.getElementById("main")) return location.assign(answer.url);
   form.closest("details.ask")?.removeAttribute("open");
+  if (!answer.redirected) {
+    // The answer is the page itself, and the only one that holds what it shows.
+    leave();
+    return show(page.getElementById("main").innerHTML, "");
+  }
   if (here) {
     show(page.getElementById("main").innerHTML);
     form.reset();

@@ -81,6 +81,12 @@ async function ask() {
   }
 }
 
+// The page shows something that is not at its address: nothing may take its place.
+export function leave() {
+  close();
+  main().removeAttribute("data-live");
+}
+
 // The page has moved to another address.
 export function follow() {
   close();

@@ -1,0 +1,98 @@
+//! Settings: who may come in, what they may, what jobs are handed, who is told.
+
+mod audit;
+mod enrolment;
+mod grants;
+mod pools;
+mod secrets;
+mod tokens;
+mod users;
+mod webhooks;
+
+use axum::response::{IntoResponse as _, Response};
+use maud::{Markup, html};
+use shuntyard_domain::access::Place;
+
+use super::bar::Section;
+use super::done::Done;
+use super::page::Page;
+use super::viewer::Viewer;
+use crate::http::access::{Administer, At, Routes, SignedIn};
+
+pub(super) fn routes() -> Routes {
+    let admin = || Administer(At::Enterprise);
+    Routes::new()
+        .get("/settings", SignedIn, first)
+        .get("/settings/tokens", SignedIn, tokens::page)
+        .post("/settings/tokens", SignedIn, tokens::create)
+        .post("/settings/tokens/{id}/revoke", SignedIn, tokens::revoke)
+        .post("/settings/password", SignedIn, tokens::password)
+        .get("/settings/users", admin(), users::page)
+        .post("/settings/users", admin(), users::create)
+        .post("/settings/users/{user}/change", admin(), users::change)
+        .post("/settings/users/{user}/delete", admin(), users::delete)
+        .get("/settings/enrolment", admin(), enrolment::page)
+        .post("/settings/enrolment/{id}/revoke", admin(), enrolment::revoke)
+        .get("/settings/secrets", Administer(At::Anywhere), secrets::page)
+        .post("/settings/secrets", Administer(At::Anywhere), secrets::set)
+        .post("/settings/secrets/delete", Administer(At::Anywhere), secrets::delete)
+        .get("/settings/audit", admin(), audit::page)
+        .get("/settings/pools", admin(), pools::page)
+        .get("/settings/webhooks", admin(), webhooks::page)
+        .post("/settings/webhooks", admin(), webhooks::create)
+        .post("/settings/webhooks/{id}/test", admin(), webhooks::test)
+        .post("/settings/webhooks/{id}/switch", admin(), webhooks::switch)
+        .post("/settings/webhooks/{id}/delete", admin(), webhooks::delete)
+}
+
+/// The keys that its pages read of their queries.
+pub(super) fn keys_of(route: &str) -> &'static [&'static str] {
+    match route {
+        "/settings/audit" => &["actor", "subject", "action", "before"],
+        "/settings/secrets" => &["org", "project"],
+        _ => &[],
+    }
+}
+
+async fn first() -> Response {
+    Done::at("/settings/tokens").into_response()
+}
+
+/// The pages of the settings; those for admins only to admins.
+const TABS: [(&str, &str, bool); 7] = [
+    ("/settings/tokens", "Tokens", false),
+    ("/settings/users", "Users", true),
+    ("/settings/enrolment", "Enrolment", true),
+    ("/settings/secrets", "Secrets", true),
+    ("/settings/audit", "Audit log", true),
+    ("/settings/pools", "Pools", true),
+    ("/settings/webhooks", "Webhooks", true),
+];
+
+/// A page of the settings.
+fn page(viewer: &Viewer, title: &str, inside: &Markup) -> Response {
+    let admin = viewer.may(Administer::ROLES, &Place::Enterprise);
+    let main = html! {
+        h1 { "Settings" }
+        nav aria-label="Settings" { ul.tabs {
+            @for (href, name, _) in TABS.iter().filter(|(.., for_admins)| admin || !for_admins) {
+                li { a href=(href) aria-current=[(*name == title).then_some("page")] { (name) } }
+            }
+        } }
+        (inside)
+    };
+    Page::still(title, Some(Section::Settings), main).response(viewer)
+}
+
+/// Something that is shown once: what it is, itself, and the way back.
+fn once(viewer: &Viewer, title: &str, what: &str, secret: &str, back: &str) -> Response {
+    let main = html! {
+        h1 { (what) }
+        div.once {
+            p { strong { "This is the only time that it is shown." } }
+            pre.command { (secret) }
+        }
+        p { a.button href=(back) { "Back" } }
+    };
+    Page::still(title, Some(Section::Settings), main).response(viewer)
+}

@@ -1,0 +1,136 @@
+//! Secrets that jobs are handed: their names are seen here, their values never.
+
+use axum::extract::State;
+use axum::response::Response;
+use maud::{Markup, html};
+use serde::Deserialize;
+use shuntyard_domain::access::Place;
+use shuntyard_domain::secret::SecretName;
+use shuntyard_domain::tenancy::Name;
+use shuntyard_domain::wire::time_text::rfc3339;
+use zeroize::Zeroizing;
+
+use crate::dispatch::{DEFAULT, DispatchError, SecretOwner};
+use crate::http::Api;
+use crate::http::access::{Administer, Caller};
+use crate::http::error::ApiError;
+use crate::http::pages::bad;
+use crate::http::query::ApiQuery;
+use crate::http::ui::done::Done;
+use crate::http::ui::fields::Fields;
+use crate::http::ui::parts::{self, Ask, ask};
+use crate::http::ui::viewer::Viewer;
+use crate::store::SecretRow;
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Whose {
+    org: Option<String>,
+    project: Option<String>,
+}
+
+impl Whose {
+    fn of(fields: &Fields) -> Self {
+        let text = |name: &str| fields.filled(name).map(str::to_owned);
+        Self { org: text("org"), project: text("project") }
+    }
+
+    /// Whose they are, once it is known that the caller is an admin there.
+    fn owner(&self, caller: &Caller) -> Result<SecretOwner, ApiError> {
+        let word = |key: &str, text: &Option<String>| -> Result<Option<Name>, ApiError> {
+            let text = text.as_deref().filter(|text| !text.is_empty());
+            text.map(|text| text.parse().map_err(|error| bad(key, format!("{error}"), &[]))).transpose()
+        };
+        let enterprise: Name = DEFAULT.parse().map_err(|_| ApiError::NotFound("there is no enterprise".into()))?;
+        let (place, owner) = match (word("org", &self.org)?, word("project", &self.project)?) {
+            (None, None) => (Place::Enterprise, SecretOwner::Enterprise(enterprise)),
+            (Some(org), None) => (Place::Org(org.clone()), SecretOwner::Org(enterprise, org)),
+            (Some(org), Some(project)) => {
+                (Place::Project(org.clone(), project.clone()), SecretOwner::Project(enterprise, org, project))
+            }
+            (None, Some(_)) => return Err(bad("org", "a project lies in an organisation".into(), &[])),
+        };
+        caller.check(Administer::ROLES, &place)?;
+        Ok(owner)
+    }
+
+    fn page(&self) -> String {
+        let mut words = form_urlencoded::Serializer::new(String::new());
+        for (key, value) in [("org", &self.org), ("project", &self.project)] {
+            if let Some(value) = value {
+                words.append_pair(key, value);
+            }
+        }
+        format!("/settings/secrets?{}", words.finish())
+    }
+
+    fn hidden(&self) -> Markup {
+        html! {
+            @if let Some(org) = &self.org { input type="hidden" name="org" value=(org); }
+            @if let Some(project) = &self.project { input type="hidden" name="project" value=(project); }
+        }
+    }
+}
+
+pub(super) async fn page(
+    State(api): State<Api>,
+    viewer: Viewer,
+    ApiQuery(whose): ApiQuery<Whose>,
+) -> Result<Response, ApiError> {
+    let owner = whose.owner(viewer.known()?)?;
+    let rows = api.dispatcher.secrets(&owner).await?;
+    let inside = html! {
+        form.filterbox method="get" action="/settings/secrets" {
+            label { "Organisation " input name="org" value=(whose.org.as_deref().unwrap_or_default()) size="14" spellcheck="false"; }
+            label { "Project " input name="project" value=(whose.project.as_deref().unwrap_or_default()) size="14" spellcheck="false"; }
+            button { "Show" }
+            span.hint { "Both empty: those of the enterprise." }
+        }
+        h2 { "Secrets of " (owner) }
+        @if rows.is_empty() { (parts::empty("There is none here. On the command line:", "shunt secret set NAME")) } @else { (table(&rows, &whose)) }
+        h2 { "Set a secret" }
+        form method="post" action="/settings/secrets" autocomplete="off" {
+            (whose.hidden())
+            label { "Name" input name="name" required spellcheck="false"; }
+            label { "Value" textarea name="value" rows="3" required autocomplete="off" spellcheck="false" {} }
+            p.hint { "It is never shown again, here or anywhere. A job is handed it when it names it, and it is masked in its log." }
+            button.primary { "Set it" }
+        }
+    };
+    Ok(super::page(&viewer, "Secrets", &inside))
+}
+
+fn table(rows: &[SecretRow], whose: &Whose) -> Markup {
+    html! { div.table { table {
+        thead { tr { th { "Name" } th { "Set" } th { "By" } th { span.unseen { "Delete" } } } }
+        tbody { @for row in rows { tr {
+            td { code { (row.name) } }
+            td { (parts::ago(&rfc3339(row.updated_at_ms))) }
+            td { (row.updated_by) }
+            td { (ask(&Ask { button: "Delete", danger: true, action: "/settings/secrets/delete" }, &html! {
+                (whose.hidden())
+                input type="hidden" name="name" value=(row.name);
+                p { "Jobs that name it can no longer start." }
+                button.danger { "Delete " (row.name) }
+            })) }
+        } } }
+    } } }
+}
+
+pub(super) async fn set(State(api): State<Api>, caller: Caller, fields: Fields) -> Result<Done, ApiError> {
+    let whose = Whose::of(&fields);
+    let owner = whose.owner(&caller)?;
+    let name: SecretName = fields.text("name")?.parse().map_err(DispatchError::BadName)?;
+    let value = fields.secret("value").ok_or_else(|| bad("value", "the secret has no value".into(), &[]))?;
+    api.dispatcher.set_secret(&owner, &name, Zeroizing::new(value), &caller.name).await?;
+    Ok(Done::at(whose.page()).saying(format!("{name} is set.")))
+}
+
+pub(super) async fn delete(State(api): State<Api>, caller: Caller, fields: Fields) -> Result<Done, ApiError> {
+    let whose = Whose::of(&fields);
+    let owner = whose.owner(&caller)?;
+    let name: SecretName = fields.text("name")?.parse().map_err(DispatchError::BadName)?;
+    if !api.dispatcher.delete_secret(&owner, &name).await? {
+        return Err(ApiError::NotFound(format!("{owner} has no secret `{name}`")));
+    }
+    Ok(Done::at(whose.page()).saying(format!("{name} is deleted.")))
+}
