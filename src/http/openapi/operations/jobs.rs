@@ -24,6 +24,7 @@ pub(super) fn all() -> Vec<Operation> {
             E::LogTooLarge,
         ]),
         get("/jobs/streaming", "watch_queue", "Sends the whole queue, at once and again after every change.")
+            .header("Last-Event-ID", "With the id of an event: nothing is sent before something changes.")
             .streams(&[("update_job_queue", of::<Vec<JobBody>>)]),
         post("/jobs/cancel", "cancel_jobs", "Cancels many jobs; the answer names them as they were.")
             .takes::<CancelJobs>()
@@ -35,6 +36,7 @@ pub(super) fn all() -> Vec<Operation> {
             .answers::<Explanation>(),
         get("/jobs/{id}/explain/streaming", "watch_explanation", "Says it at once and again after every change.")
             .id::<JobId>()
+            .header("Last-Event-ID", "With the id of an event: nothing is sent before something changes.")
             .streams(&[("explanation", of::<Explanation>)]),
         get("/jobs/{id}/events", "list_job_events", "Lists the job's history, oldest first.")
             .id::<JobId>()
