@@ -74,7 +74,7 @@ impl Daemon {
         let options = StoreOptions { metrics: metrics.clone(), ..StoreOptions::default() };
         let store = Store::open(&url, options).with_context(|| format!("cannot open the store {url}"))?;
         backup::take_up(&paths, &store, clock.now_ms()).await?;
-        let logs = LogStore::open(&paths.logs)?.capped(config.output.cap_bytes);
+        let logs = LogStore::open(&paths.logs)?.capped(config.output.cap_bytes).timed(clock.clone());
         let blobs = BlobStore::open(&paths.blobs, blob_limits(config))?;
         let caller = Caller::new(&caller_settings(config))?;
         let sealer = open_sealer(&paths, &store).await?;

@@ -87,7 +87,9 @@ fn no_master_key(path: &str, values: usize, kept: Kept, findings: &mut Findings)
     } else {
         let message =
             format!("{path} is missing, and only it opens {} of the database", count(values as u64, "sealed value"));
-        findings.fault("master_key_missing", message, "put it back from its backup, mode 0400");
+        let next = "put it back from its backup, mode 0400; where systemd keeps it, say so: \
+                    SHUNTD_DATA_MASTER_KEY_FILE=/etc/credstore/shuntd-master-key shuntd check";
+        findings.fault("master_key_missing", message, next);
     }
 }
 

@@ -12,6 +12,7 @@ use shuntyard_domain::explain::{Explanation, Verdict};
 use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::wire::queue::{QueueBody, UnknownAttempt};
 use shuntyard_domain::wire::time_text::rfc3339;
+use tokio::sync::watch;
 
 use super::engine_error::bad;
 use super::{DispatchError, Dispatcher};
@@ -39,6 +40,8 @@ pub(super) struct Queue {
     standing: Mutex<Standing>,
     /// Held while a pause is stored and told to the board.
     changes: tokio::sync::Mutex<()>,
+    /// What is stored was taken up: from then on what runners say is compared with it.
+    pub(super) taken_up: watch::Sender<bool>,
 }
 
 #[derive(Default)]

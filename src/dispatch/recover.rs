@@ -26,11 +26,11 @@ pub(super) async fn take_up(engine: &Dispatcher) -> Result<(), DispatchError> {
         unfinished.into_iter().partition(|job| matches!(job.state, JobState::Queued));
     tracing::info!(waiting = waiting.len(), placed = placed.len(), "taking up unfinished jobs");
     placed.into_iter().for_each(|job| take_up_placed(engine, job));
-    engine.await_runners().await;
     engine.retire_the_spent();
     for job in &waiting {
         engine.queue(job, engine.runners_tried(job).await?);
     }
+    engine.await_runners().await;
     Ok(())
 }
 

@@ -26,7 +26,8 @@ impl Dispatcher {
         self.0.queue.standing().pause.as_ref().is_some_and(|pause| pause.restored)
     }
 
-    /// Notes which runners are to be asked; those to which nothing is sent are not.
+    /// Notes which runners are to be asked; those to which nothing is sent are not. Once everything is taken up: some
+    /// have answered before.
     pub(super) async fn await_runners(&self) {
         if !self.is_restored() {
             return;
@@ -35,12 +36,16 @@ impl Dispatcher {
         let all = self.0.inventory.all();
         let ids = all.iter().filter(|known| asked(known) && self.turned_off(&known.runner).is_none());
         self.0.queue.standing().not_asked = ids.map(|known| known.runner.id).collect();
+        self.0.queue.taken_up.send_replace(true);
         self.resume_when_all_were_asked().await;
     }
 
     /// Takes up what the runner has of queued jobs, and notes what nobody knows.
     pub(super) async fn runner_was_asked(&self, known: &Known, spools: &[(AttemptId, SpoolState)]) {
         if !self.is_restored() {
+            return;
+        }
+        if self.0.queue.taken_up.subscribe().wait_for(|taken_up| *taken_up).await.is_err() {
             return;
         }
         for (id, state) in spools {
@@ -51,6 +56,14 @@ impl Dispatcher {
         }
         self.0.queue.standing().not_asked.remove(&known.runner.id);
         self.resume_when_all_were_asked().await;
+    }
+
+    /// A runner that was deleted keeps nobody waiting.
+    pub(super) async fn need_not_ask(&self, runner: RunnerId) {
+        let waited_for = self.0.queue.standing().not_asked.remove(&runner);
+        if waited_for {
+            self.resume_when_all_were_asked().await;
+        }
     }
 
     async fn resume_when_all_were_asked(&self) {

@@ -139,6 +139,7 @@ impl Dispatcher {
         self.0.store.write(delete).await?;
         let scope = self.0.inventory.get(id).map(|known| known.runner.scope.place());
         self.0.inventory.remove(id, || self.tell_board(BoardEvent::RunnerRemoved(id)));
+        self.need_not_ask(id).await;
         self.0.dial_out.tunnels.revoke(id);
         self.0.pool.forget(id);
         self.ask_about_fan_outs(Ask::Open);

@@ -121,6 +121,12 @@ impl Api {
         Ok(body)
     }
 
+    /// What happened to a job, oldest first.
+    pub(super) async fn job_history(&self, id: JobId) -> Result<Vec<JobEventBody>, ApiError> {
+        let events = self.dispatcher.store().read(move |c| job_events(c, id)).await?;
+        Ok(events.into_iter().map(event_body).collect())
+    }
+
     /// The answers for jobs as they are now; a runner that was deleted keeps its name on its jobs.
     pub(super) async fn job_bodies(&self, jobs: &[Job]) -> Result<Vec<JobBody>, ApiError> {
         let dispatcher = &self.dispatcher;
@@ -231,8 +237,7 @@ pub(super) async fn events(
     PathId(id): PathId<JobId>,
 ) -> Result<Json<Vec<JobEventBody>>, ApiError> {
     let job = api.dispatcher.job(id).await?;
-    let events = api.dispatcher.store().read(move |c| job_events(c, job.id)).await?;
-    Ok(Json(events.into_iter().map(event_body).collect()))
+    Ok(Json(api.job_history(job.id).await?))
 }
 
 fn event_body(row: JobEventRow) -> JobEventBody {

@@ -16,6 +16,7 @@ mod jobs;
 mod jump_hosts;
 mod limits;
 mod log;
+mod log_lines;
 mod login;
 mod metrics;
 mod open_streams;

@@ -30,6 +30,8 @@ pub(super) fn keys_of(method: &Method, route: &str) -> &'static [&'static str] {
         }
         Method::GET | Method::HEAD if route.ends_with("/fan_outs") => &["status", "project", "before", "limit"],
         Method::GET | Method::HEAD if route.ends_with("/changes/{id}/plan") => &["stage"],
+        Method::GET | Method::HEAD if route.ends_with("/log/lines") => &["from", "count"],
+        Method::GET | Method::HEAD if route.ends_with("/log/search") => &["q", "from", "limit", "ignore_case"],
         Method::GET | Method::HEAD if route.ends_with("/phase_runs/{id}/log") => &["colorize"],
         Method::GET | Method::HEAD if route == "/events" || route.ends_with("/{enterprise}/events") => {
             &["topics", "job", "since"]

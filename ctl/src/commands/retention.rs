@@ -9,7 +9,13 @@ use crate::failure::Failure;
 use crate::pretty_json::pretty;
 use crate::terminal::{print, stdout_colour};
 
+const EXAMPLES: &str = "\
+Examples:
+  shunt retention plan
+  shunt retention apply";
+
 #[derive(Subcommand, Debug)]
+#[command(after_help = EXAMPLES)]
 pub enum RetentionCommand {
     Plan(PlanArgs),
     Apply(ApplyArgs),

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use shuntyard_domain::pool::instance::{InstanceState, LeaveReason};
 use shuntyard_domain::pool::name::instance_prefix;
-use shuntyard_domain::wire::pools::{HookAction, HookCall, HookError, Listed};
+use shuntyard_domain::wire::pools::{HookAction, HookCall, HookError, Listed, ListedInstance};
 use shuntyard_domain::wire::time_text::rfc3339;
 use tracing::info_span;
 
@@ -73,7 +73,9 @@ impl Dispatcher {
         let Some(rows) = self.0.store.read(read).await? else { return Ok(()) };
         let ours: HashMap<&str, &InstanceRow> = rows.iter().map(|row| (row.id.as_str(), row)).collect();
         let prefix = instance_prefix(pool.name.as_str(), pool.id);
-        for there in listed.instances.iter().filter(|there| there.instance.starts_with(&prefix)) {
+        // After a restore a machine that nobody knows may run jobs: it stays until the queue goes on.
+        let named = |there: &&ListedInstance| there.instance.starts_with(&prefix) && !self.is_restored();
+        for there in listed.instances.iter().filter(named) {
             if ours.get(there.instance.as_str()).is_none_or(|row| !row.instance.is_live()) {
                 tracing::warn!(pool.instance = there.instance, "the provider has a machine that is not wanted");
                 self.stop_unwanted(pool, &there.instance, there.provider_id.clone()).await;

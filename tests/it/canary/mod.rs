@@ -9,7 +9,7 @@ use std::fs;
 use serde_json::{Value, json};
 use shuntyard::http::{Needs, declared_routes};
 
-use super::cli::house::{House, host};
+use super::cli::house::{House, command, host};
 use crate::support::sshd::{TestHost, UBUNTU_2204};
 use search::{Canaries, CommandLines};
 
@@ -135,6 +135,21 @@ impl Scene {
         self.printed.push_str(&format!("{whole} {cut}"));
     }
 
+    /// Everything in a backup that is made now, unpacked.
+    fn backup(&self) -> Vec<u8> {
+        let file = self.house.home().join("backup.tar.zst");
+        let made = command("shuntd", self.house.home()).arg("backup").arg(&file).output().expect("shuntd runs");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let packed = fs::read(&file).expect("the backup");
+        let bytes = zstd::decode_all(packed.as_slice()).expect("an archive");
+        let has = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        assert!(
+            has("SQLite format 3") && has("manifest.json") && has("raw ******"),
+            "it has the database and the logs"
+        );
+        bytes
+    }
+
     /// The answer of every route that reads, for things that exist.
     fn answers(&self) -> String {
         let jobs = self.house.api("jobs?state=all");
@@ -195,6 +210,7 @@ fn no_secret_is_found_in_anything_that_the_dispatcher_keeps_prints_or_answers() 
     found.extend(scene.canaries.in_files(scene.house.home(), &OWN_FILES));
     // Its log was checked to be a talkative one.
     assert!(scene.house.log().contains("DEBUG"), "the daemon logs at debug level");
+    found.extend(scene.canaries.in_bytes("a backup", &scene.backup()));
     assert_eq!(found, [""; 0]);
     // While it still runs, and behind a clean end, which folds the WAL into the database.
     scene.house.terminate();

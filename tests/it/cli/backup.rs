@@ -91,6 +91,26 @@ fn a_restore_waits_for_a_runner_that_is_away_until_an_admin_lets_the_queue_go_on
 }
 
 #[test]
+fn a_restore_does_not_wait_for_a_runner_that_is_deleted() {
+    let host = host("u1", UBUNTU_2204);
+    let mut house = House::with(&[(&host, 1)]);
+    let waits = house.submit(&["--filter", "hostname=u2"], "true");
+    let file = house.home().join("b.tar.zst");
+    shuntd(&house, &["backup", "--with-master-key", text(&file)]).expect(0, &[]);
+    assert!(house.terminate().success());
+    host.kill_sshd();
+    let data = house.data_dir();
+    fs::remove_dir_all(&data).expect("the data is lost");
+    shuntd(&house, &["restore", text(&file), "--to", text(&data)]).expect(0, &[]);
+    assert!(!data.join("shuntyard.db.restoring").exists());
+    house.start_again();
+    house.shunt(&["queue", "show"]).expect(0, &["not asked yet: u1"]);
+    house.shunt(&["ctl", "delete-runner", "u1", "--force", "-y"]).expect(0, &[]);
+    house.shunt(&["queue", "show"]).expect(0, &["the queue is open"]);
+    assert_eq!(house.job(&waits)["state"], "queued");
+}
+
+#[test]
 fn a_damaged_or_cut_backup_is_refused_and_nothing_is_written() {
     let house = House::start_set("", &[("SHUNTD_LOCAL_ENABLED", "true")]);
     house.shunt(&["run", "--", "seq", "5000"]).expect(0, &[]);

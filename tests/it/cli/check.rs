@@ -109,6 +109,59 @@ fn check_tells_all_faults_of_a_data_directory_at_once_and_leaves_no_file_behind(
 }
 
 #[test]
+fn check_opens_every_sealed_value_and_knows_half_a_rotation() {
+    let mut house = House::start();
+    house.begin_with_input(&["secret", "set", "TOKEN", "--whole-enterprise"], b"fourteen-bytes").end().expect(0, &[]);
+    assert!(house.terminate().success());
+    let key = house.data_dir().join("master.key");
+    let next = key.with_extension("key.next");
+    fs::copy(&key, &next).expect("a next key");
+    assert_eq!(codes(&findings(&house).1, "fault"), ["half_a_rotation"]);
+    fs::remove_file(&next).expect("no next key");
+    // Where somebody else keeps it.
+    let elsewhere = house.home().join("elsewhere.key");
+    fs::rename(&key, &elsewhere).expect("another place");
+    assert_eq!(codes(&findings(&house).1, "fault"), ["master_key_missing"]);
+    let mut check = command("shuntd", house.home());
+    check.arg("check").env("SHUNTD_DATA_MASTER_KEY_FILE", &elsewhere);
+    let (code, text) = output(check);
+    assert!(code == Some(0) && text.contains("elsewhere.key opens 1 sealed value\n"), "{text}");
+    fs::write(&key, [7; 32]).expect("another key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o400)).expect("a mode");
+    assert_eq!(codes(&findings(&house).1, "fault"), ["other_master_key"]);
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn a_dispatcher_on_postgresql_is_checked_paused_over_a_restart_and_backed_up_beside_pg_dump() {
+    let url = crate::support::postgres::fresh_database();
+    let settings = [("SHUNTD_STORE_URL", url.as_str()), ("SHUNTD_RETENTION_JOB_MAX_AGE_DAYS", "1")];
+    let mut house = House::start_set("", &[&settings[..], &[("SHUNTD_LOCAL_ENABLED", "true")]].concat());
+    house.shunt(&["run", "--", "echo", "out"]).expect(0, &[]);
+    let shuntd = |house: &House, words: &[&str]| {
+        let mut command = command("shuntd", house.home());
+        command.args(words).envs(settings);
+        output(command)
+    };
+    let (code, text) = shuntd(&house, &["check"]);
+    assert!(code == Some(0) && text.contains("is of this version") && text.contains("1 job (0 unfinished)"), "{text}");
+    house.shunt(&["queue", "pause"]).expect(0, &["paused since"]);
+    assert!(house.terminate().success());
+    house.start_again();
+    house.shunt(&["queue", "resume"]).expect(0, &["the queue is open"]);
+    house.shunt(&["retention", "apply"]).expect(0, &["those of 0 jobs are gone"]);
+    let file = house.home().join("b.tar.zst");
+    let file = file.to_str().expect("a path");
+    let (code, text) = shuntd(&house, &["backup", file]);
+    assert!(code == Some(1) && text.contains("pg_dump") && !text.contains("password"), "{text}");
+    let (code, text) = shuntd(&house, &["backup", "--files-only", file]);
+    assert!(code == Some(0) && text.contains("The database is not in it"), "{text}");
+    let to = house.home().join("restored");
+    let (code, text) = shuntd(&house, &["restore", file, "--to", to.to_str().expect("a path")]);
+    assert!(code == Some(0) && text.contains("1. restore the pg_dump"), "{text}");
+}
+
+#[test]
 fn programs_tell_their_own_names() {
     let home = tempfile::tempdir().expect("a home");
     for name in ["shuntd", "shunt"] {

@@ -64,7 +64,13 @@ fn a_bound_of_size_takes_the_oldest_logs_until_the_rest_fits_and_fan_outs_go_as_
         100 * DAY_MS
     );
     database(&house).batch_execute(&statement).expect("an older fan-out");
+    // The fan-out's job has no output.
+    house
+        .shunt(&["retention", "plan"])
+        .expect(0, &["those of 1 job would go, 600000 bytes", "of 1 job would go, 0 bytes"]);
     house.shunt(&["retention", "apply"]).expect(0, &["those of 1 job are gone, 600000 bytes"]);
+    let audited = house.shunt(&["audit", "--json"]).text();
+    assert!(audited.contains("retention.apply") && audited.contains("fan_outs"), "{audited}");
     assert_eq!(house.shunt(&["logs", &first]).code, 1);
     assert_eq!(house.shunt(&["logs", &second]).stdout.len(), 600_000);
     assert_eq!(house.shunt(&["fan-out", "show", &fan_out]).code, 1);

@@ -16,7 +16,9 @@ fn the_unit_is_one_that_systemd_takes_and_finds_safe() {
     let dir = tempfile::tempdir().expect("a directory");
     let text =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/shuntd.service")).expect("the unit");
-    assert!(text.contains("\nType=notify\n") && text.contains("\nKillMode=process\n"), "{text}");
+    for line in ["Type=notify", "KillMode=process", "LoadCredential=shuntd-master-key", "LimitCORE=0"] {
+        assert!(text.lines().any(|found| found == line), "{line} is missing in {text}");
+    }
     let unit = dir.path().join("shuntd.service");
     let here = program("shuntd");
     fs::write(&unit, text.replace("/usr/bin/shuntd", here.to_str().expect("a path"))).expect("the unit");

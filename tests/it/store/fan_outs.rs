@@ -26,7 +26,7 @@ on_both_databases!(
     a_workspace_of_rows_that_have_no_job_yet_is_in_use,
 );
 
-fn fan_out(number: u128) -> FanOut {
+pub fn fan_out(number: u128) -> FanOut {
     FanOut {
         id: FanOutId(Uuid::from_u128(number)),
         enterprise: "default".into(),
@@ -46,7 +46,7 @@ fn fan_out(number: u128) -> FanOut {
     }
 }
 
-fn row(number: u32) -> FanOutRow {
+pub fn row(number: u32) -> FanOutRow {
     FanOutRow::new(number, RunnerId(Uuid::from_u128(100 + u128::from(number))), format!("h{number}"))
 }
 

@@ -29,6 +29,7 @@ mod pools;
 mod postgres;
 mod project_usage;
 mod request_keys;
+mod retention;
 mod runner_tests;
 mod samples;
 mod sealed;
