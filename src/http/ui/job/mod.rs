@@ -56,8 +56,8 @@ async fn page(
     // What keeps it waiting may be another job, a runner or a limit; later only its own news matter.
     let waits = Arc::new(AtomicBool::new(true));
     let waited = Arc::clone(&waits);
-    let matters = move |news: &News| match *news {
-        News::Job(job) if job == id => true,
+    let matters = move |news: &News| match news {
+        News::Job(job) if *job == id => true,
         News::Job(_) | News::Runner(_) | News::Removed(_) | News::Limits => waited.load(Ordering::Relaxed),
         News::Change(_) | News::FanOut(_) | News::Access => false,
     };
