@@ -120,9 +120,9 @@ export class Lines {
       this.stale.delete(line.line);
     }
     // It may have grown since it was counted.
-    const last = body.lines.at(-1)?.line ?? 0;
-    if (last > this.total) {
-      this.total = last;
+    const newest = body.lines.at(-1)?.line ?? 0;
+    if (newest > this.total) {
+      this.total = newest;
       this.onchange();
     }
     if (this.kept.size <= KEPT) return;
