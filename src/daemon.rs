@@ -24,7 +24,7 @@ use crate::blobs::{BlobLimits, BlobStore};
 use crate::clock::Clock;
 use crate::config::{Config, DataPaths, Kept, PlacementRule};
 use crate::dispatch::{DialOut, Dispatcher, Parts, Quotas, Retention};
-use crate::http::{self, AdminToken, Api, RateLimits, Rates};
+use crate::http::{self, AdminToken, Api, OpenStreams, RateLimits, Rates};
 use crate::local::LocalMachine;
 use crate::logs::LogStore;
 use crate::metrics::Metrics;
@@ -74,7 +74,7 @@ impl Daemon {
         let options = StoreOptions { metrics: metrics.clone(), ..StoreOptions::default() };
         let store = Store::open(&url, options).with_context(|| format!("cannot open the store {url}"))?;
         backup::take_up(&paths, &store, clock.now_ms()).await?;
-        let logs = LogStore::open(&paths.logs)?.capped(config.output.cap_bytes);
+        let logs = LogStore::open(&paths.logs)?.capped(config.output.cap_bytes).timed(clock.clone());
         let blobs = BlobStore::open(&paths.blobs, blob_limits(config))?;
         let caller = Caller::new(&caller_settings(config))?;
         let sealer = open_sealer(&paths, &store).await?;
@@ -125,8 +125,8 @@ impl Daemon {
         endpoint.into_iter().for_each(Inbound::serve);
         let limits = &config.limits;
         let rates = RateLimits { token_per_s: limits.requests_per_s, address_per_s: limits.anonymous_per_s };
-        let metrics_open = config.metrics.open;
-        let api = Api { dispatcher: dispatcher.clone(), metrics_open, rates: Arc::new(Rates::new(rates)) };
+        let (metrics_open, streams) = (config.metrics.open, OpenStreams::new(limits.streams));
+        let api = Api { dispatcher: dispatcher.clone(), metrics_open, rates: Arc::new(Rates::new(rates)), streams };
         server.spawn(info_span!("http"), |stop| http::serve(listener, door, api, stop));
         tracing::info!(%address, data_dir = %paths.data_dir.display(), "ready");
         systemd::ready(&server, &dispatcher, &address);

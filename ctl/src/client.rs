@@ -19,6 +19,7 @@ use crate::trust::{Refused, Watchman};
 use answer::{date, next_page, not_json, pause_of};
 
 pub use answer::{Answer, parse, unknown_shape};
+pub use create::RequestKey;
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// For the pauses that a server asks for before one request is answered.
@@ -180,10 +181,9 @@ impl Client {
         method: Method,
         url: &Url,
         json: Option<Vec<u8>>,
-        last_event_id: Option<&str>,
+        mut headers: Vec<(HeaderName, &str)>,
     ) -> Result<Option<Response>, ClientError> {
-        let mut headers = vec![(ACCEPT, EVENT_STREAM)];
-        headers.extend(last_event_id.map(|id| (HeaderName::from_static("last-event-id"), id)));
+        headers.push((ACCEPT, EVENT_STREAM));
         let response = self.send(method, url, json, &headers).await?;
         if response.status() == StatusCode::NO_CONTENT {
             return Ok(None);

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use reqwest::header::HeaderName;
 use reqwest::{Method, Response};
 use serde::de::DeserializeOwned;
 
@@ -113,7 +114,8 @@ impl EventStream {
 
     async fn connect(&mut self, client: &Client, last_event_id: Option<&str>) -> Result<(), ClientError> {
         let url = client.url(&self.path, &[]);
-        let response = client.stream(Method::GET, &url, None, last_event_id).await?;
+        let headers = last_event_id.map(|id| (HeaderName::from_static("last-event-id"), id)).into_iter().collect();
+        let response = client.stream(Method::GET, &url, None, headers).await?;
         let nothing = || ClientError::NotStream { path: self.path.clone(), found: "an empty answer".into() };
         let response = response.ok_or_else(nothing)?;
         self.reached = true;

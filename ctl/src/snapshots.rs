@@ -23,6 +23,8 @@ pub enum SnapshotNews<T> {
 pub struct Snapshots<T> {
     stream: EventStream,
     event: &'static str,
+    /// The id of the last snapshot.
+    last: Option<String>,
     of: PhantomData<T>,
 }
 
@@ -30,7 +32,7 @@ impl<T: DeserializeOwned> Snapshots<T> {
     /// Follows `path`, whose events are called `event`.
     #[must_use]
     pub fn new(path: String, event: &'static str) -> Self {
-        Self { stream: EventStream::new(path, true), event, of: PhantomData }
+        Self { stream: EventStream::new(path, true), event, last: None, of: PhantomData }
     }
 
     /// Waits for news. Not cancel-safe: let it complete.
@@ -39,9 +41,10 @@ impl<T: DeserializeOwned> Snapshots<T> {
     /// `ClientError` that will not pass by itself.
     pub async fn next(&mut self, client: &Client) -> Result<SnapshotNews<T>, ClientError> {
         loop {
-            // A new connection begins with a snapshot: nothing is to be resumed.
-            match self.stream.next(client, None).await? {
+            // A new connection begins with a snapshot, unless nothing has changed since the last one.
+            match self.stream.next(client, self.last.as_deref()).await? {
                 StreamNews::Event(event) if event.name == self.event => {
+                    self.last.clone_from(&event.id);
                     return Ok(SnapshotNews::Now(self.stream.parse(&event)?));
                 }
                 // Newer servers may say more.

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use reqwest::header::HeaderName;
 use reqwest::{Method, Url};
 use shuntyard_domain::wire::api::{RunnerBody, StepEvent};
 
-use crate::client::Client;
+use crate::client::{Client, RequestKey};
 use crate::client_error::ClientError;
 use crate::failure::Failure;
 use crate::sse::SseParser;
@@ -55,8 +56,32 @@ pub async fn each(
     if_cut: &'static str,
     mut take: impl FnMut(StepEvent) -> Option<StepsEnd>,
 ) -> Result<StepsEnd, Failure> {
-    let Some(mut response) = client.stream(method, url, json, None).await? else {
-        return Ok(StepsEnd::Finished { runner: None, left_behind: Vec::new() });
+    // Only a bootstrap makes something; all else is asked for once, and its stream is the only one.
+    let mut key = url.path().ends_with("/install").then(RequestKey::fresh);
+    loop {
+        let headers = key.iter().map(RequestKey::header).collect();
+        match once(client, method.clone(), url, json.clone(), headers, &mut take).await {
+            Ok(Some(end)) => return Ok(end),
+            Ok(None) => return Err(Failure::StepsCut(if_cut)),
+            Err(error) => match &mut key {
+                Some(key) => key.again(error).await?,
+                None => return Err(error.into()),
+            },
+        }
+    }
+}
+
+/// One request, to the last event of its stream.
+async fn once(
+    client: &Client,
+    method: Method,
+    url: &Url,
+    json: Option<Vec<u8>>,
+    headers: Vec<(HeaderName, &str)>,
+    mut take: impl FnMut(StepEvent) -> Option<StepsEnd>,
+) -> Result<Option<StepsEnd>, ClientError> {
+    let Some(mut response) = client.stream(method, url, json, headers).await? else {
+        return Ok(Some(StepsEnd::Finished { runner: None, left_behind: Vec::new() }));
     };
     let mut parser = SseParser::default();
     while let Some(bytes) = client.chunk(&mut response).await? {
@@ -66,11 +91,11 @@ pub async fn each(
             let event: StepEvent = serde_json::from_str(&event.data)
                 .map_err(|source| ClientError::UnknownEvent { path: path(), source })?;
             if let Some(end) = take(event) {
-                return Ok(end);
+                return Ok(Some(end));
             }
         }
     }
-    Err(Failure::StepsCut(if_cut))
+    Ok(None)
 }
 
 /// What the last event of a stream says; `None` for any other.

@@ -50,6 +50,7 @@ pub(super) const KEYS: &[&str] = &[
     "retention.job_max_age_days",
     "limits.requests_per_s",
     "limits.anonymous_per_s",
+    "limits.streams",
     "limits.unfinished_jobs",
     "limits.script_kib",
     "limits.matrix_rows",

@@ -202,12 +202,13 @@ fn read_limits(layers: &mut Layers) -> LimitsConfig {
     };
     let requests_per_s = whole("limits.requests_per_s", 0..=1_000_000, "requests", 500);
     let anonymous_per_s = whole("limits.anonymous_per_s", 0..=1_000_000, "requests", 100);
+    let streams = whole("limits.streams", 0..=1_000_000, "streams", 128);
     let unfinished_jobs =
         Some(whole("limits.unfinished_jobs", 0..=1_000_000, "jobs", 100_000)).filter(|jobs| *jobs > 0);
     let script_bytes = whole("limits.script_kib", 1..=1024, "KiB", 1024) << 10;
     let matrix_rows = whole("limits.matrix_rows", 1..=MAX_ROWS.into(), "rows", MAX_ROWS.into());
     let job_log_bytes = read_mib(layers, "limits.job_log_mib", 1, 1 << 20);
-    LimitsConfig { requests_per_s, anonymous_per_s, unfinished_jobs, script_bytes, matrix_rows, job_log_bytes }
+    LimitsConfig { requests_per_s, anonymous_per_s, streams, unfinished_jobs, script_bytes, matrix_rows, job_log_bytes }
 }
 
 fn read_seconds(layers: &mut Layers, key: &'static str, least: u32, most: u32, default: u32) -> Duration {

@@ -250,6 +250,8 @@ pub struct LimitsConfig {
     pub requests_per_s: u32,
     /// Of one address without a good token; 0: any number.
     pub anonymous_per_s: u32,
+    /// Event streams that one caller may have open; 0: any number.
+    pub streams: u32,
     /// Of one project; `None`: any number.
     pub unfinished_jobs: Option<u32>,
     pub script_bytes: u32,

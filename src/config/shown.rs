@@ -113,6 +113,7 @@ impl Config {
                 vec![
                     ("requests_per_s", limits.requests_per_s.to_string()),
                     ("anonymous_per_s", limits.anonymous_per_s.to_string()),
+                    ("streams", limits.streams.to_string()),
                     ("unfinished_jobs", limits.unfinished_jobs.unwrap_or(0).to_string()),
                     ("script_kib", (limits.script_bytes >> 10).to_string()),
                     ("matrix_rows", limits.matrix_rows.to_string()),

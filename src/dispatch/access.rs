@@ -1,10 +1,12 @@
 //! From an inventory entry to a place on a connection.
 
+use std::sync::Arc;
+
 use shuntyard_domain::board::BoardEvent;
 use shuntyard_domain::ids::RunnerId;
 
 use super::inventory::Known;
-use super::{DispatchError, Dispatcher};
+use super::{DispatchError, Dispatcher, Thing};
 use crate::ssh::{ConnectError, Lease};
 
 impl Dispatcher {
@@ -28,7 +30,17 @@ impl Dispatcher {
 
     /// Changes what is known about a runner, and tells board and listeners.
     pub(super) fn update_runner(&self, id: RunnerId, change: impl FnOnce(&mut Known)) {
-        self.0.inventory.update(id, change, |known| self.tell_board(BoardEvent::RunnerChanged(known.for_board())));
+        let mut left = None;
+        let noted = |known: &mut Known| {
+            let before = Arc::clone(&known.runner);
+            change(known);
+            left = (before.scope != known.runner.scope).then(|| before.scope.place());
+        };
+        self.0.inventory.update(id, noted, |known| self.tell_board(BoardEvent::RunnerChanged(known.for_board())));
+        // First: who sees both places is told that it is there.
+        if let Some(left) = left {
+            self.0.feed.removed(Thing::Runner(id), left);
+        }
         self.0.feed.runner_changed(id);
     }
 }

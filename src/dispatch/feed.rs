@@ -1,21 +1,48 @@
 //! Tells listeners that something changed; what changed they read from the store and the logs.
 
+mod recent;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use shuntyard_domain::access::Place;
 use shuntyard_domain::ids::{ChangeId, FanOutId, JobId, RunnerId};
 use tokio::sync::{broadcast, watch};
 
+use recent::Recent;
+
+pub use recent::Mark;
+
 /// How many changes a slow listener may be behind; beyond it, it is told so and reads everything again.
 const BACKLOG: usize = 1024;
+/// How many changes a reader may have missed, by being cut off or slow, and still get no more than them: 256 KiB in all.
+const REMEMBERED: usize = 8192;
+
+/// One thing that lists show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Thing {
+    Runner(RunnerId),
+    Job(JobId),
+    Change(ChangeId),
+    FanOut(FanOutId),
+}
+
+/// A thing that is gone, or lies elsewhere now.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Removed {
+    pub thing: Thing,
+    /// Who saw it there is told; a runner that served all lay in the enterprise.
+    pub was_at: Place,
+}
 
 /// Something that lists show has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum News {
     Job(JobId),
     Runner(RunnerId),
     Change(ChangeId),
     FanOut(FanOutId),
+    Removed(Arc<Removed>),
     /// A limit on the jobs of a project.
     Limits,
     /// Users, their roles, or tokens: open streams look again whether their reader still may.
@@ -35,16 +62,69 @@ pub struct JobPulse {
 #[derive(Clone)]
 pub struct Feed {
     changes: broadcast::Sender<News>,
+    /// When it began, in Unix milliseconds.
+    epoch: i64,
+    recent: Arc<Mutex<Recent<News>>>,
+    /// The number of the last change.
+    last: watch::Sender<u64>,
     pulses: Arc<Mutex<HashMap<JobId, watch::Sender<JobPulse>>>>,
 }
 
-impl Default for Feed {
-    fn default() -> Self {
-        Self { changes: broadcast::Sender::new(BACKLOG), pulses: Arc::default() }
-    }
+/// What a reader has missed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missed {
+    /// Each thing once, in order.
+    Changes(Vec<(Mark, News)>),
+    /// The place is one of another run of the dispatcher.
+    Restarted,
+    /// More than is remembered.
+    TooMuch,
 }
 
 impl Feed {
+    /// A feed that begins now; `epoch` tells it from those of earlier runs.
+    #[must_use]
+    pub fn new(epoch: i64) -> Self {
+        Self {
+            changes: broadcast::Sender::new(BACKLOG),
+            epoch,
+            recent: Arc::new(Mutex::new(Recent::new(REMEMBERED))),
+            last: watch::Sender::new(0),
+            pulses: Arc::default(),
+        }
+    }
+
+    fn tell(&self, news: News) {
+        let seq = self.recent.lock().unwrap_or_else(PoisonError::into_inner).push(news.clone());
+        // Of two changes the later one may be told first.
+        self.last.send_modify(|last| *last = seq.max(*last));
+        let _ = self.changes.send(news);
+    }
+
+    /// The place behind everything that has changed so far; ask first, then read.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark { epoch: self.epoch, seq: self.recent.lock().unwrap_or_else(PoisonError::into_inner).last() }
+    }
+
+    /// What has changed behind a place.
+    #[must_use]
+    pub fn since(&self, at: Mark) -> Missed {
+        if at.epoch != self.epoch {
+            return Missed::Restarted;
+        }
+        let changes = self.recent.lock().unwrap_or_else(PoisonError::into_inner).since(at.seq);
+        changes.map_or(Missed::TooMuch, |changes| {
+            Missed::Changes(changes.into_iter().map(|(seq, news)| (Mark { seq, ..at }, news)).collect())
+        })
+    }
+
+    /// Waits until something has changed behind a place of this run.
+    pub async fn beyond(&self, at: Mark) {
+        // The sender lives as long as the feed.
+        let _ = self.last.subscribe().wait_for(|last| *last > at.seq).await;
+    }
+
     /// Changes from now on.
     #[must_use]
     pub fn changes(&self) -> broadcast::Receiver<News> {
@@ -65,7 +145,7 @@ impl Feed {
 
     pub fn job_changed(&self, job: JobId, version: i64) {
         self.pulse(job, |pulse| pulse.version = pulse.version.max(version));
-        let _ = self.changes.send(News::Job(job));
+        self.tell(News::Job(job));
     }
 
     pub fn log_grew(&self, job: JobId, log_bytes: u64) {
@@ -73,23 +153,28 @@ impl Feed {
     }
 
     pub fn runner_changed(&self, runner: RunnerId) {
-        let _ = self.changes.send(News::Runner(runner));
+        self.tell(News::Runner(runner));
     }
 
     pub fn change_changed(&self, change: ChangeId) {
-        let _ = self.changes.send(News::Change(change));
+        self.tell(News::Change(change));
     }
 
     pub fn fan_out_changed(&self, fan_out: FanOutId) {
-        let _ = self.changes.send(News::FanOut(fan_out));
+        self.tell(News::FanOut(fan_out));
+    }
+
+    /// Something was deleted, or has left the place where it was; to be said once the store and the memory say so.
+    pub fn removed(&self, thing: Thing, was_at: Place) {
+        self.tell(News::Removed(Arc::new(Removed { thing, was_at })));
     }
 
     pub fn limits_changed(&self) {
-        let _ = self.changes.send(News::Limits);
+        self.tell(News::Limits);
     }
 
     pub fn access_changed(&self) {
-        let _ = self.changes.send(News::Access);
+        self.tell(News::Access);
     }
 
     /// Only jobs that somebody listens to have a pulse; one whose last listener left is forgotten here.
@@ -112,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_job_without_listeners_costs_nothing() {
-        let (feed, job) = (Feed::default(), JobId(Uuid::from_u128(1)));
+        let (feed, job) = (Feed::new(0), JobId(Uuid::from_u128(1)));
         feed.log_grew(job, 5);
         assert!(feed.pulses.lock().unwrap().is_empty());
         let listener = feed.job(job);
@@ -127,7 +212,7 @@ mod tests {
 
     #[test]
     fn listeners_of_finished_jobs_do_not_pile_up() {
-        let feed = Feed::default();
+        let feed = Feed::new(0);
         for n in 0..100_000 {
             drop(feed.job(JobId(Uuid::from_u128(n))));
         }

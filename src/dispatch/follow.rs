@@ -331,6 +331,7 @@ impl<'e> Following<'e> {
             }
             AttemptEvent::Attached { .. } => {
                 self.start_channel = false;
+                self.sink.reattached();
                 self.confirm(Duration::ZERO);
                 self.commit_running();
                 None

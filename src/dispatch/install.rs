@@ -27,7 +27,6 @@ use super::inventory::Known;
 use super::steps::{Failure, Steps};
 use super::test_runner::Examinee;
 use super::{DispatchError, Dispatcher, new_id};
-use crate::acting::on_behalf;
 use crate::ssh::bootstrap::Rights;
 use crate::ssh::{Dial, RunnerKey, Session, Target, fingerprint};
 use crate::store::RequestKey;
@@ -80,11 +79,11 @@ impl Dispatcher {
         let span = info_span!("install", runner.name = %checked.hostname);
         let engine = self.clone();
         self.0.tasks.spawn(span, move |_| {
-            on_behalf(RequestKey::carried(async move {
+            RequestKey::carried(async move {
                 let before = engine.0.inventory.by_name(&checked.hostname);
                 Install { engine: &engine, steps: &steps, checked: &checked, via, before: before.as_ref() }.run().await;
                 drop(claims);
-            }))
+            })
         });
         Ok(listener)
     }

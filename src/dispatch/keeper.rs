@@ -13,7 +13,7 @@ use tracing::{Instrument as _, info_span};
 
 use super::inventory::{Contact, Known};
 use super::test_runner::CheckPlan;
-use super::{DispatchError, Dispatcher};
+use super::{DispatchError, Dispatcher, Thing};
 use crate::ssh::{ConnectError, RunnerKey, attempt};
 use crate::store::{StoreError, job_find};
 
@@ -71,9 +71,13 @@ impl Dispatcher {
             keeper_stop: keeper_stop.clone(),
             changed: Arc::default(),
         };
-        let id = known.runner.id;
+        let (id, place) = (known.runner.id, known.runner.scope.place());
+        let was_at = self.0.inventory.get(id).map(|before| before.runner.scope.place());
         let span = info_span!("keeper", runner.name = %known.runner.hostname);
         self.0.inventory.put(known);
+        if let Some(was_at) = was_at.filter(|was_at| *was_at != place) {
+            self.0.feed.removed(Thing::Runner(id), was_at);
+        }
         self.update_runner(id, |_| ());
         let engine = self.clone();
         self.0.tasks.spawn(span, move |_| async move {

@@ -23,13 +23,15 @@ pub(super) struct LogSink {
     received_bytes: u64,
     /// Of a job that was handed secrets. Behind a lock because it works on the writer's thread; never waited for.
     masking: Option<Arc<Mutex<Masking>>>,
+    /// The connection came back, and no byte has come since.
+    reattached: bool,
 }
 
 impl LogSink {
     pub(super) fn new(logs: LogStore, attempt: AttemptId, masks: Option<Arc<Patterns>>) -> Self {
         let stored_bytes = logs.stored_bytes(attempt);
         let masking = masks.map(|masks| Arc::new(Mutex::new(Masking::new(masks))));
-        Self { logs, attempt, writer: None, stored_bytes, received_bytes: 0, masking }
+        Self { logs, attempt, writer: None, stored_bytes, received_bytes: 0, masking, reattached: false }
     }
 
     /// Bytes stored, as far as it is known.
@@ -56,12 +58,21 @@ impl LogSink {
         self.received_bytes
     }
 
+    /// Takes notice that the attempt is followed again; where it goes on is noted with the first byte.
+    pub(super) const fn reattached(&mut self) {
+        self.reattached = true;
+    }
+
     /// Appends the channel's next chunks; answers how much is stored then.
     pub(super) async fn append(&mut self, chunks: Vec<Bytes>) -> Result<u64, DispatchError> {
         let (offset, masking) = (self.received_bytes, self.masking.clone());
         self.received_bytes += chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>();
+        let reattached = std::mem::take(&mut self.reattached);
         let appended = self.on_writer(move |writer| {
             let mut at = offset;
+            if reattached {
+                writer.reattached();
+            }
             for chunk in &chunks {
                 match &masking {
                     Some(masking) => {

@@ -70,7 +70,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::info_span;
 use uuid::Uuid;
 
-use crate::acting::on_behalf;
 use crate::blobs::BlobStore;
 use crate::clock::Clock;
 use crate::logs::LogStore;
@@ -85,7 +84,7 @@ pub use accounts::{AccountError, Holder};
 pub use dial_out::DialOut;
 pub use engine_error::DispatchError;
 pub use enrol::EnrolError;
-pub use feed::{Feed, JobPulse, News};
+pub use feed::{Feed, JobPulse, Mark, Missed, News, Removed, Thing};
 pub use git_blob::git_blob_id;
 pub use inventory::Contact;
 pub use local::{Local, LocalHost, LocalRunner, local_runner};
@@ -207,6 +206,7 @@ impl Dispatcher {
     /// `DispatchError` when the store cannot be read or a runner's key cannot be opened.
     pub async fn start(parts: Parts) -> Result<Self, DispatchError> {
         // Unbounded: senders are request handlers and job tasks, each of which waits for its own answer elsewhere.
+        let epoch = parts.clock.now_ms();
         let (loop_events, inbox) = mpsc::unbounded_channel();
         let (asks, asked) = mpsc::unbounded_channel();
         let (fan_out_asks, fan_outs_asked) = mpsc::unbounded_channel();
@@ -222,7 +222,7 @@ impl Dispatcher {
             metrics: parts.metrics,
             spool_cap_bytes: parts.spool_cap_bytes,
             quotas: parts.quotas,
-            feed: Feed::default(),
+            feed: Feed::new(epoch),
             accounts: Accounts::default(),
             inventory: Inventory::default(),
             jump_hosts: JumpHosts::default(),
@@ -324,10 +324,10 @@ impl Dispatcher {
     ) -> Result<T, DispatchError> {
         let (answer, answered) = oneshot::channel();
         self.0.tasks.spawn(tracing::Span::current(), move |_| {
-            on_behalf(RequestKey::carried(async move {
+            RequestKey::carried(async move {
                 // The caller may have gone away.
                 let _ = answer.send(work.await);
-            }))
+            })
         });
         answered.await.unwrap_or(Err(DispatchError::Interrupted))
     }

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use shuntyard_domain::access::Place;
 use shuntyard_domain::ids::AttemptId;
 use shuntyard_domain::wire::retention::{KeptBody, RetentionBody};
 use shuntyard_domain::wire::time_text::rfc3339;
@@ -13,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::info_span;
 
 use super::engine_error::told;
-use super::{DispatchError, Dispatcher};
+use super::{DispatchError, Dispatcher, Thing};
 use crate::store::{
-    Changed, Connection, JobPart, OldJob, StoreError, audit_note, fan_out_forget, fan_out_to_forget,
-    fan_outs_to_forget, jobs_forget, jobs_to_forget, jobs_with_part, part_bytes, parts_removed,
+    Changed, Connection, JobPart, OldJob, StoreError, audit_note, fan_out_find, fan_out_forget, fan_out_to_forget,
+    fan_outs_to_forget, job_find, jobs_forget, jobs_to_forget, jobs_with_part, part_bytes, parts_removed,
 };
 
 const FIRST_LOOK: Duration = Duration::from_secs(60);
@@ -206,10 +207,12 @@ impl Dispatcher {
             if purpose == Purpose::Remove {
                 self.remove_logs(&going).await?;
                 let write = move |c: &mut Connection| {
+                    let removed = removed_jobs(c, &going)?;
                     jobs_forget(c, &going)?;
-                    note(c, "jobs", &going)
+                    note(c, "jobs", &going)?;
+                    Ok::<_, StoreError>(removed)
                 };
-                self.0.store.write(write).await?;
+                self.tell_removed(self.0.store.write(write).await?);
                 tokio::time::sleep(BREATH).await;
             }
             if !all {
@@ -233,12 +236,22 @@ impl Dispatcher {
             gone.bytes += going.iter().map(|job| job.bytes).sum::<u64>();
             self.remove_logs(&going).await?;
             let write = move |c: &mut Connection| {
+                let mut removed = removed_jobs(c, &going)?;
+                let place = fan_out_find(c, id)?.map(|found| Place::of(&found.org, &found.project));
                 fan_out_forget(c, id, &going)?;
-                note(c, "fan_outs", &going)
+                note(c, "fan_outs", &going)?;
+                if fan_out_find(c, id)?.is_none() {
+                    removed.extend(place.map(|place| (Thing::FanOut(id), place)));
+                }
+                Ok::<_, StoreError>(removed)
             };
-            self.0.store.write(write).await?;
+            self.tell_removed(self.0.store.write(write).await?);
             tokio::time::sleep(BREATH).await;
         }
+    }
+
+    fn tell_removed(&self, removed: Vec<(Thing, Place)>) {
+        removed.into_iter().for_each(|(thing, was_at)| self.0.feed.removed(thing, was_at));
     }
 
     async fn remove_logs(&self, going: &[OldJob]) -> Result<(), DispatchError> {
@@ -250,6 +263,16 @@ impl Dispatcher {
         });
         Ok(removed.await.map_err(|_| DispatchError::Interrupted)??)
     }
+}
+
+/// Jobs that are about to be forgotten, and where they lie.
+fn removed_jobs(c: &mut Connection, going: &[OldJob]) -> Result<Vec<(Thing, Place)>, StoreError> {
+    let mut removed = Vec::new();
+    for job in going {
+        let origin = job_find(c, job.id)?.map(|job| job.origin);
+        removed.extend(origin.map(|origin| (Thing::Job(job.id), Place::of(&origin.org, &origin.project))));
+    }
+    Ok(removed)
 }
 
 /// One batch in the audit log, when a person asked for it: how much of what, up to which end.

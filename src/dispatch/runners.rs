@@ -13,7 +13,7 @@ use shuntyard_domain::wire::time_text::rfc3339;
 
 use super::fan_outs::Ask;
 use super::inventory::{Contact, Known};
-use super::{DispatchError, Dispatcher};
+use super::{DispatchError, Dispatcher, Thing};
 use crate::ssh;
 use crate::store::{
     Connection, RunnerDeleted, RunnerEvent, StoreError, dial_out_key_delete, jobs_on_runner, jobs_placed, runner_by_id,
@@ -137,12 +137,15 @@ impl Dispatcher {
             runner_delete(c, id).map(drop)
         };
         self.0.store.write(delete).await?;
+        let scope = self.0.inventory.get(id).map(|known| known.runner.scope.place());
         self.0.inventory.remove(id, || self.tell_board(BoardEvent::RunnerRemoved(id)));
         self.need_not_ask(id).await;
         self.0.dial_out.tunnels.revoke(id);
         self.0.pool.forget(id);
         self.ask_about_fan_outs(Ask::Open);
-        self.0.feed.runner_changed(id);
+        if let Some(scope) = scope {
+            self.0.feed.removed(Thing::Runner(id), scope);
+        }
         Ok(())
     }
 }

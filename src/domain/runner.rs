@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::Place;
 use crate::closed::closed_list;
 use crate::facts::Facts;
 use crate::filter::Attributes;
@@ -55,6 +56,12 @@ impl Scope {
             Self::Enterprise => None,
             Self::Org(org) => Some(org),
         }
+    }
+
+    /// Where it lies; what serves all lies in the enterprise.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.org().map_or(Place::Enterprise, |org| Place::of(org, ""))
     }
 }
 

@@ -20,7 +20,7 @@ use super::error::ApiError;
 use super::pages;
 use super::path::{PathChange, PathEnterprise, PathPipeline, PathStage, PathWithin};
 use super::query::ApiQuery;
-use super::sse::{self, EventStream};
+use super::sse::{self, EventStream, LastId};
 use crate::dispatch::{News, Trigger};
 use crate::store::ChangeQuery;
 
@@ -113,10 +113,16 @@ pub(super) async fn show(State(api): State<Api>, path: PathChange) -> Result<Jso
 }
 
 /// `change`: the whole change at once, and again after every change of it or of one of its jobs.
-pub(super) async fn streaming(State(api): State<Api>, path: PathChange) -> Result<EventStream, ApiError> {
+pub(super) async fn streaming(State(api): State<Api>, path: PathChange, last: LastId) -> Result<EventStream, ApiError> {
     let id = api.change_at(&path).await?.id;
-    let matters = move |news| news == News::Change(id);
-    Ok(sse::snapshots(api, "change", matters, move |api| async move { Ok(api.dispatcher.change_body(id).await?) }))
+    let matters = move |news: &News| *news == News::Change(id);
+    Ok(sse::snapshots(
+        api,
+        last,
+        "change",
+        matters,
+        move |api| async move { Ok(api.dispatcher.change_body(id).await?) },
+    ))
 }
 
 /// Chef's `merge`.

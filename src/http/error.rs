@@ -1,5 +1,6 @@
 //! The only place that knows status codes for errors.
 
+mod uploads;
 pub(super) mod words;
 
 use std::any::Any;
@@ -12,9 +13,9 @@ use shuntyard_domain::project_config::Fault;
 use shuntyard_domain::wire::api::ErrorBody;
 use shuntyard_domain::wire::idempotency;
 
+use super::open_streams::TooManyStreams;
 use super::rate::{BURST_S, TooOften};
 use super::request_id;
-use crate::blobs::BlobError;
 use crate::dispatch::{AccountError, DispatchError, EnrolError, NotReady, Quota};
 use crate::store::StoreError;
 
@@ -49,6 +50,8 @@ pub(super) enum ApiError {
     TooSlow,
     /// More requests than one caller may send.
     TooOften(TooOften),
+    /// More open streams than one caller may have.
+    TooManyStreams(TooManyStreams),
     /// A step on a runner's host failed.
     StepFailed(String),
     /// A host was not enrolled.
@@ -176,6 +179,11 @@ fn shown(error: ApiError) -> Shown {
         ApiError::TooSlow => {
             Shown::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body did not arrive within 60 seconds")
         }
+        ApiError::TooManyStreams(TooManyStreams { most }) => Shown::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_streams",
+            format!("this caller has {most} event streams open, as many as [limits] streams allows; close one first"),
+        ),
         ApiError::TooOften(TooOften { wait_s, per_s }) => {
             let message = format!("more requests than are taken from one caller; try again in {wait_s} s");
             let allowed = vec![format!("{per_s} requests a second, and {} at once", u64::from(per_s) * BURST_S)];
@@ -190,7 +198,7 @@ fn shown_dispatch(error: DispatchError) -> Shown {
     use DispatchError as E;
     let message = error.to_string();
     match error {
-        E::Blob(error) => shown_blob(&error, message),
+        E::Blob(error) => uploads::shown_blob(&error, message),
         E::NoToken(_)
         | E::NoPool(_)
         | E::NoWebhook(_)
@@ -292,55 +300,6 @@ fn shown_enrol(error: &EnrolError) -> Shown {
         E::Engine(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     Shown::new(status, error.code(), format!("{error}; {}", error.try_next()))
-}
-
-/// What was uploaded is refused with what was found and what is allowed.
-fn shown_blob(error: &BlobError, message: String) -> Shown {
-    use BlobError as E;
-    let with = |status, code, allowed: String| Shown { allowed: vec![allowed], ..Shown::new(status, code, &message) };
-    match error {
-        E::NoWorkspace(_) => Shown::new(StatusCode::NOT_FOUND, "not_found", message),
-        E::BadManifest(bad) if bad.is_too_large() => {
-            with(StatusCode::PAYLOAD_TOO_LARGE, "workspace_too_large", bad.allowed())
-        }
-        E::BadManifest(bad) => Shown {
-            path: bad.path().map(str::to_owned),
-            ..with(StatusCode::UNPROCESSABLE_ENTITY, "bad_workspace", bad.allowed())
-        },
-        E::OtherManifest { found, .. } => with(StatusCode::UNPROCESSABLE_ENTITY, "other_digest", found.to_string()),
-        E::OtherContent { said, .. } => {
-            with(StatusCode::UNPROCESSABLE_ENTITY, "other_digest", format!("contents whose SHA-256 is {said}"))
-        }
-        E::NotAsked { .. } => {
-            with(StatusCode::UNPROCESSABLE_ENTITY, "not_asked", "files that the manifest names, each once".into())
-        }
-        E::BadBundle(_) => with(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "bad_bundle",
-            "a zstd stream of files, as docs/PROTOCOL.md says".into(),
-        ),
-        E::Ratio { allowed, .. } => {
-            with(StatusCode::PAYLOAD_TOO_LARGE, "compressed_too_much", format!("up to {allowed} to 1"))
-        }
-        E::FileTooLarge { allowed, .. } => {
-            with(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("up to {allowed} bytes"))
-        }
-        E::StoreFull { allowed, .. } => {
-            with(StatusCode::INSUFFICIENT_STORAGE, "store_full", format!("up to {allowed} bytes"))
-        }
-        E::DiskFull { allowed, .. } => {
-            with(StatusCode::INSUFFICIENT_STORAGE, "disk_full", format!("{allowed} bytes that stay free"))
-        }
-        E::CutOff(_) => Shown::new(StatusCode::BAD_REQUEST, "cut_off", message),
-        E::Directory { .. } | E::File { .. } | E::Damaged(_) | E::Incomplete { .. } | E::ReceiverGone(_) => {
-            tracing::error!(error = message, "a workspace could not be stored or read");
-            Shown::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal_error",
-                "the server could not do this; its log says why under this request id",
-            )
-        }
-    }
 }
 
 impl IntoResponse for ApiError {

@@ -18,7 +18,7 @@ use super::error::ApiError;
 use super::pages;
 use super::path::PathId;
 use super::query::ApiQuery;
-use super::sse::{self, EventStream};
+use super::sse::{self, EventStream, LastId};
 use crate::dispatch::{DEFAULT, News};
 use crate::store::FanOutQuery;
 
@@ -104,10 +104,20 @@ pub(super) async fn show(State(api): State<Api>, PathId(id): PathId<FanOutId>) -
 }
 
 /// `fan_out`: the whole of it at once, and again after every change of it or of one of its jobs.
-pub(super) async fn streaming(State(api): State<Api>, PathId(id): PathId<FanOutId>) -> Result<EventStream, ApiError> {
+pub(super) async fn streaming(
+    State(api): State<Api>,
+    PathId(id): PathId<FanOutId>,
+    last: LastId,
+) -> Result<EventStream, ApiError> {
     api.dispatcher.fan_out_body(id).await?;
-    let matters = move |news| news == News::FanOut(id);
-    Ok(sse::snapshots(api, "fan_out", matters, move |api| async move { Ok(api.dispatcher.fan_out_body(id).await?) }))
+    let matters = move |news: &News| *news == News::FanOut(id);
+    Ok(sse::snapshots(
+        api,
+        last,
+        "fan_out",
+        matters,
+        move |api| async move { Ok(api.dispatcher.fan_out_body(id).await?) },
+    ))
 }
 
 /// In whatever state it is: 204.

@@ -27,7 +27,7 @@ use super::error::ApiError;
 use super::pages::{self, MAX_PAGE, bad};
 use super::path::PathId;
 use super::query::ApiQuery;
-use super::sse::{self, EventStream};
+use super::sse::{self, EventStream, LastId};
 use crate::dispatch::{DEFAULT, News};
 use crate::store::{
     JobEventRow, JobQuery, RecordedEvent, job_attempts, job_collected_find, job_events, job_page, job_receipt_find,
@@ -121,6 +121,12 @@ impl Api {
         Ok(body)
     }
 
+    /// What happened to a job, oldest first.
+    pub(super) async fn job_history(&self, id: JobId) -> Result<Vec<JobEventBody>, ApiError> {
+        let events = self.dispatcher.store().read(move |c| job_events(c, id)).await?;
+        Ok(events.into_iter().map(event_body).collect())
+    }
+
     /// The answers for jobs as they are now; a runner that was deleted keeps its name on its jobs.
     pub(super) async fn job_bodies(&self, jobs: &[Job]) -> Result<Vec<JobBody>, ApiError> {
         let dispatcher = &self.dispatcher;
@@ -212,10 +218,11 @@ pub(super) async fn explain(State(api): State<Api>, PathId(id): PathId<JobId>) -
 pub(super) async fn explain_streaming(
     State(api): State<Api>,
     PathId(id): PathId<JobId>,
+    last: LastId,
 ) -> Result<EventStream, ApiError> {
     explained(&api, id).await?;
-    let matters = |news| matches!(news, News::Job(_) | News::Runner(_) | News::Limits);
-    Ok(sse::snapshots(api, "explanation", matters, move |api| async move { explained(&api, id).await }))
+    let matters = |news: &News| matches!(news, News::Job(_) | News::Runner(_) | News::Removed(_) | News::Limits);
+    Ok(sse::snapshots(api, last, "explanation", matters, move |api| async move { explained(&api, id).await }))
 }
 
 async fn explained(api: &Api, id: JobId) -> Result<Explanation, ApiError> {
@@ -230,8 +237,7 @@ pub(super) async fn events(
     PathId(id): PathId<JobId>,
 ) -> Result<Json<Vec<JobEventBody>>, ApiError> {
     let job = api.dispatcher.job(id).await?;
-    let events = api.dispatcher.store().read(move |c| job_events(c, job.id)).await?;
-    Ok(Json(events.into_iter().map(event_body).collect()))
+    Ok(Json(api.job_history(job.id).await?))
 }
 
 fn event_body(row: JobEventRow) -> JobEventBody {
@@ -243,11 +249,12 @@ fn event_body(row: JobEventRow) -> JobEventBody {
 }
 
 /// Chef's `update_job_queue`: the whole queue at once, and again after every change.
-pub(super) async fn streaming(State(api): State<Api>, caller: Caller) -> EventStream {
+pub(super) async fn streaming(State(api): State<Api>, caller: Caller, last: LastId) -> EventStream {
     sse::snapshots(
         api,
+        last,
         "update_job_queue",
-        |news| matches!(news, News::Job(_)),
+        |news| matches!(news, News::Job(_) | News::Removed(_)),
         move |api| {
             let caller = caller.clone();
             async move {

@@ -9,14 +9,17 @@ mod changes;
 mod dial_out;
 mod enrolment;
 mod error;
+mod events;
 mod fan_outs;
 mod idempotency;
 mod jobs;
 mod jump_hosts;
 mod limits;
 mod log;
+mod log_lines;
 mod login;
 mod metrics;
+mod open_streams;
 mod openapi;
 mod pages;
 mod path;
@@ -55,6 +58,7 @@ use crate::dispatch::Dispatcher;
 
 pub use access::{At, Declared, Needs};
 pub use auth::{AdminToken, TokenError};
+pub use open_streams::OpenStreams;
 pub use rate::{RateLimits, Rates};
 pub use serve::Door;
 
@@ -68,6 +72,7 @@ pub struct Api {
     /// `/metrics` is answered without a token.
     pub metrics_open: bool,
     pub rates: Arc<Rates>,
+    pub streams: OpenStreams,
 }
 
 /// All routes.

@@ -30,7 +30,12 @@ pub(super) fn keys_of(method: &Method, route: &str) -> &'static [&'static str] {
         }
         Method::GET | Method::HEAD if route.ends_with("/fan_outs") => &["status", "project", "before", "limit"],
         Method::GET | Method::HEAD if route.ends_with("/changes/{id}/plan") => &["stage"],
+        Method::GET | Method::HEAD if route.ends_with("/log/lines") => &["from", "count"],
+        Method::GET | Method::HEAD if route.ends_with("/log/search") => &["q", "from", "limit", "ignore_case"],
         Method::GET | Method::HEAD if route.ends_with("/phase_runs/{id}/log") => &["colorize"],
+        Method::GET | Method::HEAD if route == "/events" || route.ends_with("/{enterprise}/events") => {
+            &["topics", "job", "since"]
+        }
         Method::GET | Method::HEAD if route.ends_with("/deliveries") => &["before", "limit"],
         Method::POST if route.ends_with("/trigger/{stage}") => &["failed_only"],
         Method::DELETE if route.ends_with("/runners/{hostname}") => &["drain", "cancel_jobs", "force"],

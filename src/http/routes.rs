@@ -5,9 +5,9 @@ use axum::handler::Handler as _;
 
 use super::access::{Act, Administer, At, Commit, Look, Open, Review, Routes, Ship, SignedIn, Trigger};
 use super::{
-    artifacts, audit, body, changes, dial_out, enrolment, fan_outs, jobs, jump_hosts, limits, log, login, metrics,
-    openapi, phase_runs, pools, queue, retention, runners, secrets, status, tenancy, tokens, users, webhooks,
-    workspaces,
+    artifacts, audit, body, changes, dial_out, enrolment, events, fan_outs, jobs, jump_hosts, limits, log, log_lines,
+    login, metrics, openapi, phase_runs, pools, queue, retention, runners, secrets, status, tenancy, tokens, users,
+    webhooks, workspaces,
 };
 
 /// What lies below an enterprise.
@@ -31,6 +31,7 @@ pub(super) fn tree() -> Routes {
         .put("/workspaces/{id}/files", Commit(At::Anywhere), workspaces::receive)
         .get("/changes", Look(At::Anywhere), changes::list)
         .nest("/changes/{id}", change_routes())
+        .get("/events", Look(At::Anywhere), events::streaming)
         .get("/audit", Administer(At::Enterprise), audit::list)
         .get("/audit/check", Administer(At::Enterprise), audit::check)
         .get("/queue", Look(At::Anywhere), queue::show)
@@ -163,6 +164,9 @@ fn job_routes() -> Routes {
         .get("/{id}/artifacts", Look(At::Job), artifacts::list)
         .get("/{id}/artifacts/{*path}", Look(At::Job), artifacts::download)
         .get("/{id}/log", Look(At::Job), log::download)
+        .get("/{id}/log/growth", Look(At::Job), log_lines::growth)
+        .get("/{id}/log/lines", Look(At::Job), log_lines::lines)
+        .get("/{id}/log/search", Look(At::Job), log_lines::search)
         .get("/{id}/log/streaming", Look(At::Job), log::streaming)
 }
 

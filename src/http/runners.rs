@@ -21,7 +21,7 @@ use super::error::ApiError;
 use super::pages::bad;
 use super::path::PathHost;
 use super::query::ApiQuery;
-use super::sse::{self, EventStream};
+use super::sse::{self, EventStream, LastId};
 use super::{Api, steps};
 use crate::dispatch::Removal;
 use crate::store::{
@@ -46,10 +46,11 @@ pub(super) async fn show(State(api): State<Api>, PathHost(hostname): PathHost) -
 }
 
 /// Chef's `runners_state_updated`: the whole inventory at once, and again after every change.
-pub(super) async fn streaming(State(api): State<Api>, caller: Caller) -> EventStream {
+pub(super) async fn streaming(State(api): State<Api>, caller: Caller, last: LastId) -> EventStream {
     // A job that starts or ends changes its runner's free slots: every change counts.
     sse::snapshots(
         api,
+        last,
         "runners_state_updated",
         |_| true,
         move |api| {

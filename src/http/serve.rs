@@ -1,5 +1,7 @@
 //! Connections of the API: how many there are at a time, and how long one may take to say what it wants.
 
+mod drained;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,9 +24,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug_span;
 
 use super::peer::{OverTls, Peer};
-use super::{error, request_id};
+use super::{error, request_id, sse};
 use crate::shutdown::Tasks;
 use crate::tls::{TlsAcceptor, TlsStream};
+use drained::{Drained, IsStreaming, WRITE_DEADLINE};
 
 /// Connections that are served at a time: half of the files that a process may usually open (1,024), as runners'
 /// connections and logs need theirs.
@@ -95,16 +98,18 @@ async fn welcome(
 ) {
     // Lines of a live log are small and not to be collected; without it they only come later.
     let _ = stream.set_nodelay(true);
-    let Some(tls) = &door.tls else { return serve_one(stream, peer, door, router, deadline, stop).await };
+    let Some(tls) = &door.tls else {
+        return serve_one(stream, peer, door, router, (deadline, WRITE_DEADLINE), stop).await;
+    };
     let shaken = tokio::select! {
         () = stop.cancelled() => return,
         shaken = tokio::time::timeout(deadline, handshake(tls, stream)) => shaken,
     };
     match shaken {
-        Ok(Handshake::Done(stream)) => serve_one(*stream, peer, door, router, deadline, stop).await,
+        Ok(Handshake::Done(stream)) => serve_one(*stream, peer, door, router, (deadline, WRITE_DEADLINE), stop).await,
         Ok(Handshake::SpeaksPlainHttp(stream)) => {
             let told = Router::new().fallback(error::spoke_plain_http).layer(from_fn(request_id::tag));
-            serve_one(stream, peer, door, told, TURNED_AWAY_DEADLINE, stop).await;
+            serve_one(stream, peer, door, told, (TURNED_AWAY_DEADLINE, WRITE_DEADLINE), stop).await;
         }
         Ok(Handshake::Failed(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
         Err(_) => tracing::debug!(%peer, "a client did not end its TLS handshake in time"),
@@ -136,21 +141,28 @@ async fn serve_one(
     peer: SocketAddr,
     door: &Door,
     router: Router,
-    head_deadline: Duration,
+    (head_deadline, write_deadline): (Duration, Duration),
     stop: CancellationToken,
 ) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(head_deadline);
     let service = TowerToHyperService::new(router);
     let (trusted, own_tls) = (Arc::clone(&door.trusted_proxies), door.tls.is_some());
+    let is_streaming = IsStreaming::default();
+    let streaming = is_streaming.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         let client = Peer::of(peer, request.headers(), &trusted);
         let over_tls = OverTls::of(own_tls, peer, request.headers(), &trusted);
         request.extensions_mut().insert(client);
         request.extensions_mut().insert(over_tls);
-        service.call(request)
+        let (answer, streaming) = (service.call(request), streaming.clone());
+        async move {
+            let answer = answer.await;
+            streaming.set(answer.as_ref().is_ok_and(|answer| sse::is_stream(answer.headers())));
+            answer
+        }
     });
-    let connection = http.serve_connection(TokioIo::new(stream), service);
+    let connection = http.serve_connection(TokioIo::new(Drained::new(stream, is_streaming, write_deadline)), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -161,5 +173,41 @@ async fn serve_one(
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection of the API ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Uri;
+    use axum::response::IntoResponse as _;
+    use axum::response::sse::{Event, Sse};
+    use futures_util::stream;
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_millis(100);
+
+    /// How long a connection lives whose client asks for `path` and never reads; `None`: it still does.
+    async fn lives(path: &str) -> Option<Duration> {
+        let long = || stream::repeat_with(|| Ok::<_, io::Error>(Event::default().data("x".repeat(1000))));
+        let answer = move |uri: Uri| async move {
+            if uri.path() == "/stream" { Sse::new(long()).into_response() } else { "x".repeat(1 << 20).into_response() }
+        };
+        let router = Router::new().fallback(answer);
+        let (mut client, server) = tokio::io::duplex(4096);
+        client.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+        let (begun, peer, door) = (Instant::now(), ([127, 0, 0, 1], 1).into(), Door::default());
+        let served = serve_one(server, peer, &door, router, (HEAD_DEADLINE, DEADLINE), CancellationToken::new());
+        let limit = if path == "/stream" { HEAD_DEADLINE } else { DEADLINE * 4 };
+        tokio::time::timeout(limit, served).await.ok().map(|()| begun.elapsed())
+    }
+
+    #[tokio::test]
+    async fn who_reads_nothing_of_an_event_stream_is_dropped_and_who_reads_a_text_slowly_is_not() {
+        let lived = lives("/stream").await.expect("it was dropped");
+        assert!(lived >= DEADLINE, "{lived:?}");
+        assert_eq!(lives("/text").await, None);
     }
 }

@@ -3,7 +3,9 @@
 //! Every function here blocks; the engine calls them from blocking threads.
 
 mod elision;
+mod lines;
 mod survey;
+mod times;
 mod writer;
 
 use std::fs::{self, File};
@@ -15,8 +17,12 @@ use shuntyard_domain::ids::AttemptId;
 use shuntyard_domain::job::JobSpec;
 use shuntyard_domain::output::Gap;
 
+use crate::clock::Clock;
 use elision::Elision;
+use lines::Indexes;
+pub use lines::{Line, Lines, Match, Matches, Wanted, Words};
 pub use survey::{StoredLog, survey};
+use times::{reattached_path, times_path};
 pub use writer::LogWriter;
 
 /// The file system refused, or the bytes do not fit behind what is stored.
@@ -35,6 +41,8 @@ pub enum LogError {
 pub struct LogStore {
     dir: PathBuf,
     cap_bytes: u64,
+    clock: Clock,
+    indexes: Indexes,
 }
 
 /// A piece of output.
@@ -52,13 +60,20 @@ impl LogStore {
     /// `LogError::Directory` when it cannot be created.
     pub fn open(dir: &Path) -> Result<Self, LogError> {
         fs::create_dir_all(dir).map_err(|source| LogError::Directory { path: dir.to_owned(), source })?;
-        Ok(Self { dir: dir.to_owned(), cap_bytes: JobSpec::default_output_cap_bytes() })
+        let cap_bytes = JobSpec::default_output_cap_bytes();
+        Ok(Self { dir: dir.to_owned(), cap_bytes, clock: Clock::system(), indexes: Indexes::default() })
     }
 
     /// The same logs, of which `cap_bytes` are kept each.
     #[must_use]
     pub fn capped(self, cap_bytes: u64) -> Self {
         Self { cap_bytes, ..self }
+    }
+
+    /// The same logs, whose output comes when `clock` says.
+    #[must_use]
+    pub fn timed(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Bytes that are kept of each log.
@@ -85,7 +100,7 @@ impl LogStore {
     /// `LogError::File` when the file system refuses.
     pub fn remove(&self, attempt: AttemptId) -> Result<(), LogError> {
         let log = self.path(attempt);
-        for path in [Elision::path(&log), log] {
+        for path in [Elision::path(&log), times_path(&log), reattached_path(&log), log] {
             match fs::remove_file(&path) {
                 Err(source) if source.kind() != ErrorKind::NotFound => {
                     return Err(LogError::File { what: "remove", attempt, source });
@@ -101,7 +116,7 @@ impl LogStore {
     /// # Errors
     /// `LogError::File` when the file system refuses.
     pub fn writer(&self, attempt: AttemptId) -> Result<LogWriter, LogError> {
-        LogWriter::open(attempt, self.path(attempt), self.cap_bytes)
+        LogWriter::open(attempt, self.path(attempt), self.cap_bytes, self.clock.clone())
     }
 
     /// Returns up to `max_bytes` of output from `offset` on.

@@ -11,6 +11,8 @@ use shuntyard_domain::output::{Cksum, new_part};
 
 use super::LogError;
 use super::elision::{Elision, SLACK_BYTES, forget};
+use super::times::{TimesWriter, note_reattached};
+use crate::clock::Clock;
 
 /// The one writer of an attempt's log; it knows how much is stored and its sum.
 pub struct LogWriter {
@@ -20,10 +22,12 @@ pub struct LogWriter {
     sum: Cksum,
     cap_bytes: u64,
     elided: Option<Range<u64>>,
+    clock: Clock,
+    times: TimesWriter,
 }
 
 impl LogWriter {
-    pub(super) fn open(attempt: AttemptId, path: PathBuf, cap_bytes: u64) -> Result<Self, LogError> {
+    pub(super) fn open(attempt: AttemptId, path: PathBuf, cap_bytes: u64, clock: Clock) -> Result<Self, LogError> {
         let at = |what| move |source| LogError::File { what, attempt, source };
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(at("create the directory of"))?;
@@ -42,7 +46,8 @@ impl LogWriter {
                 n => sum.update(&buffer[..n]),
             }
         }
-        Ok(Self { attempt, path, file, sum, cap_bytes, elided: known.map(|known| known.from..known.to) })
+        let elided = known.map(|known| known.from..known.to);
+        Ok(Self { attempt, path, file, sum, cap_bytes, elided, clock, times: TimesWriter::default() })
     }
 
     /// Bytes stored.
@@ -59,10 +64,18 @@ impl LogWriter {
     pub fn append(&mut self, offset: u64, bytes: &[u8]) -> Result<u64, LogError> {
         let attempt = self.attempt;
         let new = new_part(self.stored_bytes(), offset, bytes).map_err(|gap| LogError::Gap { attempt, gap })?;
+        if !new.is_empty() {
+            self.times.note(&self.path, self.sum.bytes(), self.clock.now_ms());
+        }
         self.file.write_all(new).map_err(|source| LogError::File { what: "append to", attempt, source })?;
         self.sum.update(new);
         self.shorten(SLACK_BYTES)?;
         Ok(self.stored_bytes())
+    }
+
+    /// Notes that the connection had been lost, and that what comes next goes on where the log is.
+    pub fn reattached(&mut self) {
+        note_reattached(&self.path, self.stored_bytes(), self.clock.now_ms());
     }
 
     fn shorten(&mut self, slack: u64) -> Result<(), LogError> {
@@ -90,7 +103,7 @@ impl LogWriter {
         let summed = Elision::read(&path).map_err(at("read what is kept of"))?.map_or(0, |elision| elision.summed);
         if self.stored_bytes() > length && summed <= length {
             self.file.set_len(length).map_err(at("cut"))?;
-            *self = Self::open(attempt, path, self.cap_bytes)?;
+            *self = Self::open(attempt, path, self.cap_bytes, self.clock.clone())?;
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
 use super::schema::request_keys;
 use super::tokens::to_hex;
+use crate::acting::on_behalf;
 
 const KEY: &str = "request key";
 /// For how long a repetition is recognised: 24 hours.
@@ -118,9 +119,9 @@ impl RequestKey {
         CURRENT.try_with(Clone::clone).ok().flatten()
     }
 
-    /// Does `work`, which another task goes on with, for the request of this one.
+    /// Does `work`, which another task goes on with, for the request of this one: as whoever acts, and with its key.
     pub fn carried<F: Future>(work: F) -> impl Future<Output = F::Output> {
-        Self::scope(Self::current(), work)
+        on_behalf(Self::scope(Self::current(), work))
     }
 
     /// Does `work` for the request with this key.

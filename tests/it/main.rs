@@ -13,5 +13,6 @@ mod ssh;
 mod store;
 mod support;
 mod tidy;
+mod ui;
 mod webhooks;
 mod wrapper;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, HeaderName};
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{Method, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shuntyard_domain::wire::idempotency::{KEY_HEADER, UNDER_WAY};
@@ -18,6 +18,7 @@ use crate::terminal::note;
 const REPEATED_FOR: Duration = Duration::from_secs(45);
 const PAUSE_FIRST: Duration = Duration::from_millis(250);
 const PAUSE_MOST: Duration = Duration::from_secs(4);
+const ACCEPT_JSON: (HeaderName, &str) = (ACCEPT, "application/json");
 
 /// What a repeated answer says of a secret.
 #[derive(Deserialize)]
@@ -44,25 +45,67 @@ impl Client {
     /// `ClientError`, also for every status outside 200–299; `SecretLost` when it was made, and the answer that held its
     /// secret did not arrive.
     pub async fn create_answer(&self, url: &Url, json: Vec<u8>) -> Result<Answer, ClientError> {
-        let key = Uuid::new_v4().to_string();
-        let headers = [(ACCEPT, "application/json"), (HeaderName::from_static(KEY_HEADER), key.as_str())];
-        let (mut until, mut pause) = (None, PAUSE_FIRST);
+        let mut key = RequestKey::fresh();
         loop {
-            match self.whole(Method::POST, url, Some(json.clone()), &headers).await {
+            match self.whole(Method::POST, url, Some(json.clone()), &[ACCEPT_JSON, key.header()]).await {
                 Ok(answer) => return not_withheld(answer),
-                Err(error) if is_worth_repeating(&error, until.is_some()) => {
-                    if until.is_none() {
-                        note(&format!("{error}; asking again with the same key"));
-                    }
-                    if Instant::now() + pause > *until.get_or_insert_with(|| Instant::now() + REPEATED_FOR) {
-                        return Err(error);
-                    }
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(PAUSE_MOST);
-                }
-                Err(error) => return Err(error),
+                Err(error) => key.again(error).await?,
             }
         }
+    }
+
+    /// As `create_answer`, for a POST of any kind: the answer is given as soon as its head is here.
+    ///
+    /// # Errors
+    /// `ClientError`, also for every status outside 200–299.
+    pub async fn post_once(&self, url: &Url, json: Option<Vec<u8>>) -> Result<Response, ClientError> {
+        let mut key = RequestKey::fresh();
+        loop {
+            let headers = [(ACCEPT, "application/json, */*;q=0.5"), key.header()];
+            match self.in_time(self.send(Method::POST, url, json.clone(), &headers)).await {
+                Ok(response) => return Ok(response),
+                Err(error) => key.again(error).await?,
+            }
+        }
+    }
+}
+
+/// The key of one request, and how long it is sent again.
+pub struct RequestKey {
+    key: String,
+    until: Option<Instant>,
+    pause: Duration,
+}
+
+impl RequestKey {
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self { key: Uuid::new_v4().to_string(), until: None, pause: PAUSE_FIRST }
+    }
+
+    /// The header that carries it.
+    #[must_use]
+    pub fn header(&self) -> (HeaderName, &str) {
+        (HeaderName::from_static(KEY_HEADER), &self.key)
+    }
+
+    /// Waits until the request is to be sent again.
+    ///
+    /// # Errors
+    /// The same error, when that would not help.
+    pub async fn again(&mut self, error: ClientError) -> Result<(), ClientError> {
+        if !is_worth_repeating(&error, self.until.is_some()) {
+            return Err(error);
+        }
+        if self.until.is_none() {
+            note(&format!("{error}; asking again with the same key"));
+        }
+        if Instant::now() + self.pause > *self.until.get_or_insert_with(|| Instant::now() + REPEATED_FOR) {
+            return Err(error);
+        }
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(PAUSE_MOST);
+        Ok(())
     }
 }
 

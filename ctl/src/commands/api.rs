@@ -16,6 +16,7 @@ use crate::terminal::{note, print, stdout_colour};
 /// Send one request to the API and print the answer as JSON, keys sorted
 ///
 /// Logs (`jobs/ID/log`) and event streams (`jobs/streaming`) are printed as they come, until they end or Ctrl-C.
+/// A POST has an Idempotency-Key of its own: it is sent again when the connection is cut, and what it makes is made once.
 #[derive(Args, Debug)]
 pub struct ApiArgs {
     method: Verb,
@@ -55,7 +56,11 @@ impl From<Verb> for Method {
 pub async fn run(client: &Client, args: ApiArgs) -> Result<u8, Failure> {
     let url = address(client, &args.path)?;
     let body = args.data.as_deref().map(read_body).transpose()?;
-    match client.any(args.method.into(), &url, body).await {
+    let answer = match args.method {
+        Verb::Post => client.post_once(&url, body).await,
+        method => client.any(method.into(), &url, body).await,
+    };
+    match answer {
         Ok(response) if is_raw(&response) => pass_through(client, response).await,
         Ok(response) => {
             let bytes = client.rest(response).await?;

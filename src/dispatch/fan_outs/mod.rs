@@ -79,6 +79,19 @@ impl Dispatcher {
         Ok(FanOutBody::of(&fan_out, &rows))
     }
 
+    /// As `fan_out_body`, without rows.
+    ///
+    /// # Errors
+    /// `NoFanOut` for an unknown id.
+    pub async fn fan_out_summary(&self, id: FanOutId) -> Result<FanOutBody, DispatchError> {
+        let found = self.0.store.read(move |c| {
+            let Some(fan_out) = fan_out_find(c, id)? else { return Ok(None) };
+            let counts = fan_out_counts(c, &[id])?.remove(&id).unwrap_or_default();
+            Ok::<_, StoreError>(Some(FanOutBody::without_rows(&fan_out, counts)))
+        });
+        found.await?.ok_or(DispatchError::NoFanOut(id))
+    }
+
     /// One page of fan-outs, newest first, without rows.
     ///
     /// # Errors

@@ -15,7 +15,6 @@ use tracing::info_span;
 
 use super::check::Failed;
 use super::records::{NewJumpHost, check_chain, check_endpoint, insert};
-use crate::acting::on_behalf;
 use crate::dispatch::install::{CREDENTIAL_ADVICE, connect_advice, credential_of, policy_of};
 use crate::dispatch::steps::{Failure, Steps};
 use crate::dispatch::{DispatchError, Dispatcher};
@@ -70,7 +69,7 @@ impl Dispatcher {
         let claim = self.0.claims.claim(&format!("jump host {name}"))?;
         let engine = self.clone();
         self.0.tasks.spawn(info_span!("install", jump_host.name = %name), move |_| {
-            on_behalf(RequestKey::carried(async move {
+            RequestKey::carried(async move {
                 match engine.bootstrap_jump_host(&wanted, &steps).await {
                     Ok(Some(left_behind)) => steps.finished(None, left_behind),
                     // The key that it shows was told.
@@ -80,7 +79,7 @@ impl Dispatcher {
                     }
                 }
                 drop(claim);
-            }))
+            })
         });
         Ok(listener)
     }

@@ -9,6 +9,7 @@ pub mod collect;
 pub mod control;
 pub mod dial_out;
 pub mod enrolment;
+pub mod events;
 pub mod fan_out;
 pub mod frame;
 pub mod idempotency;

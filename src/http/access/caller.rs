@@ -62,7 +62,7 @@ impl Caller {
     ///
     /// # Errors
     /// As `of`.
-    pub(super) async fn again(&self, api: &Api) -> Result<Self, ApiError> {
+    pub(in crate::http) async fn again(&self, api: &Api) -> Result<Self, ApiError> {
         Ok(Self::new(api.dispatcher.holder_again(&self.holder).await?, self.address))
     }
 

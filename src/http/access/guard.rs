@@ -5,7 +5,6 @@ use std::time::Duration;
 use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
-use axum::http::header::CONTENT_TYPE;
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::{StreamExt as _, stream};
@@ -19,7 +18,8 @@ use super::place::{Found, find};
 use super::policy::{Access, At};
 use crate::dispatch::News;
 use crate::http::error::ApiError;
-use crate::http::{Api, path, query};
+use crate::http::open_streams::OpenStream;
+use crate::http::{Api, path, query, sse};
 
 /// What runs out by itself, such as a token, is noticed after at most this time; what somebody changes, at once.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
@@ -84,7 +84,8 @@ pub(super) async fn guard(
     path::known_enterprise(&words)?;
     query::known_keys(&parts.method, route.as_str(), &parts.uri)?;
     let caller = admitted.as_ref().map(|(caller, _)| caller);
-    let act = (!parts.method.is_safe()).then(|| Act::of(&api, caller, &parts, route.as_str()));
+    let is_asked = parts.method.is_safe();
+    let act = (!is_asked).then(|| Act::of(&api, caller, &parts, route.as_str()));
     if let Some(caller) = caller {
         parts.extensions.insert(caller.clone());
     }
@@ -94,7 +95,12 @@ pub(super) async fn guard(
         None => answered.await,
     };
     let Some((caller, standing)) = admitted else { return Ok(response) };
-    Ok(if is_stream(&response) { watched(api, caller, standing, response) } else { response })
+    if !sse::is_stream(response.headers()) {
+        return Ok(response);
+    }
+    // A stream of steps has begun what it tells of, and is only looked at; one that is asked for is refused like this.
+    let open = if is_asked { Some(api.streams.open(&caller.name).map_err(ApiError::TooManyStreams)?) } else { None };
+    Ok(watched(api, caller, standing, open, response))
 }
 
 /// Decides; the answer to what the caller does not see is that to what does not exist.
@@ -124,20 +130,21 @@ async fn admit(
     }
 }
 
-fn is_stream(response: &Response) -> bool {
-    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    kind.is_some_and(|kind| kind.starts_with("text/event-stream"))
-}
-
 /// Ends the stream with an event that says so, once its reader may not read it any more.
-fn watched(api: Api, caller: Caller, standing: Option<Standing>, response: Response) -> Response {
+fn watched(
+    api: Api,
+    caller: Caller,
+    standing: Option<Standing>,
+    open: Option<OpenStream>,
+    response: Response,
+) -> Response {
     let (parts, body) = response.into_parts();
     let news = api.dispatcher.feed().changes();
     let denied = Box::pin(denied(api, caller, standing, news));
-    let told = stream::unfold(Some((body.into_data_stream(), denied)), |state| async move {
-        let (mut body, mut denied) = state?;
+    let told = stream::unfold(Some((body.into_data_stream(), denied, open)), |state| async move {
+        let (mut body, mut denied, open) = state?;
         tokio::select! {
-            piece = body.next() => piece.map(|piece| (piece, Some((body, denied)))),
+            piece = body.next() => piece.map(|piece| (piece, Some((body, denied, open)))),
             () = denied.as_mut() => Some((Ok(Bytes::from_static(DENIED)), None)),
         }
     });

@@ -73,6 +73,7 @@ error_words! {
     BadBundle = "bad_bundle" UNPROCESSABLE_ENTITY "the upload is no bundle of files",
     TooManyTries = "too_many_tries" TOO_MANY_REQUESTS "too many wrong tokens came from this address, or too many hosts enrol",
     TooManyRequests = "too_many_requests" TOO_MANY_REQUESTS "more requests than are taken from one caller; `Retry-After` says when the next is",
+    TooManyStreams = "too_many_streams" TOO_MANY_REQUESTS "the caller has as many event streams open as it may have",
     QueueFull = "queue_full" TOO_MANY_REQUESTS "the project has as many unfinished jobs as it may have",
     Crowded = "crowded" TOO_MANY_REQUESTS "too many logins at the same time",
     KeyReused = "idempotency_key_reused" UNPROCESSABLE_ENTITY "the `Idempotency-Key` is that of another request",

@@ -172,13 +172,14 @@ fn refusal(words: &[ErrorWord], error: &Value) -> Value {
 }
 
 /// Errors that any route may answer.
-const GENERAL: [ErrorWord; 13] = [
+const GENERAL: [ErrorWord; 14] = [
     ErrorWord::InvalidRoute,
     ErrorWord::MethodNotAllowed,
     ErrorWord::TooSlow,
     ErrorWord::KeyInUse,
     ErrorWord::Gone,
     ErrorWord::TooManyRequests,
+    ErrorWord::TooManyStreams,
     ErrorWord::Raced,
     ErrorWord::InternalError,
     ErrorWord::StepFailed,

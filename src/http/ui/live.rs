@@ -10,12 +10,11 @@ use axum::response::sse::Event;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use serde::Serialize;
-use tokio::sync::broadcast::Receiver;
 
 use super::assets;
 use super::page::Page;
 use super::viewer::Viewer;
-use crate::dispatch::News;
+use crate::dispatch::{Mark, News};
 use crate::http::Api;
 use crate::http::error::ApiError;
 use crate::http::sse;
@@ -48,7 +47,7 @@ struct Gone {
 pub(super) async fn answer<F>(
     api: Api,
     viewer: Viewer,
-    matters: impl Fn(News) -> bool + Send + Sync + 'static,
+    matters: impl Fn(&News) -> bool + Send + Sync + 'static,
     draw: impl Fn(Api, Viewer) -> F + Send + Sync + 'static,
 ) -> Result<Response, ApiError>
 where
@@ -57,8 +56,8 @@ where
     if !viewer.live {
         return Ok(draw(api, viewer.clone()).await?.response(&viewer));
     }
-    let (stop, news) = (api.dispatcher.stop_signal(), api.dispatcher.feed().changes());
-    let state = Stream { api, viewer, draw, matters, news: Some(news), shown: None, sent: 0 };
+    let (stop, at) = (api.dispatcher.stop_signal(), api.dispatcher.feed().mark());
+    let state = Stream { api, viewer, draw, matters, at, gone: false, shown: None, sent: 0 };
     Ok(sse::answer(stream::unfold(state, Stream::next), stop).into_response())
 }
 
@@ -67,8 +66,10 @@ struct Stream<D, M> {
     viewer: Viewer,
     draw: D,
     matters: M,
-    /// `None`: the page is gone, and the stream ends.
-    news: Option<Receiver<News>>,
+    /// What has changed behind it is not shown.
+    at: Mark,
+    /// The page is gone, and the stream ends.
+    gone: bool,
     shown: Option<String>,
     sent: u64,
 }
@@ -76,18 +77,20 @@ struct Stream<D, M> {
 impl<D, M, F> Stream<D, M>
 where
     D: Fn(Api, Viewer) -> F,
-    M: Fn(News) -> bool,
+    M: Fn(&News) -> bool,
     F: Future<Output = Result<Page, ApiError>>,
 {
     async fn next(mut self) -> Option<(Event, Self)> {
-        loop {
-            let news = self.news.take()?;
-            // Heard from now on, then drawn: what happens meanwhile is in the next event.
-            self.news = Some(if self.shown.is_none() { news } else { sse::next_snapshot(news, &self.matters).await? });
+        while !self.gone {
+            if self.shown.is_some() {
+                sse::await_news(self.api.dispatcher.feed(), self.at, &self.matters).await;
+            }
+            // Marked, then drawn: what happens meanwhile is in the next event.
+            self.at = self.api.dispatcher.feed().mark();
             let page = match (self.draw)(self.api.clone(), self.viewer.clone()).await {
                 Ok(page) => page,
                 Err(error) => {
-                    self.news = None;
+                    self.gone = true;
                     return Some((sse::event("gone", &Gone { message: error.sentence() }), self));
                 }
             };
@@ -101,6 +104,7 @@ where
             let id = self.sent.to_string();
             return Some((event.id(id), self));
         }
+        None
     }
 }
 

@@ -11,6 +11,7 @@ mod done;
 mod errors;
 mod fields;
 mod history;
+mod job;
 mod live;
 mod overview;
 mod page;
@@ -34,6 +35,7 @@ pub(super) fn keys_of(route: &str) -> &'static [&'static str] {
         "/login" => &["next"],
         "/" => &["hours"],
         "/runners" => &["filter", "view"],
+        "/jobs/{id}" => &["from"],
         "/changes" => &["project", "state", "before"],
         "/history" => &["state", "project", "title", "runner", "before", "limit"],
         route => settings::keys_of(route),
@@ -50,6 +52,7 @@ pub(super) fn routes() -> Routes {
         .get("/assets/{version}/{*path}", Open, assets::serve)
         .and(runners::routes())
         .and(queue::routes())
+        .and(job::routes())
         .and(changes::routes())
         .and(past::routes())
         .and(overview::routes())

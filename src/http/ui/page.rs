@@ -69,7 +69,7 @@ impl Page {
                     meta name="color-scheme" content="light dark";
                     title { (self.title) " · Shuntyard" }
                     link rel="icon" type="image/svg+xml" href=(assets::at("icon.svg"));
-                    @for sheet in ["base.css", "parts.css"] { link rel="stylesheet" href=(assets::at(sheet)); }
+                    @for sheet in ["base.css", "parts.css", "log.css", "colours.css"] { link rel="stylesheet" href=(assets::at(sheet)); }
                     script type="module" src=(assets::at("app.js")) {}
                     @for module in self.modules { script type="module" src=(assets::at(module)) {} }
                 }

@@ -33,7 +33,7 @@ pub(super) fn routes() -> Routes {
 }
 
 async fn page(State(api): State<Api>, viewer: Viewer) -> Result<Response, ApiError> {
-    let matters = |news| matches!(news, News::Job(_) | News::Runner(_) | News::Limits);
+    let matters = |news: &News| matches!(news, News::Job(_) | News::Runner(_) | News::Removed(_) | News::Limits);
     live::answer(api, viewer, matters, draw).await
 }
 

@@ -202,6 +202,34 @@ fn a_job_is_queued_once_when_the_dispatcher_is_killed_between_commit_and_answer(
     assert_eq!(ran.text().trim(), jobs[0]["id"].as_str().unwrap());
 }
 
+/// Runs `shunt` with these words; the connection of its first request is cut when the answer begins.
+fn cut_once(house: &House, words: &[&str], input: &[u8]) -> crate::cli::client::Ran {
+    let ((cut, was_cut), (go_on, may_go_on)) = (mpsc::channel(), mpsc::channel());
+    let relay = cutting_relay(house.address().to_owned(), cut, may_go_on);
+    let mut command = house.shunt_command();
+    command.env("SHUNT_SERVER", format!("http://{relay}")).args(words);
+    let shunt = crate::cli::client::Client::start(command, input);
+    was_cut.recv().unwrap();
+    go_on.send(()).unwrap();
+    shunt.end()
+}
+
+#[test]
+fn a_request_by_hand_and_a_bootstrap_are_asked_again_with_their_key() {
+    let host = host("u1", UBUNTU_2204);
+    let house = House::start();
+    let ran = cut_once(&house, &["api", "post", "jobs", "--data", r#"{"script": "true"}"#], b"");
+    assert!(ran.code == 0 && ran.stderr.contains("asking again with the same key"), "{} {}", ran.code, ran.stderr);
+    assert_eq!(list(&house, "jobs").len(), 1);
+    let port = host.port.to_string();
+    let words = ["ctl", "install-runner", "u1", "deploy", "--address", &host.address, "-p", &port, "-y", "--no-sudo"];
+    let ran =
+        cut_once(&house, &[&words[..], &["--password-stdin"]].concat(), format!("{DEPLOY_PASSWORD}\n").as_bytes());
+    assert!(ran.code == 0 && ran.stderr.contains("asking again with the same key"), "{} {}", ran.code, ran.stderr);
+    let log = house.log();
+    assert_eq!(list(&house, "runners").len(), 1, "{log}");
+}
+
 #[test]
 fn a_token_whose_answer_was_cut_off_is_said_to_be_lost() {
     let house = House::start();

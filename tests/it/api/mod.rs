@@ -2,6 +2,7 @@
 
 mod chef;
 mod errors;
+mod events;
 pub mod http;
 mod idempotency;
 mod limits;

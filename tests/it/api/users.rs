@@ -85,6 +85,35 @@ fn whoever_guesses_is_made_to_wait_and_others_are_not() {
     assert_eq!(log_in(&house, "ann", PASSWORD).status, 429, "also with the right one");
     assert_eq!(ask(&house, "GET", "users/ann", &token, None).status, 200, "a token is let in");
     assert_eq!(log_in(&house, "zoe", "guess").status, 401, "another name has its own tries");
+    let refused = refused_logins(&house);
+    let of = |subject: &str| refused.iter().filter(|row| row["subject"] == subject).count();
+    assert_eq!((of("user ann"), of("an unknown user")), (10, 1), "{refused:?}");
+    let row = json!(refused).to_string();
+    assert!(row.contains("127.0.0.1") && !row.contains("zoe") && !row.contains("guess"), "{row}");
+}
+
+/// Rows of the audit log about them.
+fn refused_logins(house: &House) -> Vec<Value> {
+    let rows = house.api("audit?action=user.login_refused&limit=500");
+    rows.as_array().expect("rows").clone()
+}
+
+#[test]
+fn nobody_fills_the_audit_log_with_guesses() {
+    // Each guess comes from an address and for a name of its own.
+    let house = House::start_set("", &[("SHUNTD_SERVER_TRUSTED_PROXIES", "127.0.0.0/8")]);
+    for n in 0..112 {
+        let body = json!({"username": format!("u{n}"), "password": "guess"}).to_string();
+        let path = format!("/api/v0/e/default/users/u{n}/get-token");
+        let from = format!("192.0.2.{n}");
+        let headers = [("X-Forwarded-For", from.as_str())];
+        assert_eq!(send(house.address(), "POST", &path, &headers, Some(body.as_bytes())).status, 401);
+    }
+    let noted = refused_logins(&house).len();
+    // One more for each minute that this takes.
+    assert!((100..112).contains(&noted), "{noted}");
+    let ask = |method: &str, path: &str| ask(&house, method, path, &house.token(), None);
+    assert_eq!(ask("GET", "audit/check").status, 200);
 }
 
 #[test]

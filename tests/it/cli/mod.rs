@@ -46,6 +46,7 @@ mod labels;
 mod large_matrix;
 mod limits;
 mod local;
+mod log_lines;
 mod lost;
 mod never_lose;
 mod observed;

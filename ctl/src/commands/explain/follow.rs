@@ -21,7 +21,7 @@ pub(super) async fn run(client: &Client, id: JobId, json: bool) -> Result<u8, Fa
     let url = client.url(&format!("jobs/{id}/explain/streaming"), &[]);
     let (mut parser, mut said) = (SseParser::default(), String::new());
     // It may have been placed since it was looked at: the server refuses then, and what became of it is said below.
-    let mut stream = match client.stream(Method::GET, &url, None, None).await {
+    let mut stream = match client.stream(Method::GET, &url, None, Vec::new()).await {
         Err(ClientError::Refused(refusal)) if refusal.status == reqwest::StatusCode::NOT_FOUND => None,
         answer => answer?,
     };

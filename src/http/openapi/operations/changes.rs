@@ -23,6 +23,7 @@ macro_rules! one {
                 concat!("watch_change", $where),
                 "Sends it at once and after every change of it.",
             )
+            .header("Last-Event-ID", "With the id of an event: nothing is sent before something changes.")
             .streams(&[("change", of::<ChangeBody>)]),
             get(
                 concat!($path, "/plan"),

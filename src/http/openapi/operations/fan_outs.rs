@@ -28,6 +28,7 @@ pub(super) fn all() -> Vec<Operation> {
             .fails(&[E::StillRunning, E::QueueFull, E::ScriptTooLarge, E::LogTooLarge]),
         get("/fan_outs/{id}/streaming", "watch_fan_out", "Sends it at once and again after every change.")
             .id::<FanOutId>()
+            .header("Last-Event-ID", "With the id of an event: nothing is sent before something changes.")
             .streams(&[("fan_out", of::<FanOutBody>)]),
     ]
 }

@@ -3,6 +3,7 @@
 mod audit;
 mod changes;
 mod enrolment;
+mod events;
 mod fan_outs;
 mod jobs;
 mod jump_hosts;
@@ -19,7 +20,7 @@ mod workspaces;
 use super::operation::Operation;
 
 pub(super) fn all() -> Vec<Operation> {
-    let groups: [(&str, Vec<Operation>); 15] = [
+    let groups: [(&str, Vec<Operation>); 16] = [
         ("runners", runners::all()),
         ("enrolment", enrolment::all()),
         ("jump hosts", jump_hosts::all()),
@@ -29,6 +30,7 @@ pub(super) fn all() -> Vec<Operation> {
         ("fan-outs", fan_outs::all()),
         ("workspaces", workspaces::all()),
         ("changes", changes::all()),
+        ("events", events::all()),
         ("organisations", tenancy::all()),
         ("webhooks", webhooks::all()),
         ("secrets", secrets::all()),

@@ -18,6 +18,7 @@ pub(super) fn all() -> Vec<Operation> {
             .answers::<RunnerBody>()
             .fails(&[E::StepFailed]),
         get("/runners/streaming", "watch_runners", "Sends the whole inventory, at once and again after every change.")
+            .header("Last-Event-ID", "With the id of an event: nothing is sent before something changes.")
             .streams(&[("runners_state_updated", of::<Vec<RunnerBody>>)]),
         get("/runners/{hostname}", "show_runner", "Shows one runner.").answers::<RunnerBody>(),
         patch("/runners/{hostname}", "patch_runner", "Changes labels, capabilities, slots, scope or state.")

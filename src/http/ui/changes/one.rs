@@ -27,7 +27,7 @@ pub(super) async fn page(
     viewer: Viewer,
     PathId(id): PathId<ChangeId>,
 ) -> Result<Response, ApiError> {
-    live::answer(api, viewer, move |news| news == News::Change(id), move |api, viewer| draw(api, viewer, id)).await
+    live::answer(api, viewer, move |news| *news == News::Change(id), move |api, viewer| draw(api, viewer, id)).await
 }
 
 async fn draw(api: Api, viewer: Viewer, id: ChangeId) -> Result<Page, ApiError> {

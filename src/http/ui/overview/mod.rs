@@ -49,7 +49,7 @@ async fn page(State(api): State<Api>, viewer: Viewer, ApiQuery(span): ApiQuery<S
     if !(1..=24).contains(&hours) {
         return Err(bad("hours", format!("{hours} hours"), &["1 to 24"]));
     }
-    let matters = |news| matches!(news, News::Job(_) | News::Runner(_));
+    let matters = |news: &News| matches!(news, News::Job(_) | News::Runner(_) | News::Removed(_));
     live::answer(api, viewer, matters, move |api, viewer| draw(api, viewer, hours)).await
 }
 

@@ -59,7 +59,7 @@ async fn draw(api: Api, viewer: Viewer, query: ListQuery) -> Result<Page, ApiErr
                     input type="search" name="filter" value=(query.filter.as_deref().unwrap_or_default())
                         placeholder="os=linux labels=gpu, or a part of a name" autocomplete="off" spellcheck="false";
                 }
-                span role="status" data-own data-shows={ (matching.len()) "/" (all.len()) } {
+                span role="status" {
                     "matches " (matching.len()) " of " (all.len())
                 }
             }

@@ -149,7 +149,8 @@ fn takes(runner: &RunnerBody, may: bool) -> Markup {
                 form method="post" action=(action) {
                     label { "Labels" input name="labels" value=(parts::joined(&runner.labels)) autocomplete="off" spellcheck="false"; }
                     label { "Capabilities" input name="capabilities" value=(parts::joined(&runner.capabilities)) autocomplete="off" spellcheck="false"; }
-                    label { "Slots" input type="number" name="slots" min="1" value=(runner.slots); }
+                    // Those of the dispatcher's own machine are in its configuration.
+                    @if !runner.local { label { "Slots" input type="number" name="slots" min="1" value=(runner.slots); } }
                     p.hint { "Words between commas. Jobs that run go on; those that wait are looked at again at once." }
                     button.primary { "Save" }
                 }

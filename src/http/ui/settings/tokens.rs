@@ -41,6 +41,7 @@ fn new(caller: &Caller) -> Markup {
             label { "Name" input name="name" required maxlength="64" spellcheck="false"; }
             label { "Good for, in days" input type="number" name="days" min="1" max="3650" value=(TOKEN_TTL_S / DAY_S); }
             @if caller.holder.is_admin() {
+                label { "Whose" span.hint { " empty: your own" } input name="user" maxlength="64" spellcheck="false"; }
                 label { input type="checkbox" name="machine"; " For a program, with roles of its own:" }
                 label { "Roles of the program" textarea name="grants" rows="3" spellcheck="false" {} }
                 p.hint { (grants::HINT) }
@@ -94,7 +95,7 @@ pub(super) async fn create(
     let wanted = CreateToken {
         name,
         ttl_s: days.saturating_mul(DAY_S),
-        user: None,
+        user: fields.parsed("user")?,
         machine: fields.has("machine"),
         grants: grants::read(fields.filled("grants").unwrap_or_default())?,
     };

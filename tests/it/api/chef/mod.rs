@@ -75,7 +75,10 @@ fn recorded(varying: &mut Varying, head: &str, body: &str) -> Vec<String> {
     }
     kept.push(String::new());
     if !body.is_empty() {
-        kept.extend(body.trim_end_matches('\n').split('\n').map(|line| varying.written(line)));
+        kept.extend(body.trim_end_matches('\n').split('\n').map(|line| match line.strip_prefix("id: ") {
+            Some(_) => "id: {{place}}".to_owned(),
+            None => varying.written(line),
+        }));
     }
     kept
 }

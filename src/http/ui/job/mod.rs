@@ -1,0 +1,94 @@
+//! One job: what it is, how it went, and its log.
+
+mod acts;
+#[cfg(test)]
+mod colours;
+mod facts;
+mod files;
+mod history;
+mod log;
+mod waits;
+mod words;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::extract::State;
+use axum::response::Response;
+use maud::html;
+use serde::Deserialize;
+use shuntyard_domain::access::Place;
+use shuntyard_domain::ids::JobId;
+
+use super::bar::Section;
+use super::page::Page;
+use super::viewer::Viewer;
+use super::{live, parts};
+use crate::dispatch::News;
+use crate::http::Api;
+use crate::http::access::{Act, At, Look, Routes};
+use crate::http::error::ApiError;
+use crate::http::path::PathId;
+use crate::http::query::ApiQuery;
+
+pub(super) fn routes() -> Routes {
+    Routes::new().get("/jobs/{id}", Look(At::Job), page).post("/jobs/{id}/cancel", Act(At::Job), acts::cancel)
+}
+
+/// The page of a job.
+fn page_of(id: JobId) -> String {
+    format!("/jobs/{id}")
+}
+
+/// What the page reads of its query.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+struct Shown {
+    /// The first line of the log that is shown without scripts; they count from 1. Without it the last ones are.
+    from: Option<u64>,
+}
+
+async fn page(
+    State(api): State<Api>,
+    viewer: Viewer,
+    PathId(id): PathId<JobId>,
+    ApiQuery(shown): ApiQuery<Shown>,
+) -> Result<Response, ApiError> {
+    // What keeps it waiting may be another job, a runner or a limit; later only its own news matter.
+    let waits = Arc::new(AtomicBool::new(true));
+    let waited = Arc::clone(&waits);
+    let matters = move |news| match news {
+        News::Job(job) if job == id => true,
+        News::Job(_) | News::Runner(_) | News::Limits => waited.load(Ordering::Relaxed),
+        News::Change(_) | News::FanOut(_) | News::Access => false,
+    };
+    live::answer(api, viewer, matters, move |api, viewer| draw(api, viewer, id, shown, Arc::clone(&waits))).await
+}
+
+async fn draw(api: Api, viewer: Viewer, id: JobId, shown: Shown, waits: Arc<AtomicBool>) -> Result<Page, ApiError> {
+    let job = api.dispatcher.job(id).await?;
+    let body = api.whole_job_body(&job).await?;
+    let explained = api.dispatcher.explain(&job).await?;
+    waits.store(explained.is_some(), Ordering::Relaxed);
+    let history = api.job_history(id).await?;
+    let files = files::of(&api, &body).await?;
+    // A stream only says what changes around the log; the log's own module reads the lines.
+    let log = if viewer.live { log::Part::Elsewhere } else { log::part(&api, &job, shown.from).await? };
+    let may = viewer.may(Act::ROLES, &Place::of(&body.org, &body.project));
+    let main = html! {
+        div.top {
+            h1 { (body.title) }
+            (parts::job_state(&body.state))
+            div.right.acts { (acts::acts(&body, may)) }
+        }
+        p.told { (words::told(&body, history::asked_by(&history))) }
+        (facts::short(&body))
+        @if let Some(explanation) = &explained { (waits::why(explanation)) }
+        (facts::alarms(&body))
+        (files::section(&body, &files))
+        (log::section(&body, &log))
+        (history::attempts(&body))
+        (facts::all(&body))
+        (history::events(&history))
+    };
+    Ok(Page::live(body.title, Section::Queue, main).with(&["log.js"]))
+}

@@ -1,0 +1,10 @@
+//! Tests of the web page: forms as they are sent without scripts, and the rest in a real Chromium.
+
+mod axe;
+mod browser;
+mod changes;
+mod forms;
+mod live;
+mod queue;
+mod runners;
+mod sessions;
