@@ -74,7 +74,7 @@ fn lanes(jobs: &[&JobSpan], now_ms: i64) -> Vec<usize> {
     for n in order {
         let started = jobs[n].started_at_ms.unwrap_or(0);
         let free = free_at.iter().position(|at| *at <= started);
-        let lane = free.unwrap_or_else(|| if free_at.len() < MOST_LANES { free_at.len() } else { MOST_LANES - 1 });
+        let lane = free.unwrap_or(free_at.len().min(MOST_LANES - 1));
         let until = jobs[n].finished_at_ms.unwrap_or(now_ms);
         match free_at.get_mut(lane) {
             Some(at) => *at = until,
