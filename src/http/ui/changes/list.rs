@@ -40,7 +40,7 @@ pub(super) async fn page(
     live::answer(
         api,
         viewer,
-        |news| matches!(news, News::Change(_)),
+        |news| matches!(news, News::Change(_) | News::Removed(_)),
         move |api, viewer| draw(api, viewer, query.clone()),
     )
     .await

@@ -56,9 +56,9 @@ async fn page(
     // What keeps it waiting may be another job, a runner or a limit; later only its own news matter.
     let waits = Arc::new(AtomicBool::new(true));
     let waited = Arc::clone(&waits);
-    let matters = move |news| match news {
-        News::Job(job) if job == id => true,
-        News::Job(_) | News::Runner(_) | News::Limits => waited.load(Ordering::Relaxed),
+    let matters = move |news: &News| match news {
+        News::Job(job) if *job == id => true,
+        News::Job(_) | News::Runner(_) | News::Removed(_) | News::Limits => waited.load(Ordering::Relaxed),
         News::Change(_) | News::FanOut(_) | News::Access => false,
     };
     live::answer(api, viewer, matters, move |api, viewer| draw(api, viewer, id, shown, Arc::clone(&waits))).await

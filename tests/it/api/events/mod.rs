@@ -2,6 +2,7 @@
 
 mod resumed;
 mod stream;
+mod world;
 
 use std::collections::BTreeMap;
 
