@@ -5,6 +5,7 @@ mod browser;
 mod changes;
 mod forms;
 mod live;
+mod log;
 mod queue;
 mod runners;
 mod sessions;
