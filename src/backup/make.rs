@@ -9,7 +9,7 @@ use shuntyard_domain::wire::time_text::rfc3339;
 use tar::{Builder, EntryType, Header};
 
 use super::summed::Summed;
-use super::{BackupError, CONFIG, DATABASE, Entry, FORMAT, KEYS, MANIFEST, Manifest, at};
+use super::{BackupError, CONFIG, DATABASE, Entry, FORMAT, KEYS, MANIFEST, MASTER_KEY, Manifest, at};
 use crate::config::Config;
 use crate::store::{StoreUrl, copy_into};
 
@@ -96,7 +96,9 @@ fn archive(
     for key in KEYS {
         match paths.data_dir.join(key) {
             path if what.keys && path.exists() => writer.file(&path, key)?,
-            _ => left_out.push(key.to_owned()),
+            // Somebody else may keep the master key.
+            path if path.exists() || key == MASTER_KEY => left_out.push(key.to_owned()),
+            _ => (),
         }
     }
     let manifest = Manifest {

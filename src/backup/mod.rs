@@ -28,8 +28,9 @@ const MANIFEST: &str = "manifest.json";
 const DATABASE: &str = "shuntyard.db";
 /// What was configured when the backup was made, without passwords.
 const CONFIG: &str = "backup-config.toml";
+const MASTER_KEY: &str = "master.key";
 /// Files of the data directory that open or prove something by themselves.
-const KEYS: [&str; 4] = ["master.key", "dial-out.key", "tls.key", "tls.crt"];
+const KEYS: [&str; 4] = [MASTER_KEY, "dial-out.key", "tls.key", "tls.crt"];
 /// Tells the next start that the data is from a backup.
 const MARKER: &str = "restored.json";
 

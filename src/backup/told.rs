@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{KEYS, Made, Restored};
+use super::{KEYS, MASTER_KEY, Made, Restored};
 
 /// A finished backup.
 #[must_use]
@@ -34,7 +34,7 @@ pub fn told_restored(restored: &Restored, to: &Path) -> String {
     }
     let missing: Vec<&str> = KEYS.into_iter().filter(|key| manifest.left_out.iter().any(|left| left == key)).collect();
     if !missing.is_empty() {
-        steps.push(format!("put {} back into {}, mode 0400, where there was one", missing.join(" and "), to.display()));
+        steps.push(format!("put {} back into {}, mode 0400", missing.join(" and "), to.display()));
     }
     steps.push(format!("look at it: shuntd check --data-dir {}", to.display()));
     steps.push(format!("start it: [data] dir = \"{}\"", to.display()));
@@ -45,5 +45,5 @@ pub fn told_restored(restored: &Restored, to: &Path) -> String {
 }
 
 fn is_missing(left_out: &[String]) -> bool {
-    left_out.iter().any(|name| name == "master.key")
+    left_out.iter().any(|name| name == MASTER_KEY)
 }
