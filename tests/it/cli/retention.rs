@@ -46,7 +46,7 @@ fn old_logs_go_are_answered_with_gone_and_younger_and_unfinished_jobs_keep_their
     assert_eq!(house.shunt(&["api", "get", &format!("jobs/{ancient}")]).code, 1, "its record is gone");
     assert_eq!(house.shunt(&["logs", &young]).text(), "three\n");
     let left: Vec<_> = walk(&house);
-    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(left.len(), 2, "the young job's log and its times: {left:?}");
     house.shunt(&["retention", "apply"]).expect(0, &["logs       kept for 7 days; those of 0 jobs are gone"]);
 }
 
