@@ -52,7 +52,8 @@ impl Order {
         let Some(id) = &self.id else { return 0 };
         let plain = id.replace('-', "");
         let logs = std::fs::read_dir(data_dir.join("logs").join(&plain[plain.len() - 2..]));
-        let of_this = |name: String| name.starts_with(id.as_str()) || name.starts_with(&plain);
+        let of_this =
+            |name: String| name.ends_with(".log") && (name.starts_with(id.as_str()) || name.starts_with(&plain));
         let sizes =
             logs.into_iter().flatten().flatten().filter(|entry| of_this(entry.file_name().to_string_lossy().into()));
         sizes.filter_map(|entry| entry.metadata().ok()).map(|m| m.len()).sum()
