@@ -7,9 +7,10 @@ mod search;
 use std::fs;
 
 use serde_json::{Value, json};
-use shuntyard::http::{Needs, declared_routes};
+use shuntyard::http::{Needs, declared_pages, declared_routes};
 
 use super::cli::house::{House, command, host};
+use crate::api::http::send;
 use crate::support::sshd::{TestHost, UBUNTU_2204};
 use search::{Canaries, CommandLines};
 
@@ -160,7 +161,7 @@ impl Scene {
         let mut answers = String::new();
         let mut good = 0;
         for route in declared_routes() {
-            let streams = route.path.contains("streaming");
+            let streams = route.path.contains("streaming") || route.path == "/events";
             if route.method != "GET" || route.needs == Needs::Nothing || streams {
                 continue;
             }
@@ -172,7 +173,23 @@ impl Scene {
             answers.push_str(&format!("{path}: {}{}\n", ran.text(), ran.stderr));
         }
         assert!(good >= 15, "only {good} routes answered:\n{answers}");
-        answers
+        answers + &self.pages(&job)
+    }
+
+    /// Every page of the browser, as the admin sees it.
+    fn pages(&self, job: &str) -> String {
+        let cookie = format!("shunt_session={}", self.house.token());
+        let mut pages = String::new();
+        let mut good = 0;
+        for route in declared_pages().into_iter().filter(|route| route.method == "GET" && route.needs != Needs::Nothing)
+        {
+            let path = route.path.replace("{id}", job).replace("{hostname}", "u1");
+            let page = send(self.house.address(), "GET", &path, &[("Accept", "text/html"), ("Cookie", &cookie)], None);
+            good += usize::from(page.status == 200);
+            pages.push_str(&format!("{path}: {}\n", String::from_utf8_lossy(&page.body)));
+        }
+        assert!(good >= 12, "only {good} pages were shown:\n{pages}");
+        pages
     }
 }
 
