@@ -17,6 +17,7 @@ mod overview;
 mod page;
 mod parts;
 mod past;
+mod pause;
 mod queue;
 mod runners;
 mod session;
@@ -52,6 +53,7 @@ pub(super) fn routes() -> Routes {
         .get("/assets/{version}/{*path}", Open, assets::serve)
         .and(runners::routes())
         .and(queue::routes())
+        .and(pause::routes())
         .and(job::routes())
         .and(changes::routes())
         .and(past::routes())

@@ -16,7 +16,7 @@ use super::done::Done;
 use super::fields::Fields;
 use super::page::Page;
 use super::viewer::Viewer;
-use super::{live, parts};
+use super::{live, parts, pause};
 use crate::dispatch::News;
 use crate::http::Api;
 use crate::http::access::{Act, At, Caller, Look, Routes};
@@ -46,11 +46,14 @@ async fn draw(api: Api, viewer: Viewer) -> Result<Page, ApiError> {
     let (mut waiting, running): (Vec<_>, Vec<_>) = bodies.into_iter().partition(|job| job.state == "queued");
     // As they are served: by priority, then in the order of their submission.
     waiting.sort_by(|a, b| b.priority.cmp(&a.priority).then(a.id.cmp(&b.id)));
+    let standing = api.dispatcher.queue_standing();
     let main = html! {
         div.top {
             h1 { "Queue" }
             span.muted { (running.len()) " running, " (waiting.len()) " waiting" @if full { ", of the newest " (MAX_PAGE) } }
+            div.right { (pause::button(&standing, &viewer)) }
         }
+        (pause::notice(&standing, &viewer))
         @if waiting.is_empty() && running.is_empty() {
             (parts::empty("Nothing waits and nothing runs. A first job on any runner:", "shunt run -- uname -a"))
         } @else {

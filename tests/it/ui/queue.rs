@@ -36,6 +36,13 @@ fn a_waiting_job_says_why_and_one_or_many_are_cancelled() {
     for id in [&running, &waiting, &never] {
         assert_eq!(house.await_end(id)["state"], "cancelled");
     }
+    browser.press("Pause");
+    browser.fill("details[open] input[name=reason]", "new disk");
+    browser.press("Pause the queue");
+    browser.await_text("The queue is paused: nothing that waits is started.");
+    browser.await_text("by admin: new disk");
+    browser.press("Resume");
+    browser.await_text("The queue is open.");
     browser.press("History");
     browser.fill("input[name=title]", "ECHO NEV");
     browser.press("Search");
