@@ -18,10 +18,10 @@ fn axe_finds_nothing_on_any_page_in_either_theme() {
     let mut look = |theme: &str, page: &str| {
         browser.goto(page);
         found.extend(browser.complaints().into_iter().map(|complaint| format!("{theme} {page}: {complaint}")));
-        if theme == "light" {
-            browser.picture(
-                page.trim_matches('/').split(['/', '?']).next_back().filter(|n| !n.is_empty()).unwrap_or("overview"),
-            );
+        // The job's own test has a better picture of it.
+        if theme == "light" && !page.starts_with("/jobs/") {
+            let name = page.trim_matches('/').replace(['/', '?', '='], "-");
+            browser.picture(if name.is_empty() { "overview" } else { &name });
         }
     };
     look("light", "/login");
@@ -32,6 +32,7 @@ fn axe_finds_nothing_on_any_page_in_either_theme() {
             "const f = document.querySelector(\"form[action='/theme']\"); f.querySelector('button').value = '{theme}'; f.querySelector('button').click()"
         ));
         browser.await_js(&format!("document.documentElement.dataset.theme === '{theme}'"));
+        let job = format!("/jobs/{done}");
         for page in [
             "/",
             "/queue",
@@ -49,6 +50,7 @@ fn axe_finds_nothing_on_any_page_in_either_theme() {
             "/settings/audit",
             "/settings/pools",
             "/settings/webhooks",
+            &job,
         ] {
             look(theme, page);
         }

@@ -59,7 +59,7 @@ class Steps {
   line(verdict, text, key) {
     let line = key && this.lines.get(key);
     if (!line) {
-      line = this.place.appendChild(document.createElement("li"));
+      line = this.place.appendChild(document.createElement("div"));
       if (key) this.lines.set(key, line);
     }
     const mark = document.createElement("span");

@@ -10,7 +10,7 @@ use shuntyard_domain::access::Place;
 use shuntyard_domain::filter::{Attributes, Filter, filter_of};
 use shuntyard_domain::wire::api::{JobBody, RunnerBody};
 
-use super::{jobs, page_of};
+use super::{jobs, page_of, steps};
 use crate::http::Api;
 use crate::http::access::Administer;
 use crate::http::error::ApiError;
@@ -96,7 +96,7 @@ fn table(runners: &[&RunnerBody], running: &HashMap<String, Vec<JobBody>>) -> Ma
                 td { (test_form(runner)) }
             } } }
         } }
-        ol #steps.steps data-own role="log" aria-label="Steps of the Test" {}
+        (steps::place())
     }
 }
 
@@ -123,7 +123,7 @@ fn jobs_of(runner: &RunnerBody, running: &HashMap<String, Vec<JobBody>>) -> Mark
 
 fn test_form(runner: &RunnerBody) -> Markup {
     html! {
-        form method="post" action={ (page_of(&runner.hostname)) "/test" } {
+        form method="post" action={ (page_of(&runner.hostname)) "/test" } data-steps="#steps" {
             button aria-label={ "Test " (runner.hostname) } { "Test" }
         }
     }

@@ -29,5 +29,5 @@ pub(super) async fn follow(
 
 /// Where the page's module writes the steps of a form with `data-steps="#steps"`.
 pub(super) fn place() -> Markup {
-    html! { ol #steps.steps data-own role="log" aria-label="Steps" {} }
+    html! { div #steps.steps data-own role="log" aria-label="Steps" {} }
 }
