@@ -93,9 +93,17 @@ impl Quotas {
     pub(super) fn check(&self, c: &mut Connection, origin: &JobOrigin, asked: &Asked) -> Result<(), DispatchError> {
         let key = (origin.enterprise.as_str(), origin.org.as_str(), origin.project.as_str());
         let own = project_quotas_find(c, key)?;
+        self.check_sizes(&own, &origin.project, asked)?;
+        self.check_queue(c, origin, &own, asked.later_jobs)
+    }
+
+    /// Refuses what is too large by itself; `own` are the quotas of the project.
+    ///
+    /// # Errors
+    /// `OverQuota` for the first that is exceeded.
+    pub(super) fn check_sizes(&self, own: &QuotaRow, project: &str, asked: &Asked) -> Result<(), OverQuota> {
         let over = |quota, path: &str, found: u64, allowed: u64| {
-            let (project, path) = (origin.project.clone(), path.to_owned());
-            Err(DispatchError::from(OverQuota { quota, project, path, found, allowed }))
+            Err(OverQuota { quota, project: project.to_owned(), path: path.to_owned(), found, allowed })
         };
         if let Some((path, bytes)) = &asked.script {
             let (found, allowed) = (*bytes as u64, u64::from(own.script_bytes.unwrap_or(self.script_bytes)));
@@ -113,7 +121,7 @@ impl Quotas {
                 return over(Quota::JobLogBytes, path, *found, allowed);
             }
         }
-        self.check_queue(c, origin, &own, asked.later_jobs)
+        Ok(())
     }
 
     fn check_queue(

@@ -42,6 +42,7 @@ mod retention;
 mod row_jobs;
 mod runner_events;
 mod runner_row;
+mod runner_test_history;
 mod runner_tests;
 mod runners;
 mod schema;
@@ -116,6 +117,7 @@ pub use runner_events::{
     HostKeyAccepted, RunnerChanged, RunnerDeleted, RunnerEvent, RunnerEventRow, ValueChange, runner_event_insert,
     runner_events, runner_snapshot,
 };
+pub use runner_test_history::{PastTest, past_tests};
 pub use runner_tests::{runner_test_find, runner_test_put};
 pub use runners::{
     runner_by_id, runner_delete, runner_find, runner_insert, runner_list, runner_replace_key, runner_sealed_key,

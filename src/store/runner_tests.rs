@@ -7,6 +7,7 @@ use shuntyard_domain::probe::{Report, TestKind, TestRecord};
 
 use super::connection::StoreConnection;
 use super::error::{About, Row, StoreError};
+use super::runner_test_history::{PastTest, past_test_add, past_tests_delete};
 use super::schema::runner_tests;
 
 const TEST: &str = "last Test of a runner";
@@ -20,7 +21,7 @@ struct TestRow<'r> {
     probes: String,
 }
 
-/// Keeps the last Test of a runner; it replaces the one before.
+/// Keeps the last Test of a runner; it replaces the one before, of which only the verdict stays.
 ///
 /// # Errors
 /// `Conflict` when another dispatcher stores its first one at the same moment.
@@ -29,6 +30,7 @@ pub fn runner_test_put(c: &mut StoreConnection, id: RunnerId, test: &TestRecord)
     let about = About { what: TEST, key: &key };
     let probes = about.json("probes", &test.report)?;
     let values = TestRow { runner_id: &key, at_ms: test.at_ms, made_as: test.kind.as_str(), probes };
+    past_test_add(c, &key, &PastTest::from(test))?;
     let row = runner_tests::table.find(&key);
     if diesel::update(row).set(&values).execute(c).map_err(|source| about.update(source))? > 0 {
         return Ok(());
@@ -56,6 +58,7 @@ pub fn runner_test_find(c: &mut StoreConnection, id: RunnerId) -> Result<Option<
 /// Forgets the last Test of a runner that is deleted.
 pub(super) fn runner_test_delete(c: &mut StoreConnection, id: RunnerId) -> Result<(), StoreError> {
     let key = id.to_string();
+    past_tests_delete(c, &key)?;
     let deleted = diesel::delete(runner_tests::table.find(&key)).execute(c);
     deleted.map(drop).map_err(|source| About { what: TEST, key: &key }.delete(source))
 }

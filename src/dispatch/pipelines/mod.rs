@@ -9,6 +9,7 @@ mod carry_out;
 mod drive;
 mod forecast;
 mod plan;
+mod plan_quotas;
 pub(super) mod source;
 mod submit;
 mod tenancy;

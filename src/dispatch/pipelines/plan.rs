@@ -91,7 +91,7 @@ impl Dispatcher {
             .iter()
             .map(|beside| self.planned(&beside.change.at, beside.change.id, &beside.change.source, &beside.parsed))
             .collect();
-        Ok(stage_plan(stage, own, &consumers))
+        self.within_quotas(at, stage_plan(stage, own, &consumers)).await
     }
 
     fn planned<'a>(

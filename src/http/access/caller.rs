@@ -50,11 +50,15 @@ impl Caller {
         Ok(Self::new(holder, address))
     }
 
-    /// Counts a request that is answered to everybody.
+    /// Counts a request that is answered to everybody. One that another site's page sends is not: it would log its reader in
+    /// as somebody else.
     ///
     /// # Errors
-    /// `TooOften`
+    /// `TooOften`, `CrossSite`
     pub(super) fn nobody(api: &Api, parts: &Parts) -> Result<(), ApiError> {
+        if !parts.method.is_safe() {
+            peer::check_same_site(parts)?;
+        }
         api.rates.take(None, address(parts)).map_err(ApiError::TooOften)
     }
 

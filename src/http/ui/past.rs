@@ -94,14 +94,14 @@ fn table(jobs: &[JobBody]) -> Markup {
 
 /// The same search, further back.
 fn address(filter: &JobFilter, before: &str) -> String {
-    let mut words = form_urlencoded::Serializer::new(String::new());
-    for (key, value) in
-        [("title", &filter.title), ("project", &filter.project), ("runner", &filter.runner), ("state", &filter.state)]
-    {
-        if let Some(value) = value {
-            words.append_pair(key, value);
-        }
-    }
-    words.append_pair("before", before);
-    format!("/history?{}", words.finish())
+    parts::address(
+        "/history",
+        &[
+            ("title", filter.title.as_deref()),
+            ("project", filter.project.as_deref()),
+            ("runner", filter.runner.as_deref()),
+            ("state", filter.state.as_deref()),
+            ("before", Some(before)),
+        ],
+    )
 }

@@ -39,6 +39,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    runner_test_history (runner_id, at_ms) {
+        runner_id -> Text,
+        at_ms -> BigInt,
+        made_as -> Text,
+        verdict -> Text,
+        said -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     runner_tests (runner_id) {
         runner_id -> Text,
         at_ms -> BigInt,

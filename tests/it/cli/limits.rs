@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::house::{BLOCKER, House, await_that, host, truth};
+use super::project::Project;
 use crate::support::sshd::{TestHost, UBUNTU_2204};
 
 fn open_the_gate(host: &TestHost) {
@@ -90,4 +91,25 @@ fn limits_that_cannot_be_are_refused_with_what_is_allowed() {
     assert!(told.contains("concurrency.limit"), "{told}");
     let jobs: Value = house.api("jobs?state=all");
     assert_eq!(jobs.as_array().map(Vec::len), Some(0));
+}
+
+#[test]
+fn a_change_whose_phase_is_larger_than_its_project_may_have_is_refused_before_anything_runs() {
+    let house = House::start();
+    let config = format!(
+        r#"{{"job_dispatch": {{"version": "v2"}}, "phases": {{"unit": {{"run": "true #{}", "output_cap_mib": 9}}}}}}"#,
+        "x".repeat(2000)
+    );
+    let project = Project::new(&house, "hello", &[("config.json", &config)]);
+    project.commit("Is large");
+    let limit = |words: &[&str]| house.shunt(&[&["project", "limit", "hello"], words].concat()).expect(0, &[]);
+    limit(&["--script", "1KiB"]);
+    let refused = ["the script has 2006 bytes; of project hello it may have 1024"];
+    project.shunt(&house, &["change", "submit"]).expect(1, &refused);
+    limit(&["--script", "default", "--log", "8MiB"]);
+    let refused = ["9437184 bytes of output are to be kept; of a job of project hello up to 8388608 are"];
+    project.shunt(&house, &["change", "submit"]).expect(1, &refused);
+    house.shunt(&["change", "list"]).expect(0, &["no changes"]);
+    limit(&["--log", "default"]);
+    project.shunt(&house, &["change", "submit"]).expect(0, &[]);
 }

@@ -59,6 +59,8 @@ fn nothing_is_done_for_a_page_of_another_site() {
             send(house.address(), "DELETE", "/api/v0/e/default/runners/local", &[("Cookie", &cookie), header], None);
         assert_eq!(refused.status, 403, "{header:?}");
     }
+    let login = send(house.address(), "POST", "/login", &[("Sec-Fetch-Site", "cross-site")], Some(b"token=x"));
+    assert_eq!(login.status, 403);
     assert_eq!(house.api("runners/local")["state"], "enrolled");
     let own = format!("http://{}", house.address());
     let done = form(&house, "/runners/local/state", &[("Origin", &own)], "state=disabled");

@@ -33,6 +33,10 @@ fn a_runner_is_added_with_its_key_confirmed_and_tested_with_its_probes_as_they_c
     browser.await_text("host_key: ");
     browser.await_text("Done.");
     browser.await_text("max_sessions");
+    browser.press("Test");
+    browser.await_text("Earlier Tests");
+    browser.press("Earlier Tests");
+    browser.await_text("a person");
     browser.press("Edit");
     browser.fill("input[name=labels]", "gpu, Bad Label");
     browser.press("Save");

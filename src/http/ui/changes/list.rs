@@ -115,12 +115,7 @@ pub(super) fn of_state(of: ChangeState) -> Markup {
 
 /// The same list, further back.
 fn address(query: &ListQuery, before: ChangeId) -> String {
-    let mut words = form_urlencoded::Serializer::new(String::new());
-    for (key, value) in [("project", &query.project), ("state", &query.state)] {
-        if let Some(value) = value {
-            words.append_pair(key, value);
-        }
-    }
-    words.append_pair("before", &before.to_string());
-    format!("/changes?{}", words.finish())
+    let before = before.to_string();
+    let words = [("project", query.project.as_deref()), ("state", query.state.as_deref()), ("before", Some(&*before))];
+    parts::address("/changes", &words)
 }

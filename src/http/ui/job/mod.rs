@@ -90,5 +90,6 @@ async fn draw(api: Api, viewer: Viewer, id: JobId, shown: Shown, waits: Arc<Atom
         (facts::all(&body))
         (history::events(&history))
     };
-    Ok(Page::live(body.title, Section::Queue, main).with(&["log.js"]))
+    let section = if job.state.is_finished() { Section::History } else { Section::Queue };
+    Ok(Page::live(body.title, section, main).with(&["log.js"]))
 }

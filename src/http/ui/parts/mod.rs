@@ -29,6 +29,18 @@ pub(super) fn empty(what: &str, command: &str) -> Markup {
     html! { div.empty { p { (what) } p { code { (command) } } } }
 }
 
+/// An address of ours with those words of a query that say something.
+pub(super) fn address(path: &str, words: &[(&str, Option<&str>)]) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (key, value) in words {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            query.append_pair(key, value);
+        }
+    }
+    let query = query.finish();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+}
+
 /// The link to the next page of a list, unless this was the last one.
 pub(super) fn more(href: Option<String>) -> Markup {
     html! { @if let Some(href) = href { p.more { a.button href=(href) rel="next" { "Older" } } } }

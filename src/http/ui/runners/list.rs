@@ -131,12 +131,7 @@ fn test_form(runner: &RunnerBody) -> Markup {
 
 /// The same list in another shape.
 fn address(query: &ListQuery, view: &str) -> String {
-    let mut words = form_urlencoded::Serializer::new(String::new());
-    words.append_pair("view", view);
-    if let Some(filter) = &query.filter {
-        words.append_pair("filter", filter);
-    }
-    format!("/runners?{}", words.finish())
+    parts::address("/runners", &[("view", Some(view)), ("filter", query.filter.as_deref())])
 }
 
 /// What the filter box says: clauses as of jobs, and parts of names.

@@ -7,8 +7,7 @@ use shuntyard_domain::access::Place;
 use shuntyard_domain::runner::RunnerState;
 use shuntyard_domain::wire::api::RunnerBody;
 
-use super::probes::probes;
-use super::{jobs, page_of, steps, trust};
+use super::{jobs, page_of, probes, steps, trust};
 use crate::http::Api;
 use crate::http::access::Administer;
 use crate::http::error::ApiError;
@@ -18,6 +17,10 @@ use crate::http::ui::page::Page;
 use crate::http::ui::parts::{self, Ask, ask};
 use crate::http::ui::viewer::Viewer;
 use crate::http::ui::{history, live};
+use crate::store::{PastTest, past_tests};
+
+/// Tests that the page lists.
+const TESTS: i64 = 20;
 
 pub(super) async fn page(
     State(api): State<Api>,
@@ -32,6 +35,8 @@ async fn draw(api: Api, viewer: Viewer, hostname: String) -> Result<Page, ApiErr
     let place = runner.scope.org().map_or(Place::Enterprise, |org| Place::of(org, ""));
     let may = viewer.may(Administer::ROLES, &place);
     let (running, past) = jobs::of(&api, viewer.known()?, runner.id).await?;
+    let id = runner.id;
+    let tests: Vec<PastTest> = api.dispatcher.store().read(move |c| past_tests(c, id, TESTS)).await?;
     let done = history::of_runner(&api, &hostname).await?;
     let main = html! {
         div.top {
@@ -51,9 +56,10 @@ async fn draw(api: Api, viewer: Viewer, hostname: String) -> Result<Page, ApiErr
         @if running.is_empty() { p.muted { "Nothing runs on it." } } @else { (jobs::table(&running)) }
         h2 { "Last Test" }
         @match &runner.last_test {
-            Some(test) => (probes(test)),
+            Some(test) => (probes::of(test)),
             None => p.muted { "It was never tested." },
         }
+        @if tests.len() > 1 { details { summary { "Earlier Tests" } (probes::past(&tests)) } }
         h2 { "Last jobs" }
         @if past.is_empty() { p.muted { "None has run on it yet." } } @else { (jobs::table(&past)) }
         @if !done.is_empty() { h2 { "What was done to it" } (history::table(&done)) }

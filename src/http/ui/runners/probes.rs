@@ -1,12 +1,14 @@
 //! What the last Test has looked at.
 
 use maud::{Markup, html};
-use shuntyard_domain::probe::Verdict;
+use shuntyard_domain::probe::{TestKind, Verdict};
 use shuntyard_domain::wire::api::LastTestBody;
+use shuntyard_domain::wire::time_text::rfc3339;
 
 use crate::http::ui::parts::{Tone, ago, state};
+use crate::store::PastTest;
 
-pub(super) fn probes(test: &LastTestBody) -> Markup {
+pub(super) fn of(test: &LastTestBody) -> Markup {
     html! {
         p { (verdict(test.verdict)) " " span.muted { (test.kind) ", " (ago(&test.at)) } }
         div.table { table {
@@ -19,6 +21,19 @@ pub(super) fn probes(test: &LastTestBody) -> Markup {
             } } }
         } }
     }
+}
+
+/// What the Tests before came to, newest first.
+pub(super) fn past(tests: &[PastTest]) -> Markup {
+    html! { div.table { table {
+        thead { tr { th { "When" } th { "Made by" } th { "Verdict" } th { "What was seen" } } }
+        tbody { @for test in tests { tr {
+            td { (ago(&rfc3339(test.at_ms))) }
+            td { @match test.kind { TestKind::Test => "a person", TestKind::Check => "the dispatcher" } }
+            td { (verdict(test.verdict)) }
+            td { (test.said.as_deref().unwrap_or_default()) }
+        } } }
+    } } }
 }
 
 fn verdict(found: Verdict) -> Markup {

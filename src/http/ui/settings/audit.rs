@@ -78,12 +78,8 @@ fn table(rows: &[AuditRow]) -> Markup {
 
 /// The same search, further back.
 fn address(asked: &Asked, before: i64) -> String {
-    let mut words = form_urlencoded::Serializer::new(String::new());
-    for (key, value) in [("actor", &asked.actor), ("subject", &asked.subject), ("action", &asked.action)] {
-        if let Some(value) = value {
-            words.append_pair(key, value);
-        }
-    }
-    words.append_pair("before", &before.to_string());
-    format!("/settings/audit?{}", words.finish())
+    let before = before.to_string();
+    let (actor, subject, action) = (asked.actor.as_deref(), asked.subject.as_deref(), asked.action.as_deref());
+    let words = [("actor", actor), ("subject", subject), ("action", action), ("before", Some(&*before))];
+    parts::address("/settings/audit", &words)
 }

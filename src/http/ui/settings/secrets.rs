@@ -54,13 +54,7 @@ impl Whose {
     }
 
     fn page(&self) -> String {
-        let mut words = form_urlencoded::Serializer::new(String::new());
-        for (key, value) in [("org", &self.org), ("project", &self.project)] {
-            if let Some(value) = value {
-                words.append_pair(key, value);
-            }
-        }
-        format!("/settings/secrets?{}", words.finish())
+        parts::address("/settings/secrets", &[("org", self.org.as_deref()), ("project", self.project.as_deref())])
     }
 
     fn hidden(&self) -> Markup {
