@@ -86,7 +86,11 @@ pub(super) fn open(url: &StoreUrl) -> Result<StoreConnection, StoreError> {
 
 /// PostgreSQL looks after itself.
 fn damage(c: &mut StoreConnection) -> QueryResult<Vec<String>> {
-    let StoreConnection::Sqlite(c) = c else { return Ok(Vec::new()) };
+    let c = match c {
+        StoreConnection::Sqlite(c) => c,
+        #[cfg(feature = "postgres")]
+        StoreConnection::Pg(_) => return Ok(Vec::new()),
+    };
     let asked = format!("SELECT integrity_check AS line FROM pragma_integrity_check LIMIT {FAULTS_MAX}");
     let lines = diesel::sql_query(asked).load::<Line>(c)?;
     let mut faults: Vec<String> = lines.into_iter().map(|row| row.line).filter(|line| line != "ok").collect();

@@ -1,5 +1,7 @@
 //! What jobs have left: outputs and files that are kept; written together with the job's end.
 
+use std::collections::BTreeMap;
+
 use diesel::dsl::count_star;
 use diesel::prelude::*;
 
@@ -98,6 +100,25 @@ pub fn job_artifacts(c: &mut StoreConnection, id: JobId) -> Result<Vec<Artifact>
     // Not left to the database: its order depends on its locale.
     artifacts.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     Ok(artifacts)
+}
+
+/// How many files each of these jobs has kept; those that kept none are left out.
+///
+/// # Errors
+/// `StoreError::List`
+pub fn jobs_artifact_counts(c: &mut StoreConnection, ids: &[JobId]) -> Result<BTreeMap<JobId, i64>, StoreError> {
+    let keys: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let counts: Vec<(String, i64)> = job_artifacts::table
+        .filter(job_artifacts::job_id.eq_any(keys))
+        .group_by(job_artifacts::job_id)
+        .select((job_artifacts::job_id, count_star()))
+        .load(c)
+        .map_err(|source| StoreError::List { what: "artifacts", source })?;
+    let parsed = |(id, count): (String, i64)| {
+        let row = Row { table: "job_artifacts", key: &id };
+        Ok((row.parse("job_id", &id)?, count))
+    };
+    counts.into_iter().map(parsed).collect()
 }
 
 /// Returns one of a job's files.

@@ -81,7 +81,7 @@ pub use inspect::{Inspected, inspect};
 pub use job_apply::{ApplyError, Expected, job_apply, job_apply_each};
 pub use job_attempts::{job_attempt_insert, job_attempt_lost, job_attempts};
 pub use job_collected::{
-    artifact_contents, job_artifact_find, job_artifacts, job_collected_find, job_collected_insert,
+    artifact_contents, job_artifact_find, job_artifacts, job_collected_find, job_collected_insert, jobs_artifact_counts,
 };
 pub use job_events::{JobEventRow, RecordedEvent, job_events};
 pub use job_page::{JobQuery, job_page};
@@ -132,7 +132,7 @@ pub use settings::{setting_find, setting_or_insert, setting_set};
 pub use stage_phases::{stage_phase_end, stage_phase_insert, stage_phases};
 pub use stage_runs::{
     stage_run_config, stage_run_insert, stage_run_keep_config, stage_run_last_config, stage_run_last_planned,
-    stage_run_update, stage_runs_of, stage_runs_open, stages_taken,
+    stage_run_update, stage_runs_of, stage_runs_open, stages_taken, stages_took,
 };
 pub use tenancy::{
     org_insert, org_list, org_since, pipeline_ensure, pipeline_insert, pipeline_list, pipeline_since, project_insert,

@@ -9,7 +9,7 @@ const CONFIG: &str = r#"{
   "job_dispatch": { "version": "v2", "filters": { "unit": [
     { "platform": ["ubuntu"], "platform_version": ["22.04"] }, { "platform": ["centos"], "platform_version": ["7"] }
   ] } },
-  "phases": { "unit": { "run": "echo unit" }, "deploy": { "run": "echo deployed" } }
+  "phases": { "unit": { "run": "echo unit | tee report", "artifacts": ["report"] }, "deploy": { "run": "echo deployed" } }
 }"#;
 
 #[test]
@@ -36,7 +36,10 @@ fn a_change_is_watched_through_verify_and_approved_in_the_page() {
     assert_eq!(cells, "centos,ubuntu");
     browser.press("Deliver");
     browser.await_js("document.querySelector('#s-delivered .state')?.innerText === 'passed'");
+    browser.await_text("1 file of verify unit");
+    assert_eq!(browser.complaints(), [""; 0]);
     browser.picture("change");
     browser.press("What it would do (plan)");
     browser.await_text("can run");
+    assert_eq!(browser.complaints(), [""; 0]);
 }

@@ -87,6 +87,7 @@ fn a_user_is_added_and_disabled_and_what_is_secret_is_shown_once() {
     browser.fill("textarea[name=grants]", "observer");
     browser.press("Make a token");
     browser.await_text("This is the only time that it is shown.");
+    assert_eq!(browser.complaints(), [""; 0]);
     let token = browser.js("return document.querySelector('pre.command').innerText");
     assert!(token.as_str().unwrap().starts_with("shym_"), "{token}");
     browser.goto("/settings/tokens");

@@ -1,17 +1,20 @@
 //! One change: its stages from left to right, and what may be done with it now.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 use shuntyard_domain::access::{Place, Role};
 use shuntyard_domain::change::Source;
-use shuntyard_domain::ids::ChangeId;
-use shuntyard_domain::phase::Stage;
-use shuntyard_domain::wire::change::{ChangeBody, StageBody};
+use shuntyard_domain::ids::{ChangeId, JobId};
+use shuntyard_domain::phase::{Phase, Stage};
+use shuntyard_domain::tenancy::PipelinePath;
+use shuntyard_domain::wire::change::{ChangeBody, RowBody, StageBody};
 
 use super::list::of_state;
 use super::{matrix, status};
-use crate::dispatch::News;
+use crate::dispatch::{DEFAULT, News};
 use crate::http::Api;
 use crate::http::access::{Act, Commit, Review, Ship, Trigger};
 use crate::http::error::ApiError;
@@ -21,6 +24,7 @@ use crate::http::ui::live;
 use crate::http::ui::page::Page;
 use crate::http::ui::parts::{self, Ask, Lasting, ask};
 use crate::http::ui::viewer::Viewer;
+use crate::store::{Connection, StoreError, jobs_artifact_counts, stages_took};
 
 pub(super) async fn page(
     State(api): State<Api>,
@@ -32,6 +36,7 @@ pub(super) async fn page(
 
 async fn draw(api: Api, viewer: Viewer, id: ChangeId) -> Result<Page, ApiError> {
     let change = api.dispatcher.change_body(id).await?;
+    let kept = Kept::of(&api, &change).await?;
     let main = html! {
         div.top {
             h1 { (change.title) }
@@ -49,21 +54,61 @@ async fn draw(api: Api, viewer: Viewer, id: ChangeId) -> Result<Page, ApiError> 
         div.stages {
             @for stage in Stage::ALL {
                 @match change.stages.iter().find(|reached| reached.stage == *stage) {
-                    Some(reached) => (column(reached)),
+                    Some(reached) => (column(reached, kept.took.get(stage))),
                     None => section.stage.future { h2 { (stage) } p.muted { "not reached" } },
                 }
             }
         }
+        (kept.artifacts(&change))
     };
     Ok(Page::live(change.title.clone(), Section::Changes, main))
 }
 
-fn column(stage: &StageBody) -> Markup {
+/// What is known beside the change itself.
+struct Kept {
+    /// How long the pipeline's last run of each stage took that has passed.
+    took: BTreeMap<Stage, i64>,
+    /// How many files a job has kept.
+    files: BTreeMap<JobId, i64>,
+}
+
+impl Kept {
+    async fn of(api: &Api, change: &ChangeBody) -> Result<Self, ApiError> {
+        let jobs: Vec<JobId> = rows(change).filter_map(|(.., row)| row.job).collect();
+        let enterprise = DEFAULT.parse().map_err(|_| ApiError::NotFound("there is no enterprise".into()))?;
+        let (org, project, pipeline) = (change.org.clone(), change.project.clone(), change.pipeline.clone());
+        let at = PipelinePath { enterprise, org, project, pipeline };
+        let read = move |c: &mut Connection| Ok((stages_took(c, &at)?, jobs_artifact_counts(c, &jobs)?));
+        let read: Result<_, StoreError> = api.dispatcher.store().read(read).await;
+        let (took, files) = read?;
+        Ok(Self { took, files })
+    }
+
+    fn artifacts(&self, change: &ChangeBody) -> Markup {
+        html! { @if !self.files.is_empty() {
+            h2 { "Artifacts" }
+            ul.rows { @for (stage, phase, row) in rows(change) {
+                @if let Some((job, count)) = row.job.and_then(|job| self.files.get_key_value(&job)) {
+                    li { a href={ "/jobs/" (job) } { (count) @if *count == 1 { " file" } @else { " files" } } " of " (stage) " " (phase) " " code { (row.filter) } }
+                }
+            } }
+        } }
+    }
+}
+
+/// Every row, with its stage and phase.
+fn rows(change: &ChangeBody) -> impl Iterator<Item = (Stage, Phase, &RowBody)> {
+    let phases = change.stages.iter().flat_map(|stage| stage.phases.iter().map(move |phase| (stage.stage, phase)));
+    phases.flat_map(|(stage, phase)| phase.run_details.iter().map(move |row| (stage, phase.name, row)))
+}
+
+fn column(stage: &StageBody, usual_ms: Option<&i64>) -> Markup {
     let took = Lasting { from: Some(&stage.created_at), to: stage.finished_at.as_deref() };
     html! { section.stage #{ "s-" (stage.stage) } {
         h2 { (stage.stage) " " (status(stage.status)) }
         p.muted {
             "run " (stage.number) ", " (parts::lasting(took))
+            @if let (Some(ms), None) = (usual_ms, &stage.finished_at) { " of about " (parts::clock(*ms)) }
             @if let Some(by) = &stage.triggered_by { ", again by " (by) }
             @if let Some(by) = &stage.cancelled_by { ", cancelled by " (by) }
         }
