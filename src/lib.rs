@@ -1,5 +1,8 @@
 //! Shuntyard's daemon as a library: `daemon` puts the layers together.
 
+// Tests may; nothing that comes from a host, a disk, a network or a person ends a program.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 pub mod acting;
 pub mod backup;
 pub mod blobs;

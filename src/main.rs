@@ -1,5 +1,8 @@
 //! Parses, loads the configuration, runs, exits.
 
+// Tests may; nothing that comes from a host, a disk, a network or a person ends a program.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,5 +1,8 @@
 //! `shunt`, the command line of Shuntyard: speaks HTTP with the dispatcher and nothing else.
 
+// Tests may; nothing that comes from a host, a disk, a network or a person ends a program.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 mod args;
 mod change;
 mod client;

@@ -4,6 +4,9 @@
 //! Nothing here reads a clock, a file, a socket or the environment; `clippy.toml` beside this file
 //! forbids it. Time and identifiers are arguments.
 
+// Tests may; nothing that comes from a host, a disk, a network or a person ends a program.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 pub mod access;
 pub mod artifacts;
 pub mod attempt;

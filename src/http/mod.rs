@@ -1,5 +1,6 @@
 //! The HTTP API: Chef's resource tree with our additions, as JSON and event streams.
 
+mod accept;
 mod access;
 mod artifacts;
 mod audit;

@@ -40,6 +40,14 @@ pub(super) fn known_enterprise(words: &RawPathParams) -> Result<(), ApiError> {
     }
 }
 
+/// The one that there is, for pages: their addresses do not name it.
+///
+/// # Errors
+/// `NotFound`
+pub(super) fn enterprise() -> Result<Name, ApiError> {
+    DEFAULT.parse().map_err(|_| ApiError::NotFound(format!("there is no enterprise `{DEFAULT}`")))
+}
+
 /// The `{enterprise}` of a path.
 pub(super) struct PathEnterprise(pub Name);
 

@@ -1,5 +1,8 @@
 //! Query strings whose faults name the key.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 use axum::http::{Method, Uri};
@@ -70,6 +73,20 @@ pub(super) fn known_keys(method: &Method, route: &str, uri: &Uri) -> Result<(), 
 
 fn refused(path: String, message: String, allowed: Vec<String>) -> ApiError {
     ApiError::BadRequest { path: Some(path), message, allowed }
+}
+
+/// What somebody filled in: an empty field of a form asks for nothing.
+pub(super) fn filled(text: Option<&String>) -> Option<&str> {
+    text.map(String::as_str).filter(|text| !text.is_empty())
+}
+
+/// Makes something of what was filled in under `key`.
+///
+/// # Errors
+/// `BadRequest` with the key and what is wrong.
+pub(super) fn parsed<T: FromStr<Err: Display>>(key: &str, text: Option<&str>) -> Result<Option<T>, ApiError> {
+    let refused = |error: T::Err| refused(key.to_owned(), format!("`{key}`: {error}"), Vec::new());
+    text.map(|text| text.parse().map_err(refused)).transpose()
 }
 
 /// A query string as `T`; which keys it may hold was looked at before.

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -15,6 +15,7 @@ use shuntyard_domain::wire::api::{
 use shuntyard_domain::wire::time_text::rfc3339;
 use tokio::sync::mpsc;
 
+use super::accept::wants_stream;
 use super::access::{Administer, Caller};
 use super::body::{ApiJson, ApiSecretJson};
 use super::error::ApiError;
@@ -239,8 +240,4 @@ pub(super) async fn wait_for_end(mut steps: mpsc::UnboundedReceiver<StepEvent>) 
         }
     }
     Err(ApiError::StepFailed("the operation was interrupted".into()))
-}
-
-fn wants_stream(headers: &HeaderMap) -> bool {
-    headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("text/event-stream"))
 }

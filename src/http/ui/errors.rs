@@ -10,7 +10,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use shuntyard_domain::wire::api::ErrorBody;
 
 use super::page::Page;
-use super::viewer::{Viewer, accepts};
+use super::viewer::Viewer;
+use crate::http::accept::accepts;
 use crate::http::{error, request_id};
 
 /// Bodies of errors are small.

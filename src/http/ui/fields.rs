@@ -9,6 +9,7 @@ use axum::extract::{FromRequest, Request};
 use crate::http::body;
 use crate::http::error::ApiError;
 use crate::http::pages::bad;
+use crate::http::query;
 
 /// The fields of a form, in their order; each of a name may be there several times.
 pub(super) struct Fields(Vec<(String, String)>);
@@ -49,8 +50,7 @@ impl Fields {
     /// # Errors
     /// `BadRequest` with its name and what is wrong with it.
     pub(super) fn parsed<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<T>, ApiError> {
-        let parse = |text: &str| text.parse().map_err(|error: T::Err| bad(name, format!("`{name}`: {error}"), &[]));
-        self.filled(name).map(parse).transpose()
+        query::parsed(name, self.filled(name))
     }
 
     /// A box that is ticked, or a button that was pressed.

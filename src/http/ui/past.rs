@@ -14,7 +14,7 @@ use crate::http::Api;
 use crate::http::access::{At, Look, Routes};
 use crate::http::error::ApiError;
 use crate::http::jobs::JobFilter;
-use crate::http::query::ApiQuery;
+use crate::http::query::{ApiQuery, filled};
 
 pub(super) fn routes() -> Routes {
     Routes::new().get("/history", Look(At::Anywhere), page)
@@ -43,7 +43,7 @@ async fn page(
 
 /// An empty field of the form asks for nothing.
 fn asked(filter: &JobFilter) -> JobFilter {
-    let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let filled = |text: &Option<String>| filled(text.as_ref()).map(str::to_owned);
     JobFilter {
         state: Some(filled(&filter.state).unwrap_or_else(|| "finished".into())),
         project: filled(&filter.project),

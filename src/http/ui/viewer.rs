@@ -4,11 +4,11 @@ use std::convert::Infallible;
 
 use axum::extract::{FromRequestParts, OriginalUri};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
 use shuntyard_domain::access::{Place, Role};
 
 use super::done::SAID;
 use super::theme::{THEME, Theme};
+use crate::http::accept::wants_stream;
 use crate::http::access::{Caller, cookie};
 use crate::http::error::ApiError;
 
@@ -51,7 +51,7 @@ impl Viewer {
             address: uri.path_and_query().map_or("/", |at| at.as_str()).to_owned(),
             theme: cookie(parts, THEME).and_then(|word| Theme::named(&word)).unwrap_or_default(),
             said: cookie(parts, SAID).filter(|said| !said.is_empty()),
-            live: accepts(&parts.headers, "text/event-stream"),
+            live: wants_stream(&parts.headers),
         }
     }
 }
@@ -62,9 +62,4 @@ impl<S: Send + Sync> FromRequestParts<S> for Viewer {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         Ok(Self::of(parts))
     }
-}
-
-/// Whether the client names this media type as one that it takes.
-pub(super) fn accepts(headers: &HeaderMap, kind: &str) -> bool {
-    headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains(kind))
 }

@@ -6,16 +6,15 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use shuntyard_domain::change::ChangeState;
 use shuntyard_domain::ids::ChangeId;
-use shuntyard_domain::tenancy::Name;
 use shuntyard_domain::wire::change::ChangeBody;
 
 use super::status;
-use crate::dispatch::{DEFAULT, News};
+use crate::dispatch::News;
 use crate::http::Api;
 use crate::http::access::Look;
 use crate::http::error::ApiError;
-use crate::http::pages::bad;
-use crate::http::query::ApiQuery;
+use crate::http::path::enterprise;
+use crate::http::query::{ApiQuery, filled, parsed};
 use crate::http::ui::bar::Section;
 use crate::http::ui::page::Page;
 use crate::http::ui::parts::{Tone, state};
@@ -49,15 +48,14 @@ pub(super) async fn page(
 async fn draw(api: Api, viewer: Viewer, query: ListQuery) -> Result<Page, ApiError> {
     let asked = ChangeQuery {
         org: None,
-        project: word::<Name>("project", query.project.as_deref())?,
+        project: parsed("project", filled(query.project.as_ref()))?,
         pipeline: None,
         within: viewer.known()?.within(Look::ROLES),
-        state: word::<ChangeState>("state", query.state.as_deref())?,
+        state: parsed("state", filled(query.state.as_ref()))?,
         before: query.before,
         limit: A_PAGE,
     };
-    let enterprise = DEFAULT.parse().map_err(|_| ApiError::NotFound("there is no enterprise".into()))?;
-    let changes = api.dispatcher.change_bodies(enterprise, asked).await?;
+    let changes = api.dispatcher.change_bodies(enterprise()?, asked).await?;
     let older = changes.last().filter(|_| changes.len() == A_PAGE as usize).map(|last| address(&query, last.id));
     let main = html! {
         div.top { h1 { "Changes" } (search(&query)) }
@@ -67,12 +65,6 @@ async fn draw(api: Api, viewer: Viewer, query: ListQuery) -> Result<Page, ApiErr
         (parts::more(older))
     };
     Ok(Page::live("Changes", Section::Changes, main))
-}
-
-/// A word of the query; an empty field of the form asks for nothing.
-fn word<T: std::str::FromStr<Err: std::fmt::Display>>(key: &str, text: Option<&str>) -> Result<Option<T>, ApiError> {
-    let text = text.filter(|text| !text.is_empty());
-    text.map(|text| text.parse().map_err(|error: T::Err| bad(key, error.to_string(), &[]))).transpose()
 }
 
 fn search(query: &ListQuery) -> Markup {

@@ -14,11 +14,11 @@ use shuntyard_domain::wire::change::{ChangeBody, RowBody, StageBody};
 
 use super::list::of_state;
 use super::{matrix, status};
-use crate::dispatch::{DEFAULT, News};
+use crate::dispatch::News;
 use crate::http::Api;
 use crate::http::access::{Act, Commit, Review, Ship, Trigger};
 use crate::http::error::ApiError;
-use crate::http::path::PathId;
+use crate::http::path::{PathId, enterprise};
 use crate::http::ui::bar::Section;
 use crate::http::ui::live;
 use crate::http::ui::page::Page;
@@ -75,9 +75,8 @@ struct Kept {
 impl Kept {
     async fn of(api: &Api, change: &ChangeBody) -> Result<Self, ApiError> {
         let jobs: Vec<JobId> = rows(change).filter_map(|(.., row)| row.job).collect();
-        let enterprise = DEFAULT.parse().map_err(|_| ApiError::NotFound("there is no enterprise".into()))?;
         let (org, project, pipeline) = (change.org.clone(), change.project.clone(), change.pipeline.clone());
-        let at = PipelinePath { enterprise, org, project, pipeline };
+        let at = PipelinePath { enterprise: enterprise()?, org, project, pipeline };
         let read = move |c: &mut Connection| Ok((stages_took(c, &at)?, jobs_artifact_counts(c, &jobs)?));
         let read: Result<_, StoreError> = api.dispatcher.store().read(read).await;
         let (took, files) = read?;

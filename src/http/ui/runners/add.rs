@@ -9,11 +9,11 @@ use shuntyard_domain::wire::api::{InstallRunner, default_ssh_port};
 use shuntyard_domain::wire::enrolment::{CreateEnrolmentToken, default_slots, default_ttl_s};
 
 use super::{page_of, steps};
-use crate::dispatch::DEFAULT;
 use crate::http::Api;
 use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::pages::bad;
+use crate::http::path::enterprise;
 use crate::http::peer::{OverTls, Peer};
 use crate::http::ui::bar::Section;
 use crate::http::ui::done::Done;
@@ -128,8 +128,7 @@ pub(super) async fn token(
         one_off: fields.has("one_off"),
         dial_out: false,
     };
-    let enterprise = DEFAULT.parse().map_err(|_| ApiError::NotFound("there is no enterprise".into()))?;
-    let made = api.dispatcher.create_enrolment_token(enterprise, wanted, &caller.name).await?;
+    let made = api.dispatcher.create_enrolment_token(enterprise()?, wanted, &caller.name).await?;
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("SERVER");
     let url = format!("{}://{host}", if secure { "https" } else { "http" });
     let main = html! {

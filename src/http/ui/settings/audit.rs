@@ -8,7 +8,7 @@ use shuntyard_domain::wire::time_text::rfc3339;
 
 use crate::http::Api;
 use crate::http::error::ApiError;
-use crate::http::query::ApiQuery;
+use crate::http::query::{ApiQuery, filled};
 use crate::http::ui::parts;
 use crate::http::ui::viewer::Viewer;
 use crate::store::{AuditQuery, AuditRow, audit_page};
@@ -28,7 +28,7 @@ pub(super) async fn page(
     viewer: Viewer,
     ApiQuery(asked): ApiQuery<Asked>,
 ) -> Result<Response, ApiError> {
-    let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let filled = |text: &Option<String>| filled(text.as_ref()).map(str::to_owned);
     let query = AuditQuery {
         actor: filled(&asked.actor),
         subject: filled(&asked.subject),

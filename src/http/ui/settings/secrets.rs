@@ -10,12 +10,13 @@ use shuntyard_domain::tenancy::Name;
 use shuntyard_domain::wire::time_text::rfc3339;
 use zeroize::Zeroizing;
 
-use crate::dispatch::{DEFAULT, DispatchError, SecretOwner};
+use crate::dispatch::{DispatchError, SecretOwner};
 use crate::http::Api;
 use crate::http::access::{Administer, Caller};
 use crate::http::error::ApiError;
 use crate::http::pages::bad;
-use crate::http::query::ApiQuery;
+use crate::http::path::enterprise;
+use crate::http::query::{ApiQuery, filled, parsed};
 use crate::http::ui::done::Done;
 use crate::http::ui::fields::Fields;
 use crate::http::ui::parts::{self, Ask, ask};
@@ -36,12 +37,10 @@ impl Whose {
 
     /// Whose they are, once it is known that the caller is an admin there.
     fn owner(&self, caller: &Caller) -> Result<SecretOwner, ApiError> {
-        let word = |key: &str, text: &Option<String>| -> Result<Option<Name>, ApiError> {
-            let text = text.as_deref().filter(|text| !text.is_empty());
-            text.map(|text| text.parse().map_err(|error| bad(key, format!("{error}"), &[]))).transpose()
-        };
-        let enterprise: Name = DEFAULT.parse().map_err(|_| ApiError::NotFound("there is no enterprise".into()))?;
-        let (place, owner) = match (word("org", &self.org)?, word("project", &self.project)?) {
+        let enterprise = enterprise()?;
+        let org: Option<Name> = parsed("org", filled(self.org.as_ref()))?;
+        let project: Option<Name> = parsed("project", filled(self.project.as_ref()))?;
+        let (place, owner) = match (org, project) {
             (None, None) => (Place::Enterprise, SecretOwner::Enterprise(enterprise)),
             (Some(org), None) => (Place::Org(org.clone()), SecretOwner::Org(enterprise, org)),
             (Some(org), Some(project)) => {
