@@ -87,9 +87,9 @@ pub use job_events::{JobEventRow, RecordedEvent, job_events};
 pub use job_page::{JobQuery, job_page};
 pub use job_receipts::{job_receipt_find, job_receipt_insert};
 pub use job_secrets::{job_secrets_find, job_secrets_put};
-pub use job_spans::{JobSpan, job_spans};
+pub use job_spans::{JobCounts, JobSpan, job_counts, job_spans};
 pub use jobs::{
-    job_find, job_insert, jobs_on_runner, jobs_placed, jobs_placed_by_state, jobs_runner_hostnames, jobs_unfinished,
+    job_find, job_insert, jobs_on_runners, jobs_placed, jobs_placed_by_state, jobs_runner_hostnames, jobs_unfinished,
     workspaces_in_use,
 };
 pub use jump_hosts::{
@@ -118,7 +118,7 @@ pub use runner_events::{
     runner_events, runner_snapshot,
 };
 pub use runner_test_history::{PastTest, past_tests};
-pub use runner_tests::{runner_test_find, runner_test_put};
+pub use runner_tests::{runner_test_find, runner_test_put, runner_tests_at};
 pub use runners::{
     runner_by_id, runner_delete, runner_find, runner_insert, runner_list, runner_replace_key, runner_sealed_key,
     runner_state, runner_update,
