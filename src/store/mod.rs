@@ -37,6 +37,7 @@ mod pool_instances;
 mod pools;
 mod project_limits;
 mod project_usage;
+mod queue_page;
 mod request_keys;
 mod retention;
 mod row_jobs;
@@ -105,6 +106,7 @@ pub use pool_instances::{
 pub use pools::{PoolRow, pool_by_id, pool_delete, pool_find, pool_insert, pool_list, pool_update};
 pub use project_limits::{ProjectLimitRow, project_limit_find, project_limit_list, project_limit_set};
 pub use project_usage::{QuotaRow, project_quotas_find, project_quotas_set, project_unfinished};
+pub use queue_page::{QueuePage, QueueQuery, queue_page};
 pub use request_keys::{
     MadeByRequest, MadeKind, REQUEST_KEYS_KEPT_MS, RequestKey, request_key_find, request_keys_prune,
 };

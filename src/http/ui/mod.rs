@@ -24,6 +24,7 @@ mod session;
 mod settings;
 mod theme;
 mod viewer;
+mod waits;
 
 use super::access::{Open, Routes, SignedIn};
 
@@ -36,6 +37,7 @@ pub(super) fn keys_of(route: &str) -> &'static [&'static str] {
         "/login" => &["next"],
         "/" => &["hours"],
         "/runners" => &["filter", "view"],
+        "/queue" => &["from", "why"],
         "/jobs/{id}" => &["from"],
         "/changes" => &["project", "state", "before"],
         "/history" => &["state", "project", "title", "runner", "before", "limit"],

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use shuntyard_domain::explain::{Explanation, Verdict};
 
-use crate::http::ui::parts::{Tone, state};
+use super::parts::{Tone, state};
 
 pub(super) fn why(of: &Explanation) -> Markup {
     let (tone, word) = match of.verdict {
