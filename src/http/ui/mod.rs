@@ -40,6 +40,7 @@ pub(super) fn keys_of(route: &str) -> &'static [&'static str] {
         "/queue" => &["from", "why"],
         "/jobs/{id}" => &["from"],
         "/changes" => &["project", "state", "before"],
+        "/new-change" => &["from"],
         "/history" => &["state", "project", "title", "runner", "before", "limit"],
         route => settings::keys_of(route),
     }

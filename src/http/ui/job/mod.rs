@@ -81,7 +81,7 @@ async fn draw(api: Api, viewer: Viewer, id: JobId, shown: Shown, may_wait: Arc<A
         }
         p.told { (words::told(&body, history::asked_by(&history))) }
         (facts::short(&body))
-        @if let Some(explanation) = &explained { (waits::why(explanation)) }
+        @if let Some(explanation) = &explained { (waits::why(explanation, false)) }
         (facts::alarms(&body))
         (files::section(&body, &files))
         (log::section(&body, &log))

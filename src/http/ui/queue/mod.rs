@@ -77,14 +77,10 @@ async fn draw(api: Api, viewer: Viewer, shown: Shown) -> Result<Page, ApiError> 
         } @else {
             form #queue method="post" action="/queue/cancel" {
                 input type="hidden" name="back" value=(viewer.address);
-                h2 { "Running" }
-                @if running.is_empty() { p.muted { "Nothing runs." } } @else { (rows::table(&running, &viewer, &why)) }
-                @if running.len() == A_PAGE as usize { p.muted { "The newest " (A_PAGE) "." } }
-                h2 { "Waiting" }
-                @if waiting.is_empty() { p.muted { @if shown.first() > 1 { "None waits that far back." } @else { "Nothing waits." } } }
-                @else { (rows::table(&waiting, &viewer, &why)) }
+                (rows::table(&running, &waiting, &viewer, &why))
+                @if running.len() == A_PAGE as usize { p.muted { "Of those that run, the newest " (A_PAGE) "." } }
                 (turns(shown.first(), counts.waiting))
-                @if may_any(&viewer) { p { button.danger { "Cancel the chosen jobs" } } }
+                @if viewer.may_somewhere(Act::ROLES) { p { button.danger { "Cancel the chosen jobs" } } }
             }
         }
     };
@@ -101,8 +97,4 @@ fn turns(first: u32, waiting: i64) -> Markup {
             @if waiting >= i64::from(behind) { a.button href=(Shown::address(behind, None)) rel="next" { "Later" } }
         }
     } }
-}
-
-fn may_any(viewer: &Viewer) -> bool {
-    viewer.caller.as_ref().is_some_and(|caller| caller.within(Act::ROLES).is_none_or(|places| !places.is_empty()))
 }

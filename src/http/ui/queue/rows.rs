@@ -12,13 +12,20 @@ use crate::http::ui::viewer::Viewer;
 /// Of the table.
 const COLUMNS: u32 = 11;
 
-pub(super) fn table(jobs: &[JobBody], viewer: &Viewer, why: &Why) -> Markup {
+/// Both parts of the queue under the same columns.
+pub(super) fn table(running: &[JobBody], waiting: &[JobBody], viewer: &Viewer, why: &Why) -> Markup {
     html! { div.table { table {
         thead { tr {
             th { span.unseen { "Choose" } } th { "Job" } th { "Project" } th { "Change" } th { "Stage, phase" } th { "State" } th { "Runner" }
             th { "Filter" } th.number { "Priority" } th { "Since" } th { span.unseen { "Cancel" } }
         } }
-        tbody { @for job in jobs { (row(job, viewer, why)) (why.below(job.id, COLUMNS)) } }
+        @for (name, jobs, none) in [("Running", running, "Nothing runs."), ("Waiting", waiting, why.nobody())] {
+            tbody data-key=(name) {
+                tr.part { th colspan=(COLUMNS) scope="rowgroup" { h2 { (name) } } }
+                @if jobs.is_empty() { tr { td.muted colspan=(COLUMNS) { (none) } } }
+                @for job in jobs { (row(job, viewer, why)) (why.below(job.id, COLUMNS)) }
+            }
+        }
     } } }
 }
 
@@ -37,7 +44,7 @@ fn row(job: &JobBody, viewer: &Viewer, why: &Why) -> Markup {
         td { @if let Some(stage) = job.stage { (stage) " " } @if let Some(phase) = job.phase { (phase) } }
         td { (parts::job_state(&job.state)) @if job.cancel_requested_at.is_some() { div.muted { "is being cancelled" } } }
         td { @if let Some(runner) = &job.runner { a href={ "/runners/" (runner) } { (runner) } } }
-        td { code { (job.filter) } }
+        td { (parts::filter(&job.filter)) }
         td.number { (job.priority) }
         td { (parts::elapsed(since)) }
         td { @if may && job.cancel_requested_at.is_none() { (trash(job)) } }

@@ -20,7 +20,7 @@ pub(super) struct Why {
     sentences: HashMap<JobId, String>,
     /// Of the job of which that was asked.
     full: Option<(JobId, Explanation)>,
-    first: u32,
+    shown: Shown,
 }
 
 impl Why {
@@ -30,13 +30,18 @@ impl Why {
             Some(job) => api.dispatcher.explain(job).await?.map(|told| (job.id, told)),
             None => None,
         };
-        Ok(Self { sentences: sentences(api, waiting).await?, full, first: shown.first() })
+        Ok(Self { sentences: sentences(api, waiting).await?, full, shown })
+    }
+
+    /// What stands where no job waits.
+    pub(super) fn nobody(&self) -> &'static str {
+        if self.shown.first() > 1 { "None waits that far back." } else { "Nothing waits." }
     }
 
     /// The sentence, which leads to the full explanation below the row.
     pub(super) fn sentence(&self, id: JobId) -> Markup {
         let open = self.full.as_ref().is_some_and(|(of, _)| *of == id);
-        let to = Shown::address(self.first, (!open).then_some(id));
+        let to = Shown::address(self.shown.first(), (!open).then_some(id));
         html! { @if let Some(sentence) = self.sentences.get(&id) {
             div.muted.reason { a href={ (to) "#j-" (id) } aria-expanded=(open) { @if open { "less" } @else { "why" } } " " (sentence) }
         } }
@@ -45,7 +50,7 @@ impl Why {
     /// A row of `columns`, when it is the one.
     pub(super) fn below(&self, id: JobId, columns: u32) -> Markup {
         html! { @if let Some((_, told)) = self.full.as_ref().filter(|(of, _)| *of == id) {
-            tr.below { td colspan=(columns) { (waits::why(told)) } }
+            tr.below { td colspan=(columns) { (waits::why(told, true)) } }
         } }
     }
 }
