@@ -19,7 +19,9 @@ async function send(form, button) {
   try {
     const answer = await fetch(form.action, { method: "POST", body, headers: { accept: "text/html" } });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    if (answer.ok) arrive(answer, page, form);
+    if (answer.ok) arrive(answer, page, form, button);
+    // Carried out; it has led to a page that says what is wrong there.
+    else if (answer.redirected) location.assign(answer.url);
     else complain(form, sentence(page) || `The server answered ${answer.status}.`);
   } catch {
     complain(form, "The server cannot be reached. Nothing was sent twice; try again.");
@@ -30,12 +32,12 @@ async function send(form, button) {
 }
 
 // The form was carried out and led to a page.
-function arrive(answer, page, form) {
+function arrive(answer, page, form, button) {
   const to = new URL(answer.url);
   const here = to.pathname + to.search === location.pathname + location.search;
   const plain = to.pathname === "/login" || location.pathname === "/login";
   if (plain || !page.getElementById("main")) return location.assign(answer.url);
-  form.closest("details.ask")?.removeAttribute("open");
+  (button ?? form).closest("[popover]")?.hidePopover();
   if (!answer.redirected) {
     // The answer is the page itself, and the only one that holds what it shows.
     leave();
@@ -64,6 +66,7 @@ function complain(form, text) {
     if (!text) return;
     place = document.createElement("p");
     place.className = "complaint";
+    place.dataset.added = "";
     place.setAttribute("role", "alert");
     form.append(place);
   }

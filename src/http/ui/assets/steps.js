@@ -11,7 +11,7 @@ document.addEventListener("submit", (event) => {
 }, true);
 
 async function run(form, place, button) {
-  place.replaceChildren();
+  form.closest("[popover]")?.hidePopover();
   const told = new Steps(place, form);
   form.setAttribute("aria-busy", "true");
   if (button) button.disabled = true;
@@ -50,9 +50,18 @@ async function read(body, told) {
 }
 
 class Steps {
+  // What an earlier form still does goes on, and is not shown any more.
   constructor(place, form) {
-    this.place = place;
+    this.place = document.createElement("section");
     this.form = form;
+    if (form.dataset.what) {
+      const heading = this.place.appendChild(document.createElement("h2"));
+      heading.textContent = form.dataset.what;
+    }
+    place.querySelector("section")?.remove();
+    place.prepend(this.place);
+    if (place.hasAttribute("popover") && !place.matches(":popover-open")) place.showPopover();
+    else place.scrollIntoView({ block: "nearest" });
     this.lines = new Map();
   }
 
