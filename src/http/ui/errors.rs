@@ -56,7 +56,7 @@ async fn page(response: Response, viewer: &Viewer) -> Response {
     let main = html! {
         section.error role="alert" {
             h1 { (title) }
-            p.sentence { (told.message) }
+            p.sentence { @if told.error == "invalid_route" { "There is no such page." } @else { (told.message) } }
             @if !told.allowed.is_empty() { p { "Allowed: " (told.allowed.join(", ")) } }
             @for fault in &told.faults { p { code { (fault.path) } " " (fault.message) } }
             p.muted { "Request " code { (told.request_id) } }

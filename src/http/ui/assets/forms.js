@@ -5,7 +5,7 @@ import { toast } from "./toasts.js";
 export function takeForms() {
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (form.method !== "post" || form.hasAttribute("data-plain") || event.defaultPrevented) return;
+    if ((event.submitter?.formMethod || form.method) !== "post" || form.hasAttribute("data-plain") || event.defaultPrevented) return;
     event.preventDefault();
     send(form, event.submitter);
   });

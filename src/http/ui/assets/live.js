@@ -102,6 +102,11 @@ export function leave() {
   main().removeAttribute("data-live");
 }
 
+export function stay() {
+  main().setAttribute("data-live", "");
+  open();
+}
+
 // The page has moved to another address.
 export function follow() {
   close();

@@ -15,22 +15,31 @@ pub(in crate::http::ui) fn ask(asked: &Ask<'_>, inside: &Markup) -> Markup {
     question(asked, "", None, inside)
 }
 
+/// What takes steps, which are shown on the page, and leads away from it.
+pub(in crate::http::ui) struct Leaving<'a> {
+    /// Stands above the steps.
+    pub what: &'a str,
+    /// What the next page says.
+    pub said: &'a str,
+}
+
 /// As `ask`, where several of the same button send to one address: `about` tells them apart.
 pub(in crate::http::ui) fn ask_about(asked: &Ask<'_>, about: &str, inside: &Markup) -> Markup {
     question(asked, about, None, inside)
 }
 
-/// As `ask`, for what takes steps, which are shown on the page below the words of `what`.
-pub(in crate::http::ui) fn ask_in_steps(asked: &Ask<'_>, what: &str, inside: &Markup) -> Markup {
-    question(asked, "", Some(what), inside)
+/// As `ask`, for the end of what the page is about.
+pub(in crate::http::ui) fn ask_to_leave(asked: &Ask<'_>, leaving: &Leaving<'_>, inside: &Markup) -> Markup {
+    question(asked, "", Some(leaving), inside)
 }
 
-fn question(asked: &Ask<'_>, about: &str, what: Option<&str>, inside: &Markup) -> Markup {
+fn question(asked: &Ask<'_>, about: &str, leaving: Option<&Leaving<'_>>, inside: &Markup) -> Markup {
+    let (what, said) = leaving.map(|leaving| (leaving.what, leaving.said)).unzip();
     let id = format!("{}:{}:{about}", asked.action, asked.button).replace(' ', "-");
     html! {
         button.danger[asked.danger] type="button" popovertarget=(id) data-key={ "ask " (id) } { (asked.button) }
         div.question #(id) popover role="dialog" aria-label=(asked.button) {
-            form method="post" action=(asked.action) data-steps=[what.map(|_| "#steps")] data-what=[what] { (inside) }
+            form method="post" action=(asked.action) data-steps=[what.map(|_| "#steps")] data-what=[what] data-said=[said] { (inside) }
         }
     }
 }

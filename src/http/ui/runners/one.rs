@@ -15,7 +15,7 @@ use crate::http::error::ApiError;
 use crate::http::path::PathHost;
 use crate::http::ui::bar::Section;
 use crate::http::ui::page::Page;
-use crate::http::ui::parts::{self, Ask, ask, ask_in_steps};
+use crate::http::ui::parts::{self, Ask, Leaving, ask, ask_to_leave};
 use crate::http::ui::viewer::Viewer;
 use crate::http::ui::{history, live};
 use crate::store::{PastTest, past_tests};
@@ -106,9 +106,10 @@ fn with_reason(at: &str, word: &str, state: &str, what: &str) -> Markup {
 
 fn delete(at: &str, runner: &RunnerBody) -> Markup {
     let action = format!("{at}/delete");
-    ask_in_steps(
+    let (what, said) = (format!("Delete {}", runner.hostname), format!("{} is deleted.", runner.hostname));
+    ask_to_leave(
         &Ask { button: "Delete", danger: true, action: &action },
-        &format!("Delete {}", runner.hostname),
+        &Leaving { what: &what, said: &said },
         &html! {
             p { "Shuntyard's files and key leave the host, and the runner leaves the inventory. Its jobs and their logs stay." }
             @let choices = [
@@ -120,7 +121,7 @@ fn delete(at: &str, runner: &RunnerBody) -> Markup {
             @for (value, word) in choices {
                 label { input type="radio" name="jobs" value=(value) checked[value == "idle"]; " " (word) }
             }
-            button.danger { "Delete " (runner.hostname) }
+            button.danger { (what) }
         },
     )
 }
