@@ -47,10 +47,12 @@ async fn page(response: Response, viewer: &Viewer) -> Response {
     let bytes = to_bytes(body, MAX_ERROR_BYTES).await.unwrap_or_default();
     let told: ErrorBody = serde_json::from_slice(&bytes).unwrap_or_else(|_| unsaid(forbidden));
     let title = parts.status.canonical_reason().unwrap_or("Error");
+    // What the sentence does not name itself.
+    let of = told.path.as_deref().filter(|path| !told.message.contains(path));
     let main = html! {
-        section.error role="alert" {
+        section.error role="alert" data-path=[&told.path] {
             h1 { (title) }
-            p.sentence { (told.message) }
+            p.sentence { @if let Some(of) = of { code { (of) } ": " } (told.message) }
             @if !told.allowed.is_empty() { p { "Allowed: " (told.allowed.join(", ")) } }
             @for fault in &told.faults { p { code { (fault.path) } " " (fault.message) } }
             p.muted { "Request " code { (told.request_id) } }

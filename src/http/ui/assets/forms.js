@@ -20,7 +20,10 @@ async function send(form, button) {
     const answer = await fetch(form.action, { method: "POST", body, headers: { accept: "text/html" } });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (answer.ok) arrive(answer, page, form);
-    else complain(form, sentence(page) || `The server answered ${answer.status}.`);
+    else {
+      complain(form, sentence(page) || `The server answered ${answer.status}.`);
+      point(form, page.querySelector(".error")?.dataset.path);
+    }
   } catch {
     complain(form, "The server cannot be reached. Nothing was sent twice; try again.");
   } finally {
@@ -35,7 +38,7 @@ function arrive(answer, page, form) {
   const here = to.pathname + to.search === location.pathname + location.search;
   const plain = to.pathname === "/login" || location.pathname === "/login";
   if (plain || !page.getElementById("main")) return location.assign(answer.url);
-  form.closest("details.ask")?.removeAttribute("open");
+  form.closest("details.ask, details.edit")?.removeAttribute("open");
   if (!answer.redirected) {
     // The answer is the page itself, and the only one that holds what it shows.
     leave();
@@ -58,7 +61,18 @@ function sentence(page) {
   return [...parts].map((part) => part.textContent).join(" ");
 }
 
+// Leads to the field that the server has named, also where it lies in closed details.
+function point(form, path) {
+  const named = path ? form.elements.namedItem(path) : null;
+  const field = named instanceof RadioNodeList ? named[0] : named;
+  if (!field || field.type === "hidden") return;
+  field.setAttribute("aria-invalid", "true");
+  field.closest("details")?.setAttribute("open", "");
+  field.focus();
+}
+
 function complain(form, text) {
+  for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
   let place = form.querySelector(":scope > .complaint");
   if (!place) {
     if (!text) return;
