@@ -20,3 +20,12 @@ pub(in crate::http::ui) fn ask(asked: &Ask<'_>, inside: &Markup) -> Markup {
         }
     }
 }
+
+/// Ways of which one is chosen: its word in the form, and what it means. The first one is, unless somebody chooses.
+pub(in crate::http::ui) fn ways(name: &str, ways: &[(&str, &str)]) -> Markup {
+    html! {
+        @for (n, (value, means)) in ways.iter().enumerate() {
+            label { input type="radio" name=(name) value=(value) checked[n == 0]; " " (means) }
+        }
+    }
+}

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-pub(super) use ask::{Ask, ask};
+pub(super) use ask::{Ask, ask, ways};
 pub(super) use runner::{contact, pips, platform, runner_state, test_result};
 pub(super) use state::{Tone, job_state, state};
 pub(super) use times::{Lasting, ago, at, clock, elapsed, lasting};
