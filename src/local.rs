@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::demo::{AtStop, DemoError, DemoHost, HostSpec, random_text};
 use crate::dispatch::{Dispatcher, Local, LocalHost, LocalRunner, local_runner};
 use crate::shutdown::Tasks;
-use crate::store::{Store, jobs_on_runner};
+use crate::store::{Store, jobs_on_runners};
 
 /// What the account is called in logins when the system has no name for it.
 const NAMELESS: &str = "shuntyard";
@@ -38,7 +38,7 @@ impl LocalMachine {
         let stored = store.read(local_runner).await?;
         let id = stored.as_ref().map(|runner| runner.id);
         let jobs = match id {
-            Some(id) => store.read(move |c| jobs_on_runner(c, id)).await?.len(),
+            Some(id) => store.read(move |c| jobs_on_runners(c, &[id])).await?.len(),
             None => 0,
         };
         if !is_on && jobs > 0 {

@@ -6,7 +6,7 @@ use shuntyard_domain::ids::RunnerId;
 
 use super::inventory::Known;
 use super::{DispatchError, Dispatcher};
-use crate::store::{Connection, jobs_on_runner};
+use crate::store::{Connection, jobs_on_runners};
 
 /// While it lives, no job is placed on the runner.
 pub(super) struct Closed {
@@ -42,7 +42,7 @@ impl Dispatcher {
         let runner = known.runner.id;
         self.update_runner(runner, |entry| entry.closed = true);
         let closed = Closed { engine: self.clone(), runner, opens: true };
-        let running = self.0.store.write(move |c: &mut Connection| jobs_on_runner(c, runner)).await?.len();
+        let running = self.0.store.write(move |c: &mut Connection| jobs_on_runners(c, &[runner])).await?.len();
         if running > 0 && !force {
             return Err(DispatchError::RunnerBusy { hostname: known.runner.hostname.clone(), running });
         }

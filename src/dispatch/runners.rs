@@ -16,8 +16,8 @@ use super::inventory::{Contact, Known};
 use super::{DispatchError, Dispatcher, Thing};
 use crate::ssh;
 use crate::store::{
-    Connection, RunnerDeleted, RunnerEvent, StoreError, dial_out_key_delete, jobs_on_runner, jobs_placed, runner_by_id,
-    runner_delete, runner_event_insert, runner_test_find, runner_update,
+    Connection, RunnerDeleted, RunnerEvent, StoreError, dial_out_key_delete, jobs_on_runners, jobs_placed,
+    runner_by_id, runner_delete, runner_event_insert, runner_test_find, runner_update,
 };
 
 impl Dispatcher {
@@ -40,24 +40,46 @@ impl Dispatcher {
         Some(format!("{} {}", facts.platform, facts.platform_version))
     }
 
+    /// The record of every runner, by name.
+    #[must_use]
+    pub fn runners(&self) -> Vec<Arc<Runner>> {
+        self.0.inventory.all().into_iter().map(|known| known.runner).collect()
+    }
+
     /// Every runner with its live side, by name.
     ///
     /// # Errors
     /// `Store` when the running jobs cannot be read.
     pub async fn runner_bodies(&self) -> Result<Vec<RunnerBody>, DispatchError> {
         let jobs = self.0.store.read(jobs_placed).await?;
-        let changes = self.changes_of_jobs(&jobs).await?;
-        let mut by_runner: HashMap<RunnerId, Vec<Job>> = HashMap::new();
+        self.bodies_with(self.0.inventory.all(), &jobs).await
+    }
+
+    /// A few runners with their live side, and the jobs that they have been given; those that are gone are left out.
+    ///
+    /// # Errors
+    /// `Store` when the jobs cannot be read.
+    pub async fn runner_bodies_of(&self, ids: &[RunnerId]) -> Result<(Vec<RunnerBody>, Vec<Job>), DispatchError> {
+        let known = ids.iter().filter_map(|id| self.0.inventory.get(*id)).collect();
+        let ids = ids.to_vec();
+        let jobs = self.0.store.read(move |c| jobs_on_runners(c, &ids)).await?;
+        Ok((self.bodies_with(known, &jobs).await?, jobs))
+    }
+
+    /// `jobs` are those that have been given to these runners; there may be others.
+    async fn bodies_with(&self, known: Vec<Known>, jobs: &[Job]) -> Result<Vec<RunnerBody>, DispatchError> {
+        let changes = self.changes_of_jobs(jobs).await?;
+        let mut by_runner: HashMap<RunnerId, Vec<&Job>> = HashMap::new();
         for job in jobs {
             if let Some(runner) = job.state.runner() {
                 by_runner.entry(runner).or_default().push(job);
             }
         }
-        let bodies = |known: Known| {
+        let body = |known: Known| {
             let running = by_runner.remove(&known.runner.id).unwrap_or_default();
             self.runner_body_of(&known, &running, &changes)
         };
-        Ok(self.0.inventory.all().into_iter().map(bodies).collect())
+        Ok(known.into_iter().map(body).collect())
     }
 
     /// One runner with its live side.
@@ -69,13 +91,14 @@ impl Dispatcher {
         let id = known.runner.id;
         let running = self.jobs_on(id).await?;
         let last_test = self.0.store.read(move |c| runner_test_find(c, id)).await?;
-        let body = self.runner_body_of(&known, &running, &self.changes_of_jobs(&running).await?);
+        let changes = self.changes_of_jobs(&running).await?;
+        let body = self.runner_body_of(&known, &running.iter().collect::<Vec<_>>(), &changes);
         Ok(RunnerBody { last_test: last_test.map(Into::into), ..body })
     }
 
     /// Jobs that a runner has been given and that have not ended.
     pub(super) async fn jobs_on(&self, id: RunnerId) -> Result<Vec<Job>, DispatchError> {
-        Ok(self.0.store.read(move |c| jobs_on_runner(c, id)).await?)
+        Ok(self.0.store.read(move |c| jobs_on_runners(c, &[id])).await?)
     }
 
     /// Changes a runner's record in the store and then in memory, also when the caller goes away.
@@ -151,7 +174,7 @@ impl Dispatcher {
 }
 
 impl Dispatcher {
-    fn runner_body_of(&self, known: &Known, running: &[Job], changes: &BTreeMap<JobId, ChangeRef>) -> RunnerBody {
+    fn runner_body_of(&self, known: &Known, running: &[&Job], changes: &BTreeMap<JobId, ChangeRef>) -> RunnerBody {
         let pool = &self.0.pool;
         let live = RunnerLive {
             contact: contact_body(&known.contact),

@@ -1,5 +1,7 @@
 //! `/runners`: the inventory, Test, install, delete.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -8,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shuntyard_domain::access::Place;
+use shuntyard_domain::runner::{Runner, Scope};
 use shuntyard_domain::wire::api::{
     self as wire, AcceptHostKey, HealthBody, InstallRunner, PatchRunner, RunnerBody, RunnerEventBody, RunnerEventKind,
     StepEvent,
@@ -33,9 +36,21 @@ impl Api {
     /// The runners that the caller sees: those that serve all, and those of organisations in which a role is theirs.
     pub(super) async fn runners_seen(&self, caller: &Caller) -> Result<Vec<RunnerBody>, ApiError> {
         let mut bodies = self.dispatcher.runner_bodies().await?;
-        bodies.retain(|body| body.scope.org().is_none_or(|org| caller.grants.sees(&Place::of(org, ""))));
+        bodies.retain(|body| sees(caller, &body.scope));
         Ok(bodies)
     }
+
+    /// The records of those runners, by name.
+    pub(super) fn runners_known(&self, caller: &Caller) -> Vec<Arc<Runner>> {
+        let mut runners = self.dispatcher.runners();
+        runners.retain(|runner| sees(caller, &runner.scope));
+        runners
+    }
+}
+
+/// Runners of no organisation serve, and are seen by, all.
+fn sees(caller: &Caller, scope: &Scope) -> bool {
+    scope.org().is_none_or(|org| caller.grants.sees(&Place::of(org, "")))
 }
 
 pub(super) async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<Vec<RunnerBody>>, ApiError> {

@@ -12,6 +12,7 @@ use axum::response::sse::{Event, KeepAlive, KeepAliveStream, Sse};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt as _};
 use serde::Serialize;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Api;
@@ -21,6 +22,8 @@ use crate::dispatch::{Feed, Mark, Missed, News};
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Streams of snapshots send at most one in this time.
 const PAUSE: Duration = Duration::from_millis(200);
+/// What takes long to make is made for a fifth of the time at most.
+const REST: u32 = 4;
 
 pub(super) type EventStream = Sse<KeepAliveStream<BoxStream<'static, Result<Event, Infallible>>>>;
 
@@ -61,32 +64,67 @@ pub(super) fn snapshots<T, F>(
     LastId(last): LastId,
     name: &'static str,
     matters: impl Fn(&News) -> bool + Send + Sync + 'static,
-    read: impl Fn(Api) -> F + Send + 'static,
+    read: impl Fn(Api) -> F + Send + Sync + 'static,
 ) -> EventStream
 where
     T: Serialize,
     F: Future<Output = Result<T, ApiError>> + Send,
 {
     let stop = api.dispatcher.stop_signal();
-    let events = stream::unfold((api, last, read, matters), move |(api, last, read, matters)| async move {
+    let state = (api, last, read, matters, Pace::default());
+    let events = stream::unfold(state, move |(api, last, read, matters, mut pace)| async move {
         if let Some(at) = last {
             await_news(api.dispatcher.feed(), at, &matters).await;
         }
-        let at = api.dispatcher.feed().mark();
-        let body = read(api.clone()).await.ok()?;
-        Some((event(name, &body).id(at.to_string()), (api, Some(at), read, matters)))
+        let (at, body) = pace.make(async { (api.dispatcher.feed().mark(), read(api.clone()).await) }).await;
+        Some((event(name, &body.ok()?).id(at.to_string()), (api, Some(at), read, matters, pace)))
     });
     answer(events, stop)
 }
 
-/// Waits for news that matter, and for the pause behind them: what happens in it is in the next snapshot.
+/// When the next snapshot of a stream may be made: the first at once, those behind it each a pause behind the one before.
+/// What happens in the pause is in the next.
+#[derive(Default)]
+pub(super) struct Pace {
+    not_before: Option<Instant>,
+}
+
+impl Pace {
+    /// Makes one when it may be made.
+    pub(super) async fn make<T>(&mut self, snapshot: impl Future<Output = T>) -> T {
+        if let Some(time) = self.not_before {
+            tokio::time::sleep_until(time).await;
+        }
+        let begun = Instant::now();
+        let made = snapshot.await;
+        self.not_before = Some(Instant::now() + pause_after(begun.elapsed()));
+        made
+    }
+}
+
+/// How long nothing is made behind what took `took` to make.
+fn pause_after(took: Duration) -> Duration {
+    PAUSE.max(took * REST)
+}
+
+/// Waits for news that matter.
 pub(super) async fn await_news(feed: &Feed, mut at: Mark, matters: impl Fn(&News) -> bool) {
     while let Missed::Changes(changes) = feed.since(at) {
         if changes.iter().any(|(_, news)| matters(news)) {
-            tokio::time::sleep(PAUSE).await;
             return;
         }
         at = changes.last().map_or(at, |(mark, _)| *mark);
         feed.beyond(at).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_long_is_made_more_seldom() {
+        let pauses_ms = [0, 50, 51, 500].map(|took_ms| pause_after(Duration::from_millis(took_ms)).as_millis());
+        assert_eq!(pauses_ms, [200, 200, 204, 2000]);
     }
 }

@@ -91,7 +91,7 @@ pub fn workspaces_in_use(c: &mut StoreConnection) -> Result<Vec<Digest>, StoreEr
 }
 
 /// The states of a job that has been given to a runner and has not ended.
-const PLACED: [&str; 3] = ["assigned", "starting", "running"];
+pub(super) const PLACED: [&str; 3] = ["assigned", "starting", "running"];
 
 /// Returns every job that has been given to a runner and has not ended; oldest first.
 ///
@@ -111,10 +111,11 @@ pub fn jobs_placed_by_state(c: &mut StoreConnection) -> Result<Vec<(&'static str
     counted.collect::<QueryResult<_>>().map_err(|source| StoreError::List { what: "placed jobs", source })
 }
 
-/// Returns the jobs that this runner has been given and that have not ended; oldest first.
-pub fn jobs_on_runner(c: &mut StoreConnection, runner: RunnerId) -> Result<Vec<Job>, StoreError> {
+/// Returns the jobs that these runners have been given and that have not ended; oldest first.
+pub fn jobs_on_runners(c: &mut StoreConnection, runners: &[RunnerId]) -> Result<Vec<Job>, StoreError> {
+    let runners: Vec<String> = runners.iter().map(RunnerId::to_string).collect();
     let rows: QueryResult<Vec<JobRow>> = jobs::table
-        .filter(jobs::runner_id.eq(runner.to_string()))
+        .filter(jobs::runner_id.eq_any(runners))
         .filter(jobs::state.eq_any(PLACED))
         .select(JobRow::as_select())
         .load(c);

@@ -37,6 +37,7 @@ mod pool_instances;
 mod pools;
 mod project_limits;
 mod project_usage;
+mod queue_page;
 mod request_keys;
 mod retention;
 mod row_jobs;
@@ -87,9 +88,9 @@ pub use job_events::{JobEventRow, RecordedEvent, job_events};
 pub use job_page::{JobQuery, job_page};
 pub use job_receipts::{job_receipt_find, job_receipt_insert};
 pub use job_secrets::{job_secrets_find, job_secrets_put};
-pub use job_spans::{JobSpan, job_spans};
+pub use job_spans::{JobCounts, JobSpan, job_counts, job_spans};
 pub use jobs::{
-    job_find, job_insert, jobs_on_runner, jobs_placed, jobs_placed_by_state, jobs_runner_hostnames, jobs_unfinished,
+    job_find, job_insert, jobs_on_runners, jobs_placed, jobs_placed_by_state, jobs_runner_hostnames, jobs_unfinished,
     workspaces_in_use,
 };
 pub use jump_hosts::{
@@ -105,6 +106,7 @@ pub use pool_instances::{
 pub use pools::{PoolRow, pool_by_id, pool_delete, pool_find, pool_insert, pool_list, pool_update};
 pub use project_limits::{ProjectLimitRow, project_limit_find, project_limit_list, project_limit_set};
 pub use project_usage::{QuotaRow, project_quotas_find, project_quotas_set, project_unfinished};
+pub use queue_page::{QueuePage, QueueQuery, queue_page};
 pub use request_keys::{
     MadeByRequest, MadeKind, REQUEST_KEYS_KEPT_MS, RequestKey, request_key_find, request_keys_prune,
 };
@@ -118,7 +120,7 @@ pub use runner_events::{
     runner_events, runner_snapshot,
 };
 pub use runner_test_history::{PastTest, past_tests};
-pub use runner_tests::{runner_test_find, runner_test_put};
+pub use runner_tests::{runner_test_find, runner_test_put, runner_tests_at};
 pub use runners::{
     runner_by_id, runner_delete, runner_find, runner_insert, runner_list, runner_replace_key, runner_sealed_key,
     runner_state, runner_update,

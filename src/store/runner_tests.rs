@@ -1,5 +1,7 @@
 //! The probes of each runner's last Test.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 
 use shuntyard_domain::ids::RunnerId;
@@ -53,6 +55,17 @@ pub fn runner_test_find(c: &mut StoreConnection, id: RunnerId) -> Result<Option<
             Ok(TestRecord { at_ms, kind, report })
         })
         .transpose()
+}
+
+/// When the last Tests of these runners had ended, in Unix milliseconds; a runner that was never tested is left out.
+pub fn runner_tests_at(c: &mut StoreConnection, ids: &[RunnerId]) -> Result<HashMap<RunnerId, i64>, StoreError> {
+    let keys: HashMap<String, RunnerId> = ids.iter().map(|id| (id.to_string(), *id)).collect();
+    let found = runner_tests::table.filter(runner_tests::runner_id.eq_any(keys.keys()));
+    let rows: Vec<(String, i64)> = found
+        .select((runner_tests::runner_id, runner_tests::at_ms))
+        .load(c)
+        .map_err(|source| StoreError::List { what: "last Tests", source })?;
+    Ok(rows.into_iter().filter_map(|(key, at_ms)| Some((*keys.get(&key)?, at_ms))).collect())
 }
 
 /// Forgets the last Test of a runner that is deleted.

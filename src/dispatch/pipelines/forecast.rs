@@ -1,6 +1,6 @@
 //! What would run, where, and what could not, before anything runs.
 
-use shuntyard_domain::change::Source;
+use shuntyard_domain::change::{Change, Source};
 use shuntyard_domain::ids::ChangeId;
 use shuntyard_domain::phase::Stage;
 use shuntyard_domain::plan::{StagePlan, differences, forecast};
@@ -30,10 +30,22 @@ impl Dispatcher {
     /// # Errors
     /// `NoChange`; `Blob` when its files are gone; `BadConfig`
     pub async fn plan_of(&self, id: ChangeId, stages: Vec<Stage>) -> Result<PlanBody, DispatchError> {
-        let found = self.0.store.read(move |c| change_find(c, id)).await?;
-        let change = found.ok_or(DispatchError::NoChange(id))?;
+        let change = self.stored_change(id).await?;
         let parsed = parsed(&self.texts_of(&change).await?)?;
         self.forecasts(&change.at, id, &change.source, stages, &parsed).await
+    }
+
+    /// The configuration of a change, from its own source.
+    ///
+    /// # Errors
+    /// `NoChange`; `Blob` when its files are gone.
+    pub async fn config_of(&self, id: ChangeId) -> Result<GivenConfig, DispatchError> {
+        self.texts_of(&self.stored_change(id).await?).await
+    }
+
+    async fn stored_change(&self, id: ChangeId) -> Result<Change, DispatchError> {
+        let found = self.0.store.read(move |c| change_find(c, id)).await?;
+        found.ok_or(DispatchError::NoChange(id))
     }
 
     async fn forecasts(

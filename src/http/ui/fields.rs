@@ -36,6 +36,14 @@ impl Fields {
         found.map(|(_, value)| value.clone())
     }
 
+    /// Text of several lines that somebody filled in, as it would stand in a file: forms end their lines otherwise, and
+    /// leave out the last end.
+    pub(super) fn lines(&self, name: &str) -> Option<String> {
+        self.filled(name)?;
+        let text = self.secret(name)?.replace("\r\n", "\n");
+        Some(if text.ends_with('\n') { text } else { text + "\n" })
+    }
+
     /// A field that has to be filled in.
     ///
     /// # Errors
@@ -97,6 +105,14 @@ mod tests {
         ] {
             assert_eq!(fields(&format!("back={to}")).local("back"), led, "{to}");
         }
+    }
+
+    #[test]
+    fn text_of_several_lines_is_that_of_a_file() {
+        let fields = fields("a=+1%0d%0a2&b=1%0a&c=+%0d%0a");
+        assert_eq!(fields.lines("a").as_deref(), Some(" 1\n2\n"));
+        assert_eq!(fields.lines("b").as_deref(), Some("1\n"));
+        assert_eq!(fields.lines("c"), None);
     }
 
     #[test]

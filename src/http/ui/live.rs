@@ -5,6 +5,7 @@
 //! A page that is no longer there ends with `gone`. Nothing is remembered between connections: a lost one begins anew.
 
 use std::future::Future;
+use std::time::Duration;
 
 use axum::response::sse::Event;
 use axum::response::{IntoResponse as _, Response};
@@ -57,7 +58,8 @@ where
         return Ok(draw(api, viewer.clone()).await?.response(&viewer));
     }
     let (stop, at) = (api.dispatcher.stop_signal(), api.dispatcher.feed().mark());
-    let state = Stream { api, viewer, draw, matters, at, gone: false, shown: None, sent: 0 };
+    let pace = sse::Pace::default();
+    let state = Stream { api, viewer, draw, matters, at, pace, gone: false, shown: None, lasts: None, sent: 0 };
     Ok(sse::answer(stream::unfold(state, Stream::next), stop).into_response())
 }
 
@@ -68,9 +70,11 @@ struct Stream<D, M> {
     matters: M,
     /// What has changed behind it is not shown.
     at: Mark,
+    pace: sse::Pace,
     /// The page is gone, and the stream ends.
     gone: bool,
     shown: Option<String>,
+    lasts: Option<Duration>,
     sent: u64,
 }
 
@@ -83,17 +87,23 @@ where
     async fn next(mut self) -> Option<(Event, Self)> {
         while !self.gone {
             if self.shown.is_some() {
-                sse::await_news(self.api.dispatcher.feed(), self.at, &self.matters).await;
+                let news = sse::await_news(self.api.dispatcher.feed(), self.at, &self.matters);
+                // Told of news, or too old: both mean that it is drawn again.
+                let _ = tokio::time::timeout(self.lasts.unwrap_or(Duration::MAX), news).await;
             }
             // Marked, then drawn: what happens meanwhile is in the next event.
-            self.at = self.api.dispatcher.feed().mark();
-            let page = match (self.draw)(self.api.clone(), self.viewer.clone()).await {
+            let (api, draw) = (&self.api, &self.draw);
+            let drawn = async { (api.dispatcher.feed().mark(), draw(api.clone(), self.viewer.clone()).await) };
+            let (at, page) = self.pace.make(drawn).await;
+            self.at = at;
+            let page = match page {
                 Ok(page) => page,
                 Err(error) => {
                     self.gone = true;
                     return Some((sse::event("gone", &Gone { message: error.sentence() }), self));
                 }
             };
+            self.lasts = page.lasts;
             let now = page.main.into_string();
             let event = match &self.shown {
                 None => sse::event("snapshot", &Snapshot { version: &assets::VERSION, title: &page.title, html: &now }),

@@ -25,6 +25,7 @@ mod session;
 mod settings;
 mod theme;
 mod viewer;
+mod waits;
 
 use super::access::{Open, Routes, SignedIn};
 
@@ -37,8 +38,10 @@ pub(super) fn keys_of(route: &str) -> &'static [&'static str] {
         "/login" => &["next"],
         "/" => &["hours"],
         "/runners" => &["filter", "view"],
+        "/queue" => &["from", "why"],
         "/jobs/{id}" => &["from"],
         "/changes" => &["project", "state", "before"],
+        "/new-change" => &["from"],
         "/history" => &["state", "project", "title", "runner", "before", "limit"],
         route => settings::keys_of(route),
     }

@@ -1,5 +1,7 @@
 //! A page: what is its own, and what stands around it on all of them.
 
+use std::time::Duration;
+
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use maud::{DOCTYPE, Markup, html};
@@ -23,21 +25,27 @@ pub(super) struct Page {
     pub modules: &'static [&'static str],
     /// It has a stream of its own.
     pub live: bool,
+    /// It shows a time: after this it is drawn anew, also when nothing has happened.
+    pub lasts: Option<Duration>,
 }
 
 impl Page {
     /// A page that is kept up to date.
     pub(super) fn live(title: impl Into<String>, section: Section, main: Markup) -> Self {
-        Self { title: title.into(), section: Some(section), main, modules: &[], live: true }
+        Self { title: title.into(), section: Some(section), main, modules: &[], live: true, lasts: None }
     }
 
     /// A page that stays as it is.
     pub(super) fn still(title: impl Into<String>, section: Option<Section>, main: Markup) -> Self {
-        Self { title: title.into(), section, main, modules: &[], live: false }
+        Self { title: title.into(), section, main, modules: &[], live: false, lasts: None }
     }
 
     pub(super) fn with(self, modules: &'static [&'static str]) -> Self {
         Self { modules, ..self }
+    }
+
+    pub(super) fn lasting(self, lasts: Duration) -> Self {
+        Self { lasts: Some(lasts), ..self }
     }
 
     /// The answer for a browser.

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use axum::extract::{FromRequestParts, OriginalUri};
 use axum::http::request::Parts;
-use shuntyard_domain::access::{Place, Role};
+use shuntyard_domain::access::{Place, Role, Verdict};
 
 use super::done::SAID;
 use super::theme::{THEME, Theme};
@@ -30,6 +30,11 @@ impl Viewer {
     /// Whether one of `roles` is the reader's at `place`; pages leave out what they may not do.
     pub(super) fn may(&self, roles: &[Role], place: &Place) -> bool {
         self.caller.as_ref().is_some_and(|caller| caller.check(roles, place).is_ok())
+    }
+
+    /// Whether one of `roles` is the reader's at any place.
+    pub(super) fn may_somewhere(&self, roles: &[Role]) -> bool {
+        self.caller.as_ref().is_some_and(|caller| caller.grants.decide_anywhere(roles) == Verdict::Allowed)
     }
 
     /// Who it is; pages that a guard looks after have one.

@@ -11,7 +11,7 @@ use shuntyard_domain::wire::change::ChangeBody;
 use super::status;
 use crate::dispatch::News;
 use crate::http::Api;
-use crate::http::access::Look;
+use crate::http::access::{Commit, Look};
 use crate::http::error::ApiError;
 use crate::http::path::enterprise;
 use crate::http::query::{ApiQuery, filled, parsed};
@@ -58,7 +58,11 @@ async fn draw(api: Api, viewer: Viewer, query: ListQuery) -> Result<Page, ApiErr
     let changes = api.dispatcher.change_bodies(enterprise()?, asked).await?;
     let older = changes.last().filter(|_| changes.len() == A_PAGE as usize).map(|last| address(&query, last.id));
     let main = html! {
-        div.top { h1 { "Changes" } (search(&query)) }
+        div.top {
+            h1 { "Changes" }
+            (search(&query))
+            @if viewer.may_somewhere(Commit::ROLES) { div.right { a.button.primary href="/new-change" { "New change" } } }
+        }
         @if changes.is_empty() {
             (parts::empty("No change fits. A project's directory becomes a change, and begins in verify at once, by:", "shunt change submit"))
         } @else { (table(&changes)) }

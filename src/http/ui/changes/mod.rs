@@ -1,8 +1,10 @@
 //! Changes on their way through the pipeline.
 
 mod acts;
+mod config;
 mod list;
 mod matrix;
+mod new;
 mod one;
 mod plan;
 
@@ -16,6 +18,9 @@ pub(super) fn routes() -> Routes {
     Routes::new()
         .get("/changes", Look(At::Anywhere), list::page)
         .get("/changes/{id}", Look(At::Change), one::page)
+        .get("/new-change", Commit(At::Anywhere), new::page)
+        .post("/new-change", Commit(At::Anywhere), new::submit)
+        .get("/changes/{id}/config", Look(At::Change), config::page)
         .get("/changes/{id}/plan", Look(At::Change), plan::page)
         .post("/changes/{id}/approve", Review(At::Change), acts::approve)
         .post("/changes/{id}/deliver", Ship(At::Change), acts::deliver)

@@ -49,6 +49,7 @@ async fn draw(api: Api, viewer: Viewer, id: ChangeId) -> Result<Page, ApiError> 
             @if let (Some(by), Some(at)) = (&change.approved_by, &change.approved_at) { "; approved by " (by) " " (parts::ago(at)) }
             @if let (Some(by), Some(at)) = (&change.delivered_by, &change.delivered_at) { "; delivered by " (by) " " (parts::ago(at)) }
             ". Source: " (source(&change.source)) ". " a href={ "/changes/" (id) "/plan" } { "What it would do (plan)" }
+            " · " a href={ "/changes/" (id) "/config" } { "Configuration" }
         }
         @if !change.description.is_empty() { p.description { (change.description) } }
         div.stages {
@@ -88,7 +89,7 @@ impl Kept {
             h2 { "Artifacts" }
             ul.rows { @for (stage, phase, row) in rows(change) {
                 @if let Some((job, count)) = row.job.and_then(|job| self.files.get_key_value(&job)) {
-                    li { a href={ "/jobs/" (job) } { (count) @if *count == 1 { " file" } @else { " files" } } " of " (stage) " " (phase) " " code { (row.filter) } }
+                    li { a href={ "/jobs/" (job) } { (count) @if *count == 1 { " file" } @else { " files" } } " of " (stage) " " (phase) " " (parts::filter(&row.filter)) }
                 }
             } }
         } }
@@ -147,6 +148,7 @@ fn acts(change: &ChangeBody, viewer: &Viewer) -> Markup {
         @if can("trigger", Trigger::ROLES) {
             form method="post" action={ (at) "/trigger/" (stands) } { button { "Run " (stands) " again" } }
         }
+        @if viewer.may(Commit::ROLES, &place) { a.button href={ "/new-change?from=" (change.id) } { "Submit again" } }
         @if can("cancel", Act::ROLES) {
             @let action = format!("{at}/cancel");
             (ask(&Ask { button: "Cancel", danger: true, action: &action }, &html! {

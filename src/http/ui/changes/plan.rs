@@ -12,7 +12,7 @@ use crate::http::error::ApiError;
 use crate::http::path::PathId;
 use crate::http::ui::bar::Section;
 use crate::http::ui::page::Page;
-use crate::http::ui::parts::{Tone, state};
+use crate::http::ui::parts::{self, Tone, state};
 use crate::http::ui::viewer::Viewer;
 
 pub(super) async fn page(
@@ -63,7 +63,7 @@ fn of_row(group: usize, phase: &PhaseForecast, row: &RowForecast, first: bool) -
                 None => code { (phase.runs.as_deref().unwrap_or_default()) },
             }
         } }
-        td { code { (row.filter) } }
+        td { (parts::filter(&row.filter)) }
         td.number { (row.matching) }
         td {
             (row.runners.join(", "))

@@ -55,7 +55,7 @@ pub(super) fn all(job: &JobBody) -> Markup {
             summary { "Details" }
             dl.facts {
                 dt { "Job" } dd { code { (job.id) } }
-                dt { "Filter" } dd { code { (job.filter) } }
+                dt { "Filter" } dd { (parts::filter(&job.filter)) }
                 dt { "Priority" } dd { (job.priority) }
                 dt { "Submitted" } dd { (parts::at(&job.created_at)) }
                 @if let Some(at) = &job.started_at { dt { "Started" } dd { (parts::at(at)) } }

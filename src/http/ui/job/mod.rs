@@ -7,7 +7,6 @@ mod facts;
 mod files;
 mod history;
 mod log;
-mod waits;
 mod words;
 
 use std::sync::Arc;
@@ -23,7 +22,7 @@ use shuntyard_domain::ids::JobId;
 use super::bar::Section;
 use super::page::Page;
 use super::viewer::Viewer;
-use super::{live, parts};
+use super::{live, parts, waits};
 use crate::dispatch::News;
 use crate::http::Api;
 use crate::http::access::{Act, At, Look, Routes};
@@ -54,21 +53,21 @@ async fn page(
     ApiQuery(shown): ApiQuery<Shown>,
 ) -> Result<Response, ApiError> {
     // What keeps it waiting may be another job, a runner or a limit; later only its own news matter.
-    let waits = Arc::new(AtomicBool::new(true));
-    let waited = Arc::clone(&waits);
+    let may_wait = Arc::new(AtomicBool::new(true));
+    let waited = Arc::clone(&may_wait);
     let matters = move |news: &News| match news {
         News::Job(job) if *job == id => true,
         News::Job(_) | News::Runner(_) | News::Removed(_) | News::Limits => waited.load(Ordering::Relaxed),
         News::Change(_) | News::FanOut(_) | News::Access => false,
     };
-    live::answer(api, viewer, matters, move |api, viewer| draw(api, viewer, id, shown, Arc::clone(&waits))).await
+    live::answer(api, viewer, matters, move |api, viewer| draw(api, viewer, id, shown, Arc::clone(&may_wait))).await
 }
 
-async fn draw(api: Api, viewer: Viewer, id: JobId, shown: Shown, waits: Arc<AtomicBool>) -> Result<Page, ApiError> {
+async fn draw(api: Api, viewer: Viewer, id: JobId, shown: Shown, may_wait: Arc<AtomicBool>) -> Result<Page, ApiError> {
     let job = api.dispatcher.job(id).await?;
     let body = api.whole_job_body(&job).await?;
     let explained = api.dispatcher.explain(&job).await?;
-    waits.store(explained.is_some(), Ordering::Relaxed);
+    may_wait.store(explained.is_some(), Ordering::Relaxed);
     let history = api.job_history(id).await?;
     let files = files::of(&api, &body).await?;
     // A stream only says what changes around the log; the log's own module reads the lines.
@@ -82,7 +81,7 @@ async fn draw(api: Api, viewer: Viewer, id: JobId, shown: Shown, waits: Arc<Atom
         }
         p.told { (words::told(&body, history::asked_by(&history))) }
         (facts::short(&body))
-        @if let Some(explanation) = &explained { (waits::why(explanation)) }
+        @if let Some(explanation) = &explained { (waits::why(explanation, false)) }
         (facts::alarms(&body))
         (files::section(&body, &files))
         (log::section(&body, &log))

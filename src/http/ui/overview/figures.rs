@@ -1,18 +1,16 @@
 //! Numbers over a window: the queue, how long jobs waited, how much of the runners was used.
 
+use std::sync::Arc;
+
 use maud::{Markup, html};
-use shuntyard_domain::runner::RunnerState;
-use shuntyard_domain::wire::api::RunnerBody;
+use shuntyard_domain::runner::{Runner, RunnerState};
 
 use super::Window;
 use crate::http::ui::parts::clock;
-use crate::store::JobSpan;
+use crate::store::{JobCounts, JobSpan};
 
 pub(super) struct Figures {
-    waiting: usize,
-    running: usize,
-    ended: usize,
-    failed: usize,
+    counts: JobCounts,
     /// Sorted: how long each job that started in the window had waited.
     waits_ms: Vec<i64>,
     busy_ms: i64,
@@ -21,19 +19,13 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    pub(super) fn of(jobs: &[JobSpan], runners: &[RunnerBody], window: Window) -> Self {
-        let of_state = |word: &str| jobs.iter().filter(|job| job.state == word).count();
-        let ended = || jobs.iter().filter(|job| job.finished_at_ms.is_some());
-        let started = jobs.iter().filter_map(|job| Some((job.started_at_ms?, job.created_at_ms)));
-        let mut waits_ms: Vec<i64> =
-            started.filter(|(at, _)| *at >= window.from_ms).map(|(at, created)| (at - created).max(0)).collect();
+    pub(super) fn of(counts: JobCounts, jobs: &[JobSpan], runners: &[Arc<Runner>], window: Window) -> Self {
+        let started = jobs.iter().filter(|job| job.started_at_ms >= window.from_ms);
+        let mut waits_ms: Vec<i64> = started.map(|job| (job.started_at_ms - job.created_at_ms).max(0)).collect();
         waits_ms.sort_unstable();
         let served = runners.iter().filter(|runner| runner.state == RunnerState::Enrolled);
         Self {
-            waiting: of_state("queued"),
-            running: jobs.iter().filter(|job| job.runner.is_some() && job.finished_at_ms.is_none()).count(),
-            ended: ended().count(),
-            failed: ended().filter(|job| matches!(job.state.as_str(), "failed" | "timed_out" | "lost")).count(),
+            counts,
             waits_ms,
             busy_ms: jobs.iter().map(|job| busy_ms(job, window)).sum(),
             slots: served.map(|runner| i64::from(runner.slots)).sum(),
@@ -55,10 +47,10 @@ impl Figures {
     pub(super) fn cards(&self) -> Markup {
         let wait = |percent| self.wait_ms(percent).map_or_else(|| "–".to_owned(), clock);
         html! { dl.figures {
-            div { dt { "Waiting" } dd { a href="/queue" { (self.waiting) } } }
-            div { dt { "Running" } dd { a href="/queue" { (self.running) } } }
-            div { dt { "Ended" } dd { (self.ended) } }
-            div { dt { "Failed" } dd { a href="/history?state=failed" { (self.failed) } } }
+            div { dt { "Waiting" } dd { a href="/queue" { (self.counts.waiting) } } }
+            div { dt { "Running" } dd { a href="/queue" { (self.counts.placed) } } }
+            div { dt { "Ended" } dd { (self.counts.ended) } }
+            div { dt { "Failed" } dd { a href="/history?state=failed" { (self.counts.failed) } } }
             div { dt { "Wait, half of them" } dd { (wait(50)) } }
             div { dt { "Wait, 95 %" } dd { (wait(95)) } }
             div { dt { "Slots used" } dd { (self.used().map_or_else(|| "–".to_owned(), |used| format!("{used} %"))) } }
@@ -68,40 +60,33 @@ impl Figures {
 
 /// How long it had a slot within the window.
 fn busy_ms(job: &JobSpan, window: Window) -> i64 {
-    let Some(started) = job.started_at_ms else { return 0 };
-    (job.finished_at_ms.unwrap_or(window.to_ms).min(window.to_ms) - started.max(window.from_ms)).max(0)
+    (job.finished_at_ms.unwrap_or(window.to_ms).min(window.to_ms) - job.started_at_ms.max(window.from_ms)).max(0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn job(created: i64, started: Option<i64>, finished: Option<i64>, state: &str) -> JobSpan {
+    fn job(created_at_ms: i64, started_at_ms: i64, finished_at_ms: Option<i64>) -> JobSpan {
         JobSpan {
-            id: created.to_string(),
+            id: created_at_ms.to_string(),
             title: "t".into(),
-            state: state.into(),
-            runner: started.map(|_| "r".into()),
-            created_at_ms: created,
-            started_at_ms: started,
-            finished_at_ms: finished,
+            state: "running".into(),
+            runner: Some("r".into()),
+            created_at_ms,
+            started_at_ms,
+            finished_at_ms,
         }
     }
 
     #[test]
     fn waits_are_ranked_and_only_the_time_inside_of_the_window_counts() {
         let window = Window { from_ms: 1000, to_ms: 2000 };
-        let jobs = [
-            job(0, Some(500), Some(1100), "failed"),
-            job(1000, Some(1001), Some(1201), "succeeded"),
-            job(1000, Some(1100), None, "running"),
-            job(1900, None, None, "queued"),
-        ];
-        let figures = Figures::of(&jobs, &[], window);
-        assert_eq!((figures.waiting, figures.running, figures.ended, figures.failed), (1, 1, 2, 1));
+        let jobs = [job(0, 500, Some(1100)), job(1000, 1001, Some(1201)), job(1000, 1100, None)];
+        let figures = Figures::of(JobCounts::default(), &jobs, &[], window);
         assert_eq!(figures.busy_ms, 100 + 200 + 900);
         assert_eq!((figures.wait_ms(50), figures.wait_ms(95)), (Some(1), Some(100)));
-        assert_eq!(Figures::of(&[], &[], window).wait_ms(50), None);
+        assert_eq!(Figures::of(JobCounts::default(), &[], &[], window).wait_ms(50), None);
         assert_eq!(figures.used(), None);
     }
 }

@@ -3,11 +3,12 @@
 mod figures;
 mod timeline;
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
-use shuntyard_domain::wire::api::RunnerBody;
 
 use super::bar::Section;
 use super::page::Page;
@@ -19,13 +20,13 @@ use crate::http::access::{At, Look, Routes};
 use crate::http::error::ApiError;
 use crate::http::pages::bad;
 use crate::http::query::ApiQuery;
-use crate::store::{JobSpan, job_spans};
+use crate::store::{Connection, JobCounts, JobSpan, StoreError, job_counts, job_spans};
 use figures::Figures;
 
 const HOUR_MS: i64 = 3_600_000;
 /// More would be no picture.
-const MOST_JOBS: i64 = 2000;
-/// The right end of the picture moves on once in this time: between, nothing has to be drawn anew.
+const MOST_JOBS: usize = 2000;
+/// The right end of the picture moves on once in this time.
 const STEP_MS: i64 = 30_000;
 
 pub(super) fn routes() -> Routes {
@@ -55,13 +56,18 @@ async fn page(State(api): State<Api>, viewer: Viewer, ApiQuery(span): ApiQuery<S
 
 async fn draw(api: Api, viewer: Viewer, hours: i64) -> Result<Page, ApiError> {
     let caller = viewer.known()?;
-    let to_ms = (api.dispatcher.clock().now_ms() / STEP_MS + 1) * STEP_MS;
+    let now_ms = api.dispatcher.clock().now_ms();
+    let to_ms = (now_ms / STEP_MS + 1) * STEP_MS;
     let window = Window { from_ms: to_ms - hours * HOUR_MS, to_ms };
-    let within = caller.within(crate::http::access::Look::ROLES);
-    let jobs: Vec<JobSpan> =
-        api.dispatcher.store().read(move |c| job_spans(c, within.as_deref(), window.from_ms, MOST_JOBS)).await?;
-    let runners = api.runners_seen(caller).await?;
-    let figures = Figures::of(&jobs, &runners, window);
+    let within = caller.within(Look::ROLES);
+    let read = move |c: &mut Connection| {
+        let (within, from_ms) = (within.as_deref(), window.from_ms);
+        Ok((job_counts(c, within, from_ms)?, job_spans(c, within, from_ms, MOST_JOBS)?))
+    };
+    let read: Result<_, StoreError> = api.dispatcher.store().read(read).await;
+    let (counts, jobs): (JobCounts, Vec<JobSpan>) = read?;
+    let runners = api.runners_known(caller);
+    let figures = Figures::of(counts, &jobs, &runners, window);
     let main = html! {
         div.top {
             h1 { "Overview" }
@@ -74,15 +80,14 @@ async fn draw(api: Api, viewer: Viewer, hours: i64) -> Result<Page, ApiError> {
         (figures.cards())
         @if runners.is_empty() { (first_steps()) } @else {
             h2 { "Runners and their jobs" }
-            (timeline::draw(&jobs, &names(&runners), window))
-            @if jobs.len() == usize::try_from(MOST_JOBS).unwrap_or(0) { p.muted { "The newest " (MOST_JOBS) " jobs." } }
+            (timeline::draw(&jobs, &runners, window))
+            @if jobs.iter().filter(|job| job.finished_at_ms.is_some()).count() == MOST_JOBS {
+                p.muted { "Of the jobs that ended, the picture, the waits and the use are of the last " (MOST_JOBS) "." }
+            }
         }
     };
-    Ok(Page::live("Overview", Section::Overview, main))
-}
-
-fn names(runners: &[RunnerBody]) -> Vec<String> {
-    runners.iter().map(|runner| runner.hostname.clone()).collect()
+    let lasts = Duration::from_millis(u64::try_from(to_ms - now_ms).unwrap_or(0));
+    Ok(Page::live("Overview", Section::Overview, main).lasting(lasts))
 }
 
 fn first_steps() -> Markup {

@@ -1,8 +1,10 @@
 //! Runners × jobs as a picture: a row for each runner, a bar for each job, as wide as it took.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use maud::{Markup, html};
+use shuntyard_domain::runner::Runner;
 use shuntyard_domain::wire::time_text::rfc3339;
 
 use super::Window;
@@ -17,14 +19,15 @@ const WIDTH: i64 = 1000;
 const MOST_LANES: usize = 6;
 const LANE: usize = 14;
 
-pub(super) fn draw(jobs: &[JobSpan], runners: &[String], window: Window) -> Markup {
+/// `jobs` in the order of their starts.
+pub(super) fn draw(jobs: &[JobSpan], runners: &[Arc<Runner>], window: Window) -> Markup {
     let mut rows: BTreeMap<&str, Vec<&JobSpan>> = BTreeMap::new();
-    for job in jobs.iter().rev().filter(|job| job.started_at_ms.is_some()) {
+    for job in jobs {
         rows.entry(job.runner.as_deref().unwrap_or("?")).or_default().push(job);
     }
     for runner in runners {
         if rows.len() < MOST_ROWS {
-            rows.entry(runner).or_default();
+            rows.entry(&runner.hostname).or_default();
         }
     }
     html! {
@@ -53,7 +56,7 @@ fn bars(runner: &str, jobs: &[&JobSpan], window: Window) -> Markup {
     html! {
         svg viewBox={ "0 0 " (WIDTH) " " (height) } height=(height) preserveAspectRatio="none" role="group" aria-label=(told) {
             @for (job, lane) in jobs.iter().zip(&lanes) {
-                @let from = x(job.started_at_ms.unwrap_or(window.from_ms));
+                @let from = x(job.started_at_ms);
                 @let to = x(job.finished_at_ms.unwrap_or(window.to_ms));
                 @let word = job.state.replace('_', " ");
                 a href={ "/jobs/" (job.id) } aria-label={ (job.title) ", " (word) } {
@@ -65,24 +68,20 @@ fn bars(runner: &str, jobs: &[&JobSpan], window: Window) -> Markup {
     }
 }
 
-/// A lane for each job, in the order of the jobs: the first that is free at its start.
+/// A lane for each job, in the order of the jobs, which is that of their starts: the first that is free then.
 fn lanes(jobs: &[&JobSpan], now_ms: i64) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..jobs.len()).collect();
-    order.sort_by_key(|n| jobs[*n].started_at_ms);
     let mut free_at: Vec<i64> = Vec::new();
-    let mut lanes = vec![0; jobs.len()];
-    for n in order {
-        let started = jobs[n].started_at_ms.unwrap_or(0);
-        let free = free_at.iter().position(|at| *at <= started);
+    let lane = |job: &&JobSpan| {
+        let free = free_at.iter().position(|at| *at <= job.started_at_ms);
         let lane = free.unwrap_or(free_at.len().min(MOST_LANES - 1));
-        let until = jobs[n].finished_at_ms.unwrap_or(now_ms);
+        let until = job.finished_at_ms.unwrap_or(now_ms);
         match free_at.get_mut(lane) {
             Some(at) => *at = until,
             None => free_at.push(until),
         }
-        lanes[n] = lane;
-    }
-    lanes
+        lane
+    };
+    jobs.iter().map(lane).collect()
 }
 
 #[cfg(test)]
@@ -97,7 +96,7 @@ mod tests {
             state: "running".into(),
             runner: None,
             created_at_ms: 0,
-            started_at_ms: Some(started),
+            started_at_ms: started,
             finished_at_ms: finished,
         };
         let jobs = [job(0, Some(10)), job(5, None), job(10, Some(20)), job(12, Some(13)), job(20, Some(21))];

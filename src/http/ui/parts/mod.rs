@@ -8,6 +8,7 @@ mod times;
 use std::collections::BTreeSet;
 
 use maud::{Markup, html};
+use shuntyard_domain::filter::Filter;
 
 pub(super) use ask::{Ask, ask, ways};
 pub(super) use runner::{contact, pips, platform, runner_state, test_result};
@@ -17,6 +18,12 @@ pub(super) use times::{Lasting, ago, at, clock, elapsed, lasting};
 /// Labels, or other short words.
 pub(super) fn words<'a>(words: impl IntoIterator<Item = &'a String>) -> Markup {
     html! { ul.labels { @for word in words { li { (word) } } } }
+}
+
+/// What a job asks of its runner, as it is typed.
+pub(super) fn filter(filter: &Filter) -> Markup {
+    let clauses: Vec<String> = filter.clauses().map(|(key, values)| format!("{key}={}", values.join(","))).collect();
+    html! { @if clauses.is_empty() { span.muted { "any runner" } } @else { code { (clauses.join(" ")) } } }
 }
 
 /// As they are typed again: between commas.

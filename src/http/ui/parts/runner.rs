@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use shuntyard_domain::runner::RunnerState;
 use shuntyard_domain::wire::api::RunnerBody;
+use shuntyard_domain::wire::time_text::rfc3339;
 
 use super::state::{Tone, state};
 use super::times::ago;
@@ -37,19 +38,19 @@ pub(in crate::http::ui) fn contact(runner: &RunnerBody) -> Markup {
     }
 }
 
-/// What the last Test has found, in a word.
-pub(in crate::http::ui) fn test_result(runner: &RunnerBody) -> Markup {
-    match runner.health.status.as_deref() {
-        Some("ok") => state(Tone::Good, "ok"),
-        Some("pending") => state(Tone::Busy, "under way"),
-        Some("error") => {
-            let said = runner.health.command_output.as_deref().unwrap_or_default();
-            html! {
-                (state(Tone::Bad, "failed"))
-                div.muted.cut title=(said) { (said.lines().next().unwrap_or_default()) }
-            }
-        }
-        _ => state(Tone::Off, "never tested"),
+/// What the last Test has found, in a word, and when that was.
+pub(in crate::http::ui) fn test_result(runner: &RunnerBody, at_ms: Option<i64>) -> Markup {
+    let (tone, word) = match runner.health.status.as_deref() {
+        Some("ok") => (Tone::Good, "ok"),
+        Some("pending") => (Tone::Busy, "under way"),
+        Some("error") => (Tone::Bad, "failed"),
+        _ => (Tone::Off, "never tested"),
+    };
+    let said = runner.health.command_output.as_deref().filter(|_| tone == Tone::Bad);
+    html! {
+        (state(tone, word)) " "
+        @if let Some(at_ms) = at_ms { span.muted { (ago(&rfc3339(at_ms))) } }
+        @if let Some(said) = said { div.muted.cut title=(said) { (said.lines().next().unwrap_or_default()) } }
     }
 }
 

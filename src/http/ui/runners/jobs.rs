@@ -1,7 +1,5 @@
 //! The jobs of runners, as far as their pages show them.
 
-use std::collections::HashMap;
-
 use maud::{Markup, html};
 use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::wire::api::JobBody;
@@ -15,16 +13,6 @@ use crate::store::JobQuery;
 
 /// Past jobs on a runner's page.
 const PAST: u32 = 20;
-
-/// What is under way, by the runner's name.
-pub(super) async fn under_way(api: &Api, caller: &Caller) -> Result<HashMap<String, Vec<JobBody>>, ApiError> {
-    let jobs = api.page(query(caller, "running", None, MAX_PAGE)).await?;
-    let mut by_runner: HashMap<String, Vec<JobBody>> = HashMap::new();
-    for job in jobs {
-        by_runner.entry(job.runner.clone().unwrap_or_default()).or_default().push(job);
-    }
-    Ok(by_runner)
-}
 
 /// The running jobs of one runner, and its last ones.
 pub(super) async fn of(api: &Api, caller: &Caller, runner: RunnerId) -> Result<(Vec<JobBody>, Vec<JobBody>), ApiError> {

@@ -8,11 +8,13 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use shuntyard_domain::access::Place;
 use shuntyard_domain::filter::{Attributes, Filter, filter_of};
+use shuntyard_domain::ids::RunnerId;
+use shuntyard_domain::runner::Runner;
 use shuntyard_domain::wire::api::{JobBody, RunnerBody};
 
 use super::{jobs, page_of, steps};
 use crate::http::Api;
-use crate::http::access::Administer;
+use crate::http::access::{Administer, Caller, Look};
 use crate::http::error::ApiError;
 use crate::http::pages::bad;
 use crate::http::query::ApiQuery;
@@ -20,6 +22,7 @@ use crate::http::ui::bar::Section;
 use crate::http::ui::page::Page;
 use crate::http::ui::viewer::Viewer;
 use crate::http::ui::{live, parts};
+use crate::store::runner_tests_at;
 
 /// Rows of a page; who has more narrows the list.
 const MOST: usize = 250;
@@ -43,10 +46,10 @@ pub(super) async fn page(
 
 async fn draw(api: Api, viewer: Viewer, query: ListQuery) -> Result<Page, ApiError> {
     let caller = viewer.known()?;
-    let all = api.runners_seen(caller).await?;
+    let all = api.runners_known(caller);
     let chosen = Chosen::of(query.filter.as_deref().unwrap_or_default())?;
-    let matching: Vec<&RunnerBody> = all.iter().filter(|runner| chosen.takes(runner)).collect();
-    let running = jobs::under_way(&api, caller).await?;
+    let matching: Vec<RunnerId> = all.iter().filter(|runner| chosen.takes(runner)).map(|runner| runner.id).collect();
+    let shown = Shown::of(&api, caller, &matching[..matching.len().min(MOST)]).await?;
     let grid = query.view.as_deref() == Some("grid");
     let may_add = viewer.may(Administer::ROLES, &Place::Enterprise);
     let main = html! {
@@ -71,28 +74,58 @@ async fn draw(api: Api, viewer: Viewer, query: ListQuery) -> Result<Page, ApiErr
         }
         @if all.is_empty() {
             (parts::empty("There is no runner yet. Any host with sshd and a POSIX shell can be one:", "shunt ctl install-runner HOST USER"))
-        } @else if grid { (cards(&matching, &running)) } @else { (table(&matching, &running)) }
+        } @else if grid { (cards(&shown)) } @else { (table(&shown)) }
         @if matching.len() > MOST { p.muted { "The first " (MOST) " by name; narrow them by the filter." } }
     };
     Ok(Page::live("Runners", Section::Runners, main).with(&["steps.js"]))
 }
 
-fn table(runners: &[&RunnerBody], running: &HashMap<String, Vec<JobBody>>) -> Markup {
+/// The runners of a page, and what stands beside them.
+struct Shown {
+    runners: Vec<RunnerBody>,
+    /// By the runner's name; only those that the reader may see.
+    jobs: HashMap<String, Vec<JobBody>>,
+    tested_at_ms: HashMap<RunnerId, i64>,
+}
+
+impl Shown {
+    async fn of(api: &Api, caller: &Caller, ids: &[RunnerId]) -> Result<Self, ApiError> {
+        let (runners, mut placed) = api.dispatcher.runner_bodies_of(ids).await?;
+        placed.retain(|job| caller.check(Look::ROLES, &Place::of(&job.origin.org, &job.origin.project)).is_ok());
+        let mut jobs: HashMap<String, Vec<JobBody>> = HashMap::new();
+        for job in api.job_bodies(&placed).await? {
+            jobs.entry(job.runner.clone().unwrap_or_default()).or_default().push(job);
+        }
+        let ids = ids.to_vec();
+        let tested_at_ms = api.dispatcher.store().read(move |c| runner_tests_at(c, &ids)).await?;
+        Ok(Self { runners, jobs, tested_at_ms })
+    }
+
+    fn jobs_of(&self, runner: &RunnerBody) -> Markup {
+        let jobs = self.jobs.get(&runner.hostname).map_or(&[][..], Vec::as_slice);
+        html! {
+            @for job in jobs.iter().take(4) { div { (jobs::line(job)) } }
+            @if jobs.len() > 4 { div.muted { "and " (jobs.len() - 4) " more" } }
+        }
+    }
+}
+
+fn table(shown: &Shown) -> Markup {
     html! {
         div.table { table {
             thead { tr {
                 th { "Name" } th { "Platform" } th { "Labels" } th { "Slots" } th { "Jobs" } th { "State" } th { "Contact" } th { "Test" }
                 th { span.unseen { "Actions" } }
             } }
-            tbody { @for runner in runners.iter().take(MOST) { tr #{ "r-" (runner.hostname) } {
+            tbody { @for runner in &shown.runners { tr #{ "r-" (runner.hostname) } {
                 td { a href=(page_of(&runner.hostname)) { (runner.hostname) } }
                 td { (parts::platform(runner)) }
                 td { (parts::words(runner.labels.iter().chain(&runner.capabilities))) }
                 td { (parts::pips(runner)) }
-                td { (jobs_of(runner, running)) }
+                td { (shown.jobs_of(runner)) }
                 td { (parts::runner_state(runner)) }
                 td { (parts::contact(runner)) }
-                td { (parts::test_result(runner)) }
+                td { (parts::test_result(runner, shown.tested_at_ms.get(&runner.id).copied())) }
                 td { (test_form(runner)) }
             } } }
         } }
@@ -100,25 +133,17 @@ fn table(runners: &[&RunnerBody], running: &HashMap<String, Vec<JobBody>>) -> Ma
     }
 }
 
-fn cards(runners: &[&RunnerBody], running: &HashMap<String, Vec<JobBody>>) -> Markup {
-    html! { div.cards { @for runner in runners.iter().take(MOST) {
+fn cards(shown: &Shown) -> Markup {
+    html! { div.cards { @for runner in &shown.runners {
         section.card #{ "r-" (runner.hostname) } {
             h2 { a href=(page_of(&runner.hostname)) { (runner.hostname) } }
             p { (parts::platform(runner)) }
             p { (parts::runner_state(runner)) " " (parts::contact(runner)) }
             p { (parts::pips(runner)) }
-            p { (jobs_of(runner, running)) }
+            p { (shown.jobs_of(runner)) }
             p { (parts::words(runner.labels.iter().chain(&runner.capabilities))) }
         }
     } } }
-}
-
-fn jobs_of(runner: &RunnerBody, running: &HashMap<String, Vec<JobBody>>) -> Markup {
-    let jobs = running.get(&runner.hostname).map_or(&[][..], Vec::as_slice);
-    html! {
-        @for job in jobs.iter().take(4) { div { (jobs::line(job)) } }
-        @if jobs.len() > 4 { div.muted { "and " (jobs.len() - 4) " more" } }
-    }
 }
 
 fn test_form(runner: &RunnerBody) -> Markup {
@@ -148,7 +173,7 @@ impl Chosen {
         Ok(Self { filter, parts: parts.into_iter().map(str::to_owned).collect() })
     }
 
-    fn takes(&self, runner: &RunnerBody) -> bool {
+    fn takes(&self, runner: &Runner) -> bool {
         self.parts.iter().all(|part| runner.hostname.contains(part))
             && self.filter.matches(&Attributes {
                 hostname: runner.hostname.clone(),

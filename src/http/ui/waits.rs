@@ -3,9 +3,10 @@
 use maud::{Markup, html};
 use shuntyard_domain::explain::{Explanation, Verdict};
 
-use crate::http::ui::parts::{Tone, state};
+use super::parts::{Tone, state};
 
-pub(super) fn why(of: &Explanation) -> Markup {
+/// `open` shows the clauses at once.
+pub(super) fn why(of: &Explanation, open: bool) -> Markup {
     let (tone, word) = match of.verdict {
         Verdict::Never => (Tone::Bad, "never"),
         Verdict::NotNow => (Tone::Warn, "not now"),
@@ -15,7 +16,7 @@ pub(super) fn why(of: &Explanation) -> Markup {
         section #why {
             p { (state(tone, word)) ": " (of.summary) "." }
             p.muted { "To unblock: " (of.unblock) }
-            details {
+            details open[open] {
                 summary { "Clause by clause" }
                 p { "Position " (of.position) " among the jobs with this filter, " (of.ahead) " ahead of it." }
                 (clauses(of))
