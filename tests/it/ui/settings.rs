@@ -52,6 +52,7 @@ fn a_webhook_is_made_tried_changed_and_deleted_and_what_failed_is_sent_again() {
     browser.press("Make the webhook");
     browser.await_js("document.querySelector('input[name=name][aria-invalid]') === document.activeElement");
     browser.await_text("`Chat room`");
+    assert!(browser.has("label:has([name=name]) .complaint"));
     assert_eq!((value(&browser, "url"), value(&browser, "org")), (json!(url), json!("default")));
     browser.fill("input[name=name]", "chat");
     browser.press("Make the webhook");
@@ -81,10 +82,12 @@ fn a_webhook_is_made_tried_changed_and_deleted_and_what_failed_is_sent_again() {
     browser.click("details.edit input[value='job.queued']");
     browser.press("Save");
     browser.await_text("a webhook without events hears nothing");
+    assert!(browser.has("fieldset > .complaint"));
     assert_eq!(value(&browser, "name"), "room");
     browser.click("details.edit input[value='job.finished']");
     browser.press("Save");
     browser.await_text("room is changed.");
+    assert!(!browser.has(".complaint") && !browser.has("details.edit[open]"));
     assert_eq!(
         (&house.api("webhooks")[0]["name"], &house.api("webhooks")[0]["events"]),
         (&json!("room"), &json!(["job.finished"]))

@@ -1,4 +1,4 @@
-// Sends forms without leaving the page. What the server says against one stands at its end, and what was typed stays.
+// Sends forms without leaving the page. What the server says against one stands in it, and what was typed stays.
 import { follow, leave, show } from "./live.js";
 import { toast } from "./toasts.js";
 
@@ -20,10 +20,7 @@ async function send(form, button) {
     const answer = await fetch(form.action, { method: "POST", body, headers: { accept: "text/html" } });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (answer.ok) arrive(answer, page, form);
-    else {
-      complain(form, sentence(page) || `The server answered ${answer.status}.`);
-      point(form, page.querySelector(".error")?.dataset.path);
-    }
+    else complain(form, sentence(page) || `The server answered ${answer.status}.`, page.querySelector(".error")?.dataset.path);
   } catch {
     complain(form, "The server cannot be reached. Nothing was sent twice; try again.");
   } finally {
@@ -58,29 +55,31 @@ function arrive(answer, page, form) {
 
 function sentence(page) {
   const parts = page.querySelectorAll(".error .sentence, .error .sentence ~ p:not(:last-child)");
-  return [...parts].map((part) => part.textContent).join(" ");
+  const said = [...parts].map((part) => part.textContent.trim());
+  return said.map((text) => (/[.!?]$/.test(text) ? text : `${text}.`)).join(" ");
 }
 
-// Leads to the field that the server has named, also where it lies in closed details.
-function point(form, path) {
+// The field that the server has named, in a form that has it.
+function fieldOf(form, path) {
   const named = path ? form.elements.namedItem(path) : null;
   const field = named instanceof RadioNodeList ? named[0] : named;
-  if (!field || field.type === "hidden") return;
+  return field?.type === "hidden" ? null : field;
+}
+
+// Says it at the field, which gets the focus, also where it lies in closed details; else at the form's end.
+function complain(form, text, path) {
+  for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
+  form.querySelector(".complaint[role=alert]")?.remove();
+  if (!text) return;
+  const told = document.createElement("span");
+  told.className = "complaint";
+  told.setAttribute("role", "alert");
+  told.textContent = text;
+  const field = fieldOf(form, path);
+  const ofMany = field?.type === "checkbox" || field?.type === "radio";
+  (field?.closest(ofMany ? "fieldset" : "label") ?? form).append(told);
+  if (!field) return;
   field.setAttribute("aria-invalid", "true");
   field.closest("details")?.setAttribute("open", "");
   field.focus();
-}
-
-function complain(form, text) {
-  for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
-  let place = form.querySelector(":scope > .complaint");
-  if (!place) {
-    if (!text) return;
-    place = document.createElement("p");
-    place.className = "complaint";
-    place.setAttribute("role", "alert");
-    form.append(place);
-  }
-  place.textContent = text;
-  place.hidden = !text;
 }

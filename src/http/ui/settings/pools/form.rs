@@ -35,14 +35,14 @@ pub(super) fn inputs(of: &PoolSpec, is_new: bool) -> Markup {
         div.fields {
             @if is_new { label { "Name" span.hint { " its machines' names begin with it" }
                 input name="name" required maxlength="40" placeholder="cloud" spellcheck="false"; } }
-            label { "Provider's URL" span.hint { " starts, lists and stops machines" }
+            label { "Provider's URL" span.hint { " starts and stops machines" }
                 input type="url" name="url" required value=(of.url) placeholder="https://provider.example/hook" spellcheck="false"; }
             label { "This server's URL" span.hint { " as its machines reach it" }
                 input type="url" name="enrol_url" required value=(of.enrol_url) spellcheck="false"; }
-            (number("max", "At most", "machines, with those that come or go", (1, MAX_INSTANCES), of.max))
+            (number("max", "At most", "machines at a time", (1, MAX_INSTANCES), of.max))
             (number("min", "Always", "machines, also without jobs", (0, MAX_INSTANCES), of.min))
             (number("warm", "Held ready", "machines without a job", (0, MAX_INSTANCES), of.warm))
-            label { "Idle limit" span.hint { " goes after that long without a job: 10m" }
+            label { "Idle limit" span.hint { " goes after that without a job" }
                 input name="idle_limit_s" required value=(length(of.idle_limit_s)) spellcheck="false"; }
             (words("labels", "Labels", "of its runners, between commas", &joined(&of.labels)))
         }
@@ -54,11 +54,12 @@ fn seldom(of: &PoolSpec) -> Markup {
     html! { details {
         summary { "Limits, slots, who is served, and what its machines will be" }
         div.fields {
-            label { "Start limit" span.hint { " must have enrolled by then: 10m" }
-                input name="start_limit_s" required value=(length(of.start_limit_s)) spellcheck="false"; }
+            label { "Start limit" span.hint { " must have enrolled by then" }
+                input name="start_limit_s" value=(length(of.start_limit_s)) spellcheck="false"; }
             label { "Lifetime" span.hint { " takes no more jobs after that" }
                 input name="lifetime_s" value=(of.lifetime_s.map(length).unwrap_or_default()) placeholder="empty: no limit; 8h" spellcheck="false"; }
-            (number("slots", "Slots", "jobs that a machine runs at a time", (1, MAX_SLOTS), of.slots))
+            label { "Slots" span.hint { " jobs that a machine runs at a time" }
+                input type="number" name="slots" min="1" max=(MAX_SLOTS) value=(of.slots); }
             (words("scope", "Organisation", "the only one that it serves", of.scope.org().unwrap_or_default()))
             (words("capabilities", "Capabilities", "of its runners, between commas", &joined(&of.capabilities)))
             label { "Network" span.hint { " that its machines must enrol from" }
