@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::response::sse::Event;
-use futures_util::stream;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use shuntyard_domain::ids::JobId;
@@ -159,11 +159,19 @@ impl Api {
 
 /// Tells at once and again after every change how many lines there are; what is in them is to be asked for.
 pub(super) async fn growth(State(api): State<Api>, PathId(id): PathId<JobId>) -> Result<EventStream, ApiError> {
+    let stop = api.dispatcher.stop_signal();
+    Ok(sse::answer(grown(api, id).await?, stop))
+}
+
+/// The events of `growth`.
+///
+/// # Errors
+/// `NotFound`; `Gone` when the log was removed.
+pub(super) async fn grown(api: Api, id: JobId) -> Result<BoxStream<'static, Event>, ApiError> {
     let job = api.dispatcher.job(id).await?;
     api.log_is_kept(&job).await?;
-    let (pulse, stop) = (api.dispatcher.feed().job(id), api.dispatcher.stop_signal());
-    let growing = Growing { api, id, pulse, told: None };
-    Ok(sse::answer(stream::unfold(growing, Growing::next), stop))
+    let pulse = api.dispatcher.feed().job(id);
+    Ok(stream::unfold(Growing { api, id, pulse, told: None }, Growing::next).boxed())
 }
 
 /// Some lines, rendered: what escape sequences say of colours is told as styles, and the rest of them is left out.

@@ -91,7 +91,7 @@ pub fn router(api: Api) -> Router {
         .layer(Extension(idempotency::Requests::default()))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::custom(error::panicked))
-        .layer(from_fn(ui::as_pages))
+        .layer(from_fn_with_state(api.clone(), ui::as_pages))
         .layer(from_fn_with_state(api.clone(), metrics::measure))
         .layer(from_fn(request_id::tag))
         .with_state(api)

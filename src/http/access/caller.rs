@@ -36,7 +36,7 @@ impl Caller {
     ///
     /// # Errors
     /// `TokenDenied`, `TokenExpired`, `TooOften`
-    pub(super) async fn of(api: &Api, parts: &Parts) -> Result<Self, ApiError> {
+    pub(in crate::http) async fn of(api: &Api, parts: &Parts) -> Result<Self, ApiError> {
         let address = address(parts);
         let Presented { token, user, by_cookie } = Presented::of(parts);
         api.rates.take(token.as_deref(), address).map_err(ApiError::TooOften)?;

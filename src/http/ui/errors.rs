@@ -1,7 +1,7 @@
 //! Errors as pages: what the API answers as JSON, for a browser.
 
 use axum::body::to_bytes;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -11,28 +11,34 @@ use shuntyard_domain::wire::api::ErrorBody;
 
 use super::page::Page;
 use super::viewer::Viewer;
+use crate::http::Api;
 use crate::http::accept::accepts;
+use crate::http::access::Caller;
 use crate::http::{error, request_id};
 
 /// Bodies of errors are small.
 const MAX_ERROR_BYTES: usize = 256 * 1024;
 
 /// Makes a page of an error that is answered to a browser; the API's own routes answer JSON to everybody.
-pub(in crate::http) async fn as_pages(request: Request, next: Next) -> Response {
+pub(in crate::http) async fn as_pages(State(api): State<Api>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let is_api = path.starts_with("/api/") || path.starts_with("/workflow/");
     if is_api || !accepts(request.headers(), "text/html") {
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
-    let viewer = Viewer::of(&parts);
-    let is_get = parts.method.is_safe();
-    let response = next.run(Request::from_parts(parts, body)).await;
+    let response = next.run(Request::from_parts(parts.clone(), body)).await;
     let status = response.status();
-    if is_get && error::is_denied(&response) {
+    if !status.is_client_error() && !status.is_server_error() {
+        return response;
+    }
+    let viewer = Viewer::of(&parts);
+    if parts.method.is_safe() && error::is_denied(&response) {
         return to_login(&viewer);
     }
-    if status.is_client_error() || status.is_server_error() { page(response, &viewer).await } else { response }
+    // Who is logged in keeps the bar, with the way out of a login that may do nothing.
+    let caller = Caller::of(&api, &parts).await.ok();
+    page(response, &Viewer { caller, ..viewer }).await
 }
 
 fn to_login(viewer: &Viewer) -> Response {
@@ -52,7 +58,10 @@ async fn page(response: Response, viewer: &Viewer) -> Response {
     let main = html! {
         section.error role="alert" data-path=[&told.path] {
             h1 { (title) }
-            p.sentence { @if let Some(of) = of { code { (of) } ": " } (told.message) }
+            p.sentence {
+                @if let Some(of) = of { code { (of) } ": " }
+                @if told.error == "invalid_route" { "There is no such page." } @else { (told.message) }
+            }
             @if !told.allowed.is_empty() { p { "Allowed: " (told.allowed.join(", ")) } }
             @for fault in &told.faults { p { code { (fault.path) } " " (fault.message) } }
             p.muted { "Request " code { (told.request_id) } }

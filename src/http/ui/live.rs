@@ -54,13 +54,30 @@ pub(super) async fn answer<F>(
 where
     F: Future<Output = Result<Page, ApiError>> + Send + 'static,
 {
+    answer_beside(api, viewer, stream::empty(), matters, draw).await
+}
+
+/// As `answer`, with events of the page's own in the same stream: browsers have few connections for one server.
+///
+/// # Errors
+/// Those of `draw`.
+pub(super) async fn answer_beside<F>(
+    api: Api,
+    viewer: Viewer,
+    beside: impl stream::Stream<Item = Event> + Send + 'static,
+    matters: impl Fn(&News) -> bool + Send + Sync + 'static,
+    draw: impl Fn(Api, Viewer) -> F + Send + Sync + 'static,
+) -> Result<Response, ApiError>
+where
+    F: Future<Output = Result<Page, ApiError>> + Send + 'static,
+{
     if !viewer.live {
         return Ok(draw(api, viewer.clone()).await?.response(&viewer));
     }
     let (stop, at) = (api.dispatcher.stop_signal(), api.dispatcher.feed().mark());
     let pace = sse::Pace::default();
     let state = Stream { api, viewer, draw, matters, at, pace, gone: false, shown: None, lasts: None, sent: 0 };
-    Ok(sse::answer(stream::unfold(state, Stream::next), stop).into_response())
+    Ok(sse::answer(stream::select(stream::unfold(state, Stream::next), beside), stop).into_response())
 }
 
 struct Stream<D, M> {

@@ -62,8 +62,8 @@ fn a_runner_is_drained_with_a_reason_and_one_with_another_key_is_trusted_again()
     browser.log_in_as_admin(&house);
     browser.goto("/runners/d1");
     browser.press("Drain");
-    browser.fill("details[open] input[name=reason]", "new disk");
-    browser.click("details[open] form button");
+    browser.fill("[popover]:popover-open input[name=reason]", "new disk");
+    browser.click("[popover]:popover-open form button");
     browser.await_text("d1 is draining.");
     browser.await_text("by admin: new disk");
     browser.press("Enable");

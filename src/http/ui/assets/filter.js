@@ -2,6 +2,8 @@
 import { follow, show } from "./live.js";
 
 const PAUSE_MS = 200;
+// Ends the question before the last one: its answer may come later.
+let asked = new AbortController();
 
 export function filterAsTyped() {
   let pause = null;
@@ -20,12 +22,16 @@ export function filterAsTyped() {
 }
 
 async function ask(form) {
+  asked.abort();
+  asked = new AbortController();
+  const { signal } = asked;
   const words = [...new FormData(form)].filter(([, value]) => value !== "");
   const query = new URLSearchParams(words).toString();
   const to = location.pathname + (query ? `?${query}` : "");
-  const answer = await fetch(to, { headers: { accept: "text/html" } }).catch(() => null);
-  if (!answer) return;
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const read = fetch(to, { headers: { accept: "text/html" }, signal }).then((answer) => answer.text());
+  const text = await read.catch(() => null);
+  if (text === null || signal.aborted) return;
+  const page = new DOMParser().parseFromString(text, "text/html");
   const fault = page.querySelector(".error .sentence");
   const told = form.querySelector("[role=status]");
   if (fault && told) {

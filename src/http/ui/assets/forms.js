@@ -5,7 +5,7 @@ import { toast } from "./toasts.js";
 export function takeForms() {
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (form.method !== "post" || form.hasAttribute("data-plain") || event.defaultPrevented) return;
+    if ((event.submitter?.formMethod || form.method) !== "post" || form.hasAttribute("data-plain") || event.defaultPrevented) return;
     event.preventDefault();
     send(form, event.submitter);
   });
@@ -19,8 +19,11 @@ async function send(form, button) {
   try {
     const answer = await fetch(form.action, { method: "POST", body, headers: { accept: "text/html" } });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    if (answer.ok) arrive(answer, page, form);
-    else complain(form, sentence(page) || `The server answered ${answer.status}.`, page.querySelector(".error")?.dataset.path);
+    const wrong = page.querySelector(".error")?.dataset.path;
+    if (answer.ok) arrive(answer, page, form, button);
+    // Carried out; it has led to a page that says what is wrong there.
+    else if (answer.redirected) location.assign(answer.url);
+    else complain(form, sentence(page) || `The server answered ${answer.status}.`, wrong);
   } catch {
     complain(form, "The server cannot be reached. Nothing was sent twice; try again.");
   } finally {
@@ -30,12 +33,13 @@ async function send(form, button) {
 }
 
 // The form was carried out and led to a page.
-function arrive(answer, page, form) {
+function arrive(answer, page, form, button) {
   const to = new URL(answer.url);
   const here = to.pathname + to.search === location.pathname + location.search;
   const plain = to.pathname === "/login" || location.pathname === "/login";
   if (plain || !page.getElementById("main")) return location.assign(answer.url);
-  form.closest("details.ask, details.edit")?.removeAttribute("open");
+  (button ?? form).closest("[popover]")?.hidePopover();
+  form.closest("details.edit")?.removeAttribute("open");
   if (!answer.redirected) {
     // The answer is the page itself, and the only one that holds what it shows.
     leave();
@@ -66,13 +70,18 @@ function fieldOf(form, path) {
   return field?.type === "hidden" ? null : field;
 }
 
+// What is said against each form now.
+const complaints = new WeakMap();
+
 // Says it at the field, which gets the focus, also where it lies in closed details; else at the form's end.
 function complain(form, text, path) {
-  for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
-  form.querySelector(".complaint[role=alert]")?.remove();
+  for (const field of form.elements) field.removeAttribute("aria-invalid");
+  complaints.get(form)?.remove();
   if (!text) return;
   const told = document.createElement("span");
+  complaints.set(form, told);
   told.className = "complaint";
+  told.dataset.added = "";
   told.setAttribute("role", "alert");
   told.textContent = text;
   const field = fieldOf(form, path);

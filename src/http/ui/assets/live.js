@@ -5,6 +5,9 @@ import { writeTimes } from "./times.js";
 let stream = null;
 let shown = "";
 let retry = null;
+// What a page's own modules are told of, and the last thing that each was told.
+const listeners = new Map();
+const last = new Map();
 
 const main = () => document.getElementById("main");
 const offline = (is) => {
@@ -46,6 +49,17 @@ const on = {
   },
 };
 
+// Calls with each event of this name in the page's stream, and at once with the last one that there was.
+export function listen(name, handle) {
+  listeners.set(name, handle);
+  if (last.has(name)) handle(last.get(name));
+}
+
+function tell(name, data) {
+  last.set(name, data);
+  listeners.get(name)?.(data);
+}
+
 function open() {
   if (stream || !main().hasAttribute("data-live") || document.hidden) return;
   stream = new EventSource(location.pathname + location.search);
@@ -54,6 +68,7 @@ function open() {
   for (const [name, handle] of Object.entries(on)) {
     stream.addEventListener(name, (event) => handle(JSON.parse(event.data)));
   }
+  stream.addEventListener("grown", (event) => tell("grown", JSON.parse(event.data)));
 }
 
 function close() {
@@ -85,6 +100,11 @@ async function ask() {
 export function leave() {
   close();
   main().removeAttribute("data-live");
+}
+
+export function stay() {
+  main().setAttribute("data-live", "");
+  open();
 }
 
 // The page has moved to another address.

@@ -1,4 +1,5 @@
 // The lines of a log as the server has them: those that are looked at are fetched and kept for a while.
+import { listen } from "./live.js";
 
 const AT_ONCE = 400;
 const BEFORE = 150;
@@ -25,27 +26,9 @@ export class Lines {
     this.onchange = this.onlines = this.onfault = () => {};
   }
 
+  // The page's stream says how many there are.
   start() {
-    this.open();
-    document.addEventListener("visibilitychange", () => (document.hidden ? this.close() : this.open()));
-    addEventListener("pagehide", () => this.close());
-    addEventListener("pageshow", () => this.open());
-  }
-
-  open() {
-    if (this.stream || document.hidden || this.complete) return;
-    this.stream = new EventSource(`${this.api}/growth`);
-    this.stream.addEventListener("grown", (event) => this.grown(JSON.parse(event.data)));
-    this.stream.onerror = () => {
-      if (this.stream?.readyState !== EventSource.CLOSED) return;
-      this.close();
-      setTimeout(() => this.open(), RETRY_MS);
-    };
-  }
-
-  close() {
-    this.stream?.close();
-    this.stream = null;
+    listen("grown", (growth) => this.grown(growth));
   }
 
   grown({ attempt, total, complete, elided_line = Infinity, elided_bytes = 0 }) {
@@ -55,7 +38,6 @@ export class Lines {
     // What was the last line may have become longer.
     if (this.kept.has(this.total)) this.stale.add(this.total);
     Object.assign(this, { attempt, total, complete, known: true, elidedLine: elided_line, elidedBytes: elided_bytes });
-    if (complete) this.close();
     this.onchange();
     this.fetch();
   }

@@ -1,7 +1,9 @@
 // Makes one tree of nodes like another and touches only what differs, so that focus, selection, opened details and what
-// somebody is typing stay. Elements with an id, or data-key, are found again wherever they have moved.
+// somebody is typing stay. Elements with an id, or data-key, are found again wherever they have moved; one that is not
+// there any more goes, and nothing else takes its place. What a module has added, with data-added, stays.
 
 const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.id || node.dataset.key || "" : "");
+const isAdded = (node) => node.nodeType === Node.ELEMENT_NODE && node.dataset.added !== undefined;
 
 // `from` becomes like `to`; both are elements of one kind.
 export function morph(from, to) {
@@ -23,30 +25,42 @@ function attributes(from, to) {
 }
 
 function children(from, to) {
-  const kept = new Map();
-  for (const child of from.children) {
+  const wanted = new Set([...to.children].map(keyOf).filter(Boolean));
+  const keyed = new Map();
+  for (const child of [...from.children]) {
     const key = keyOf(child);
-    if (key) kept.set(key, child);
+    if (!key || isAdded(child)) continue;
+    if (wanted.has(key)) keyed.set(key, child);
+    else child.remove();
   }
   let at = from.firstChild;
-  for (const wanted of [...to.childNodes]) {
-    const key = keyOf(wanted);
-    let found = key ? kept.get(key) : null;
-    if (!found && !key && at && !keyOf(at) && at.nodeName === wanted.nodeName) found = at;
-    if (found && found.nodeName === wanted.nodeName) {
-      if (found === at) at = at.nextSibling;
-      else from.insertBefore(found, at);
-      kept.delete(key);
-      alike(found, wanted);
-    } else {
-      from.insertBefore(document.importNode(wanted, true), at);
+  for (const next of [...to.childNodes]) {
+    while (at && isAdded(at)) at = at.nextSibling;
+    const key = keyOf(next);
+    const found = key ? keyed.get(key) : unkeyed(at, next);
+    if (found?.nodeName !== next.nodeName) {
+      from.insertBefore(document.importNode(next, true), at);
+      continue;
     }
+    if (found === at) at = at.nextSibling;
+    else from.insertBefore(found, at);
+    keyed.delete(key);
+    alike(found, next);
   }
   while (at) {
-    const next = at.nextSibling;
-    at.remove();
-    at = next;
+    const behind = at.nextSibling;
+    if (!isAdded(at)) at.remove();
+    at = behind;
   }
+}
+
+// The first of those behind that looks like the same one; the very next, when none does and it is of that kind.
+function unkeyed(at, next) {
+  const fits = (node) => !keyOf(node) && !isAdded(node) && node.nodeName === next.nodeName;
+  for (let node = at; node; node = node.nextSibling) {
+    if (fits(node) && node.className === next.className) return node;
+  }
+  return at && fits(at) ? at : null;
 }
 
 function alike(found, wanted) {

@@ -1,4 +1,5 @@
 // Forms whose work takes steps (data-steps names where they are shown): each step as it comes, and what to do next.
+import { leave, stay } from "./live.js";
 
 const marks = { running: "state busy", ok: "state good", warn: "state warn", fail: "state bad", skipped: "state off" };
 
@@ -11,8 +12,10 @@ document.addEventListener("submit", (event) => {
 }, true);
 
 async function run(form, place, button) {
-  place.replaceChildren();
+  form.closest("[popover]")?.hidePopover();
   const told = new Steps(place, form);
+  // The page may be gone before the last step is told.
+  if (form.dataset.said) leave();
   form.setAttribute("aria-busy", "true");
   if (button) button.disabled = true;
   try {
@@ -29,6 +32,7 @@ async function run(form, place, button) {
     form.removeAttribute("aria-busy");
     if (button) button.disabled = false;
     told.ended();
+    if (form.dataset.said) stay();
   }
 }
 
@@ -50,9 +54,18 @@ async function read(body, told) {
 }
 
 class Steps {
+  // What an earlier form still does goes on, and is not shown any more.
   constructor(place, form) {
-    this.place = place;
+    this.place = document.createElement("section");
     this.form = form;
+    if (form.dataset.what) {
+      const heading = this.place.appendChild(document.createElement("h2"));
+      heading.textContent = form.dataset.what;
+    }
+    place.querySelector("section")?.remove();
+    place.prepend(this.place);
+    if (place.hasAttribute("popover") && !place.matches(":popover-open")) place.showPopover();
+    else place.scrollIntoView({ block: "nearest" });
     this.lines = new Map();
   }
 
@@ -92,6 +105,10 @@ class Steps {
   }
 
   finished({ runner, left_behind }) {
+    if (this.form.dataset.said && !left_behind.length) {
+      sessionStorage.setItem("said", this.form.dataset.said);
+      return location.assign("/runners");
+    }
     if (left_behind.length) this.line("warn", `Left on the host: ${left_behind.join("; ")}`);
     const line = this.line("ok", "Done. ");
     const link = document.createElement("a");

@@ -41,7 +41,7 @@ pub(super) async fn part(api: &Api, job: &Job, from: Option<u64>) -> Result<Part
 
 pub(super) fn section(job: &JobBody, part: &Part) -> Markup {
     html! {
-        section.joblog aria-label="Log" {
+        section #joblog.joblog aria-label="Log" {
             @match part {
                 Part::Removed(sentence) => p.empty { (sentence) },
                 Part::Lines(lines) => #log data-own data-api={ (api_of(job.id)) "/log" } { (shown(job, lines)) },

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::State;
 use axum::response::Response;
+use futures_util::{StreamExt as _, stream};
 use maud::html;
 use serde::Deserialize;
 use shuntyard_domain::access::Place;
@@ -27,6 +28,7 @@ use crate::dispatch::News;
 use crate::http::Api;
 use crate::http::access::{Act, At, Look, Routes};
 use crate::http::error::ApiError;
+use crate::http::log_lines::grown;
 use crate::http::path::PathId;
 use crate::http::query::ApiQuery;
 
@@ -60,7 +62,11 @@ async fn page(
         News::Job(_) | News::Runner(_) | News::Removed(_) | News::Limits => waited.load(Ordering::Relaxed),
         News::Change(_) | News::FanOut(_) | News::Access => false,
     };
-    live::answer(api, viewer, matters, move |api, viewer| draw(api, viewer, id, shown, Arc::clone(&may_wait))).await
+    // A log that was removed does not grow.
+    let growth = if viewer.live { grown(api.clone(), id).await.ok() } else { None };
+    let growth = growth.unwrap_or_else(|| stream::empty().boxed());
+    let draw = move |api, viewer| draw(api, viewer, id, shown, Arc::clone(&may_wait));
+    live::answer_beside(api, viewer, growth, matters, draw).await
 }
 
 async fn draw(api: Api, viewer: Viewer, id: JobId, shown: Shown, may_wait: Arc<AtomicBool>) -> Result<Page, ApiError> {

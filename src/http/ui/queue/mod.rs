@@ -76,11 +76,13 @@ async fn draw(api: Api, viewer: Viewer, shown: Shown) -> Result<Page, ApiError> 
             (parts::empty("Nothing waits and nothing runs. A first job on any runner:", "shunt run -- uname -a"))
         } @else {
             form #queue method="post" action="/queue/cancel" {
+                // Enter in a box presses the first button of a form: this one sends nothing.
+                button formmethod="dialog" hidden {}
                 input type="hidden" name="back" value=(viewer.address);
                 (rows::table(&running, &waiting, &viewer, &why))
                 @if running.len() == A_PAGE as usize { p.muted { "Of those that run, the newest " (A_PAGE) "." } }
                 (turns(shown.first(), counts.waiting))
-                @if viewer.may_somewhere(Act::ROLES) { p { button.danger { "Cancel the chosen jobs" } } }
+                @if viewer.may_somewhere(Act::ROLES) { p { (cancel::chosen()) } }
             }
         }
     };

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use shuntyard_domain::access::Place;
 use shuntyard_domain::wire::api::JobBody;
 
+use super::cancel::trash;
 use super::why::Why;
 use crate::http::access::Act;
 use crate::http::ui::parts;
@@ -49,26 +50,4 @@ fn row(job: &JobBody, viewer: &Viewer, why: &Why) -> Markup {
         td { (parts::elapsed(since)) }
         td { @if may && job.cancel_requested_at.is_none() { (trash(job)) } }
     } }
-}
-
-/// Cancels one job: what waits at once, what runs when that is confirmed.
-fn trash(job: &JobBody) -> Markup {
-    let waits = job.state == "queued";
-    let (asks, label) = (format!("ask-{}", job.id), format!("Cancel {}", job.title));
-    let can = html! {
-        svg.icon viewBox="0 0 20 20" aria-hidden="true" {
-            path d="M4 6h12M8 6V4h4v2M6 6l.7 10h6.600L14 6M8.500 9v4.500M11.500 9v4.500" fill="none" stroke="currentColor" stroke-width="1.500" stroke-linecap="round" {}
-        }
-    };
-    html! {
-        @if waits { button.quiet name="only" value=(job.id) aria-label=(label) title="Cancel" { (can) } }
-        @else {
-            button.quiet type="button" popovertarget=(asks) aria-label=(label) title="Cancel" { (can) }
-            div.question #(asks) popover {
-                p { strong { (job.title) } " runs on " (job.runner.as_deref().unwrap_or("a runner")) "." }
-                p { "Its processes are asked to end, and killed when they do not. The log stays." }
-                button.danger name="only" value=(job.id) { "Cancel this job" }
-            }
-        }
-    }
 }

@@ -52,7 +52,7 @@ fn by_login() -> Markup {
             p.hint { "Password and key are used for this once and are never stored." }
             button.primary { "Add it" }
         }
-        (steps::place())
+        (steps::place(false))
     }
 }
 

@@ -12,6 +12,7 @@ use shuntyard_domain::ids::RunnerId;
 use shuntyard_domain::runner::Runner;
 use shuntyard_domain::wire::api::{JobBody, RunnerBody};
 
+use super::steps::test;
 use super::{jobs, page_of, steps};
 use crate::http::Api;
 use crate::http::access::{Administer, Caller, Look};
@@ -75,6 +76,7 @@ async fn draw(api: Api, viewer: Viewer, query: ListQuery) -> Result<Page, ApiErr
         @if all.is_empty() {
             (parts::empty("There is no runner yet. Any host with sshd and a POSIX shell can be one:", "shunt ctl install-runner HOST USER"))
         } @else if grid { (cards(&shown)) } @else { (table(&shown)) }
+        (steps::place(true))
         @if matching.len() > MOST { p.muted { "The first " (MOST) " by name; narrow them by the filter." } }
     };
     Ok(Page::live("Runners", Section::Runners, main).with(&["steps.js"]))
@@ -101,6 +103,10 @@ impl Shown {
         Ok(Self { runners, jobs, tested_at_ms })
     }
 
+    fn test_of(&self, runner: &RunnerBody) -> Markup {
+        parts::test_result(runner, self.tested_at_ms.get(&runner.id).copied())
+    }
+
     fn jobs_of(&self, runner: &RunnerBody) -> Markup {
         let jobs = self.jobs.get(&runner.hostname).map_or(&[][..], Vec::as_slice);
         html! {
@@ -125,11 +131,10 @@ fn table(shown: &Shown) -> Markup {
                 td { (shown.jobs_of(runner)) }
                 td { (parts::runner_state(runner)) }
                 td { (parts::contact(runner)) }
-                td { (parts::test_result(runner, shown.tested_at_ms.get(&runner.id).copied())) }
-                td { (test_form(runner)) }
+                td { (shown.test_of(runner)) }
+                td { (test(runner)) }
             } } }
         } }
-        (steps::place())
     }
 }
 
@@ -139,19 +144,12 @@ fn cards(shown: &Shown) -> Markup {
             h2 { a href=(page_of(&runner.hostname)) { (runner.hostname) } }
             p { (parts::platform(runner)) }
             p { (parts::runner_state(runner)) " " (parts::contact(runner)) }
+            div.acts { "Test: " (shown.test_of(runner)) (test(runner)) }
             p { (parts::pips(runner)) }
             p { (shown.jobs_of(runner)) }
             p { (parts::words(runner.labels.iter().chain(&runner.capabilities))) }
         }
     } } }
-}
-
-fn test_form(runner: &RunnerBody) -> Markup {
-    html! {
-        form method="post" action={ (page_of(&runner.hostname)) "/test" } data-steps="#steps" {
-            button aria-label={ "Test " (runner.hostname) } { "Test" }
-        }
-    }
 }
 
 /// The same list in another shape.

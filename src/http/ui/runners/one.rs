@@ -7,6 +7,7 @@ use shuntyard_domain::access::Place;
 use shuntyard_domain::runner::RunnerState;
 use shuntyard_domain::wire::api::RunnerBody;
 
+use super::steps::test;
 use super::{jobs, page_of, probes, steps, trust};
 use crate::http::Api;
 use crate::http::access::Administer;
@@ -14,7 +15,7 @@ use crate::http::error::ApiError;
 use crate::http::path::PathHost;
 use crate::http::ui::bar::Section;
 use crate::http::ui::page::Page;
-use crate::http::ui::parts::{self, Ask, ask};
+use crate::http::ui::parts::{self, Ask, Leaving, ask, ask_to_leave};
 use crate::http::ui::viewer::Viewer;
 use crate::http::ui::{history, live};
 use crate::store::{PastTest, past_tests};
@@ -45,9 +46,12 @@ async fn draw(api: Api, viewer: Viewer, hostname: String) -> Result<Page, ApiErr
             span { (parts::contact(&runner)) }
             div.right.acts { (acts(&runner, may)) }
         }
-        (steps::place())
+        (steps::place(false))
         (trust::alarm(&runner, may))
-        @if let Some(note) = &runner.state_note { p.muted { "Is " (runner.state) " " (note) } }
+        @if let Some(note) = &runner.state_note {
+            p.muted { "Is " (runner.state) " since " (parts::at(&note.since)) " by " (note.by)
+                @if let Some(reason) = &note.reason { ": " (reason) } }
+        }
         div.columns {
             section { h2 { "What it is" } (facts(&runner)) }
             section { h2 { "What it takes" } (takes(&runner, may)) }
@@ -70,7 +74,7 @@ async fn draw(api: Api, viewer: Viewer, hostname: String) -> Result<Page, ApiErr
 fn acts(runner: &RunnerBody, may: bool) -> Markup {
     let at = page_of(&runner.hostname);
     html! {
-        form method="post" action={ (at) "/test" } data-steps="#steps" { button.primary { "Test" } }
+        (test(runner))
         @if may {
             @if runner.state == RunnerState::Pending {
                 form method="post" action={ (at) "/approve" } { button.primary { "Approve" } }
@@ -94,7 +98,7 @@ fn with_reason(at: &str, word: &str, state: &str, what: &str) -> Markup {
         &html! {
             p { (what) }
             input type="hidden" name="state" value=(state);
-            label { "Why (others read it where jobs wait)" input name="reason" maxlength="200" autocomplete="off"; }
+            label { "Why (others read it where jobs wait)" input name="reason" maxlength="200" autocomplete="off" autofocus; }
             button { (word) }
         },
     )
@@ -102,8 +106,10 @@ fn with_reason(at: &str, word: &str, state: &str, what: &str) -> Markup {
 
 fn delete(at: &str, runner: &RunnerBody) -> Markup {
     let action = format!("{at}/delete");
-    ask(
+    let (what, said) = (format!("Delete {}", runner.hostname), format!("{} is deleted.", runner.hostname));
+    ask_to_leave(
         &Ask { button: "Delete", danger: true, action: &action },
+        &Leaving { what: &what, said: &said },
         &html! {
             p { "Shuntyard's files and key leave the host, and the runner leaves the inventory. Its jobs and their logs stay." }
             @let choices = [
@@ -113,7 +119,7 @@ fn delete(at: &str, runner: &RunnerBody) -> Markup {
                 ("force", "Delete the record although the host cannot be reached"),
             ];
             (parts::ways("jobs", &choices))
-            button.danger { "Delete " (runner.hostname) }
+            button.danger { (what) }
         },
     )
 }
@@ -128,7 +134,9 @@ fn facts(runner: &RunnerBody) -> Markup {
         dt { "Reached at" } dd { code { (runner.user) "@" (runner.address) ":" (runner.port) }
             @if let Some(jump) = &runner.jump { " through " (jump) }
             @if runner.dial_out.is_some() { " by a tunnel that it opens" } }
-        dt { "Last seen" } dd { @if let Some(at) = &runner.last_seen_at { (parts::ago(at)) } @else { "never" } }
+        dt { "Last seen" } dd {
+            @if runner.contact.status == "connected" { "now" }
+            @else if let Some(at) = &runner.last_seen_at { (parts::ago(at)) } @else { "never" } }
         dt { "Host keys" } dd { @for key in &runner.host_keys { code { (key) } br; } }
         dt { "Stops jobs by" } dd { (runner.stop_means.join(", ")) }
         dt { "Base directory" } dd { code { (runner.base_dir) } }
@@ -148,17 +156,14 @@ fn takes(runner: &RunnerBody, may: bool) -> Markup {
         }
         @if may {
             @let action = format!("{}/change", page_of(&runner.hostname));
-            details.ask.left {
-                summary.button { "Edit" }
-                form method="post" action=(action) {
-                    label { "Labels" input name="labels" value=(parts::joined(&runner.labels)) autocomplete="off" spellcheck="false"; }
-                    label { "Capabilities" input name="capabilities" value=(parts::joined(&runner.capabilities)) autocomplete="off" spellcheck="false"; }
-                    // Those of the dispatcher's own machine are in its configuration.
-                    @if !runner.local { label { "Slots" input type="number" name="slots" min="1" value=(runner.slots); } }
-                    p.hint { "Words between commas. Jobs that run go on; those that wait are looked at again at once." }
-                    button.primary { "Save" }
-                }
-            }
+            (ask(&Ask { button: "Edit", danger: false, action: &action }, &html! {
+                label { "Labels" input name="labels" value=(parts::joined(&runner.labels)) autocomplete="off" spellcheck="false" autofocus; }
+                label { "Capabilities" input name="capabilities" value=(parts::joined(&runner.capabilities)) autocomplete="off" spellcheck="false"; }
+                // Those of the dispatcher's own machine are in its configuration.
+                @if !runner.local { label { "Slots" input type="number" name="slots" min="1" value=(runner.slots); } }
+                p.hint { "Words between commas. Jobs that run go on; those that wait are looked at again at once." }
+                button.primary { "Save" }
+            }))
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
-use shuntyard_domain::wire::api::StepEvent;
+use shuntyard_domain::wire::api::{RunnerBody, StepEvent};
 use tokio::sync::mpsc;
 
+use super::page_of;
 use crate::http::error::ApiError;
 use crate::http::ui::done::Done;
 use crate::http::ui::viewer::Viewer;
@@ -27,7 +28,21 @@ pub(super) async fn follow(
     Ok(done.into_response())
 }
 
-/// Where the page's module writes the steps of a form with `data-steps="#steps"`.
-pub(super) fn place() -> Markup {
-    html! { div #steps.steps data-own role="log" aria-label="Steps" {} }
+/// The button that tests a runner.
+pub(super) fn test(runner: &RunnerBody) -> Markup {
+    let (action, what) = (format!("{}/test", page_of(&runner.hostname)), format!("Test of {}", runner.hostname));
+    html! {
+        form method="post" action=(action) data-steps="#steps" data-what=(what) {
+            button aria-label={ "Test " (runner.hostname) } { "Test" }
+        }
+    }
+}
+
+/// Where the page's module writes the steps of a form with `data-steps="#steps"`; `above` the page, when that is long.
+pub(super) fn place(above: bool) -> Markup {
+    html! {
+        div #steps.steps.question[above] popover=[above.then_some("auto")] data-own role="log" aria-label="Steps" {
+            @if above { button type="button" popovertarget="steps" popovertargetaction="hide" { "Close" } }
+        }
+    }
 }

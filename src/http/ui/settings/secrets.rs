@@ -19,7 +19,7 @@ use crate::http::path::enterprise;
 use crate::http::query::{ApiQuery, filled, parsed};
 use crate::http::ui::done::Done;
 use crate::http::ui::fields::Fields;
-use crate::http::ui::parts::{self, Ask, ask};
+use crate::http::ui::parts::{self, Ask, ask_about};
 use crate::http::ui::viewer::Viewer;
 use crate::store::SecretRow;
 
@@ -109,7 +109,7 @@ fn table(rows: &[SecretRow], whose: &Whose) -> Markup {
             td { code { (row.name) } }
             td { (parts::ago(&rfc3339(row.updated_at_ms))) }
             td { (row.updated_by) }
-            td { (ask(&Ask { button: "Delete", danger: true, action: "/settings/secrets/delete" }, &html! {
+            td { (ask_about(&Ask { button: "Delete", danger: true, action: "/settings/secrets/delete" }, row.name.as_str(), &html! {
                 (whose.hidden())
                 input type="hidden" name="name" value=(row.name);
                 p { "Jobs that name it can no longer start." }
