@@ -130,6 +130,29 @@ pub struct BadPool {
 }
 
 impl PoolSpec {
+    /// A pool of which nothing else is said.
+    #[must_use]
+    pub fn new(url: String, enrol_url: String) -> Self {
+        Self {
+            url,
+            enrol_url,
+            enabled: yes(),
+            scope: Scope::default(),
+            labels: BTreeSet::new(),
+            capabilities: BTreeSet::new(),
+            facts: ExpectedFacts::default(),
+            slots: one(),
+            one_off: false,
+            cidr: None,
+            min: 0,
+            max: one(),
+            warm: 0,
+            idle_limit_s: default_idle_limit_s(),
+            lifetime_s: None,
+            start_limit_s: default_start_limit_s(),
+        }
+    }
+
     /// The runner that the pool would make. Its host name is not known: no filter by name matches it.
     #[must_use]
     pub fn template(&self) -> Template {

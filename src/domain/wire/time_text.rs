@@ -1,4 +1,4 @@
-//! Times as text: RFC 3339 for our keys, Chef's two forms for Chef's keys.
+//! Times as text: RFC 3339 for our keys, Chef's two forms for Chef's keys; and lengths of time as people type them.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -31,6 +31,36 @@ pub fn chef_duration(ms: i64) -> String {
     if days == 0 { clock } else { format!("{days}d {clock}") }
 }
 
+/// A text that is no length of time.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum BadLength {
+    #[error(transparent)]
+    Unreadable(#[from] humantime::DurationError),
+    #[error("it is zero")]
+    Zero,
+    #[error("it is longer than a century")]
+    TooLong,
+}
+
+/// Seconds of `90s`, `10m` or `1h 30m`; a part of a second counts as a whole one.
+///
+/// # Errors
+/// `BadLength`
+pub fn length_s(text: &str) -> Result<u32, BadLength> {
+    let length = humantime::parse_duration(text)?;
+    match u32::try_from(length.as_secs() + u64::from(length.subsec_nanos() > 0)) {
+        Ok(0) => Err(BadLength::Zero),
+        Ok(seconds) => Ok(seconds),
+        Err(_) => Err(BadLength::TooLong),
+    }
+}
+
+/// As `length_s` reads it: `10m`, `1h 30m`.
+#[must_use]
+pub fn length(seconds: u32) -> String {
+    humantime::format_duration(Duration::from_secs(seconds.into())).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,5 +74,18 @@ mod tests {
         assert_eq!(chef_duration(59_999), "00:00:59");
         assert_eq!(chef_duration(2 * 86_400_000 + 3_661_000), "2d 01:01:01");
         assert_eq!(chef_duration(-5), "00:00:00");
+    }
+
+    #[test]
+    fn lengths_of_time_are_whole_seconds_from_one_on() {
+        for (text, seconds) in
+            [("10m", 600), ("90s", 90), ("1h 30m", 5400), ("1500ms", 2), ("1ms", 1), ("30days", 2_592_000)]
+        {
+            assert_eq!(length_s(text), Ok(seconds), "{text}");
+            assert_eq!(length_s(&length(seconds)), Ok(seconds), "{text}");
+        }
+        for bad in ["", "10", "0s", "-1s", "10 bananas", "200years"] {
+            assert!(length_s(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -59,10 +59,12 @@ async fn page(response: Response, viewer: &Viewer) -> Response {
         _ => &told.message,
     };
     let title = parts.status.canonical_reason().unwrap_or("Error");
+    // What the sentence does not name itself.
+    let of = told.path.as_deref().filter(|path| !told.message.contains(path));
     let main = html! {
-        section.error role="alert" {
+        section.error role="alert" data-path=[&told.path] {
             h1 { (title) }
-            p.sentence { (message) }
+            p.sentence { @if let Some(of) = of { code { (of) } ": " } (message) }
             @if !told.allowed.is_empty() && !message.contains(&told.allowed.join(", ")) { p { "Allowed: " (told.allowed.join(", ")) } }
             @for fault in &told.faults { p { code { (fault.path) } " " (fault.message) } }
             p.muted { "Request " code { (told.request_id) } }

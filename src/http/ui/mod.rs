@@ -14,6 +14,7 @@ mod history;
 mod job;
 mod live;
 mod overview;
+mod own_url;
 mod page;
 mod parts;
 mod past;

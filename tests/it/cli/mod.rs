@@ -54,7 +54,7 @@ mod one_off;
 mod output_cap;
 mod output_volume;
 mod plan;
-mod pools;
+pub mod pools;
 pub mod project;
 mod proof;
 mod queue;

@@ -8,22 +8,22 @@ use shuntyard::http::{Needs, declared_pages};
 use crate::api::http::{Answer, send};
 use crate::cli::house::House;
 
-fn cookie(house: &House) -> String {
+pub fn cookie(house: &House) -> String {
     format!("shunt_session={}", house.token())
 }
 
-fn page(house: &House, path: &str) -> Answer {
+pub fn page(house: &House, path: &str) -> Answer {
     send(house.address(), "GET", path, &[("Accept", "text/html"), ("Cookie", &cookie(house))], None)
 }
 
-fn form(house: &House, path: &str, more: &[(&str, &str)], body: &str) -> Answer {
+pub fn form(house: &House, path: &str, more: &[(&str, &str)], body: &str) -> Answer {
     let cookie = cookie(house);
     let own =
         [("Accept", "text/html"), ("Cookie", cookie.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
     send(house.address(), "POST", path, &[&own, more].concat(), Some(body.as_bytes()))
 }
 
-fn html(answer: &Answer) -> String {
+pub fn html(answer: &Answer) -> String {
     String::from_utf8_lossy(&answer.body).into_owned()
 }
 

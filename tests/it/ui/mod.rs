@@ -9,3 +9,4 @@ mod log;
 mod queue;
 mod runners;
 mod sessions;
+mod settings;

@@ -1,4 +1,4 @@
-// Sends forms without leaving the page. What the server says against one stands at its end, and what was typed stays.
+// Sends forms without leaving the page. What the server says against one stands in it, and what was typed stays.
 import { follow, leave, show } from "./live.js";
 import { toast } from "./toasts.js";
 
@@ -19,10 +19,11 @@ async function send(form, button) {
   try {
     const answer = await fetch(form.action, { method: "POST", body, headers: { accept: "text/html" } });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const wrong = page.querySelector(".error")?.dataset.path;
     if (answer.ok) arrive(answer, page, form, button);
     // Carried out; it has led to a page that says what is wrong there.
     else if (answer.redirected) location.assign(answer.url);
-    else complain(form, sentence(page) || `The server answered ${answer.status}.`);
+    else complain(form, sentence(page) || `The server answered ${answer.status}.`, wrong);
   } catch {
     complain(form, "The server cannot be reached. Nothing was sent twice; try again.");
   } finally {
@@ -38,6 +39,7 @@ function arrive(answer, page, form, button) {
   const plain = to.pathname === "/login" || location.pathname === "/login";
   if (plain || !page.getElementById("main")) return location.assign(answer.url);
   (button ?? form).closest("[popover]")?.hidePopover();
+  form.closest("details.edit")?.removeAttribute("open");
   if (!answer.redirected) {
     // The answer is the page itself, and the only one that holds what it shows.
     leave();
@@ -59,19 +61,36 @@ function arrive(answer, page, form, button) {
 
 function sentence(page) {
   const parts = page.querySelectorAll(".error .sentence, .error .sentence ~ p:not(:last-child)");
-  return [...parts].map((part) => part.textContent).join(" ");
+  const said = [...parts].map((part) => part.textContent.trim());
+  return said.map((text) => (/[.!?]$/.test(text) ? text : `${text}.`)).join(" ");
 }
 
-function complain(form, text) {
-  let place = form.querySelector(":scope > .complaint");
-  if (!place) {
-    if (!text) return;
-    place = document.createElement("p");
-    place.className = "complaint";
-    place.dataset.added = "";
-    place.setAttribute("role", "alert");
-    form.append(place);
-  }
-  place.textContent = text;
-  place.hidden = !text;
+// The field that the server has named, in a form that has it.
+function fieldOf(form, path) {
+  const named = path ? form.elements.namedItem(path) : null;
+  const field = named instanceof RadioNodeList ? named[0] : named;
+  return field?.type === "hidden" ? null : field;
+}
+
+// What is said against each form now.
+const complaints = new WeakMap();
+
+// Says it at the field, which gets the focus, also where it lies in closed details; else at the form's end.
+function complain(form, text, path) {
+  for (const field of form.elements) field.removeAttribute("aria-invalid");
+  complaints.get(form)?.remove();
+  if (!text) return;
+  const told = document.createElement("span");
+  complaints.set(form, told);
+  told.className = "complaint";
+  told.dataset.added = "";
+  told.setAttribute("role", "alert");
+  told.textContent = text;
+  const field = fieldOf(form, path);
+  const ofMany = field?.type === "checkbox" || field?.type === "radio";
+  (field?.closest(ofMany ? "fieldset" : "label") ?? form).append(told);
+  if (!field) return;
+  field.setAttribute("aria-invalid", "true");
+  field.closest("details")?.setAttribute("open", "");
+  field.focus();
 }

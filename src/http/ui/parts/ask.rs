@@ -43,3 +43,12 @@ fn question(asked: &Ask<'_>, about: &str, leaving: Option<&Leaving<'_>>, inside:
         }
     }
 }
+
+/// Ways of which one is chosen: its word in the form, and what it means. The first one is, unless somebody chooses.
+pub(in crate::http::ui) fn ways(name: &str, ways: &[(&str, &str)]) -> Markup {
+    html! {
+        @for (n, (value, means)) in ways.iter().enumerate() {
+            label { input type="radio" name=(name) value=(value) checked[n == 0]; " " (means) }
+        }
+    }
+}

@@ -2,7 +2,6 @@
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use maud::{Markup, html};
 use shuntyard_domain::wire::api::{InstallRunner, default_ssh_port};
@@ -18,6 +17,7 @@ use crate::http::peer::{OverTls, Peer};
 use crate::http::ui::bar::Section;
 use crate::http::ui::done::Done;
 use crate::http::ui::fields::Fields;
+use crate::http::ui::own_url::OwnUrl;
 use crate::http::ui::page::Page;
 use crate::http::ui::viewer::Viewer;
 
@@ -110,8 +110,7 @@ pub(super) async fn token(
     State(api): State<Api>,
     viewer: Viewer,
     caller: Caller,
-    Extension(OverTls(secure)): Extension<OverTls>,
-    headers: HeaderMap,
+    OwnUrl(url): OwnUrl,
     fields: Fields,
 ) -> Result<Response, ApiError> {
     let minutes: u32 = fields.parsed("minutes")?.unwrap_or(default_ttl_s() / 60);
@@ -129,14 +128,16 @@ pub(super) async fn token(
         dial_out: false,
     };
     let made = api.dispatcher.create_enrolment_token(enterprise()?, wanted, &caller.name).await?;
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("SERVER");
-    let url = format!("{}://{host}", if secure { "https" } else { "http" });
     let main = html! {
         h1 { "A token for " (made.about.name) }
         div.once {
             p { strong { "This is the only time that the token is shown." } " It is good until " (super::super::parts::at(&made.about.expires_at)) "." }
             p { "On the host, as root:" }
             pre.command { "export SHUNT_ENROL_TOKEN=" (made.token) "\ncurl -fsS " (url) "/enrol.sh | sh -s " (url) }
+            @if url.starts_with("https:") { p.hint {
+                "If this server has made its certificate itself, bring " code { "tls.crt" } " of its data directory to the host and type "
+                code { "export CURL_CA_BUNDLE=tls.crt" } " first."
+            } }
         }
         p { a.button href="/runners" { "To the runners" } " " a.button href="/settings/enrolment" { "All tokens" } }
     };

@@ -119,9 +119,7 @@ fn delete(at: &str, runner: &RunnerBody) -> Markup {
                 ("cancel", "Cancel its jobs first"),
                 ("force", "Delete the record although the host cannot be reached"),
             ];
-            @for (value, word) in choices {
-                label { input type="radio" name="jobs" value=(value) checked[value == "idle"]; " " (word) }
-            }
+            (parts::ways("jobs", &choices))
             label { "Why (it stays in its history)" input name="reason" maxlength="300" autocomplete="off"; }
             button.danger { (what) }
         },

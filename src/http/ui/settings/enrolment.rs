@@ -17,7 +17,7 @@ pub(super) async fn page(State(api): State<Api>, viewer: Viewer) -> Result<Respo
     let tokens = api.dispatcher.enrolment_tokens().await?;
     let inside = html! {
         p { "A host that has one of these makes itself a runner. " a.button href="/add-runner" { "Make a token" } }
-        @if tokens.is_empty() { (parts::empty("There is none. On the command line:", "shunt ctl enrolment-tokens create NAME")) } @else {
+        @if tokens.is_empty() { (parts::empty("There is none. On the command line:", "shunt ctl create-token NAME")) } @else {
             div.table { table {
                 thead { tr { th { "For" } th { "Begins with" } th { "State" } th { "By" } th { "Good until" } th { "Runner" } th { "Labels" } th { span.unseen { "Revoke" } } } }
                 tbody { @for token in &tokens { tr {

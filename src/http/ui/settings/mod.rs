@@ -37,12 +37,8 @@ pub(super) fn routes() -> Routes {
         .post("/settings/secrets", Administer(At::Anywhere), secrets::set)
         .post("/settings/secrets/delete", Administer(At::Anywhere), secrets::delete)
         .get("/settings/audit", admin(), audit::page)
-        .get("/settings/pools", admin(), pools::page)
-        .get("/settings/webhooks", admin(), webhooks::page)
-        .post("/settings/webhooks", admin(), webhooks::create)
-        .post("/settings/webhooks/{id}/test", admin(), webhooks::test)
-        .post("/settings/webhooks/{id}/switch", admin(), webhooks::switch)
-        .post("/settings/webhooks/{id}/delete", admin(), webhooks::delete)
+        .and(pools::routes())
+        .and(webhooks::routes())
 }
 
 /// The keys that its pages read of their queries.
@@ -50,6 +46,7 @@ pub(super) fn keys_of(route: &str) -> &'static [&'static str] {
     match route {
         "/settings/audit" => &["actor", "subject", "action", "before"],
         "/settings/secrets" => &["org", "project"],
+        "/settings/webhooks/{id}" => &["before"],
         _ => &[],
     }
 }
@@ -70,13 +67,18 @@ const TABS: [(&str, &str, bool); 7] = [
 ];
 
 /// A page of the settings.
-fn page(viewer: &Viewer, title: &str, inside: &Markup) -> Response {
+fn page(viewer: &Viewer, tab: &str, inside: &Markup) -> Response {
+    page_below(viewer, tab, tab, inside)
+}
+
+/// A page about one of those that a tab lists.
+fn page_below(viewer: &Viewer, tab: &str, title: &str, inside: &Markup) -> Response {
     let admin = viewer.may(Administer::ROLES, &Place::Enterprise);
     let main = html! {
         h1 { "Settings" }
         nav aria-label="Settings" { ul.tabs {
             @for (href, name, _) in TABS.iter().filter(|(.., for_admins)| admin || !for_admins) {
-                li { a href=(href) aria-current=[(*name == title).then_some("page")] { (name) } }
+                li { a href=(href) aria-current=[(*name == tab).then_some("page")] { (name) } }
             }
         } }
         (inside)
@@ -84,15 +86,27 @@ fn page(viewer: &Viewer, title: &str, inside: &Markup) -> Response {
     Page::still(title, Some(Section::Settings), main).response(viewer)
 }
 
-/// Something that is shown once: what it is, itself, and the way back.
-fn once(viewer: &Viewer, title: &str, what: &str, secret: &str, back: &str) -> Response {
+/// Something that is shown once.
+struct Once<'a> {
+    title: &'a str,
+    /// What it is.
+    what: &'a str,
+    secret: &'a str,
+    /// Where it goes.
+    hint: &'a str,
+    /// The way back.
+    back: &'a str,
+}
+
+fn once(viewer: &Viewer, shown: &Once<'_>) -> Response {
     let main = html! {
-        h1 { (what) }
+        h1 { (shown.what) }
         div.once {
             p { strong { "This is the only time that it is shown." } }
-            pre.command { (secret) }
+            pre.command { (shown.secret) }
+            p.hint { (shown.hint) }
         }
-        p { a.button href=(back) { "Back" } }
+        p { a.button href=(shown.back) { "Back" } }
     };
-    Page::still(title, Some(Section::Settings), main).response(viewer)
+    Page::still(shown.title, Some(Section::Settings), main).response(viewer)
 }

@@ -52,6 +52,16 @@ impl Whose {
         Ok(owner)
     }
 
+    /// What sets one of theirs.
+    fn command(&self) -> String {
+        let flag = |name: &str, value: &Option<String>| {
+            filled(value.as_ref()).map(|value| format!(" --{name} {value}")).unwrap_or_default()
+        };
+        let of = flag("org", &self.org) + &flag("project", &self.project);
+        let of = if of.is_empty() { " --whole-enterprise" } else { &of };
+        format!("shunt secret set NAME{of}")
+    }
+
     fn page(&self) -> String {
         parts::address("/settings/secrets", &[("org", self.org.as_deref()), ("project", self.project.as_deref())])
     }
@@ -79,7 +89,7 @@ pub(super) async fn page(
             span.hint { "Both empty: those of the enterprise." }
         }
         h2 { "Secrets of " (owner) }
-        @if rows.is_empty() { (parts::empty("There is none here. On the command line:", "shunt secret set NAME")) } @else { (table(&rows, &whose)) }
+        @if rows.is_empty() { (parts::empty("There is none here. On the command line:", &whose.command())) } @else { (table(&rows, &whose)) }
         h2 { "Set a secret" }
         form method="post" action="/settings/secrets" autocomplete="off" {
             (whose.hidden())

@@ -6,7 +6,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 use shuntyard_domain::wire::access::{ChangePassword, CreateToken, MIN_PASSWORD_CHARS, TOKEN_TTL_S, TokenBody};
 
-use super::grants;
+use super::{Once, grants, once};
 use crate::http::Api;
 use crate::http::access::Caller;
 use crate::http::error::ApiError;
@@ -100,7 +100,9 @@ pub(super) async fn create(
         grants: grants::read(fields.filled("grants").unwrap_or_default())?,
     };
     let made = api.dispatcher.create_token(&caller.holder, wanted).await?;
-    Ok(super::once(&viewer, "A token", &format!("The token {}", made.about.name), &made.token, HERE))
+    let what = format!("The token {}", made.about.name);
+    let hint = "`shunt` takes it from SHUNT_TOKEN; other programs send it as `Authorization: Bearer`.";
+    Ok(once(&viewer, &Once { title: "A token", what: &what, secret: &made.token, hint, back: HERE }))
 }
 
 pub(super) async fn revoke(

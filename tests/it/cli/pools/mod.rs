@@ -2,7 +2,7 @@
 
 mod crash;
 mod limits;
-mod provider;
+pub mod provider;
 mod refused;
 mod trouble;
 mod way;
@@ -13,10 +13,10 @@ use super::house::{House, await_that};
 use provider::Provider;
 
 /// A provider in the test's own process: over http, on loopback.
-const OUTGOING: &[(&str, &str)] =
+pub const OUTGOING: &[(&str, &str)] =
     &[("SHUNTD_OUTGOING_ALLOW_HTTP", "true"), ("SHUNTD_OUTGOING_ALLOW_NETWORKS", "127.0.0.0/8")];
 
-fn house() -> House {
+pub fn house() -> House {
     House::start_set("", OUTGOING)
 }
 
@@ -38,7 +38,7 @@ fn pool(house: &House) -> Value {
 }
 
 /// Waits until the pool is as `is` says.
-fn await_pool(house: &House, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+pub fn await_pool(house: &House, what: &str, is: impl Fn(&Value) -> bool) -> Value {
     let mut seen = Value::Null;
     await_that(
         what,
@@ -52,6 +52,6 @@ fn await_pool(house: &House, what: &str, is: impl Fn(&Value) -> bool) -> Value {
 }
 
 /// The state of the pool's newest machine in that state or after it; empty while there is none.
-fn machine(pool: &Value, at: usize) -> &Value {
+pub fn machine(pool: &Value, at: usize) -> &Value {
     &pool["instances"][at]
 }
