@@ -12,34 +12,37 @@ use tokio_util::sync::CancellationToken;
 use super::closing::Closed;
 use super::inventory::{Contact, Known};
 use super::steps::{Failure, Steps};
-use super::uninstall::Removal;
+use super::uninstall::{Removal, Removing};
 use super::{DispatchError, Dispatcher, RunnerPatch};
 
 /// How soon it is noticed that nobody waits any more.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// Why it drains, when nobody said it.
+const DELETED: &str = "it is being deleted";
 const AGAIN: &str = "the runner stays draining: delete it again, or `shunt ctl enable` it";
 
 impl Dispatcher {
     /// From here on no job is placed there; a runner in any other state takes none anyway.
-    pub(super) async fn begin_to_drain(&self, known: &Known, by: &str) -> Result<(), DispatchError> {
+    pub(super) async fn begin_to_drain(&self, known: &Known, removing: &Removing) -> Result<(), DispatchError> {
         if known.runner.state != RunnerState::Enrolled {
             return Ok(());
         }
-        let (state, reason) = (Some(RunnerState::Draining), Some("it is being deleted".to_owned()));
+        let (state, reason) =
+            (Some(RunnerState::Draining), removing.reason.clone().or_else(|| Some(DELETED.to_owned())));
         let patch = RunnerPatch { state, reason, ..RunnerPatch::default() };
-        self.patch_runner(&known.runner.hostname, patch, by).await
+        self.patch_runner(&known.runner.hostname, patch, &removing.by).await
     }
 
     /// Waits until no job is placed on the runner, and closes it.
     pub(super) async fn emptied(
         &self,
         known: &Known,
-        removal: Removal,
-        by: &str,
+        removing: &Removing,
         steps: &Steps,
         stop: &CancellationToken,
     ) -> Result<Closed, Failure> {
+        let (removal, by) = (removing.removal, removing.by.as_str());
         let failed = |error: DispatchError| Failure::new(error, AGAIN);
         let mut news = self.0.feed.changes();
         let mut left = None;

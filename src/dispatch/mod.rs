@@ -98,7 +98,7 @@ pub use retention::Retention;
 pub use runner_patch::RunnerPatch;
 pub use secrets::SecretOwner;
 pub use submit::DEFAULT;
-pub use uninstall::Removal;
+pub use uninstall::{Removal, Removing};
 pub use workspaces::Upload;
 
 use accounts::Accounts;

@@ -17,7 +17,7 @@ use tracing::info_span;
 
 use super::engine_error::told;
 use super::keeper::Backoff;
-use super::uninstall::Removal;
+use super::uninstall::{Removal, Removing};
 use super::{DispatchError, Dispatcher};
 use crate::store::{
     Connection, RunnerChanged, RunnerEvent, StoreError, ValueChange, runner_by_id, runner_event_insert, runner_update,
@@ -89,7 +89,7 @@ impl Dispatcher {
     }
 
     async fn retired(&self, hostname: &str, removal: Removal) -> Result<(), NotRetired> {
-        let mut steps = self.uninstall(hostname, removal, BY.into()).await?;
+        let mut steps = self.uninstall(hostname, Removing { removal, by: BY.into(), reason: None }).await?;
         while let Some(step) = steps.recv().await {
             match step {
                 StepEvent::Finished { .. } => return Ok(()),

@@ -136,23 +136,20 @@ impl Dispatcher {
         });
     }
 
-    /// Takes a runner out of the inventory, the board and the pool; what it was stays in its history.
-    pub(super) async fn forget_runner(&self, id: RunnerId, by: &str) -> Result<(), DispatchError> {
-        self.forget_runner_and(id, by, |_| Ok(())).await
-    }
-
-    /// As `forget_runner`, with what is to be stored in the same commit.
-    pub(super) async fn forget_runner_and(
+    /// Takes a runner out of the inventory, the board and the pool; what it was stays in its history. `also` is stored in
+    /// the same commit.
+    pub(super) async fn forget_runner(
         &self,
         id: RunnerId,
-        by: &str,
+        by: String,
+        reason: Option<String>,
         also: impl FnOnce(&mut Connection) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<(), DispatchError> {
-        let (now_ms, by) = (self.0.clock.now_ms(), by.to_owned());
+        let now_ms = self.0.clock.now_ms();
         let delete = move |c: &mut Connection| -> Result<(), StoreError> {
             also(c)?;
             if let Some(runner) = runner_by_id(c, id)? {
-                let event = RunnerEvent::Deleted(RunnerDeleted { by, runner: (&runner).into() });
+                let event = RunnerEvent::Deleted(RunnerDeleted { by, reason, runner: Box::new((&runner).into()) });
                 let last = Runner { version: runner.version + 1, ..runner };
                 runner_event_insert(c, &last, now_ms, &event)?;
             }

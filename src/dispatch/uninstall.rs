@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use shuntyard_domain::runner::check_reason;
 use shuntyard_domain::wire::api::StepEvent;
 use shuntyard_domain::wrapper::{
     SYSTEM_HOME, SYSTEM_SUDOERS, SYSTEM_USER, UninstallPlan, Uninstalled, parse_uninstall, uninstall_script,
@@ -10,6 +11,7 @@ use tokio::sync::mpsc;
 use tracing::info_span;
 
 use super::closing::Closed;
+use super::engine_error::bad;
 use super::inventory::Known;
 use super::steps::{Failure, Steps};
 use super::{DispatchError, Dispatcher};
@@ -45,18 +47,29 @@ pub enum Removal {
     Forced,
 }
 
+/// How a runner is to be removed: what becomes of its jobs, who asked, and why.
+#[derive(Clone, Debug)]
+pub struct Removing {
+    pub removal: Removal,
+    pub by: String,
+    /// One line; it stays in the runner's history.
+    pub reason: Option<String>,
+}
+
 impl Dispatcher {
-    /// Removes key, wrapper and work directory on the host, then the record. `by` is who asked.
+    /// Removes key, wrapper and work directory on the host, then the record.
     ///
     /// # Errors
-    /// `NoRunner` for an unknown name, `UnderWay` during another installation or removal, `RunnerBusy` while it has jobs
+    /// `NoRunner` for an unknown name, `BadRequest` for a reason that is none, `UnderWay` during another installation or removal, `RunnerBusy` while it has jobs
     /// and nothing is to become of them.
     pub async fn uninstall(
         &self,
         hostname: &str,
-        removal: Removal,
-        by: String,
+        removing: Removing,
     ) -> Result<mpsc::UnboundedReceiver<StepEvent>, DispatchError> {
+        if let Some(reason) = &removing.reason {
+            check_reason(reason).map_err(|wrong| bad("reason", wrong.to_string(), &[wrong.allowed]))?;
+        }
         let name = self.0.claims.claim(hostname)?;
         let known = self.known_by_name(hostname)?;
         self.may_be_removed(&known)?;
@@ -65,12 +78,12 @@ impl Dispatcher {
         let (steps, listener) = Steps::new();
         let engine = self.clone();
         self.to_the_end(async move {
-            let closed = match removal {
+            let closed = match removing.removal {
                 Removal::Idle | Removal::Forced => {
-                    Some(engine.close_to_jobs(&known, removal == Removal::Forced).await?)
+                    Some(engine.close_to_jobs(&known, removing.removal == Removal::Forced).await?)
                 }
                 Removal::Drained | Removal::Cancelled => {
-                    engine.begin_to_drain(&known, &by).await?;
+                    engine.begin_to_drain(&known, &removing).await?;
                     None
                 }
             };
@@ -80,10 +93,10 @@ impl Dispatcher {
                 on_behalf(async move {
                     let closed = match closed {
                         Some(closed) => Ok(closed),
-                        None => engine.emptied(&known, removal, &by, &steps, &stop).await,
+                        None => engine.emptied(&known, &removing, &steps, &stop).await,
                     };
                     match closed {
-                        Ok(closed) => engine.uninstall_in_steps(&known, removal, &by, closed, &steps).await,
+                        Ok(closed) => engine.uninstall_in_steps(&known, &removing, closed, &steps).await,
                         Err(failure) => steps.failed("drain", failure, Vec::new(), whatever_is_left(&known)),
                     }
                     drop((name, address));
@@ -94,12 +107,12 @@ impl Dispatcher {
         .await
     }
 
-    async fn uninstall_in_steps(&self, known: &Known, removal: Removal, by: &str, closed: Closed, steps: &Steps) {
-        let force = removal == Removal::Forced;
+    async fn uninstall_in_steps(&self, known: &Known, removing: &Removing, closed: Closed, steps: &Steps) {
+        let force = removing.removal == Removal::Forced;
         if self.turned_off(&known.runner).is_some() {
             // There is no host to be cleaned: its files are the dispatcher's own.
             let left = whatever_is_left(known);
-            return self.forget_in_steps(known, by, closed, left, steps).await;
+            return self.forget_in_steps(known, removing, closed, left, steps).await;
         }
         steps.began("clean", "removing key, wrapper and work directory on the host");
         let left = match self.clean_host(known, force).await {
@@ -116,16 +129,24 @@ impl Dispatcher {
                 return steps.failed("clean", Failure::new(error, try_next), Vec::new(), whatever_is_left(known));
             }
         };
-        self.forget_in_steps(known, by, closed, left, steps).await;
+        self.forget_in_steps(known, removing, closed, left, steps).await;
     }
 
-    async fn forget_in_steps(&self, known: &Known, by: &str, closed: Closed, left: Vec<String>, steps: &Steps) {
+    async fn forget_in_steps(
+        &self,
+        known: &Known,
+        removing: &Removing,
+        closed: Closed,
+        left: Vec<String>,
+        steps: &Steps,
+    ) {
         closed.for_good();
         steps.began("forget", "removing the runner from the inventory");
         if let Err(error) = self.give_up_jobs(known).await {
             return steps.failed("forget", Failure::new(error, "try again"), Vec::new(), left);
         }
-        match self.forget_runner(known.runner.id, by).await {
+        let (by, reason) = (removing.by.clone(), removing.reason.clone());
+        match self.forget_runner(known.runner.id, by, reason, |_| Ok(())).await {
             Ok(()) => {
                 steps.done("forget", known.runner.hostname.clone());
                 steps.finished(None, left);

@@ -41,7 +41,7 @@ pub(super) fn keys_of(method: &Method, route: &str) -> &'static [&'static str] {
         }
         Method::GET | Method::HEAD if route.ends_with("/deliveries") => &["before", "limit"],
         Method::POST if route.ends_with("/trigger/{stage}") => &["failed_only"],
-        Method::DELETE if route.ends_with("/runners/{hostname}") => &["drain", "cancel_jobs", "force"],
+        Method::DELETE if route.ends_with("/runners/{hostname}") => &["drain", "cancel_jobs", "force", "reason"],
         Method::DELETE if route.ends_with("/pools/{pool}") => &["keep", "force"],
         _ => &[],
     }

@@ -27,7 +27,7 @@ use super::path::PathHost;
 use super::query::ApiQuery;
 use super::sse::{self, EventStream, LastId};
 use super::{Api, steps};
-use crate::dispatch::Removal;
+use crate::dispatch::{Removal, Removing};
 use crate::store::{
     HostKeyAccepted, RunnerChanged, RunnerDeleted, RunnerEvent, RunnerEventRow, ValueChange, runner_events,
 };
@@ -174,7 +174,7 @@ impl From<RunnerEvent> for RunnerEventKind {
                 let changes = changes.into_iter().map(|(key, value)| (key, change(value))).collect();
                 Self::Changed { by, reason, changes }
             }
-            RunnerEvent::Deleted(RunnerDeleted { by, runner }) => Self::Deleted { by, runner },
+            RunnerEvent::Deleted(RunnerDeleted { by, reason, runner }) => Self::Deleted { by, reason, runner },
         }
     }
 }
@@ -210,6 +210,8 @@ pub(super) struct DeleteQuery {
     /// Delete the record although the host cannot be cleaned.
     #[serde(default)]
     force: bool,
+    /// Why: one line, which stays in the runner's history.
+    reason: Option<String>,
 }
 
 impl DeleteQuery {
@@ -232,7 +234,8 @@ pub(super) async fn delete(
     ApiQuery(query): ApiQuery<DeleteQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let steps = api.dispatcher.uninstall(&hostname, query.removal()?, caller.name).await?;
+    let removing = Removing { removal: query.removal()?, by: caller.name, reason: query.reason };
+    let steps = api.dispatcher.uninstall(&hostname, removing).await?;
     if wants_stream(&headers) {
         return Ok(steps::answer(steps, api.dispatcher.stop_signal()).into_response());
     }

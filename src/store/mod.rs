@@ -52,6 +52,7 @@ mod secrets;
 mod settings;
 mod stage_phases;
 mod stage_runs;
+mod stage_times;
 mod tenancy;
 mod tokens;
 mod url;
@@ -134,8 +135,9 @@ pub use settings::{setting_find, setting_or_insert, setting_set};
 pub use stage_phases::{stage_phase_end, stage_phase_insert, stage_phases};
 pub use stage_runs::{
     stage_run_config, stage_run_insert, stage_run_keep_config, stage_run_last_config, stage_run_last_planned,
-    stage_run_update, stage_runs_of, stage_runs_open, stages_taken, stages_took,
+    stage_run_update, stage_runs_of, stage_runs_open, stages_taken,
 };
+pub use stage_times::{Span, StageTook, jobs_ran, phase_spans, stages_took};
 pub use tenancy::{
     org_insert, org_list, org_since, pipeline_ensure, pipeline_insert, pipeline_list, pipeline_since, project_insert,
     project_list, project_since,

@@ -51,7 +51,10 @@ pub struct ValueChange {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunnerDeleted {
     pub by: String,
-    pub runner: RunnerSnapshot,
+    /// Why, when somebody said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    pub runner: Box<RunnerSnapshot>,
 }
 
 /// What happened, under the word by which it is stored and shown.
@@ -146,6 +149,6 @@ pub fn runner_snapshot(c: &mut StoreConnection, runner: RunnerId) -> Result<Opti
         .optional()
         .map_err(|source| About { what: EVENTS, key: &key }.find(source))?;
     let row = Row { table: "runner_events", key: &key };
-    let read = |(at_ms, body): (i64, String)| Ok((at_ms, row.json::<RunnerDeleted>("body", &body)?.runner));
+    let read = |(at_ms, body): (i64, String)| Ok((at_ms, *row.json::<RunnerDeleted>("body", &body)?.runner));
     found.map(read).transpose()
 }

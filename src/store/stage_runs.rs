@@ -8,7 +8,7 @@ use shuntyard_domain::change::Signed;
 use shuntyard_domain::ids::{ChangeId, StageRunId};
 use shuntyard_domain::phase::Stage;
 use shuntyard_domain::pipeline::is_shared;
-use shuntyard_domain::stage::{End, RunPlan, StageRun, Status};
+use shuntyard_domain::stage::{End, RunPlan, StageRun};
 use shuntyard_domain::tenancy::PipelinePath;
 
 use super::connection::StoreConnection;
@@ -183,29 +183,6 @@ pub fn stage_run_last_planned(
         .order(stage_runs::id.desc())
         .limit(1);
     Ok(runs(query.select(Columns::as_select()).load(c))?.pop())
-}
-
-/// How long the last run of each stage of a pipeline took that has passed, in milliseconds.
-///
-/// # Errors
-/// `StoreError::List`
-pub fn stages_took(c: &mut StoreConnection, at: &PipelinePath) -> Result<BTreeMap<Stage, i64>, StoreError> {
-    let mut took = BTreeMap::new();
-    for stage in Stage::ALL {
-        let last: QueryResult<Option<(i64, Option<i64>)>> = stage_runs::table
-            .filter(stage_runs::pipeline_path.eq(at.to_string()))
-            .filter(stage_runs::stage.eq(stage.as_str()))
-            .filter(stage_runs::status.eq(Status::Passed.as_str()))
-            .order(stage_runs::id.desc())
-            .select((stage_runs::created_at_ms, stage_runs::finished_at_ms))
-            .first(c)
-            .optional();
-        let last = last.map_err(|source| StoreError::List { what: "stage runs", source })?;
-        if let Some((begun, Some(ended))) = last {
-            took.insert(*stage, ended - begun);
-        }
-    }
-    Ok(took)
 }
 
 /// Returns the shared stages of a pipeline that changes other than `than` are in now.

@@ -61,7 +61,7 @@ impl Dispatcher {
             Err(DispatchError::RunnerBusy { .. }) => return Ok(()),
             Err(error) => return Err(error),
         };
-        self.forget_runner_and(known.runner.id, &by(&pool.name), emptied).await?;
+        self.forget_runner(known.runner.id, by(&pool.name), None, emptied).await?;
         closed.for_good();
         tracing::info!(pool.name = %pool.name, runner.name = known.runner.hostname, "a machine has no jobs any more");
         self.pools_changed();

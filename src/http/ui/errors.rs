@@ -48,21 +48,24 @@ fn to_login(viewer: &Viewer) -> Response {
 
 /// The error in words, with the server's sentence and the request's id.
 async fn page(response: Response, viewer: &Viewer) -> Response {
-    let forbidden = error::is_forbidden(&response);
+    let (forbidden, denied) = (error::is_forbidden(&response), error::is_denied(&response));
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, MAX_ERROR_BYTES).await.unwrap_or_default();
     let told: ErrorBody = serde_json::from_slice(&bytes).unwrap_or_else(|_| unsaid(forbidden));
+    // The API speaks to programs.
+    let message = match told.error.as_str() {
+        _ if denied => "You are not logged in any more. Log in in another window, then send this again.",
+        "invalid_route" => "There is no such page.",
+        _ => &told.message,
+    };
     let title = parts.status.canonical_reason().unwrap_or("Error");
     // What the sentence does not name itself.
-    let of = told.path.as_deref().filter(|path| !told.message.contains(path));
+    let of = told.path.as_deref().filter(|path| !message.contains(path));
     let main = html! {
         section.error role="alert" data-path=[&told.path] {
             h1 { (title) }
-            p.sentence {
-                @if let Some(of) = of { code { (of) } ": " }
-                @if told.error == "invalid_route" { "There is no such page." } @else { (told.message) }
-            }
-            @if !told.allowed.is_empty() { p { "Allowed: " (told.allowed.join(", ")) } }
+            p.sentence { @if let Some(of) = of { code { (of) } ": " } (message) }
+            @if !told.allowed.is_empty() && !message.contains(&told.allowed.join(", ")) { p { "Allowed: " (told.allowed.join(", ")) } }
             @for fault in &told.faults { p { code { (fault.path) } " " (fault.message) } }
             p.muted { "Request " code { (told.request_id) } }
             p { a href="/" { "To the overview" } }

@@ -1,7 +1,8 @@
 //! What people did to something, oldest last.
 
 use maud::{Markup, html};
-use shuntyard_domain::wire::api::{RunnerEventBody, RunnerEventKind};
+use serde_json::Value;
+use shuntyard_domain::wire::api::{RunnerEventBody, RunnerEventKind, ValueChange};
 
 use super::parts::ago;
 use crate::http::Api;
@@ -29,16 +30,32 @@ fn line(RunnerEventBody { at, event }: RunnerEventBody) -> Line {
             (by, format!("accepted the host key {}", after.join(", ")))
         }
         RunnerEventKind::Changed { by, reason, changes } => {
-            let change = |(key, value): (&String, &shuntyard_domain::wire::api::ValueChange)| {
-                format!("{key}: {} → {}", value.before, value.after)
+            // The reason stands behind what it is for.
+            let changes = changes.iter().filter(|(key, _)| *key != "reason" || reason.is_none());
+            let change = |(key, ValueChange { before, after }): (&String, &ValueChange)| {
+                format!("{key}: {} → {}", plain(before), plain(after))
             };
-            let what = changes.iter().map(change).collect::<Vec<_>>().join("; ");
-            let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
-            (by, what + &reason)
+            let what = changes.map(change).collect::<Vec<_>>().join("; ");
+            (by, what + &because(reason))
         }
-        RunnerEventKind::Deleted { by, .. } => (by, "deleted it".to_owned()),
+        RunnerEventKind::Deleted { by, reason, .. } => (by, "deleted it".to_owned() + &because(reason)),
     };
     Line { at, by, what }
+}
+
+fn because(reason: Option<String>) -> String {
+    reason.map(|reason| format!(" ({reason})")).unwrap_or_default()
+}
+
+/// A value as people write it.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(values) if values.is_empty() => "none".to_owned(),
+        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
 }
 
 pub(super) fn table(lines: &[Line]) -> Markup {

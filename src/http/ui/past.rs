@@ -26,14 +26,22 @@ async fn page(
     ApiQuery(filter): ApiQuery<JobFilter>,
 ) -> Result<Response, ApiError> {
     let asked = asked(&filter);
-    let query = asked.query(&api, viewer.known()?)?;
-    let limit = query.limit as usize;
-    let jobs = api.page(query).await?;
+    // What cannot be looked for is said above the words that were typed.
+    let (query, complaint) = match asked.query(&api, viewer.known()?) {
+        Ok(query) => (Some(query), None),
+        Err(refused) => (None, Some(refused.sentence())),
+    };
+    let limit = query.as_ref().map_or(0, |query| query.limit as usize);
+    let jobs = match query {
+        Some(query) => api.page(query).await?,
+        None => Vec::new(),
+    };
     let older = jobs.last().filter(|_| jobs.len() == limit).map(|last| address(&filter, &last.id.to_string()));
     let main = html! {
         h1 { "History" }
         (search(&filter))
-        @if jobs.is_empty() {
+        @if let Some(complaint) = &complaint { p.complaint role="alert" { (complaint) } }
+        @else if jobs.is_empty() {
             (parts::empty("No job has ended that fits. Every job that runs comes here when it ends:", "shunt run -- uname -a"))
         } @else { (table(&jobs)) }
         (parts::more(older))

@@ -183,7 +183,11 @@ async fn what_a_deleted_runner_was_is_kept_for_its_jobs(db: Database) {
     let changes = [("slots".to_owned(), ValueChange { before: 1.into(), after: 4.into() })].into();
     let changed = RunnerEvent::Changed(RunnerChanged { by: "admin".into(), reason: None, changes });
     let snapshot: RunnerSnapshot = (&runner(1, "h1")).into();
-    let deleted = RunnerEvent::Deleted(RunnerDeleted { by: "admin".into(), runner: snapshot.clone() });
+    let deleted = RunnerEvent::Deleted(RunnerDeleted {
+        by: "admin".into(),
+        reason: Some("old".into()),
+        runner: Box::new(snapshot.clone()),
+    });
     for (version, event) in [(1, changed.clone()), (2, deleted.clone())] {
         let at = Runner { version, ..runner(1, "h1") };
         store.write(move |c| runner_event_insert(c, &at, version * 10, &event)).await.unwrap();

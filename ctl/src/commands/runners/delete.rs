@@ -26,6 +26,9 @@ pub struct DeleteArgs {
     /// Remove the record even when the host cannot be reached; says what was left there
     #[arg(long, conflicts_with_all = ["drain", "cancel_jobs"])]
     force: bool,
+    /// Why: stays in the runner's history
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
@@ -44,7 +47,8 @@ pub async fn run(client: &Client, args: DeleteArgs) -> Result<u8, Failure> {
         }
     }
     let chosen = [("drain", args.drain), ("cancel_jobs", args.cancel_jobs), ("force", args.force)];
-    let query: Vec<_> = chosen.into_iter().filter(|(_, on)| *on).map(|(key, _)| (key, "true".to_owned())).collect();
+    let chosen = chosen.into_iter().filter(|(_, on)| *on).map(|(key, _)| (key, "true".to_owned()));
+    let query: Vec<_> = chosen.chain(args.reason.map(|reason| ("reason", reason))).collect();
     remove(client, hostname, &query).await
 }
 

@@ -62,7 +62,12 @@ pub enum RunnerEventKind {
         changes: BTreeMap<String, ValueChange>,
     },
     /// It left the inventory.
-    Deleted { by: String, runner: RunnerSnapshot },
+    Deleted {
+        by: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        runner: Box<RunnerSnapshot>,
+    },
 }
 
 /// A value as the API shows it.

@@ -2,6 +2,7 @@
 import { keepLive } from "./live.js";
 import { takeForms } from "./forms.js";
 import { tickTimes } from "./times.js";
+import { tickAll } from "./ticks.js";
 import { fadeToasts } from "./toasts.js";
 import { filterAsTyped } from "./filter.js";
 
@@ -9,5 +10,6 @@ document.documentElement.classList.add("scripted");
 tickTimes();
 takeForms();
 fadeToasts();
+tickAll();
 filterAsTyped();
 keepLive();

@@ -43,7 +43,9 @@ function arrive(answer, page, form, button) {
   if (!answer.redirected) {
     // The answer is the page itself, and the only one that holds what it shows.
     leave();
-    return show(page.getElementById("main").innerHTML, "");
+    show(page.getElementById("main").innerHTML, "");
+    document.title = page.title;
+    return document.getElementById("main").focus();
   }
   if (here) {
     show(page.getElementById("main").innerHTML);

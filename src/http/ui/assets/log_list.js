@@ -4,6 +4,7 @@
 // stands at the top, the end at the bottom. So rows may have any height, and no height but those of the seen is known.
 // What is seen is then held by its first row: lines that come, or turn out to be higher, move nothing that is read.
 import { Rows } from "./log_rows.js";
+import { followFinger } from "./log_touch.js";
 
 const ROW_PX = 18;
 // Browsers know no elements that are much higher.
@@ -35,6 +36,7 @@ export class List {
     scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
     scroller.addEventListener("wheel", (event) => this.wheeled(event), { passive: false });
     scroller.addEventListener("keydown", (event) => this.pressed(event));
+    followFinger(scroller, () => this.isScaled(), (px) => this.move(px));
     this.rows.place.addEventListener("click", (event) => this.clicked(event));
     new ResizeObserver(() => this.resize()).observe(scroller);
   }

@@ -85,12 +85,18 @@ class Steps {
   step(step) {
     switch (step.kind) {
       case "began": return this.line("running", `${step.step}: ${step.title}`, step.step);
-      case "done": return this.line("ok", `${step.step}: ${step.detail}`, step.step);
+      // What a probe has said of it is more than that it is done.
+      case "done": return this.lines.has(`probe ${step.step}`) ? this.drop(step.step) : this.line("ok", `${step.step}: ${step.detail}`, step.step);
       case "probed": return this.probed(step.probe);
       case "host_key_unconfirmed": return this.confirm(step);
       case "failed": return this.failed(step);
       case "finished": return this.finished(step);
     }
+  }
+
+  drop(key) {
+    this.lines.get(key)?.remove();
+    this.lines.delete(key);
   }
 
   probed({ name, verdict, evidence, fix }) {
@@ -105,6 +111,7 @@ class Steps {
   }
 
   finished({ runner, left_behind }) {
+    for (const secret of this.form.querySelectorAll("input[type=password], textarea[name=private_key]")) secret.value = "";
     if (this.form.dataset.said && !left_behind.length) {
       sessionStorage.setItem("said", this.form.dataset.said);
       return location.assign("/runners");

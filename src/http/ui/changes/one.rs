@@ -7,7 +7,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 use shuntyard_domain::access::{Place, Role};
 use shuntyard_domain::change::Source;
-use shuntyard_domain::ids::{ChangeId, JobId};
+use shuntyard_domain::ids::{ChangeId, JobId, StageRunId};
 use shuntyard_domain::phase::{Phase, Stage};
 use shuntyard_domain::tenancy::PipelinePath;
 use shuntyard_domain::wire::change::{ChangeBody, RowBody, StageBody};
@@ -24,7 +24,7 @@ use crate::http::ui::live;
 use crate::http::ui::page::Page;
 use crate::http::ui::parts::{self, Ask, Lasting, ask};
 use crate::http::ui::viewer::Viewer;
-use crate::store::{Connection, StoreError, jobs_artifact_counts, stages_took};
+use crate::store::{Connection, Span, StageTook, StoreError, jobs_artifact_counts, jobs_ran, phase_spans, stages_took};
 
 pub(super) async fn page(
     State(api): State<Api>,
@@ -55,7 +55,7 @@ async fn draw(api: Api, viewer: Viewer, id: ChangeId) -> Result<Page, ApiError> 
         div.stages {
             @for stage in Stage::ALL {
                 @match change.stages.iter().find(|reached| reached.stage == *stage) {
-                    Some(reached) => (column(reached, kept.took.get(stage))),
+                    Some(reached) => (column(reached, &kept)),
                     None => section.stage.future { h2 { (stage) } p.muted { "not reached" } },
                 }
             }
@@ -67,8 +67,10 @@ async fn draw(api: Api, viewer: Viewer, id: ChangeId) -> Result<Page, ApiError> 
 
 /// What is known beside the change itself.
 struct Kept {
-    /// How long the pipeline's last run of each stage took that has passed.
-    took: BTreeMap<Stage, i64>,
+    /// What the pipeline's last run of each stage took that has passed.
+    took: BTreeMap<Stage, StageTook>,
+    phases: BTreeMap<(StageRunId, Phase), Span>,
+    ran: BTreeMap<JobId, Span>,
     /// How many files a job has kept.
     files: BTreeMap<JobId, i64>,
 }
@@ -78,10 +80,13 @@ impl Kept {
         let jobs: Vec<JobId> = rows(change).filter_map(|(.., row)| row.job).collect();
         let (org, project, pipeline) = (change.org.clone(), change.project.clone(), change.pipeline.clone());
         let at = PipelinePath { enterprise: enterprise()?, org, project, pipeline };
-        let read = move |c: &mut Connection| Ok((stages_took(c, &at)?, jobs_artifact_counts(c, &jobs)?));
-        let read: Result<_, StoreError> = api.dispatcher.store().read(read).await;
-        let (took, files) = read?;
-        Ok(Self { took, files })
+        let runs: Vec<StageRunId> = change.stages.iter().map(|stage| stage.run).collect();
+        let read = move |c: &mut Connection| {
+            let (took, phases) = (stages_took(c, &at)?, phase_spans(c, &runs)?);
+            Ok(Self { took, phases, ran: jobs_ran(c, &jobs)?, files: jobs_artifact_counts(c, &jobs)? })
+        };
+        let read: Result<Self, StoreError> = api.dispatcher.store().read(read).await;
+        Ok(read?)
     }
 
     fn artifacts(&self, change: &ChangeBody) -> Markup {
@@ -102,22 +107,36 @@ fn rows(change: &ChangeBody) -> impl Iterator<Item = (Stage, Phase, &RowBody)> {
     phases.flat_map(|(stage, phase)| phase.run_details.iter().map(move |row| (stage, phase.name, row)))
 }
 
-fn column(stage: &StageBody, usual_ms: Option<&i64>) -> Markup {
+fn column(stage: &StageBody, kept: &Kept) -> Markup {
     let took = Lasting { from: Some(&stage.created_at), to: stage.finished_at.as_deref() };
+    let usual = kept.took.get(&stage.stage);
     html! { section.stage #{ "s-" (stage.stage) } {
         h2 { (stage.stage) " " (status(stage.status)) }
         p.muted {
             "run " (stage.number) ", " (parts::lasting(took))
-            @if let (Some(ms), None) = (usual_ms, &stage.finished_at) { " of about " (parts::clock(*ms)) }
+            @if stage.finished_at.is_none() { (of_about(usual.map(|usual| usual.whole_ms))) }
             @if let Some(by) = &stage.triggered_by { ", again by " (by) }
             @if let Some(by) = &stage.cancelled_by { ", cancelled by " (by) }
         }
         @if let Some(fault) = &stage.fault { p.complaint { (fault) } }
-        @for phase in &stage.phases { div.phase {
-            h3 { (phase.name) " " (status(phase.status)) }
-            (matrix::rows(phase))
+        @for phase in &stage.phases { div.phase data-key=(phase.name) {
+            h3 {
+                (phase.name) " " (status(phase.status)) " "
+                @if let Some(span) = kept.phases.get(&(stage.run, phase.name)) {
+                    span.muted {
+                        (parts::spanning(*span))
+                        @if span.ended_ms.is_none() { (of_about(usual.and_then(|usual| usual.phases_ms.get(&phase.name).copied()))) }
+                    }
+                }
+            }
+            (matrix::rows(phase, &kept.ran))
         } }
     } }
+}
+
+/// What it usually takes, behind how long it has taken.
+fn of_about(usual_ms: Option<i64>) -> Markup {
+    html! { @if let Some(ms) = usual_ms { " of about " (parts::clock(ms)) } }
 }
 
 fn source(source: &Source) -> Markup {

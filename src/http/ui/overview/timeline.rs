@@ -34,13 +34,16 @@ pub(super) fn draw(jobs: &[JobSpan], runners: &[Arc<Runner>], window: Window) ->
         div.timeline {
             @for (runner, jobs) in rows.iter().take(MOST_ROWS) {
                 div.row data-key=(runner) {
-                    a.name href={ "/runners/" (runner) } title=(runner) { (runner) }
+                    // One that is deleted has no page.
+                    @if runners.iter().any(|known| known.hostname == **runner) {
+                        a.name href={ "/runners/" (runner) } title=(runner) { (runner) }
+                    } @else { span.name title=(runner) { (runner) } }
                     (bars(runner, jobs, window))
                 }
             }
             div.row.axis {
                 span.name {}
-                div.ends { (parts::at(&rfc3339(window.from_ms))) (parts::at(&rfc3339((window.from_ms + window.to_ms) / 2))) (parts::at(&rfc3339(window.to_ms))) }
+                div.ends { @for at_ms in [window.from_ms, (window.from_ms + window.to_ms) / 2, window.to_ms] { (parts::at(&rfc3339(at_ms))) } }
             }
         }
     }
@@ -59,7 +62,7 @@ fn bars(runner: &str, jobs: &[&JobSpan], window: Window) -> Markup {
                 @let from = x(job.started_at_ms);
                 @let to = x(job.finished_at_ms.unwrap_or(window.to_ms));
                 @let word = job.state.replace('_', " ");
-                a href={ "/jobs/" (job.id) } aria-label={ (job.title) ", " (word) } {
+                a href={ "/jobs/" (job.id) } tabindex="-1" aria-label={ (job.title) ", " (word) } {
                     title { (job.title) ", " (word) }
                     rect class={ "bar-" (job.state) } x=(from) y=(lane * LANE + 1) width=((to - from).max(2)) height=(LANE - 2) {}
                 }

@@ -13,7 +13,7 @@ use shuntyard_domain::filter::Filter;
 pub(super) use ask::{Ask, Leaving, ask, ask_about, ask_to_leave, ways};
 pub(super) use runner::{contact, pips, platform, runner_state, test_result};
 pub(super) use state::{Tone, job_state, state};
-pub(super) use times::{Lasting, ago, at, clock, elapsed, lasting};
+pub(super) use times::{Lasting, ago, at, clock, elapsed, lasting, spanning};
 
 /// Labels, or other short words.
 pub(super) fn words<'a>(words: impl IntoIterator<Item = &'a String>) -> Markup {

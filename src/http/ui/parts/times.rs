@@ -1,6 +1,9 @@
 //! Times: UTC for who has no scripts, in the reader's zone and ticking for all others.
 
 use maud::{Markup, html};
+use shuntyard_domain::wire::time_text::rfc3339;
+
+use crate::store::Span;
 
 /// The time itself; `time` is RFC 3339 in UTC.
 pub(in crate::http::ui) fn at(time: &str) -> Markup {
@@ -34,6 +37,14 @@ pub(in crate::http::ui) fn lasting(Lasting { from, to }: Lasting<'_>) -> Markup 
         (Some(from), None) => elapsed(from),
         (Some(from), Some(to)) => html! { (clock(millis(to) - millis(from))) },
         (None, _) => html! {},
+    }
+}
+
+/// As `lasting`, of times in Unix milliseconds.
+pub(in crate::http::ui) fn spanning(Span { begun_ms, ended_ms }: Span) -> Markup {
+    match ended_ms {
+        Some(ended_ms) => html! { (clock(ended_ms - begun_ms)) },
+        None => elapsed(&rfc3339(begun_ms)),
     }
 }
 

@@ -77,7 +77,7 @@ async fn draw(api: Api, viewer: Viewer, shown: Shown) -> Result<Page, ApiError> 
         } @else {
             form #queue method="post" action="/queue/cancel" {
                 // Enter in a box presses the first button of a form: this one sends nothing.
-                button formmethod="dialog" hidden {}
+                button formmethod="dialog" hidden { "Nothing" }
                 input type="hidden" name="back" value=(viewer.address);
                 (rows::table(&running, &waiting, &viewer, &why))
                 @if running.len() == A_PAGE as usize { p.muted { "Of those that run, the newest " (A_PAGE) "." } }

@@ -22,7 +22,11 @@ pub(super) fn table(running: &[JobBody], waiting: &[JobBody], viewer: &Viewer, w
         } }
         @for (name, jobs, none) in [("Running", running, "Nothing runs."), ("Waiting", waiting, why.nobody())] {
             tbody data-key=(name) {
-                tr.part { th colspan=(COLUMNS) scope="rowgroup" { h2 { (name) } } }
+                tr.part {
+                    // Without scripts it would tick nothing.
+                    td { input.scripts type="checkbox" data-all aria-label={ "Choose all of: " (name) } autocomplete="off"; }
+                    th colspan=(COLUMNS - 1) scope="rowgroup" { h2 { (name) } }
+                }
                 @if jobs.is_empty() { tr { td.muted colspan=(COLUMNS) { (none) } } }
                 @for job in jobs { (row(job, viewer, why)) (why.below(job.id, COLUMNS)) }
             }

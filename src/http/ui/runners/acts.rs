@@ -7,7 +7,7 @@ use shuntyard_domain::wire::api::PatchRunner;
 
 use super::page_of;
 use super::steps::follow;
-use crate::dispatch::Removal;
+use crate::dispatch::{Removal, Removing};
 use crate::http::Api;
 use crate::http::access::Caller;
 use crate::http::error::ApiError;
@@ -76,7 +76,8 @@ pub(super) async fn delete(
             return Err(bad("jobs", format!("`{other}` is no way to delete a runner"), &allowed));
         }
     };
-    let steps = api.dispatcher.uninstall(&hostname, removal, caller.name).await?;
+    let reason = fields.filled("reason").map(str::to_owned);
+    let steps = api.dispatcher.uninstall(&hostname, Removing { removal, by: caller.name, reason }).await?;
     follow(&api, &viewer, steps, Done::at("/runners").saying(format!("{hostname} is deleted."))).await
 }
 

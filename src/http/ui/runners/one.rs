@@ -61,6 +61,7 @@ async fn draw(api: Api, viewer: Viewer, hostname: String) -> Result<Page, ApiErr
         h2 { "Last Test" }
         @match &runner.last_test {
             Some(test) => (probes::of(test)),
+            None if runner.health.status.as_deref() == Some("ok") => p.muted { "It was found good when it was added, and has not been tested since." },
             None => p.muted { "It was never tested." },
         }
         @if tests.len() > 1 { details { summary { "Earlier Tests" } (probes::past(&tests)) } }
@@ -98,7 +99,7 @@ fn with_reason(at: &str, word: &str, state: &str, what: &str) -> Markup {
         &html! {
             p { (what) }
             input type="hidden" name="state" value=(state);
-            label { "Why (others read it where jobs wait)" input name="reason" maxlength="200" autocomplete="off" autofocus; }
+            label { "Why (others read it where jobs wait)" input name="reason" maxlength="300" autocomplete="off" autofocus; }
             button { (word) }
         },
     )
@@ -119,6 +120,7 @@ fn delete(at: &str, runner: &RunnerBody) -> Markup {
                 ("force", "Delete the record although the host cannot be reached"),
             ];
             (parts::ways("jobs", &choices))
+            label { "Why (it stays in its history)" input name="reason" maxlength="300" autocomplete="off"; }
             button.danger { (what) }
         },
     )
