@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
+use fantoccini::actions::{InputSource as _, PointerAction, TouchActions};
 use fantoccini::key::Key;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -16,6 +18,23 @@ use crate::support::sshd::free_port;
 
 /// axe-core, as `tests/run` has fetched it.
 const AXE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/axe-core-4.14.1/axe.min.js");
+
+const LOOK_IN_BOTH_THEMES: &str = "
+    const done = arguments[0];
+    const chosen = document.documentElement.dataset;
+    const before = chosen.theme;
+    const told = (theme, { id, nodes }) => nodes.map((node) => `${theme}: ${id}: ${node.html} ${node.failureSummary}`);
+    const look = async () => {
+      const found = [];
+      for (const theme of ['light', 'dark']) {
+        chosen.theme = theme;
+        const { violations } = await axe.run(document);
+        found.push(...violations.flatMap((violation) => told(theme, violation)));
+      }
+      chosen.theme = before;
+      return found;
+    };
+    look().then(done, (error) => done([String(error)]));";
 
 pub struct Browser {
     runtime: Runtime,
@@ -136,6 +155,23 @@ impl Browser {
         self.run("keys", focused.send_keys(&keys));
     }
 
+    /// Moves a finger over an element: from its middle upwards, so many pixels.
+    pub fn swipe_up(&self, css: &str, pixels: i64) {
+        let element = self.run(css, self.client().find(Locator::Css(css)));
+        let step = |y| PointerAction::MoveToElement {
+            element: element.clone(),
+            duration: Some(Duration::from_millis(100)),
+            x: 0.0,
+            y,
+        };
+        let (half, down) = (-(pixels as f64) / 2.0, PointerAction::Down { button: 0 });
+        let rests = PointerAction::Pause { duration: Duration::from_millis(300) };
+        let moves =
+            TouchActions::new("finger".into()).then(step(0.0)).then(down).then(step(half)).then(step(2.0 * half));
+        let up = moves.then(rests).then(PointerAction::Up { button: 0 });
+        self.run(css, self.client().perform_actions(up));
+    }
+
     /// The words of what has the focus.
     pub fn focused(&self) -> String {
         let words = "const e = document.activeElement; return (e.getAttribute('aria-label') || e.innerText || e.name || e.tagName).trim()";
@@ -158,14 +194,10 @@ impl Browser {
         self.press("Log in");
     }
 
-    /// Everything that axe-core has against the page, a line each.
+    /// Everything that axe-core has against the page in the light and in the dark theme, a line each.
     pub fn complaints(&self) -> Vec<String> {
         let axe = fs::read_to_string(AXE).unwrap_or_else(|error| panic!("{AXE}: {error}; tests/run fetches it"));
-        let script = format!(
-            "{axe}\nconst done = arguments[0];\
-             axe.run(document).then((found) => done(found.violations.flatMap((v) => v.nodes.map((n) => \
-             `${{v.id}}: ${{n.html}} ${{n.failureSummary}}`))), (error) => done([String(error)]))"
-        );
+        let script = format!("{axe}\n{LOOK_IN_BOTH_THEMES}");
         let found = self.run("axe", self.client().execute_async(&script, Vec::new()));
         found.as_array().expect("a list").iter().map(|line| line.as_str().unwrap_or_default().to_owned()).collect()
     }

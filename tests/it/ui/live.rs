@@ -4,6 +4,49 @@ use super::browser::Browser;
 use crate::cli::house::House;
 
 #[test]
+fn a_job_that_waited_shows_its_log_once_it_runs() {
+    let house = House::start_set("", &[("SHUNTD_LOCAL_ENABLED", "true")]);
+    let first = house.submit(&[], "sleep 600");
+    house.await_state(&first, &["running"]);
+    let second = house.submit(&[], "echo out of the second; sleep 600");
+    let browser = Browser::open(&house);
+    browser.log_in_as_admin(&house);
+    browser.goto(&format!("/jobs/{second}"));
+    browser.await_text("waits for a free slot");
+    house.shunt(&["cancel", &first]).expect(0, &[]);
+    browser.await_text("out of the second");
+    assert!(!browser.has("#why"));
+    // One stream a page, however much there is to tell.
+    let streams = "return performance.getEntriesByType('resource').filter((e) => e.initiatorType === 'other' || e.name.includes('growth')).map((e) => e.name)";
+    assert!(!browser.js(streams).to_string().contains("growth"));
+}
+
+#[test]
+fn what_is_open_and_what_was_said_stays_or_goes_and_never_becomes_something_else() {
+    let house = House::start_set("", &[("SHUNTD_LOCAL_ENABLED", "true")]);
+    let browser = Browser::open(&house);
+    browser.log_in_as_admin(&house);
+    browser.goto("/runners/local");
+    browser.press("Drain");
+    browser.fill("[popover]:popover-open input[name=reason]", "new disk");
+    // Something else changes: it stays, with what was typed.
+    let job = house.submit(&[], "sleep 600");
+    browser.await_text("sleep 600");
+    assert_eq!(browser.js("return document.querySelector(':popover-open input[name=reason]').value"), "new disk");
+    // Somebody else does it: there is nothing to ask any more.
+    house.shunt(&["ctl", "drain", "local"]).expect(0, &[]);
+    browser.await_js("!document.querySelector(':popover-open')");
+    browser.press("Edit");
+    browser.fill(":popover-open input[name=labels]", "Bad Label");
+    browser.press("Save");
+    browser.await_text("is not allowed");
+    house.shunt(&["cancel", &job]).expect(0, &[]);
+    browser.await_js("!document.body.innerText.includes('sleep 600') || document.body.innerText.includes('cancelled')");
+    browser.await_text("is not allowed");
+    assert_eq!(browser.js("return document.querySelector(':popover-open input[name=labels]').value"), "Bad Label");
+}
+
+#[test]
 fn a_page_follows_what_happens_keeps_what_is_typed_and_recovers_after_a_restart() {
     let mut house = House::start_set("", &[("SHUNTD_LOCAL_ENABLED", "true")]);
     let browser = Browser::open(&house);

@@ -65,6 +65,19 @@ fn a_long_log_is_followed_left_searched_and_linked_with_few_rows_in_the_page() {
     browser.js("document.querySelectorAll('.row .n')[9].dispatchEvent(new MouseEvent('click', {shiftKey: true, bubbles: true, cancelable: true}))");
     browser.await_js("location.hash === '#L7-L10'");
 
+    // With wrapped lines a pixel of the finger is one of the text, also where the bar is not as long as that.
+    browser.press("Wrap");
+    let top = "Number(document.querySelector('.lines.wrapped .row:not(.missing) .n').textContent)";
+    browser.fill("input.line-number", "100");
+    browser.keys(&[Key::Enter]);
+    browser.await_js("document.querySelector('.row.chosen .text')?.textContent === '100'");
+    let before = browser.js(&format!("return {top}")).as_f64().unwrap();
+    browser.swipe_up(".lines", 180);
+    browser.await_js(&format!("{top} > {before}"));
+    let moved = browser.js(&format!("return {top}")).as_f64().unwrap() - before;
+    assert!((8.0..=12.0).contains(&moved), "{moved} lines of 18 pixels");
+    browser.press("Wrap");
+
     // The search, with what the keys of the log do.
     browser.fill("input[type=search]", "24999");
     browser.keys(&[Key::Enter]);

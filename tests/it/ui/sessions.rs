@@ -56,6 +56,8 @@ fn roles_hide_what_they_may_not_do_and_a_page_that_one_may_not_see_says_so() {
     }
     browser.goto("/settings/users");
     browser.await_text("Your roles do not allow this here.");
+    // Also there one finds the way back, and out.
+    assert!(browser.has("header.bar form[action='/logout']"));
     browser.goto("/runners/nobody");
     browser.await_text("no runner `nobody`");
     browser.await_text("Request ");
