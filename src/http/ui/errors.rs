@@ -54,7 +54,10 @@ async fn page(response: Response, viewer: &Viewer) -> Response {
     let told: ErrorBody = serde_json::from_slice(&bytes).unwrap_or_else(|_| unsaid(forbidden));
     // The API speaks to programs.
     let message = match told.error.as_str() {
-        _ if denied => "You are not logged in any more. Log in in another window, then send this again.",
+        // A login that is refused says so itself.
+        _ if denied && !viewer.address.starts_with("/login") => {
+            "You are not logged in any more. Log in in another window, then send this again."
+        }
         "invalid_route" => "There is no such page.",
         _ => &told.message,
     };
