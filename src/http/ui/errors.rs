@@ -54,13 +54,16 @@ async fn page(response: Response, viewer: &Viewer) -> Response {
     let told: ErrorBody = serde_json::from_slice(&bytes).unwrap_or_else(|_| unsaid(forbidden));
     // The API speaks to programs.
     let message = match told.error.as_str() {
-        _ if denied => "You are not logged in any more. Log in in another window, then send this again.",
+        // A login that is refused says so itself.
+        _ if denied && !viewer.address.starts_with("/login") => {
+            "You are not logged in any more. Log in in another window, then send this again."
+        }
         "invalid_route" => "There is no such page.",
         _ => &told.message,
     };
     let title = parts.status.canonical_reason().unwrap_or("Error");
     // What the sentence does not name itself.
-    let of = told.path.as_deref().filter(|path| !told.message.contains(path));
+    let of = told.path.as_deref().filter(|path| !message.contains(path));
     let main = html! {
         section.error role="alert" data-path=[&told.path] {
             h1 { (title) }

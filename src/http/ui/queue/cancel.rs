@@ -4,7 +4,7 @@ use axum::extract::State;
 use maud::{Markup, html};
 use shuntyard_domain::access::Place;
 use shuntyard_domain::ids::JobId;
-use shuntyard_domain::outcome::StopReason;
+use shuntyard_domain::outcome::{Outcome, StopReason};
 use shuntyard_domain::wire::api::JobBody;
 
 use crate::dispatch::DispatchError;
@@ -68,7 +68,9 @@ pub(super) async fn cancel(State(api): State<Api>, caller: Caller, fields: Field
     let (mut count, mut ended) = (0, 0);
     for id in ids {
         let job = api.dispatcher.cancel(id, &caller.name, StopReason::User).await?;
-        *if job.cancel.is_some() { &mut count } else { &mut ended } += 1;
+        // One that waited has ended by it at once, and bears no request.
+        let is_cancelled = job.cancel.is_some() || job.state.name() == Outcome::Cancelled.as_str();
+        *if is_cancelled { &mut count } else { &mut ended } += 1;
     }
     let back = if fields.has("back") { fields.local("back") } else { "/queue".into() };
     Ok(Done::at(back).saying(told(count, ended)))
