@@ -159,3 +159,46 @@ fn completions_exist_for_the_usual_shells() {
         assert!(script.contains("install-runner") && script.contains("retrigger"), "{shell}");
     }
 }
+
+/// The web page says what to type next: that has to be a command, with those flags.
+#[test]
+fn the_commands_that_pages_name_exist() {
+    let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../src/http/ui");
+    let (mut seen, mut folders) = (0, vec![pages]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+            for quoted in text.split('"').filter(|quoted| quoted.starts_with("shunt ")) {
+                seen += 1;
+                check_named(quoted, &path);
+            }
+        }
+    }
+    assert!(seen >= 8, "{seen} commands");
+}
+
+fn check_named(line: &str, page: &Path) {
+    let words: Vec<&str> = line.split_whitespace().skip(1).collect();
+    let is_command = |word: &&&str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-') && !word.starts_with("--");
+    // `shunt run -- …` and placeholders are no commands of ours.
+    let mut command: Vec<&str> = words.iter().take_while(is_command).copied().collect();
+    loop {
+        let (code, help, error) = output(&[&command[..], &["--help"]].concat());
+        if code == 0 && help.contains(&format!("Usage: shunt {}", command.join(" "))) {
+            let ours = words.iter().take_while(|word| **word != "--");
+            for flag in ours.filter(|word| word.starts_with("--")) {
+                assert!(help.contains(flag), "{}: `{line}`: there is no {flag}", page.display());
+            }
+            return;
+        }
+        // A name may look like a command.
+        command.pop();
+        assert!(command.len() > 1 || words.len() < 3, "{}: `{line}`: {error}", page.display());
+        assert!(!command.is_empty(), "{}: `{line}`: {error}", page.display());
+    }
+}

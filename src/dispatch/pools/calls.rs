@@ -5,11 +5,12 @@ use std::time::Duration;
 use shuntyard_domain::pool::instance::{InstanceEvent, InstanceState, LeaveReason};
 use shuntyard_domain::wire::pools::{HookAction, HookCall, HookEnrolment, HookError};
 use shuntyard_domain::wire::time_text::rfc3339;
+use shuntyard_domain::wrapper::enrol_command;
 use tokio_util::sync::CancellationToken;
 use tracing::info_span;
 use zeroize::Zeroizing;
 
-use super::hook::{HookFailed, enrol_command};
+use super::hook::HookFailed;
 use super::token_context;
 use crate::dispatch::engine_error::told;
 use crate::dispatch::keeper::Backoff;

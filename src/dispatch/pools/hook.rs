@@ -122,12 +122,6 @@ fn refused(answer: &Answer) -> HookFailed {
     HookFailed::Status { status: answer.status, text }
 }
 
-/// What a machine's shell is given.
-pub(super) fn enrol_command(url: &str, token: &str) -> String {
-    let url = url.trim_end_matches('/');
-    format!("curl -fsS {url}/enrol.sh | SHUNT_ENROL_TOKEN={token} sh -s {url}")
-}
-
 /// By whom a runner is drained and removed.
 pub(super) fn by(pool: &PoolName) -> String {
     format!("pool {pool}")

@@ -48,6 +48,13 @@ pub fn enrol_script() -> String {
     )
 }
 
+/// The line that a host's shell is given; the token is no argument of a program.
+#[must_use]
+pub fn enrol_command(url: &str, token: &str) -> String {
+    let url = url.trim_end_matches('/');
+    format!("curl -fsS {url}/enrol.sh | SHUNT_ENROL_TOKEN={token} sh -s {url}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,7 +15,7 @@ use crc::{CRC_64_XZ, Crc};
 
 pub use answer::BadAnswer;
 pub use doctor::{doctor_script, parse_doctor};
-pub use enrol::enrol_script;
+pub use enrol::{enrol_command, enrol_script};
 pub use install::{
     BadPlan, Begun, InstallFault, InstallPlan, Installed, UninstallPlan, Uninstalled, drop_key_script, install_script,
     parse_install, parse_uninstall, retire_request, uninstall_script,

@@ -12,6 +12,7 @@ use crate::http::pages::bad;
 use crate::http::query;
 
 /// The fields of a form, in their order; each of a name may be there several times.
+#[derive(Default)]
 pub(super) struct Fields(Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequest<S> for Fields {

@@ -6,7 +6,8 @@ use serde_json::json;
 use shuntyard::http::{Needs, declared_pages};
 
 use crate::api::http::{Answer, send};
-use crate::cli::house::House;
+use crate::cli::house::{House, host};
+use crate::support::sshd::{DEPLOY_PASSWORD, UBUNTU_2204};
 
 pub fn cookie(house: &House) -> String {
     format!("shunt_session={}", house.token())
@@ -44,6 +45,24 @@ fn a_form_leads_to_a_page_that_says_once_what_was_done() {
     let refused = form(&house, "/runners/local/change", &[], "slots=many");
     assert_eq!(refused.status, 400);
     assert!(html(&refused).contains("`slots`"), "{}", html(&refused));
+}
+
+#[test]
+fn a_runner_is_added_without_scripts_and_nothing_typed_is_lost_but_secrets() {
+    let (house, host) = (House::start(), host("u1", UBUNTU_2204));
+    let typed =
+        format!("hostname=u1&address={}&port={}&user=deploy&labels=gpu&slots=3&no_sudo=on", host.address, host.port);
+    let add = |more: &str| form(&house, "/add-runner", &[], &format!("{typed}&password={DEPLOY_PASSWORD}{more}"));
+    let asked = html(&add(""));
+    assert!(asked.contains("nobody has confirmed the host's key"), "{asked}");
+    for kept in ["value=\"u1\"", "value=\"deploy\"", "value=\"gpu\"", "value=\"3\"", "name=\"no_sudo\" checked"] {
+        assert!(asked.contains(kept), "{kept}: {asked}");
+    }
+    assert!(!asked.contains(DEPLOY_PASSWORD), "{asked}");
+    let key = asked.split("SHA256:").nth(1).and_then(|rest| rest.split([' ', '<', '&']).next()).expect("a fingerprint");
+    let added = add(&format!("&host_key=SHA256:{}", key.replace('+', "%2B")));
+    assert_eq!((added.status, added.header("location")), (303, Some("/runners/u1")), "{}", html(&added));
+    assert_eq!(house.api("runners/u1")["slots"], 3);
 }
 
 #[test]

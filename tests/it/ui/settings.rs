@@ -292,3 +292,19 @@ fn only_an_admin_sees_pools_and_webhooks_and_changes_them() {
     let tabs = html(&ask("GET", "/settings/tokens"));
     assert!(!tabs.contains("/settings/pools") && !tabs.contains("/settings/webhooks"), "{tabs}");
 }
+
+#[test]
+fn an_admin_of_a_project_finds_its_secrets_and_no_others() {
+    let house = House::start();
+    let token =
+        house.shunt(&["token", "create", "web", "--machine", "--role", "admin", "--org", "shop", "--project", "web"]);
+    assert_eq!(token.code, 0, "{}", token.stderr);
+    let cookie = format!("shunt_session={}", token.text().trim());
+    let ask = |path: &str| send(house.address(), "GET", path, &[("Accept", "text/html"), ("Cookie", &cookie)], None);
+    assert!(html(&ask("/settings/tokens")).contains("href=\"/settings/secrets\""));
+    let choice = html(&ask("/settings/secrets"));
+    let own = "/settings/secrets?org=shop&amp;project=web";
+    assert!(choice.contains(own) && !choice.contains("<form method=\"post\" action=\"/settings/secrets\""), "{choice}");
+    assert_eq!(ask(&own.replace("&amp;", "&")).status, 200);
+    assert_eq!(ask("/settings/secrets?org=shop").status, 403);
+}

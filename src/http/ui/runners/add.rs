@@ -6,6 +6,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 use shuntyard_domain::wire::api::{InstallRunner, default_ssh_port};
 use shuntyard_domain::wire::enrolment::{CreateEnrolmentToken, default_slots, default_ttl_s};
+use shuntyard_domain::wrapper::enrol_command;
 
 use super::{page_of, steps};
 use crate::http::Api;
@@ -22,33 +23,42 @@ use crate::http::ui::page::Page;
 use crate::http::ui::viewer::Viewer;
 
 pub(super) async fn page(viewer: Viewer) -> Response {
+    form(&viewer, &Fields::default(), None)
+}
+
+/// The page with what was typed before, but for secrets, and what was wrong with it.
+fn form(viewer: &Viewer, typed: &Fields, complaint: Option<String>) -> Response {
     let main = html! {
         h1 { "Add a runner" }
+        @if let Some(complaint) = &complaint { p.complaint role="alert" { (complaint) } }
         div.columns {
-            section { h2 { "Shuntyard logs in and sets it up" } (by_login()) }
+            section { h2 { "Shuntyard logs in and sets it up" } (by_login(typed)) }
             section { h2 { "The host enrols itself" } (by_itself()) }
         }
     };
-    Page::still("Add a runner", Some(Section::Runners), main).with(&["steps.js"]).response(&viewer)
+    Page::still("Add a runner", Some(Section::Runners), main).with(&["steps.js"]).response(viewer)
 }
 
-fn by_login() -> Markup {
+fn by_login(typed: &Fields) -> Markup {
+    let text = |name: &str| typed.filled(name).map(str::to_owned);
+    let port = text("port").unwrap_or_else(|| default_ssh_port().to_string());
+    let slots = text("slots").unwrap_or_else(|| default_slots().to_string());
     html! {
         form method="post" action="/add-runner" data-steps="#steps" autocomplete="off" {
-            label { "Name" input name="hostname" required maxlength="253" spellcheck="false"; }
-            label { "Address" span.hint { " if the name does not resolve" } input name="address" spellcheck="false"; }
-            label { "Port" input type="number" name="port" min="1" max="65535" value=(default_ssh_port()); }
-            label { "User" input name="user" required spellcheck="false"; }
+            label { "Name" input name="hostname" required maxlength="253" value=[text("hostname")] spellcheck="false"; }
+            label { "Address" span.hint { " if the name does not resolve" } input name="address" value=[text("address")] spellcheck="false"; }
+            label { "Port" input type="number" name="port" min="1" max="65535" value=(port); }
+            label { "User" input name="user" required value=[text("user")] spellcheck="false"; }
             label { "Password" input type="password" name="password" autocomplete="off"; }
             details {
                 summary { "A private key instead" }
                 label { "Private key" textarea name="private_key" rows="5" spellcheck="false" {} }
                 label { "Its passphrase" input type="password" name="passphrase" autocomplete="off"; }
             }
-            label { "Labels" input name="labels" spellcheck="false"; }
-            label { "Slots" input type="number" name="slots" min="1" value=(default_slots()); }
-            label { "Host key" span.hint { " leave it empty to be shown it first" } input name="host_key" placeholder="SHA256:…" spellcheck="false"; }
-            label { input type="checkbox" name="no_sudo"; " Jobs run as this user; nothing is done with root's rights" }
+            label { "Labels" input name="labels" value=[text("labels")] spellcheck="false"; }
+            label { "Slots" input type="number" name="slots" min="1" value=(slots); }
+            label { "Host key" span.hint { " leave it empty to be shown it first" } input name="host_key" value=[text("host_key")] placeholder="SHA256:…" spellcheck="false"; }
+            label { input type="checkbox" name="no_sudo" checked[typed.has("no_sudo")]; " Jobs run as this user; nothing is done with root's rights" }
             p.hint { "Password and key are used for this once and are never stored." }
             button.primary { "Add it" }
         }
@@ -102,7 +112,11 @@ pub(super) async fn add(
     };
     let told = api.dispatcher.install(hostname.clone(), request)?;
     let done = Done::at(page_of(&hostname)).saying(format!("{hostname} is a runner."));
-    steps::follow(&api, &viewer, told, done).await
+    match steps::follow(&api, &viewer, told, done).await {
+        // Without scripts this is the next page: nothing that was typed is lost.
+        Err(refused) if !viewer.live => Ok(form(&viewer, &fields, Some(refused.sentence()))),
+        answer => answer,
+    }
 }
 
 /// Answers with the page itself: it is the only one that holds the token.
@@ -133,7 +147,7 @@ pub(super) async fn token(
         div.once {
             p { strong { "This is the only time that the token is shown." } " It is good until " (super::super::parts::at(&made.about.expires_at)) "." }
             p { "On the host, as root:" }
-            pre.command { "export SHUNT_ENROL_TOKEN=" (made.token) "\ncurl -fsS " (url) "/enrol.sh | sh -s " (url) }
+            pre.command { (enrol_command(&url, &made.token)) }
             @if url.starts_with("https:") { p.hint {
                 "If this server has made its certificate itself, bring " code { "tls.crt" } " of its data directory to the host and type "
                 code { "export CURL_CA_BUNDLE=tls.crt" } " first."

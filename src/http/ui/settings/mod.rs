@@ -55,15 +55,24 @@ async fn first() -> Response {
     Done::at("/settings/tokens").into_response()
 }
 
-/// The pages of the settings; those for admins only to admins.
-const TABS: [(&str, &str, bool); 7] = [
-    ("/settings/tokens", "Tokens", false),
-    ("/settings/users", "Users", true),
-    ("/settings/enrolment", "Enrolment", true),
-    ("/settings/secrets", "Secrets", true),
-    ("/settings/audit", "Audit log", true),
-    ("/settings/pools", "Pools", true),
-    ("/settings/webhooks", "Webhooks", true),
+/// Whom a page is for.
+#[derive(Clone, Copy)]
+enum For {
+    All,
+    /// Of the enterprise.
+    Admins,
+    AdminsOfAnything,
+}
+
+/// The pages of the settings.
+const TABS: [(&str, &str, For); 7] = [
+    ("/settings/tokens", "Tokens", For::All),
+    ("/settings/users", "Users", For::Admins),
+    ("/settings/enrolment", "Enrolment", For::Admins),
+    ("/settings/secrets", "Secrets", For::AdminsOfAnything),
+    ("/settings/audit", "Audit log", For::Admins),
+    ("/settings/pools", "Pools", For::Admins),
+    ("/settings/webhooks", "Webhooks", For::Admins),
 ];
 
 /// A page of the settings.
@@ -73,12 +82,16 @@ fn page(viewer: &Viewer, tab: &str, inside: &Markup) -> Response {
 
 /// A page about one of those that a tab lists.
 fn page_below(viewer: &Viewer, tab: &str, title: &str, inside: &Markup) -> Response {
-    let admin = viewer.may(Administer::ROLES, &Place::Enterprise);
+    let is_for = |whom| match whom {
+        For::All => true,
+        For::Admins => viewer.may(Administer::ROLES, &Place::Enterprise),
+        For::AdminsOfAnything => viewer.may_somewhere(Administer::ROLES),
+    };
     let main = html! {
         h1 { "Settings" }
         nav aria-label="Settings" { ul.tabs {
-            @for (href, name, _) in TABS.iter().filter(|(.., for_admins)| admin || !for_admins) {
-                li { a href=(href) aria-current=[(*name == tab).then_some("page")] { (name) } }
+            @for (href, name, _) in TABS.into_iter().filter(|(.., whom)| is_for(*whom)) {
+                li { a href=(href) aria-current=[(name == tab).then_some("page")] { (name) } }
             }
         } }
         (inside)

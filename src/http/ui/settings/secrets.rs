@@ -52,6 +52,10 @@ impl Whose {
         Ok(owner)
     }
 
+    fn is_unsaid(&self) -> bool {
+        filled(self.org.as_ref()).is_none() && filled(self.project.as_ref()).is_none()
+    }
+
     /// What sets one of theirs.
     fn command(&self) -> String {
         let flag = |name: &str, value: &Option<String>| {
@@ -79,7 +83,13 @@ pub(super) async fn page(
     viewer: Viewer,
     ApiQuery(whose): ApiQuery<Whose>,
 ) -> Result<Response, ApiError> {
-    let owner = whose.owner(viewer.known()?)?;
+    let caller = viewer.known()?;
+    if whose.owner(caller).is_err()
+        && let Some(own) = whose.is_unsaid().then(|| own_places(caller)).filter(|own| !own.is_empty())
+    {
+        return Ok(super::page(&viewer, "Secrets", &choice(&own)));
+    }
+    let owner = whose.owner(caller)?;
     let rows = api.dispatcher.secrets(&owner).await?;
     let inside = html! {
         form.filterbox method="get" action="/settings/secrets" {
@@ -100,6 +110,26 @@ pub(super) async fn page(
         }
     };
     Ok(super::page(&viewer, "Secrets", &inside))
+}
+
+/// The organisations and projects whose admin the reader is.
+fn own_places(caller: &Caller) -> Vec<Whose> {
+    let whose = |place| match place {
+        Place::Enterprise => Whose::default(),
+        Place::Org(org) => Whose { org: Some(org.to_string()), project: None },
+        Place::Project(org, project) => Whose { org: Some(org.to_string()), project: Some(project.to_string()) },
+    };
+    caller.within(Administer::ROLES).unwrap_or_default().into_iter().map(whose).collect()
+}
+
+/// For who may not see those of the enterprise.
+fn choice(own: &[Whose]) -> Markup {
+    html! {
+        p { "Whose secrets?" }
+        ul.rows { @for whose in own {
+            li { a href=(whose.page()) { (whose.org.as_deref().unwrap_or_default()) @if let Some(project) = &whose.project { "/" (project) } } }
+        } }
+    }
 }
 
 fn table(rows: &[SecretRow], whose: &Whose) -> Markup {

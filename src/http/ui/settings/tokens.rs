@@ -41,7 +41,10 @@ fn new(caller: &Caller) -> Markup {
             label { "Name" input name="name" required maxlength="64" spellcheck="false"; }
             label { "Good for, in days" input type="number" name="days" min="1" max="3650" value=(TOKEN_TTL_S / DAY_S); }
             @if caller.holder.is_admin() {
-                label { "Whose" span.hint { " empty: your own" } input name="user" maxlength="64" spellcheck="false"; }
+                // The token of the first start is nobody's.
+                @let own = caller.holder.user.is_some();
+                label { "Whose" span.hint { @if own { " empty: your own" } @else { " a user, unless it is for a program" } }
+                    input name="user" maxlength="64" spellcheck="false"; }
                 label { input type="checkbox" name="machine"; " For a program, with roles of its own:" }
                 label { "Roles of the program" textarea name="grants" rows="3" spellcheck="false" {} }
                 p.hint { (grants::HINT) }
