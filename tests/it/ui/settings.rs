@@ -296,6 +296,8 @@ fn only_an_admin_sees_pools_and_webhooks_and_changes_them() {
 #[test]
 fn an_admin_of_a_project_finds_its_secrets_and_no_others() {
     let house = House::start();
+    house.shunt(&["org", "create", "shop"]).expect(0, &[]);
+    house.shunt(&["project", "create", "web", "--org", "shop"]).expect(0, &[]);
     let token =
         house.shunt(&["token", "create", "web", "--machine", "--role", "admin", "--org", "shop", "--project", "web"]);
     assert_eq!(token.code, 0, "{}", token.stderr);
