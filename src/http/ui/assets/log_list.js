@@ -58,6 +58,7 @@ export class List {
   // The log has more lines, or the window another height.
   resize() {
     const height = this.lines.total * ROW_PX;
+    this.scroller.style.setProperty("--digits", String(this.lines.total).length);
     this.spacer.style.height = `${Math.min(MOST_PX, height)}px`;
     // A short log that is complete needs no large window.
     const short = this.lines.complete && this.lines.total <= SHORT && !this.scroller.classList.contains("wrapped");

@@ -9,8 +9,9 @@ use shuntyard_domain::access::{Place, Role};
 use shuntyard_domain::change::Source;
 use shuntyard_domain::ids::{ChangeId, JobId, StageRunId};
 use shuntyard_domain::phase::{Phase, Stage};
+use shuntyard_domain::plan::SkipReason;
 use shuntyard_domain::tenancy::PipelinePath;
-use shuntyard_domain::wire::change::{ChangeBody, RowBody, StageBody};
+use shuntyard_domain::wire::change::{ChangeBody, PhaseBody, RowBody, StageBody};
 
 use super::list::of_state;
 use super::{matrix, status};
@@ -129,9 +130,18 @@ fn column(stage: &StageBody, kept: &Kept) -> Markup {
                     }
                 }
             }
-            (matrix::rows(phase, &kept.ran))
+            @match skipped_whole(phase) {
+                Some(why) => p.muted { (why.as_str().replace('_', " ")) },
+                None => (matrix::rows(phase, &kept.ran)),
+            }
         } }
     } }
+}
+
+/// Why nothing of a phase is run; `None` when something is.
+fn skipped_whole(phase: &PhaseBody) -> Option<SkipReason> {
+    let why = phase.run_details.first()?.skip?;
+    phase.run_details.iter().all(|row| row.skip == Some(why)).then_some(why)
 }
 
 /// What it usually takes, behind how long it has taken.
