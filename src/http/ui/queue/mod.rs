@@ -4,8 +4,6 @@ mod cancel;
 mod rows;
 mod why;
 
-use std::num::NonZeroU32;
-
 use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
@@ -35,14 +33,14 @@ pub(super) fn routes() -> Routes {
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 struct Shown {
     /// The place in the queue of the first waiting job that is shown; they count from 1.
-    from: Option<NonZeroU32>,
+    from: Option<u32>,
     /// The waiting job whose reasons are shown in full.
     why: Option<JobId>,
 }
 
 impl Shown {
     fn first(self) -> u32 {
-        self.from.map_or(1, NonZeroU32::get)
+        self.from.unwrap_or(1).max(1)
     }
 
     /// The same page from another place on, or with the reasons of another job.
