@@ -48,7 +48,7 @@ pub enum BadLength {
 /// `BadLength`
 pub fn length_s(text: &str) -> Result<u32, BadLength> {
     let length = humantime::parse_duration(text)?;
-    match u32::try_from(length.as_secs() + u64::from(length.subsec_nanos() > 0)) {
+    match u32::try_from(length.as_secs().saturating_add(u64::from(length.subsec_nanos() > 0))) {
         Ok(0) => Err(BadLength::Zero),
         Ok(seconds) => Ok(seconds),
         Err(_) => Err(BadLength::TooLong),
