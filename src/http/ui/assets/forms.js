@@ -13,6 +13,7 @@ export function takeForms() {
 
 async function send(form, button) {
   const body = new URLSearchParams(new FormData(form, button));
+  const question = button?.closest("[popover]");
   complain(form, "");
   form.setAttribute("aria-busy", "true");
   if (button) button.disabled = true;
@@ -23,9 +24,9 @@ async function send(form, button) {
     if (answer.ok) arrive(answer, page, form, button);
     // Carried out; it has led to a page that says what is wrong there.
     else if (answer.redirected) location.assign(answer.url);
-    else complain(form, sentence(page) || `The server answered ${answer.status}.`, wrong);
+    else complain(form, sentence(page) || `The server answered ${answer.status}.`, { wrong, question });
   } catch {
-    complain(form, "The server cannot be reached. Nothing was sent twice; try again.");
+    complain(form, "The server cannot be reached. Nothing was sent twice; try again.", { question });
   } finally {
     form.removeAttribute("aria-busy");
     if (button) button.disabled = false;
@@ -75,8 +76,9 @@ function fieldOf(form, path) {
 // What is said against each form now.
 const complaints = new WeakMap();
 
-// Says it at the field, which gets the focus, also where it lies in closed details; else at the form's end.
-function complain(form, text, path) {
+// Says it at the field that is wrong, which gets the focus, also where it lies in closed details; else at the end of the
+// question, or of the form.
+function complain(form, text, { wrong, question } = {}) {
   for (const field of form.elements) field.removeAttribute("aria-invalid");
   complaints.get(form)?.remove();
   if (!text) return;
@@ -86,9 +88,9 @@ function complain(form, text, path) {
   told.dataset.added = "";
   told.setAttribute("role", "alert");
   told.textContent = text;
-  const field = fieldOf(form, path);
+  const field = fieldOf(form, wrong);
   const ofMany = field?.type === "checkbox" || field?.type === "radio";
-  (field?.closest(ofMany ? "fieldset" : "label") ?? form).append(told);
+  (field?.closest(ofMany ? "fieldset" : "label") ?? question ?? form).append(told);
   if (!field) return;
   field.setAttribute("aria-invalid", "true");
   field.closest("details")?.setAttribute("open", "");

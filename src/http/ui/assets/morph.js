@@ -15,12 +15,13 @@ export function morph(from, to) {
 }
 
 function attributes(from, to) {
+  // Whether details are open is the reader's choice.
+  const isTheirs = (name) => name === "open" && from.localName === "details";
   for (const { name, value } of to.attributes) {
-    if (from.getAttribute(name) !== value) from.setAttribute(name, value);
+    if (from.getAttribute(name) !== value && !isTheirs(name)) from.setAttribute(name, value);
   }
   for (const { name } of [...from.attributes]) {
-    const opened = name === "open" && (from.localName === "details" || from.localName === "dialog");
-    if (!to.hasAttribute(name) && !opened) from.removeAttribute(name);
+    if (!to.hasAttribute(name) && !isTheirs(name)) from.removeAttribute(name);
   }
 }
 
