@@ -84,7 +84,9 @@ fn a_runner_is_drained_with_a_reason_and_one_with_another_key_is_trusted_again()
     browser.await_js("!document.querySelector('.alarm')");
     browser.await_text("accepted the host key");
     browser.press("Delete");
+    browser.fill("[popover]:popover-open input[name=reason]", "too old");
     browser.press("Delete d1");
     browser.await_at("/runners");
     browser.await_text("d1 is deleted.");
+    house.shunt(&["ctl", "show-runner", "d1"]).expect(0, &["deleted by admin: too old"]);
 }
