@@ -119,7 +119,11 @@ fn a_job_whose_start_was_never_confirmed_is_not_run_again_after_its_base_directo
     house.await_state(&id, &["running"]);
     house.kill();
     super::store_faults::forget_started(&house, &id);
-    host.run_inside(&format!("pkill -KILL -f 'sleep 30[0]' || :; cd {base} && rm -rf c j w instance"));
+    // The wrapper notes how its job ended meanwhile: what it has just written is removed the next time.
+    host.run_inside(&format!(
+        "pkill -KILL -f 'sleep 30[0]' || :; cd {base} && \
+         n=0; until rm -rf c j w instance; do n=$((n + 1)); [ $n -lt 100 ] || exit 1; sleep 0.05; done"
+    ));
     house.start_again();
     let job = house.await_end(&id);
     assert_eq!((&job["state"], &job["lost_evidence"]), (&"lost".into(), &"instance_changed".into()), "{job}");
