@@ -57,8 +57,8 @@ impl<S: Send + Sync> FromRequestParts<S> for LastId {
     }
 }
 
-/// What `read` returns, at once and again after each piece of news that matters; a burst is sent as one. Who has been here
-/// before gets nothing before that.
+/// What `read` returns, at once and again after each piece of news that matters; of a burst the begin and what
+/// it came to. Who has been here before gets nothing before that.
 pub(super) fn snapshots<T, F>(
     api: Api,
     LastId(last): LastId,

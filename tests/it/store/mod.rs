@@ -23,6 +23,7 @@ mod migrations;
 mod old_rows;
 mod outbox;
 mod pages;
+mod pictures;
 mod pipelines;
 #[cfg(feature = "postgres")]
 mod pools;
