@@ -32,7 +32,7 @@ async function run(form, place, button) {
     form.removeAttribute("aria-busy");
     if (button) button.disabled = false;
     told.ended();
-    if (form.dataset.said) stay();
+    if (form.dataset.said && !told.finished) stay();
   }
 }
 
@@ -67,6 +67,7 @@ class Steps {
     if (place.hasAttribute("popover") && !place.matches(":popover-open")) place.showPopover();
     else place.scrollIntoView({ block: "nearest" });
     this.lines = new Map();
+    this.finished = false;
   }
 
   line(verdict, text, key) {
@@ -90,7 +91,7 @@ class Steps {
       case "probed": return this.probed(step.probe);
       case "host_key_unconfirmed": return this.confirm(step);
       case "failed": return this.failed(step);
-      case "finished": return this.finished(step);
+      case "finished": return this.end(step);
     }
   }
 
@@ -110,7 +111,8 @@ class Steps {
     if (left_behind.length) this.line("warn", `Left on the host: ${left_behind.join("; ")}`);
   }
 
-  finished({ runner, left_behind }) {
+  end({ runner, left_behind }) {
+    this.finished = true;
     for (const secret of this.form.querySelectorAll("input[type=password], textarea[name=private_key]")) secret.value = "";
     if (this.form.dataset.said && !left_behind.length) {
       sessionStorage.setItem("said", this.form.dataset.said);
