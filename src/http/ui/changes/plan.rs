@@ -7,11 +7,10 @@ use shuntyard_domain::ids::ChangeId;
 use shuntyard_domain::plan::{PhaseForecast, RowForecast};
 use shuntyard_domain::wire::pipelines::StagePlanBody;
 
+use super::below;
 use crate::http::Api;
 use crate::http::error::ApiError;
 use crate::http::path::PathId;
-use crate::http::ui::bar::Section;
-use crate::http::ui::page::Page;
 use crate::http::ui::parts::{self, Tone, state};
 use crate::http::ui::viewer::Viewer;
 
@@ -22,13 +21,8 @@ pub(super) async fn page(
 ) -> Result<Response, ApiError> {
     let change = api.dispatcher.change_body(id).await?;
     let plan = api.dispatcher.plan_of(id, Vec::new()).await?;
-    let title = format!("Plan of {}", change.title);
-    let main = html! {
-        h1 { (title) }
-        p { a href={ "/changes/" (id) } { "Back to the change" } }
-        @for stage in &plan.stages { (of_stage(stage)) }
-    };
-    Ok(Page::still(title, Some(Section::Changes), main).response(&viewer))
+    let stages = html! { @for stage in &plan.stages { (of_stage(stage)) } };
+    Ok(below(&viewer, &change, "Plan", &stages))
 }
 
 fn of_stage(plan: &StagePlanBody) -> Markup {
