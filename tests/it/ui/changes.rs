@@ -106,4 +106,8 @@ fn a_change_is_watched_through_verify_and_approved_in_the_page() {
     browser.press("What it would do (plan)");
     browser.await_text("can run");
     assert_eq!(browser.complaints(), [""; 0]);
+    browser.picture("change-plan");
+    browser.press("Configuration");
+    browser.await_text("config.json");
+    browser.picture("change-configuration");
 }

@@ -72,6 +72,7 @@ fn a_runner_is_drained_with_a_reason_and_one_with_another_key_is_trusted_again()
     // The page hears of it by itself.
     browser.await_text("This host shows a key that is not pinned");
     assert_eq!(browser.complaints(), [""; 0]);
+    browser.picture("runner-quarantined");
     browser.press("Look at the host's key, or accept it");
     browser.await_text("It is the same: go on");
     browser.press("It is the same: go on");
